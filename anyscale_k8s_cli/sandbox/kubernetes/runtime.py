@@ -1,0 +1,60 @@
+"""What runs in the pods of the stand-in cluster.
+
+The API server's controllers create pods; a :class:`Workload` says what the
+image of a container does. Workloads live in `sandbox/workloads/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Pod(Protocol):
+    """A running pod, as a workload sees it from inside."""
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The pod object as the API server holds it now."""
+        ...
+
+    @property
+    def api_url(self) -> str:
+        """Where the API server answers (TLS, with the sandbox's authority)."""
+        ...
+
+    def environment(self, container: str) -> dict[str, str]:
+        """The container's variables, with references to Secrets and ConfigMaps resolved."""
+        ...
+
+    async def token(self, audience: str | None = None) -> str:
+        """A projected service-account token; without an audience, the API server's own."""
+        ...
+
+    def log(self, line: str, *, container: str | None = None) -> None:
+        """Append a line to a container's log (the first container's by default)."""
+        ...
+
+    async def set_ready(self, ready: bool, *, reason: str = "", message: str = "") -> None:
+        """Set the pod's Ready condition and its containers' readiness."""
+        ...
+
+    async def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Write an event about this pod."""
+        ...
+
+
+class Workload(Protocol):
+    """What an image does."""
+
+    def matches(self, image: str) -> bool: ...
+
+    async def run(self, pod: Pod) -> int:
+        """Live until cancelled (a server), or return an exit code (a job)."""
+        ...

@@ -1,0 +1,274 @@
+"""What every stand-in shares: a record of each request, and faults by rule.
+
+A stand-in classifies a request into an :class:`Operation`; the :class:`Wire`
+records it and tells which fault, if any, a rule wants for it. Servers on
+aiohttp use :meth:`Wire.middleware`, servers on WSGI :meth:`Wire.wsgi`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# How long a hanging call is held when nobody releases it, in seconds.
+HANG_LIMIT = 300.0
+_KEPT_CALLS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One request as its service understands it.
+
+    `name` is the service's own word for it (`CreateBucket`,
+    `POST /api/v1/namespaces/{}/configmaps`); `resource` the object it is about.
+    `body` must not hold secrets: the classifier leaves them out.
+    """
+
+    service: str
+    name: str
+    write: bool
+    principal: str = ""
+    resource: str = ""
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operation that was recorded, with its answer's status (0: no answer was sent)."""
+
+    number: int
+    at: float
+    method: str
+    path: str
+    status: int
+    operation: Operation
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class FaultKind(StrEnum):
+    """What can go wrong; `after` kinds do the work first and spoil the answer."""
+
+    LATENCY = "latency"
+    ERROR = "error"
+    ERROR_AFTER = "error-after"
+    THROTTLE = "throttle"
+    DROP = "drop"
+    DROP_AFTER = "drop-after"
+    HANG = "hang"
+    HANG_AFTER = "hang-after"
+
+
+_AFTER = {FaultKind.ERROR_AFTER, FaultKind.DROP_AFTER, FaultKind.HANG_AFTER}
+
+
+@dataclass(slots=True)
+class FaultRule:
+    """A fault for calls of a service whose operation matches a pattern.
+
+    `operation` is a shell pattern on the operation's name, `resource` one on its
+    resource. The fault strikes at the `nth` matching call (1 is the first), `times`
+    times in a row; `times=0` means for ever. `writes_only` passes over reads.
+    """
+
+    kind: FaultKind
+    service: str = "*"
+    operation: str = "*"
+    resource: str = "*"
+    nth: int = 1
+    times: int = 1
+    writes_only: bool = False
+    seconds: float = 0.0
+    status: int = 503
+    code: str = "InternalError"
+    message: str = "injected by a sandbox fault"
+    seen: int = 0
+    fired: int = 0
+
+    def __post_init__(self) -> None:
+        self.kind = FaultKind(self.kind)
+
+    def wants(self, operation: Operation) -> bool:
+        """Count the call if it matches and say whether it is to be spoilt."""
+        if self.writes_only and not operation.write:
+            return False
+        if not (
+            fnmatchcase(operation.service, self.service)
+            and fnmatchcase(operation.name, self.operation)
+            and fnmatchcase(operation.resource, self.resource)
+        ):
+            return False
+        self.seen += 1
+        due = self.seen >= self.nth and (self.times == 0 or self.seen < self.nth + self.times)
+        self.fired += due
+        return due
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The error answer that a fault asks for; each service renders it in its own format."""
+
+    status: int
+    code: str
+    message: str
+
+
+Classifier = Callable[[web.Request], Awaitable[Operation]]
+RenderRefusal = Callable[[Refusal], web.Response]
+AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+AiohttpMiddleware = Callable[[web.Request, AiohttpHandler], Awaitable[web.StreamResponse]]
+WsgiClassifier = Callable[["WSGIEnvironment"], Operation]
+WsgiRefusal = Callable[[Refusal, "WSGIEnvironment"], tuple[str, list[tuple[str, str]], bytes]]
+
+
+@dataclass
+class Wire:
+    """The record and the rules of one sandbox; safe to use from any thread."""
+
+    rules: list[FaultRule] = field(default_factory=list)
+    _calls: list[Call] = field(default_factory=list)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _released: threading.Event = field(default_factory=threading.Event)
+
+    def inject(self, rule: FaultRule) -> None:
+        with self._lock:
+            self._released.clear()
+            self.rules.append(rule)
+
+    def clear_faults(self) -> None:
+        """Forget all rules and let go of every call that hangs."""
+        with self._lock:
+            self.rules.clear()
+            self._released.set()
+
+    def fault(self, operation: Operation) -> FaultRule | None:
+        """The first rule that strikes this call."""
+        with self._lock:
+            struck = [rule for rule in self.rules if rule.wants(operation)]
+        return struck[0] if struck else None
+
+    def record(self, operation: Operation, method: str, path: str, status: int) -> None:
+        call = Call(next(self._numbers), time.time(), method, path, status, operation)
+        with self._lock:
+            self._calls.append(call)
+            if len(self._calls) > _KEPT_CALLS:
+                del self._calls[: _KEPT_CALLS // 10]
+
+    def calls(self, *, after: int = 0, writes_only: bool = False) -> list[Call]:
+        """What was recorded since call number `after`, in order of completion."""
+        with self._lock:
+            return [
+                call
+                for call in self._calls
+                if call.number > after and (call.operation.write or not writes_only)
+            ]
+
+    def middleware(self, classify: Classifier, refuse: RenderRefusal) -> AiohttpMiddleware:
+        """An aiohttp middleware that records each call and strikes with faults."""
+
+        @web.middleware
+        async def middleware(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
+            operation = await classify(request)
+            rule = self.fault(operation)
+            status = 0
+            try:
+                if rule and rule.kind not in _AFTER:
+                    refusal = await self._strike(rule, request)
+                    if refusal:
+                        status = refusal.status
+                        return refuse(refusal)
+                try:
+                    response = await handler(request)
+                except web.HTTPException as answer:
+                    status = answer.status
+                    raise
+                if rule and rule.kind in _AFTER:
+                    refusal = await self._strike(rule, request)
+                    if refusal:
+                        status = refusal.status
+                        return refuse(refusal)
+                status = response.status
+                return response
+            finally:
+                self.record(operation, request.method, request.path, status)
+
+        return middleware
+
+    async def _strike(self, rule: FaultRule, request: web.Request) -> Refusal | None:
+        if rule.kind is FaultKind.LATENCY:
+            await asyncio.sleep(rule.seconds)
+            return None
+        if rule.kind in (FaultKind.HANG, FaultKind.HANG_AFTER):
+            await asyncio.to_thread(self._released.wait, rule.seconds or HANG_LIMIT)
+        if rule.kind in (FaultKind.ERROR, FaultKind.ERROR_AFTER):
+            return Refusal(rule.status, rule.code, rule.message)
+        if rule.kind is FaultKind.THROTTLE:
+            return Refusal(429, "Throttling", "Rate exceeded")
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("dropped by a sandbox fault")
+
+    def wsgi(
+        self, app: WSGIApplication, classify: WsgiClassifier, refuse: WsgiRefusal
+    ) -> WSGIApplication:
+        """The same around a WSGI application."""
+
+        def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            operation = classify(environ)
+            rule = self.fault(operation)
+            status = [0]
+
+            def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+                status[0] = int(line.split(" ", 1)[0])
+                return start_response(line, headers, exc_info)
+
+            def refused(refusal: Refusal) -> Iterable[bytes]:
+                line, headers, body = refuse(refusal, environ)
+                start(line, headers)
+                return [body]
+
+            try:
+                if rule and rule.kind not in _AFTER:
+                    refusal = self._strike_blocking(rule)
+                    if refusal:
+                        return refused(refusal)
+                if rule and rule.kind in _AFTER:
+                    for _ in app(environ, lambda *_: lambda _: None):
+                        pass
+                    refusal = self._strike_blocking(rule)
+                    if refusal:
+                        return refused(refusal)
+                return app(environ, start)
+            finally:
+                self.record(
+                    operation, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), status[0]
+                )
+
+        return wrapped
+
+    def _strike_blocking(self, rule: FaultRule) -> Refusal | None:
+        if rule.kind is FaultKind.LATENCY:
+            self._released.wait(rule.seconds)
+            return None
+        if rule.kind in (FaultKind.HANG, FaultKind.HANG_AFTER):
+            self._released.wait(rule.seconds or HANG_LIMIT)
+        if rule.kind in (FaultKind.ERROR, FaultKind.ERROR_AFTER):
+            return Refusal(rule.status, rule.code, rule.message)
+        if rule.kind is FaultKind.THROTTLE:
+            return Refusal(429, "Throttling", "Rate exceeded")
+        # The server closes the connection when the application raises.
+        raise ConnectionResetError("dropped by a sandbox fault")
