@@ -1,0 +1,142 @@
+"""Errors for people, and the closed table of exit codes.
+
+Belongs here: the one base class, the codes of the core, the exit codes. A
+provider keeps its own codes in its `codes.py`. Each code is documented in
+`docs/errors.md`; a test compares what is registered, documented and raised.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class ExitCode(IntEnum):
+    """What the process answers; `docs/exit-codes.md` is the same table as prose."""
+
+    DONE = 0
+    BAD_INPUT = 1
+    OPERATION_FAILED = 2
+    TIMED_OUT = 3
+    NOT_PERMITTED = 4
+    REFUSED = 5
+    CHECKS_FAILED = 6
+    CHANGES_PENDING = 7
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+@dataclass(frozen=True)
+class ErrorCode:
+    """A kind of failure: a readable slug and the exit code it leads to."""
+
+    slug: str
+    exit_code: ExitCode
+
+    def __post_init__(self) -> None:
+        if not _SLUG.fullmatch(self.slug):
+            raise ValueError(f"not a slug: {self.slug!r}")
+
+
+# Bad input or usage
+INVALID_SPEC = ErrorCode("invalid-spec", ExitCode.BAD_INPUT)
+MISSING_INPUT = ErrorCode("missing-input", ExitCode.BAD_INPUT)
+USAGE = ErrorCode("usage", ExitCode.BAD_INPUT)
+NOT_FOUND = ErrorCode("not-found", ExitCode.BAD_INPUT)
+CLUSTER_NOT_FOUND = ErrorCode("cluster-not-found", ExitCode.BAD_INPUT)
+CLOUD_NOT_FOUND = ErrorCode("cloud-not-found", ExitCode.BAD_INPUT)
+CLOUD_AMBIGUOUS = ErrorCode("cloud-ambiguous", ExitCode.BAD_INPUT)
+ACCOUNT_MISMATCH = ErrorCode("account-mismatch", ExitCode.BAD_INPUT)
+FILE_NOT_OURS = ErrorCode("file-not-ours", ExitCode.BAD_INPUT)
+PROVIDER_UNAVAILABLE = ErrorCode("provider-unavailable", ExitCode.BAD_INPUT)
+PACKAGE_MISSING = ErrorCode("package-missing", ExitCode.BAD_INPUT)
+HELM_MISSING = ErrorCode("helm-missing", ExitCode.BAD_INPUT)
+HELM_UNSUPPORTED = ErrorCode("helm-unsupported", ExitCode.BAD_INPUT)
+SANDBOX_NOT_RUNNING = ErrorCode("sandbox-not-running", ExitCode.BAD_INPUT)
+ADOPTED_MISSING = ErrorCode("adopted-missing", ExitCode.BAD_INPUT)
+ADOPTED_UNFIT = ErrorCode("adopted-unfit", ExitCode.BAD_INPUT)
+
+# An operation failed
+OPERATION_FAILED = ErrorCode("operation-failed", ExitCode.OPERATION_FAILED)
+CONTROL_PLANE_FAILED = ErrorCode("control-plane-failed", ExitCode.OPERATION_FAILED)
+CONTROL_PLANE_UNREACHABLE = ErrorCode("control-plane-unreachable", ExitCode.OPERATION_FAILED)
+CLUSTER_UNREACHABLE = ErrorCode("cluster-unreachable", ExitCode.OPERATION_FAILED)
+CLUSTER_FAILED = ErrorCode("cluster-failed", ExitCode.OPERATION_FAILED)
+HELM_FAILED = ErrorCode("helm-failed", ExitCode.OPERATION_FAILED)
+CHART_UNAVAILABLE = ErrorCode("chart-unavailable", ExitCode.OPERATION_FAILED)
+STORAGE_UNREACHABLE = ErrorCode("storage-unreachable", ExitCode.OPERATION_FAILED)
+OPERATOR_UNHEALTHY = ErrorCode("operator-unhealthy", ExitCode.OPERATION_FAILED)
+LEFTOVERS = ErrorCode("leftovers", ExitCode.OPERATION_FAILED)
+SANDBOX_FAILED = ErrorCode("sandbox-failed", ExitCode.OPERATION_FAILED)
+INTERNAL = ErrorCode("internal", ExitCode.OPERATION_FAILED)
+
+# Time ran out
+TIMED_OUT = ErrorCode("timed-out", ExitCode.TIMED_OUT)
+NO_ADDRESS = ErrorCode("no-address", ExitCode.TIMED_OUT)
+
+# Who are you, and may you
+NOT_LOGGED_IN = ErrorCode("not-logged-in", ExitCode.NOT_PERMITTED)
+TOKEN_MALFORMED = ErrorCode("token-malformed", ExitCode.NOT_PERMITTED)
+TOKEN_REJECTED = ErrorCode("token-rejected", ExitCode.NOT_PERMITTED)
+FORBIDDEN = ErrorCode("forbidden", ExitCode.NOT_PERMITTED)
+CLOUD_CREDENTIALS_MISSING = ErrorCode("cloud-credentials-missing", ExitCode.NOT_PERMITTED)
+CLOUD_CREDENTIALS_REJECTED = ErrorCode("cloud-credentials-rejected", ExitCode.NOT_PERMITTED)
+CLUSTER_UNAUTHENTICATED = ErrorCode("cluster-unauthenticated", ExitCode.NOT_PERMITTED)
+CLUSTER_FORBIDDEN = ErrorCode("cluster-forbidden", ExitCode.NOT_PERMITTED)
+
+# Refused to protect something
+FOREIGN_OBJECT = ErrorCode("foreign-object", ExitCode.REFUSED)
+FOREIGN_CLOUD = ErrorCode("foreign-cloud", ExitCode.REFUSED)
+OTHER_CLUSTER = ErrorCode("other-cluster", ExitCode.REFUSED)
+PLAN_STALE = ErrorCode("plan-stale", ExitCode.REFUSED)
+LOCK_HELD = ErrorCode("lock-held", ExitCode.REFUSED)
+LOCK_LOST = ErrorCode("lock-lost", ExitCode.REFUSED)
+ACTIVE_WORKLOADS = ErrorCode("active-workloads", ExitCode.REFUSED)
+DELETION_REFUSED = ErrorCode("deletion-refused", ExitCode.REFUSED)
+CONFIRMATION_NEEDED = ErrorCode("confirmation-needed", ExitCode.REFUSED)
+
+# Checks
+CHECKS_FAILED = ErrorCode("checks-failed", ExitCode.CHECKS_FAILED)
+
+# Interrupted
+INTERRUPTED = ErrorCode("interrupted", ExitCode.INTERRUPTED)
+TERMINATED = ErrorCode("terminated", ExitCode.TERMINATED)
+
+
+@dataclass(eq=False)
+class CliError(Exception):
+    """A foreseeable failure.
+
+    `message` says what failed, `cause` why, `evidence` what was seen (status
+    lines, events, log tails, trace ids), `fix` one command or step that mends
+    it. Only the renderer puts them together.
+    """
+
+    code: ErrorCode
+    message: str
+    cause: str = ""
+    evidence: tuple[str, ...] = ()
+    fix: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.cause}" if self.cause else self.message
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return self.code.exit_code
+
+    def as_json(self) -> dict[str, Any]:
+        """The `error` member of every command's JSON."""
+        return {
+            "code": self.code.slug,
+            "message": self.message,
+            "cause": self.cause,
+            "evidence": list(self.evidence),
+            "fix": self.fix,
+            "exit_code": int(self.exit_code),
+        }

@@ -1,0 +1,173 @@
+"""One execution of a command: its deadline, its interruption, its listeners.
+
+Every blocking piece of work gets the :class:`Run` in its constructor and uses
+it to report, to wait and to retry. Nothing else in the code sleeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import tenacity
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.events import Event, StepWaiting
+
+T = TypeVar("T")
+Listener = Callable[[Event], None]
+
+# The key of the step that the present thread or task works on.
+current_step: contextvars.ContextVar[str] = contextvars.ContextVar("current_step", default="")
+
+
+class StillWaiting(Exception):
+    """Raised by a probe that has no answer yet; its text is what was seen."""
+
+
+@dataclass
+class Run:
+    """`deadline` is in the terms of `time.monotonic()`; None means no limit."""
+
+    listeners: tuple[Listener, ...] = ()
+    deadline: float | None = None
+    loop: asyncio.AbstractEventLoop | None = None
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _stop_code: errors.ErrorCode = errors.INTERRUPTED
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to every listener."""
+        for listener in self.listeners:
+            listener(event)
+
+    def stop(self, code: errors.ErrorCode = errors.INTERRUPTED) -> None:
+        """Interrupt: every wait ends, and no new step starts."""
+        self._stop_code = code
+        self._stopped.set()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    def remaining(self) -> float | None:
+        """Seconds until the command's own limit (`--timeout`); None means no limit."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def check(self) -> None:
+        """Raise when the run was interrupted or its time is up."""
+        if self.stopped:
+            raise errors.CliError(
+                self._stop_code, "Interrupted", fix="run the same command again to go on"
+            )
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise errors.CliError(
+                errors.TIMED_OUT,
+                "The command's time limit is reached",
+                cause="--timeout",
+                fix="run the same command again to go on, or give it more time with --timeout",
+            )
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until an interruption or the command's limit."""
+        remaining = self.remaining()
+        self._stopped.wait(seconds if remaining is None else min(seconds, remaining))
+        self.check()
+
+    def wait_for(
+        self,
+        probe: Callable[[], T],
+        *,
+        what: str,
+        timeout: float,
+        every: float = 1.0,
+        expired: Callable[[str], errors.CliError] | None = None,
+    ) -> T:
+        """Call `probe` until it returns; it raises `StillWaiting` with what it saw.
+
+        For what cannot be watched. `timeout` in seconds; intervals start at a
+        quarter of `every` and grow up to it. On expiry raises what `expired`
+        makes of the last thing seen, else a `timed-out` error.
+        """
+        key = current_step.get()
+        last = [""]
+
+        def attempt() -> T:
+            self.check()
+            try:
+                return probe()
+            except StillWaiting as seen:
+                if str(seen) != last[0]:
+                    last[0] = str(seen)
+                    self.emit(StepWaiting(key=key, what=what, detail=last[0]))
+                raise
+
+        self.emit(StepWaiting(key=key, what=what))
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(StillWaiting),
+            stop=tenacity.stop_after_delay(timeout),
+            wait=tenacity.wait_random_exponential(multiplier=every / 4, min=every / 4, max=every),
+            sleep=self.pause,
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except StillWaiting as seen:
+            if expired is not None:
+                raise expired(str(seen)) from None
+            raise errors.CliError(
+                errors.TIMED_OUT,
+                f"Waited {timeout:.0f} s for {what}",
+                cause=str(seen) or "no answer",
+                fix="run the same command again to go on",
+            ) from None
+
+    def retry(
+        self,
+        call: Callable[[], T],
+        *,
+        retriable: Callable[[BaseException], bool],
+        what: str,
+        timeout: float,
+    ) -> T:
+        """Repeat `call` while `retriable` says so of its exception, at most `timeout` seconds.
+
+        The last exception is raised as it is. Intervals grow from 0.2 s to 5 s, with jitter.
+        """
+        key = current_step.get()
+
+        def before_sleep(state: tenacity.RetryCallState) -> None:
+            seen = state.outcome.exception() if state.outcome else None
+            self.emit(StepWaiting(key=key, what=what, detail=str(seen or "")))
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(retriable),
+            stop=tenacity.stop_after_delay(timeout),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, min=0.2, max=5),
+            sleep=self.pause,
+            before_sleep=before_sleep,
+            reraise=True,
+        )
+        return retrying(call)
+
+    def await_(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the command's event loop from a worker thread.
+
+        An interruption cancels it, and it is waited for until it has cleaned up.
+        """
+        if self.loop is None:
+            return asyncio.run(work)
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        while True:
+            try:
+                return future.result(timeout=0.2)
+            except TimeoutError:
+                if future.done():
+                    raise
+                if self.stopped:
+                    future.cancel()
+                    self.check()
