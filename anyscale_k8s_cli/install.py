@@ -1,0 +1,116 @@
+"""Install: which installation this is, how its objects are named and found again.
+
+An install is one cloud's operator in one namespace of one cluster. Its id is a
+fixed function of that, so any machine computes it again, with the cluster dead
+too. Its locator is written on every created object, in whatever the platform
+offers (tags, labels, annotations).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+LOCATOR_VERSION = "1"
+MANAGED_BY = "anyscale-k8s-cli"
+MARK_PREFIX = "anyscale-k8s"
+
+
+@dataclass(frozen=True)
+class Install:
+    """`cluster` is the cluster's own resource name (an ARN, a path, a UID).
+
+    `cluster_uid` is the UID of the namespace `kube-system`; empty when it is not
+    known (yet). It is not part of the id: a cluster rebuilt under its old name
+    keeps the id and changes the UID.
+    """
+
+    provider: str
+    account: str
+    region: str
+    cluster: str
+    namespace: str
+    cloud: str
+    cluster_uid: str = ""
+    name_prefix: str = "anyscale"
+
+    @property
+    def id(self) -> str:
+        parts = (self.provider, self.account, self.cluster, self.namespace, self.cloud)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
+
+    @property
+    def resource_name(self) -> str:
+        """The name of our resource in the control plane's record."""
+        return f"{self.provider}-{self.id}"
+
+    @property
+    def mark(self) -> str:
+        """The key that says, on a shared object, that this install uses it."""
+        return f"{MARK_PREFIX}/user-{self.id}"
+
+    def name(self, *, limit: int, suffix: str = "") -> str:
+        """`<prefix>-<cloud>-<id><suffix>` in lower case, letters, digits and dashes.
+
+        Where that is longer than `limit`, a hash stands for the cloud's name:
+        a cut would let two clouds meet.
+        """
+        cloud = re.sub(r"[^a-z0-9]+", "-", self.cloud.lower()).strip("-")
+        full = f"{self.name_prefix}-{cloud}-{self.id}{suffix}"
+        if len(full) <= limit:
+            return full
+        short = hashlib.sha256(self.cloud.encode()).hexdigest()[:8]
+        hashed = f"{self.name_prefix}-{short}-{self.id}{suffix}"
+        if len(hashed) > limit:
+            raise ValueError(f"no room for a name in {limit} characters: {hashed}")
+        return hashed
+
+    def locator(self) -> dict[str, str]:
+        """The locator as pairs whose keys begin with `anyscale-k8s/`."""
+        pairs = {
+            "format": LOCATOR_VERSION,
+            "managed-by": MANAGED_BY,
+            "provider": self.provider,
+            "account": self.account,
+            "region": self.region,
+            "cluster": self.cluster,
+            "namespace": self.namespace,
+            "cloud": self.cloud,
+            "install": self.id,
+            "name-prefix": self.name_prefix,
+            "cluster-uid": self.cluster_uid,
+        }
+        return {f"{MARK_PREFIX}/{key}": value for key, value in pairs.items()}
+
+    def forgetting_cluster(self) -> Install:
+        """The same install with no cluster UID: what stays on an object that is kept."""
+        return replace(self, cluster_uid="")
+
+    @classmethod
+    def from_locator(cls, pairs: Mapping[str, str]) -> Install | None:
+        """Read a locator; None when the pairs hold none of ours or a newer format."""
+
+        def get(key: str) -> str:
+            return pairs.get(f"{MARK_PREFIX}/{key}", "")
+
+        if get("managed-by") != MANAGED_BY or get("format") != LOCATOR_VERSION:
+            return None
+        install = cls(
+            provider=get("provider"),
+            account=get("account"),
+            region=get("region"),
+            cluster=get("cluster"),
+            namespace=get("namespace"),
+            cloud=get("cloud"),
+            cluster_uid=get("cluster-uid"),
+            name_prefix=get("name-prefix"),
+        )
+        # A locator whose id does not follow from its parts was edited or copied.
+        return install if install.id == get("install") else None
+
+
+def marks(pairs: Mapping[str, str]) -> frozenset[str]:
+    """The user marks among an object's tags or annotations."""
+    return frozenset(key for key in pairs if key.startswith(f"{MARK_PREFIX}/user-"))

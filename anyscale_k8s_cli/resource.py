@@ -1,0 +1,264 @@
+"""The Resource contract: one small class per kind of object, and who owns it.
+
+A resource reads the world, says how it differs from what should be, and
+changes it. It never decides whether it may: :func:`decide` does, the same way
+for all kinds.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, TypeVar
+
+from anyscale_k8s_cli.install import Install
+
+Out = TypeVar("Out")
+
+
+class Claim(StrEnum):
+    """What we want of an object: make it ours, use it with others, or use what the user named."""
+
+    OWN = "own"
+    SHARE = "share"
+    ADOPT = "adopt"
+
+
+class Ownership(StrEnum):
+    """Whose an object is. Only `ours`, and the last use of `shared`, is ever deleted."""
+
+    OURS = "ours"
+    SHARED = "shared"
+    ADOPTED = "adopted"
+    FOREIGN = "foreign"
+
+
+class Change(StrEnum):
+    """What a plan wants done with an object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    ADOPT = "adopt"
+    KEEP = "keep"
+    NONE = "none"
+    DELETE = "delete"
+    REFUSE = "refuse"
+
+
+WRITES = frozenset({Change.CREATE, Change.UPDATE, Change.DELETE})
+
+
+class NotYetKnown(Exception):
+    """An output was asked for that is known only after apply."""
+
+    def __init__(self, resource: Resource[Any]) -> None:
+        super().__init__(f"{resource.title} is known after apply")
+        self.resource = resource
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One difference: what a field is and what it should be. Never holds secrets."""
+
+    field: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.old!r} → {self.new!r}"
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Why an object that we may not change cannot be used as it is, and what its owner can do."""
+
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Observed(Generic[Out]):
+    """What `read` found.
+
+    `id` is the platform's own (ARN, UID, URL). `owner` is the locator found on
+    it, `manager` another tool's mark (Argo CD, Flux, a Helm release that is not
+    ours). `marks` are the user marks on a shared object; `made_by_us` says that
+    a shared object carries our managed-by. `state` is for the resource's own
+    `diff` and `update`.
+    """
+
+    id: str
+    output: Out
+    owner: Install | None = None
+    manager: str = ""
+    marks: frozenset[str] = frozenset()
+    made_by_us: bool = False
+    unfit: tuple[Unfit, ...] = ()
+    state: Any = None
+
+
+class Resource(ABC, Generic[Out]):
+    """One object. No verb has a default.
+
+    `key` is stable and human (`aws:s3-bucket/anyscale-prod-1f3a9c2e`), `title`
+    what a person calls it, `needs` what must be there before. `goes_first` turns
+    the order of deletion round: what needs this one is removed after it.
+    """
+
+    kind: ClassVar[str]
+    goes_first: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        title: str,
+        install: Install,
+        needs: Sequence[Resource[Any]] = (),
+        claim: Claim = Claim.OWN,
+    ) -> None:
+        self.key = key
+        self.title = title
+        self.install = install
+        self.needs = tuple(needs)
+        self.claim = claim
+        self.observed: Observed[Out] | None = None
+
+    @property
+    def output(self) -> Out:
+        """What others need of this object. Raises `NotYetKnown` until it exists."""
+        if self.observed is None:
+            raise NotYetKnown(self)
+        return self.observed.output
+
+    @abstractmethod
+    def read(self) -> Observed[Out] | None:
+        """Look; None only when the API itself says that there is no such object.
+
+        May raise `NotYetKnown` when what identifies it is not known yet. Never writes.
+        """
+
+    @abstractmethod
+    def diff(self, observed: Observed[Out]) -> Sequence[FieldChange]:
+        """How it differs from what should be, in all that we manage and nothing else.
+
+        May raise `NotYetKnown`. Never writes.
+        """
+
+    @abstractmethod
+    def create(self) -> Observed[Out]:
+        """Make it. Safe to repeat: already there and ours is success."""
+
+    @abstractmethod
+    def update(self, observed: Observed[Out], changes: Sequence[FieldChange]) -> Observed[Out]:
+        """Write the differences."""
+
+    @abstractmethod
+    def delete(self, observed: Observed[Out]) -> None:
+        """Remove it and return once the platform no longer has it. Already gone is success."""
+
+    @abstractmethod
+    def ready(self, observed: Observed[Out]) -> Observed[Out]:
+        """Return once it is of use, with its final outputs; raises with the cause if not."""
+
+
+class SharedResource(Resource[Out]):
+    """An object that can be there only once and serves several installs."""
+
+    @abstractmethod
+    def others(self, observed: Observed[Out]) -> str:
+        """Who else uses it, besides installs with marks; empty when nobody does."""
+
+    @abstractmethod
+    def unmark(self, observed: Observed[Out]) -> None:
+        """Take our mark away and leave the object."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done with one object, and why."""
+
+    change: Change
+    ownership: Ownership
+    reason: str
+    fields: tuple[FieldChange, ...] = ()
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What makes an object ours besides its locator: the ledger of a live install."""
+
+    ledger_ids: frozenset[str] = field(default_factory=frozenset)
+
+
+def ownership(resource: Resource[Any], observed: Observed[Any], rights: Rights) -> Ownership:
+    """Whose the object is."""
+    if resource.claim is Claim.ADOPT:
+        return Ownership.ADOPTED
+    if observed.manager:
+        return Ownership.FOREIGN
+    if resource.claim is Claim.SHARE:
+        return Ownership.SHARED if observed.made_by_us else Ownership.FOREIGN
+    if observed.owner is not None and observed.owner.id == resource.install.id:
+        return Ownership.OURS
+    if observed.id in rights.ledger_ids:
+        return Ownership.OURS
+    return Ownership.FOREIGN
+
+
+def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Rights) -> Decision:
+    """What setup wants of an object. Pure but for what `diff` reads."""
+    if observed is None:
+        return _absent(resource)
+    owned = ownership(resource, observed, rights)
+    if owned is Ownership.ADOPTED or (owned is Ownership.FOREIGN and resource.claim is Claim.SHARE):
+        return _used_as_it_is(observed, owned)
+    if owned is Ownership.FOREIGN:
+        whose = observed.manager or (
+            f"install {observed.owner.id} of cloud {observed.owner.cloud!r}"
+            if observed.owner
+            else "someone else"
+        )
+        return Decision(
+            Change.REFUSE,
+            owned,
+            f"it exists and belongs to {whose}",
+            fix="choose other names with --name or --name-prefix, or adopt it by naming it",
+        )
+    try:
+        fields = tuple(resource.diff(observed))
+    except NotYetKnown as unknown:
+        return Decision(
+            Change.UPDATE, owned, f"depends on {unknown.resource.title}, known after apply"
+        )
+    if not fields:
+        return Decision(Change.NONE, owned, "as it should be")
+    return Decision(Change.UPDATE, owned, "; ".join(str(item) for item in fields), fields)
+
+
+def _absent(resource: Resource[Any]) -> Decision:
+    if resource.claim is Claim.ADOPT:
+        return Decision(
+            Change.REFUSE,
+            Ownership.ADOPTED,
+            "you named it and it does not exist",
+            fix="check the name, or leave the option out and it is created",
+        )
+    owned = Ownership.SHARED if resource.claim is Claim.SHARE else Ownership.OURS
+    return Decision(Change.CREATE, owned, "does not exist")
+
+
+def _used_as_it_is(observed: Observed[Any], owned: Ownership) -> Decision:
+    if observed.unfit:
+        return Decision(
+            Change.REFUSE,
+            owned,
+            "; ".join(item.reason for item in observed.unfit),
+            fix="\n".join(item.fix for item in observed.unfit if item.fix),
+        )
+    if owned is Ownership.ADOPTED:
+        return Decision(Change.ADOPT, owned, "you named it; it is used and never changed")
+    return Decision(Change.KEEP, owned, "already there and used as it is")

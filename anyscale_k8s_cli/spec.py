@@ -1,0 +1,385 @@
+"""CloudSpec: everything a user may say about a cloud, validated once.
+
+One model stands behind the flags and behind `-f cloud.yaml`. What is said
+outright beats what is lying around: a flag wins over the file, the file over
+the environment. Every field names its flag or says that only the file has it;
+a test compares that with the commands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from anyscale_k8s_cli import errors
+
+SPEC_VERSION = "anyscale-k8s/cloud/v1"
+DEFAULT_NAMESPACE = "anyscale-operator"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """The option that sets a field."""
+
+    name: str
+
+
+class FileOnly:
+    """The field can be set in the file alone."""
+
+
+FILE_ONLY = FileOnly()
+
+
+class Source(StrEnum):
+    """Where a value came from, weakest first."""
+
+    DEFAULT = "default"
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    FLAG = "flag"
+
+
+def _cidr(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError as problem:
+        raise ValueError(f"{problem}; give a network such as 203.0.113.0/24") from None
+
+
+# An Anyscale cloud's name is immutable and becomes part of every object's name.
+CloudName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$", max_length=63)
+]
+DnsLabel = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
+]
+NamePrefix = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=20)
+]
+TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+TagValue = Annotated[str, StringConstraints(max_length=256)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClusterSpec(_Part):
+    """Which cluster. A context is read, never switched."""
+
+    name: Annotated[str | None, Flag("--cluster-name")] = None
+    context: Annotated[str | None, Flag("--context")] = None
+    kubeconfig: Annotated[Path | None, Flag("--kubeconfig")] = None
+
+
+class AccountSpec(_Part):
+    """Whose account. Compared with what the credentials say, before any change."""
+
+    id: Annotated[str | None, Flag("--account-id")] = None
+
+
+class CredentialsSpec(_Part):
+    """Which credentials of this machine are used."""
+
+    aws_profile: Annotated[str | None, Flag("--aws-profile")] = None
+
+
+class ExistingSpec(_Part):
+    """What the user already has: adopted, never written, never deleted."""
+
+    bucket: Annotated[str | None, Flag("--bucket")] = None
+    identity: Annotated[str | None, Flag("--identity")] = None
+    oidc_provider: Annotated[Literal["use", "create"], Flag("--oidc-provider")] = "create"
+
+
+class RulesSpec(_Part):
+    """What the company demands of everything that is created."""
+
+    tags: Annotated[dict[TagKey, TagValue], Flag("--tag")] = Field(default_factory=dict)
+    name_prefix: Annotated[NamePrefix, Flag("--name-prefix")] = "anyscale"
+    names: Annotated[dict[str, str], FILE_ONLY] = Field(default_factory=dict)
+    role_path: Annotated[str | None, Flag("--role-path")] = None
+    permissions_boundary: Annotated[str | None, Flag("--permissions-boundary")] = None
+    kms_key: Annotated[str | None, Flag("--kms-key")] = None
+
+
+class NetworkSpec(_Part):
+    """How users reach what runs in the cluster."""
+
+    expose: Annotated[Literal["public", "internal"], Flag("--expose")] = "public"
+    allow_cidrs: Annotated[tuple[Cidr, ...], Flag("--allow-cidr")] = ()
+    load_balancer_subnets: Annotated[tuple[str, ...], Flag("--lb-subnet")] = ()
+    annotations: Annotated[dict[str, str], FILE_ONLY] = Field(default_factory=dict)
+    crds: Annotated[Literal["auto", "never"], Flag("--network-crds")] = "auto"
+
+
+class OperatorSpec(_Part):
+    """The operator's chart; `values` are the user's own, merged last as helm merges."""
+
+    chart: Annotated[str | None, Flag("--operator-chart")] = None
+    version: Annotated[str | None, Flag("--operator-version")] = None
+    values: Annotated[dict[str, Any], Flag("--values")] = Field(default_factory=dict)
+
+
+class AddonSpec(_Part):
+    """Helm values of an add-on, merged last."""
+
+    values: Annotated[dict[str, Any], FILE_ONLY] = Field(default_factory=dict)
+
+
+class AddonsSpec(_Part):
+    gateway: Annotated[AddonSpec, FILE_ONLY] = Field(default_factory=AddonSpec)
+    gpu_plugin: Annotated[AddonSpec, FILE_ONLY] = Field(default_factory=AddonSpec)
+
+
+class ChartsSpec(_Part):
+    """Where charts come from instead of their own registries."""
+
+    mirror: Annotated[str | None, Flag("--chart-mirror")] = None
+
+
+class TimeoutsSpec(_Part):
+    """Seconds to wait for the slow things."""
+
+    identity: Annotated[float, FILE_ONLY] = Field(default=120, gt=0)
+    load_balancer: Annotated[float, FILE_ONLY] = Field(default=600, gt=0)
+    controller: Annotated[float, FILE_ONLY] = Field(default=300, gt=0)
+    operator: Annotated[float, FILE_ONLY] = Field(default=600, gt=0)
+    deletion: Annotated[float, FILE_ONLY] = Field(default=900, gt=0)
+
+
+class CloudSpec(_Part):
+    """One cloud on one cluster."""
+
+    version: Annotated[Literal["anyscale-k8s/cloud/v1"], FILE_ONLY] = SPEC_VERSION
+    provider: Annotated[str, Flag("--provider")]
+    name: Annotated[CloudName, Flag("--name")]
+    region: Annotated[str | None, Flag("--region")] = None
+    namespace: Annotated[DnsLabel, Flag("--namespace")] = DEFAULT_NAMESPACE
+    gpu: Annotated[Literal["auto", "off"], Flag("--gpu")] = "auto"
+    cluster: Annotated[ClusterSpec, FILE_ONLY] = Field(default_factory=ClusterSpec)
+    account: Annotated[AccountSpec, FILE_ONLY] = Field(default_factory=AccountSpec)
+    credentials: Annotated[CredentialsSpec, FILE_ONLY] = Field(default_factory=CredentialsSpec)
+    existing: Annotated[ExistingSpec, FILE_ONLY] = Field(default_factory=ExistingSpec)
+    rules: Annotated[RulesSpec, FILE_ONLY] = Field(default_factory=RulesSpec)
+    network: Annotated[NetworkSpec, FILE_ONLY] = Field(default_factory=NetworkSpec)
+    operator: Annotated[OperatorSpec, FILE_ONLY] = Field(default_factory=OperatorSpec)
+    addons: Annotated[AddonsSpec, FILE_ONLY] = Field(default_factory=AddonsSpec)
+    charts: Annotated[ChartsSpec, FILE_ONLY] = Field(default_factory=ChartsSpec)
+    timeouts: Annotated[TimeoutsSpec, FILE_ONLY] = Field(default_factory=TimeoutsSpec)
+
+
+Settings = Mapping[str, Any]
+"""Values by dotted path (`cluster.name`), as flags and environment give them."""
+
+
+@dataclass(frozen=True)
+class LoadedSpec:
+    """A valid spec, and where each value that is not a default came from."""
+
+    spec: CloudSpec
+    sources: Mapping[str, Source]
+
+    def source(self, path: str) -> Source:
+        return self.sources.get(path, Source.DEFAULT)
+
+
+def load(*, flags: Settings, file: Path | None, environment: Settings) -> LoadedSpec:
+    """Merge what was said and validate it.
+
+    Raises `invalid-spec` that names each wrong field with the flag or key that
+    sets it and what would be accepted, and `missing-input` for what is missing.
+    """
+    document = read_file(file) if file else {}
+    merged: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
+    layers = (
+        (Source.ENVIRONMENT, environment),
+        (Source.FILE, dict(_leaves(document))),
+        (Source.FLAG, flags),
+    )
+    for source, settings in layers:
+        for path, value in settings.items():
+            if value is not None:
+                _put(merged, path, value)
+                sources[path] = source
+    try:
+        return LoadedSpec(CloudSpec.model_validate(merged), sources)
+    except ValidationError as problem:
+        raise _refusal(problem, sources, file) from None
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The mapping in a `cloud.yaml`. Raises `invalid-spec` for anything else."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise errors.CliError(
+            errors.INVALID_SPEC, f"Cannot read {path}", cause=str(problem)
+        ) from problem
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as problem:
+        raise errors.CliError(
+            errors.INVALID_SPEC, f"{path} is not valid YAML", cause=str(problem)
+        ) from problem
+    if not isinstance(document, dict):
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"{path} holds no cloud",
+            cause=f"expected a mapping, found {type(document).__name__}",
+            fix="see docs/cloud-yaml.md for the fields",
+        )
+    if _looks_like_helm_values(document):
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"{path} is a Helm values file, not a cloud.yaml",
+            cause="it has the operator chart's keys " + ", ".join(sorted(document)[:4]),
+            fix=f"did you mean --values {path}?",
+        )
+    return document
+
+
+def _looks_like_helm_values(document: Mapping[str, Any]) -> bool:
+    # Top-level keys of the operator chart that no cloud.yaml has.
+    chart_keys = {"global", "networking", "workloads", "credentialMount", "patches"}
+    return bool(chart_keys & set(document)) and not {"provider", "name"} & set(document)
+
+
+# Mappings whose keys are the user's: they are set whole, not key by key.
+_WHOLE = {
+    "rules.tags",
+    "rules.names",
+    "network.annotations",
+    "operator.values",
+    "addons.gateway.values",
+    "addons.gpu_plugin.values",
+}
+
+
+def _leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in document.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and path not in _WHOLE and value:
+            yield from _leaves(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def _put(document: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    for parent in parents:
+        inner = document.get(parent)
+        if not isinstance(inner, dict):
+            inner = document[parent] = {}
+        document = inner
+    document[last] = value
+
+
+def flags_by_path(model: type[BaseModel] = CloudSpec, prefix: str = "") -> dict[str, str | None]:
+    """Each leaf field's dotted path with its flag; None where only the file has it."""
+    found: dict[str, str | None] = {}
+    for name, info in model.model_fields.items():
+        path = f"{prefix}{name}"
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, _Part):
+            found.update(flags_by_path(annotation, f"{path}."))
+            continue
+        flag = next((mark.name for mark in info.metadata if isinstance(mark, Flag)), None)
+        if flag is None and not any(isinstance(mark, FileOnly) for mark in info.metadata):
+            raise TypeError(f"{path} names neither a flag nor FILE_ONLY")
+        found[path] = flag
+    return found
+
+
+def _refusal(
+    problem: ValidationError, sources: Mapping[str, Source], file: Path | None
+) -> errors.CliError:
+    flags = flags_by_path()
+    found = problem.errors()
+    missing = [item for item in found if item["type"] == "missing"]
+    if missing and len(missing) == len(found):
+        wanted = [_place(item, flags, Source.FLAG, file) for item in missing]
+        return errors.CliError(
+            errors.MISSING_INPUT,
+            f"Missing: {', '.join(wanted)}",
+            fix=f"give {' and '.join(wanted)}, or set them in a file given with -f",
+        )
+    lines = []
+    for item in found:
+        path = ".".join(str(part) for part in item["loc"])
+        place = _place(item, flags, sources.get(path, Source.FILE), file)
+        lines.append(f"{place}: {_explain(item)}")
+    return errors.CliError(
+        errors.INVALID_SPEC,
+        f"{lines[0]}" if len(lines) == 1 else f"{len(lines)} fields are wrong",
+        evidence=tuple(lines) if len(lines) > 1 else (),
+        fix="see `anyscale cloud setup --help` and docs/cloud-yaml.md for what is accepted",
+        details={"fields": [".".join(str(p) for p in item["loc"]) for item in found]},
+    )
+
+
+def _place(
+    item: ErrorDetails, flags: Mapping[str, str | None], source: Source, file: Path | None
+) -> str:
+    path = ".".join(str(part) for part in item["loc"] if isinstance(part, str))
+    flag = flags.get(path)
+    if flag and source is not Source.FILE:
+        return flag
+    return f"{path} in {file}" if file and source is Source.FILE else path
+
+
+_PATTERNS = {
+    r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$": (
+        "letters, digits, dashes and underscores, beginning and ending with a letter or digit"
+    ),
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": (
+        "lower-case letters, digits and dashes, beginning and ending with a letter or digit"
+    ),
+}
+
+
+def _explain(item: ErrorDetails) -> str:
+    given = item.get("input")
+    context = item.get("ctx") or {}
+    match item["type"]:
+        case "extra_forbidden":
+            return f"no such key; accepted here: {', '.join(_siblings(item))}"
+        case "string_pattern_mismatch":
+            pattern = str(context.get("pattern"))
+            return f"{given!r} is not accepted; use {_PATTERNS.get(pattern, pattern)}"
+        case "string_too_long":
+            return f"longer than {context.get('max_length')} characters"
+        case "literal_error":
+            return f"{given!r} is not one of {context.get('expected')}"
+        case _:
+            return re.sub(r"^Value error, ", "", item["msg"])
+
+
+def _siblings(item: ErrorDetails) -> list[str]:
+    model: type[BaseModel] = CloudSpec
+    for part in item["loc"][:-1]:
+        info = model.model_fields.get(str(part))
+        if info is None or not isinstance(info.annotation, type):
+            break
+        if issubclass(info.annotation, BaseModel):
+            model = info.annotation
+    return sorted(model.model_fields)
