@@ -1,0 +1,137 @@
+"""Checks as data: preflight, verify and doctor run the same records.
+
+Belongs here: the record, its result, the runner, and checks of the cluster that
+hold on every platform. A check gets what it needs as arguments of a closure and
+shares nothing with others, so each runs alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.events import CheckFinished
+from anyscale_k8s_cli.run import Run
+
+
+class Status(StrEnum):
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    WAIVED = "waived"
+
+
+class Severity(StrEnum):
+    """`fatal`: what follows cannot succeed. `warning`: shown, no effect on the verdict."""
+
+    FATAL = "fatal"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw: its verdict, one line of detail, the evidence, and what mends it."""
+
+    status: Status
+    detail: str = ""
+    evidence: tuple[str, ...] = ()
+    fix: str = ""
+
+
+def passed(detail: str = "") -> Finding:
+    return Finding(Status.PASS, detail)
+
+
+@dataclass(frozen=True)
+class Check:
+    """`code` is a slug and the name of its page in `docs/checks/`.
+
+    `error` is the code of the error that a failed fatal check ends the command
+    with, so that scripts see the cause and not only that checks failed.
+    """
+
+    code: str
+    title: str
+    run: Callable[[], Finding]
+    severity: Severity = Severity.FATAL
+    error: errors.ErrorCode = errors.CHECKS_FAILED
+
+
+@dataclass(frozen=True)
+class Result:
+    check: Check
+    finding: Finding
+
+    @property
+    def failed(self) -> bool:
+        return self.finding.status is Status.FAIL and self.check.severity is Severity.FATAL
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "code": self.check.code,
+            "title": self.check.title,
+            "severity": self.check.severity.value,
+            "status": self.finding.status.value,
+            "detail": self.finding.detail,
+            "evidence": list(self.finding.evidence),
+            "fix": self.finding.fix,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    results: tuple[Result, ...] = field(default_factory=tuple)
+
+    @property
+    def first_failure(self) -> Result | None:
+        return next((result for result in self.results if result.failed), None)
+
+    def raise_for_failure(self) -> None:
+        """Raise the first fatal failure, with the others as evidence."""
+        first = self.first_failure
+        if first is None:
+            return
+        others = [result for result in self.results if result.failed and result is not first]
+        raise errors.CliError(
+            first.check.error,
+            f"{first.check.title}: failed",
+            cause=first.finding.detail,
+            evidence=first.finding.evidence
+            + tuple(f"also {item.check.code}: {item.finding.detail}" for item in others),
+            fix=first.finding.fix,
+            details={"check": first.check.code},
+        )
+
+
+async def run_checks(checks: Sequence[Check], run: Run, waived: Collection[str] = ()) -> Report:
+    """Run all side by side; a check that cannot tell is `unknown`, never `pass`."""
+
+    def one(check: Check) -> Result:
+        if check.code in waived:
+            return Result(check, Finding(Status.WAIVED, "waived by its code"))
+        try:
+            return Result(check, check.run())
+        except errors.CliError as problem:
+            if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
+                raise
+            finding = Finding(Status.UNKNOWN, str(problem), problem.evidence, problem.fix)
+            return Result(check, finding)
+
+    async def reported(check: Check) -> Result:
+        result = await asyncio.to_thread(one, check)
+        run.emit(
+            CheckFinished(
+                code=check.code,
+                title=check.title,
+                status=result.finding.status.value,
+                detail=result.finding.detail,
+            )
+        )
+        return result
+
+    return Report(tuple(await asyncio.gather(*(reported(check) for check in checks))))

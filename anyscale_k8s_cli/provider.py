@@ -1,0 +1,316 @@
+"""The Provider contract and the registry.
+
+A provider is one class per platform and says only what is particular to it.
+Providers are found through the entry-point group `anyscale_k8s_cli.providers`,
+ours and other people's alike, and are imported when one is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.cluster.access import ClusterAccess
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec
+
+ENTRY_POINTS = "anyscale_k8s_cli.providers"
+
+# The vendor's client says whose cloud it is; we say which Kubernetes.
+VENDOR_NAMES = {"aws": "eks", "gcp": "gke", "azure": "aks"}
+PLATFORMS = ("eks", "gke", "aks", "coreweave", "nebius", "oke", "generic")
+
+
+class Verb(StrEnum):
+    """What a person wants to do; permissions are printed per verb."""
+
+    PLAN = "plan"
+    SETUP = "setup"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class NodePool:
+    """A group of like nodes as the platform's API tells of it.
+
+    `gpu_driver` and `gpu_plugin_owner` name who brings them (`node image`, the
+    platform's name), empty when nobody is known to. `labels` are those that new
+    nodes will carry; `size` is how many nodes there are wanted now.
+    """
+
+    name: str
+    instance_types: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
+    size: int = 0
+    gpu: bool = False
+    gpu_driver: str = ""
+    gpu_plugin_owner: str = ""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What discovery found. `id` is the platform's own resource name (an ARN, a path).
+
+    `facts` are the provider's own; nobody else looks into them.
+    """
+
+    name: str
+    id: str
+    account: str
+    region: str
+    version: str
+    access: ClusterAccess
+    zones: tuple[str, ...] = ()
+    node_pools: tuple[NodePool, ...] = ()
+    facts: Any = None
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The bucket as the control plane wants it: `url` with its scheme (`s3://…`)."""
+
+    url: str
+    region: str
+    endpoint: str = ""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """`registered` is what the control plane compares, `helm` what the chart wants."""
+
+    registered: str
+    helm: str
+
+
+class IdentityProof(Protocol):
+    """Uses the operator's identity once, from here."""
+
+    def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
+        """`token(audience)` gives a fresh token of the operator's service account.
+
+        Returns what was proven, line by line. Raises a `CliError` with the cause.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CloudSide:
+    """The objects outside the cluster, and the two that everything else asks for.
+
+    `service_account_annotations` go on the operator's ServiceAccount;
+    `prove_identity` is None where the platform's API cannot tell.
+    """
+
+    resources: tuple[Resource[Any], ...]
+    storage: Resource[Storage]
+    identity: Resource[Identity]
+    service_account_annotations: Callable[[], Mapping[str, str]]
+    prove_identity: IdentityProof | None = None
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """How the gateway's Service asks for its load balancer, and who will answer."""
+
+    served_by: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    load_balancer_class: str | None = None
+    source_ranges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where to search or delete. What is None is not known."""
+
+    account: str | None = None
+    region: str | None = None
+    cluster: str | None = None
+    aws_profile: str | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search by locator found, and where it looked (lines for people)."""
+
+    installs: tuple[Install, ...]
+    searched: tuple[str, ...]
+    unsearched: tuple[str, ...] = ()
+
+
+class ClusterState(StrEnum):
+    """What the cloud itself says of a cluster."""
+
+    PRESENT = "present"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class PolicyDocument:
+    """Permissions in the platform's native form."""
+
+    name: str
+    format: str
+    text: str
+
+
+class ClusterReader(Protocol):
+    """The reading half of the Kubernetes client, all that a provider may use."""
+
+    def get(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None
+    ) -> dict[str, Any] | None:
+        """The object, or None when there is no such object or kind."""
+        ...
+
+    def list(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """All objects of a kind, in all namespaces when none is given."""
+        ...
+
+
+class Provider(Protocol):
+    """One platform."""
+
+    @property
+    def name(self) -> str:
+        """The platform's name on the command line, `eks`."""
+        ...
+
+    @property
+    def control_plane_name(self) -> str:
+        """AWS, GCP, AZURE or GENERIC."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, tuple[str, ...]]:
+        """Spec fields (dotted) with the platform's own variables that may set them."""
+        ...
+
+    def check_spec(self, spec: CloudSpec) -> None:
+        """Offline: refuse what is missing or has no meaning here (`missing-input`, …)."""
+        ...
+
+    def discover(self, spec: CloudSpec) -> Cluster:
+        """Read-only. Raises `cluster-not-found`, `account-mismatch`, `cloud-credentials-…`."""
+        ...
+
+    def cloud_side(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, console_origin: str
+    ) -> CloudSide:
+        """The objects that should be; `console_origin` is what CORS must admit."""
+        ...
+
+    def registration(
+        self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
+    ) -> dict[str, Any]:
+        """The provider's own members of the cloud resource's payload."""
+        ...
+
+    def operator_values(
+        self, spec: CloudSpec, cluster: Cluster, identity: Identity, nodes: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The provider's own Helm values, fit for the nodes that are there."""
+        ...
+
+    def load_balancer(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
+    ) -> LoadBalancer:
+        """What the gateway's Service must carry. Refuses what nobody would serve."""
+        ...
+
+    def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
+        """Helm values of the NVIDIA device plugin on this platform (affinity, tolerations)."""
+        ...
+
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+        """Checks of the cloud side; the core has those of the cluster."""
+        ...
+
+    def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
+        """The least rights for a verb, offline."""
+        ...
+
+    def search(self, scope: Scope, cloud: str | None) -> Search:
+        """Find installs by their locators in the account, with no ledger and no cluster."""
+        ...
+
+    def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
+        """The cloud-side objects that carry this install's locator or mark, for teardown."""
+        ...
+
+    def cluster_state(self, install: Install) -> ClusterState:
+        """Ask the cloud, in the recorded account and region, for the recorded cluster."""
+        ...
+
+    def locate(self, install: Install) -> CloudSpec:
+        """The spec that discovers the install's cluster again."""
+        ...
+
+    def load_balancer_left(self, install: Install, addresses: Sequence[str]) -> Sequence[str]:
+        """Those load balancers at `addresses` that the platform still lists (ids or names)."""
+        ...
+
+
+def canonical(name: str) -> str:
+    """`aws` means `eks`, and so on; platform names stay."""
+    lowered = name.lower()
+    return VENDOR_NAMES.get(lowered, lowered)
+
+
+def available() -> list[str]:
+    """The names of the providers that are installed."""
+    return sorted({entry.name for entry in entry_points(group=ENTRY_POINTS)})
+
+
+def load(name: str, run: Run) -> Provider:
+    """The provider of that name. A provider that fails to import fails loudly.
+
+    Raises `provider-unavailable` for a name nobody registered and
+    `package-missing` when the platform's SDK is not installed.
+    """
+    platform = canonical(name)
+    matches = [entry for entry in entry_points(group=ENTRY_POINTS) if entry.name == platform]
+    if not matches:
+        known = ", ".join(available())
+        cause = (
+            f"this version has no provider for {platform}"
+            if platform in PLATFORMS
+            else f"no installed package provides {name!r}"
+        )
+        raise errors.CliError(
+            errors.PROVIDER_UNAVAILABLE,
+            f"--provider: {name!r} is not available",
+            cause=cause,
+            fix=f"use one of: {known} ({', '.join(VENDOR_NAMES)} are accepted as other names)",
+        )
+    try:
+        factory = matches[0].load()
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("anyscale_k8s_cli"):
+            raise
+        raise errors.CliError(
+            errors.PACKAGE_MISSING,
+            f"The provider {platform} needs the package {missing.name!r}",
+            cause="its extra is not installed",
+            fix=f"pip install 'anyscale-k8s-cli[{_EXTRAS.get(platform, platform)}]'",
+        ) from missing
+    provider: Provider = factory(run)
+    return provider
+
+
+_EXTRAS = {"eks": "aws"}
