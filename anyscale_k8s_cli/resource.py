@@ -85,8 +85,9 @@ class Observed(Generic[Out]):
     `id` is the platform's own (ARN, UID, URL). `owner` is the locator found on
     it, `manager` another tool's mark (Argo CD, Flux, a Helm release that is not
     ours). `marks` are the user marks on a shared object; `made_by_us` says that
-    a shared object carries our managed-by. `state` is for the resource's own
-    `diff` and `update`.
+    a shared object carries our managed-by. `settled` is False while it is there
+    but not yet of use (no address, still creating). `state` is for the
+    resource's own `diff` and `update`.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Observed(Generic[Out]):
     manager: str = ""
     marks: frozenset[str] = frozenset()
     made_by_us: bool = False
+    settled: bool = True
     unfit: tuple[Unfit, ...] = ()
     state: Any = None
 

@@ -1,0 +1,216 @@
+"""Plan: read the world, compute the difference, show it, save it, refuse it when stale.
+
+Making a plan performs reads only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anyscale_k8s_cli import errors, tool_version
+from anyscale_k8s_cli.graph import walk
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.resource import (
+    WRITES,
+    Change,
+    Decision,
+    NotYetKnown,
+    Observed,
+    Ownership,
+    Resource,
+    Rights,
+    decide,
+)
+from anyscale_k8s_cli.run import Run
+
+SAVED_PLAN_SCHEMA = "anyscale-k8s/saved-plan/v1"
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """What is to be done with one resource, and what was seen of it."""
+
+    resource: Resource[Any]
+    decision: Decision
+    observed: Observed[Any] | None
+
+    @property
+    def change(self) -> Change:
+        return self.decision.change
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "key": self.resource.key,
+            "kind": self.resource.kind,
+            "title": self.resource.title,
+            "change": self.decision.change.value,
+            "reason": self.decision.reason,
+            "ownership": self.decision.ownership.value,
+            "id": self.observed.id if self.observed else None,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The changes in an order in which they could be made."""
+
+    changes: tuple[PlannedChange, ...]
+
+    @property
+    def writes(self) -> tuple[PlannedChange, ...]:
+        return tuple(item for item in self.changes if item.change in WRITES)
+
+    @property
+    def refusals(self) -> tuple[PlannedChange, ...]:
+        return tuple(item for item in self.changes if item.change is Change.REFUSE)
+
+    def summary(self) -> dict[str, int]:
+        """How many of each change; every change is named, also with zero."""
+        counts = Counter(item.change for item in self.changes)
+        return {change.value: counts.get(change, 0) for change in Change}
+
+    def raise_for_refusals(self) -> None:
+        """Raise when something may not be touched or used."""
+        if not self.refusals:
+            return
+        first = self.refusals[0]
+        adopted = first.decision.ownership is Ownership.ADOPTED
+        code = errors.FOREIGN_OBJECT
+        if adopted:
+            code = errors.ADOPTED_MISSING if first.observed is None else errors.ADOPTED_UNFIT
+        raise errors.CliError(
+            code,
+            f"{first.resource.title} cannot be used",
+            cause=first.decision.reason,
+            evidence=tuple(
+                f"{item.resource.key}: {item.decision.reason}" for item in self.refusals[1:]
+            ),
+            fix=first.decision.fix,
+        )
+
+
+async def compute(resources: Sequence[Resource[Any]], rights: Rights, run: Run) -> Plan:
+    """Read every resource, side by side as far as `needs` allows, and decide."""
+    planned: dict[Resource[Any], PlannedChange] = {}
+
+    def look(resource: Resource[Any]) -> PlannedChange:
+        run.check()
+        try:
+            observed = resource.read()
+        except NotYetKnown as unknown:
+            owned = Ownership.OURS
+            reason = f"depends on {unknown.resource.title}, known after apply"
+            return PlannedChange(resource, Decision(Change.CREATE, owned, reason), None)
+        resource.observed = observed
+        return PlannedChange(resource, decide(resource, observed, rights), observed)
+
+    async def visit(resource: Resource[Any]) -> bool:
+        planned[resource] = await asyncio.to_thread(look, resource)
+        return True
+
+    await raising_first(walk(edges(resources), visit))
+    return Plan(tuple(planned[resource] for resource in resources))
+
+
+def edges(resources: Sequence[Resource[Any]]) -> dict[Resource[Any], set[Resource[Any]]]:
+    """The needs of each resource, among the resources given."""
+    known = set(resources)
+    return {resource: set(resource.needs) & known for resource in resources}
+
+
+async def raising_first(work: Any) -> Any:
+    """Await the work; of a group of failures raise the one to tell a person."""
+    try:
+        return await work
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    flat: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        item = pending.pop(0)
+        if isinstance(item, BaseExceptionGroup):
+            pending.extend(item.exceptions)
+        else:
+            flat.append(item)
+    # A defect in the code matters more than a foreseeable failure beside it.
+    return next((item for item in flat if not isinstance(item, errors.CliError)), flat[0])
+
+
+@dataclass(frozen=True)
+class SavedPlan:
+    """A plan in a file: what was computed, against what, by which version."""
+
+    install: Install
+    spec: Mapping[str, Any]
+    changes: Mapping[str, str]
+    version: str
+
+    @classmethod
+    def of(cls, plan: Plan, install: Install, spec: Mapping[str, Any]) -> SavedPlan:
+        changes = {item.resource.key: item.change.value for item in plan.writes}
+        return cls(install, spec, changes, tool_version())
+
+    def write(self, path: Path) -> None:
+        document = {
+            "schema": SAVED_PLAN_SCHEMA,
+            "tool_version": self.version,
+            "install": self.install.locator(),
+            "spec": self.spec,
+            "changes": dict(self.changes),
+        }
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> SavedPlan:
+        """Raises `invalid-spec` when the file holds no plan of ours."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            install = Install.from_locator(document["install"])
+            if document["schema"] != SAVED_PLAN_SCHEMA or install is None:
+                raise ValueError("not a saved plan")
+            return cls(install, document["spec"], document["changes"], document["tool_version"])
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise errors.CliError(
+                errors.INVALID_SPEC,
+                f"{path} is not a saved plan",
+                cause=str(problem),
+                fix="make one with `anyscale cloud plan --out FILE`",
+            ) from problem
+
+    def check_covers(self, plan: Plan, install: Install) -> None:
+        """Raise `plan-stale` unless every change is in the saved plan; fewer are fine."""
+        differences = []
+        if self.version != tool_version():
+            differences.append(f"made by version {self.version}, this is {tool_version()}")
+        if install.id != self.install.id:
+            differences.append("account, cluster, namespace or cloud are others")
+        elif install.cluster_uid != self.install.cluster_uid:
+            differences.append("the cluster's UID is another")
+        differences += [
+            f"{item.resource.key}: {item.change.value} is not in the plan"
+            for item in plan.writes
+            if not _allowed(item.change, self.changes.get(item.resource.key))
+        ]
+        if differences:
+            raise errors.CliError(
+                errors.PLAN_STALE,
+                "The saved plan no longer fits the world",
+                cause=differences[0],
+                evidence=tuple(differences[1:]),
+                fix="make a new one with `anyscale cloud plan --out FILE` and look at it",
+            )
+
+
+def _allowed(change: Change, saved: str | None) -> bool:
+    # After a crash in mid-apply a planned creation may have become an update
+    # of the half-made object.
+    return saved == change.value or (change is Change.UPDATE and saved == Change.CREATE.value)
