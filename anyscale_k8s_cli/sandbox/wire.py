@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # How long a hanging call is held when nobody releases it, in seconds.
 HANG_LIMIT = 300.0
 _KEPT_CALLS = 50_000
+# A handler that streams calls `request[STREAM_STARTED](status)` once its headers are out:
+# the call is then recorded at its start and not at its end.
+STREAM_STARTED = "wire.stream_started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,14 @@ class Wire:
             operation = await classify(request)
             rule = self.fault(operation)
             status = 0
+            started = False
+
+            def start(code: int) -> None:
+                nonlocal started
+                started = True
+                self.record(operation, request.method, request.path, code)
+
+            request[STREAM_STARTED] = start
             try:
                 if rule and rule.kind not in _AFTER:
                     refusal = await self._strike(rule, request)
@@ -204,7 +215,8 @@ class Wire:
                 status = response.status
                 return response
             finally:
-                self.record(operation, request.method, request.path, status)
+                if not started:
+                    self.record(operation, request.method, request.path, status)
 
         return middleware
 
