@@ -1,0 +1,103 @@
+"""Child processes: started from a list, in a group of their own, ended with us."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Seconds between TERM and KILL: within the ten seconds that an interruption may take.
+GRACE = 5.0
+
+
+@dataclass(frozen=True)
+class ChildResult:
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    def last_lines(self, limit: int = 20) -> tuple[str, ...]:
+        """The end of stderr, for an error's evidence."""
+        lines = [line.rstrip() for line in self.stderr.decode(errors="replace").splitlines()]
+        return tuple([line for line in lines if line][-limit:])
+
+
+async def run_child(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    stdin: bytes = b"",
+    timeout: float | None = None,
+) -> ChildResult:
+    """Run a program to its end; `environment` is the whole of its environment.
+
+    The child has a process group of its own, so that a Ctrl-C in the terminal
+    reaches us alone and we decide. When the task is cancelled or `timeout`
+    (seconds) passes, the group gets TERM and, `GRACE` seconds later, KILL.
+    Raises TimeoutError, or OSError when the program cannot be started.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(environment),
+        **_own_group(),
+    )
+    try:
+        async with asyncio.timeout(timeout):
+            stdout, stderr = await process.communicate(stdin)
+    finally:
+        if process.returncode is None:
+            await _end(process)
+    return ChildResult(await process.wait(), stdout, stderr)
+
+
+def _own_group() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"process_group": 0}
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    _terminate(process)
+    try:
+        async with asyncio.timeout(GRACE):
+            # Reading on keeps a child that still writes from blocking on a full pipe.
+            await process.communicate()
+    except TimeoutError:
+        _kill(process)
+        await process.wait()
+    finally:
+        # A second cancellation ends the wait above, but not the promise.
+        if process.returncode is None:
+            _kill(process)
+
+
+def _terminate(process: asyncio.subprocess.Process) -> None:
+    if sys.platform == "win32":
+        process.terminate()
+    else:
+        _signal_group(process, signal.SIGTERM)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        _signal_group(process, signal.SIGKILL)
+
+
+def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    if sys.platform == "win32":
+        return
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        # It ended by itself in the meantime, which is what we are after.
+        return
