@@ -1,0 +1,204 @@
+"""Which actions on which resources an operation needs, and whether the caller has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyscale_k8s_cli.sandbox.aws.account import Account
+from anyscale_k8s_cli.sandbox.aws.errors import AwsError
+from anyscale_k8s_cli.sandbox.aws.policy import Decision, Question, decide
+from anyscale_k8s_cli.sandbox.aws.principals import Keys, Principals
+from anyscale_k8s_cli.sandbox.aws.request import AwsRequest
+from anyscale_k8s_cli.sandbox.aws.s3_actions import action as s3_action
+
+# Anybody who is somebody may ask who they are; assuming is up to the role's trust.
+_FREE = {"GetCallerIdentity", "GetAccessKeyInfo", "AssumeRole", "AssumeRoleWithWebIdentity"}
+_IAM_KINDS = {
+    "RoleName": "role",
+    "UserName": "user",
+    "GroupName": "group",
+    "PolicyName": "policy",
+    "InstanceProfileName": "instance-profile",
+}
+_IAM_ARNS = ("PolicySourceArn", "OpenIDConnectProviderArn")
+_EKS_PARTS = {
+    "nodegroupName": "nodegroup",
+    "addonName": "addon",
+    "associationId": "podidentityassociation",
+    "principalArn": "access-entry",
+}
+_SERVICES_IN_ACTIONS = {"tagging": "tag"}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    action: str
+    resource: str = "*"
+    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Authorization:
+    account: Account
+    principals: Principals
+
+    def check(self, request: AwsRequest, keys: Keys) -> None:
+        """Raises the service's own denial if the caller lacks something."""
+        for need in self.needs(request):
+            decision = self._decide(request, keys, need)
+            if decision is not Decision.ALLOWED:
+                raise denial(request.service, keys, need, decision)
+
+    def allowed(self, keys: Keys, need: Need) -> bool:
+        """Whether the caller's own policies allow it; no bucket policy is asked."""
+        question = Question(need.action, need.resource, {**keys.principal.context(), **need.context})
+        return self.principals.grants(keys).decide(question) is Decision.ALLOWED
+
+    def needs(self, request: AwsRequest) -> list[Need]:
+        if request.service == "sts" and request.name in _FREE:
+            return []
+        if request.service == "s3":
+            return list(self._s3(request))
+        if request.service == "iam":
+            return list(self._iam(request))
+        service = _SERVICES_IN_ACTIONS.get(request.service, request.service)
+        needs = [Need(f"{service}:{request.name}", self._resource(request))]
+        if request.name == "CreatePodIdentityAssociation":
+            role = {"iam:passedtoservice": ("pods.eks.amazonaws.com",)}
+            needs.append(Need("iam:PassRole", request.parameters["roleArn"], role))
+        return needs
+
+    def _decide(self, request: AwsRequest, keys: Keys, need: Need) -> Decision:
+        context = {
+            **keys.principal.context(),
+            "aws:requestedregion": (request.region,),
+            **need.context,
+        }
+        caller = keys.principal
+        names = {caller.arn, caller.entity, caller.account}
+        names.add(f"arn:{self.account.partition}:iam::{caller.account}:root")
+        question = Question(need.action, need.resource, context, {"AWS": frozenset(names)})
+        own = self.principals.grants(keys).decide(question)
+        bucket = self.account.bucket(request.labels.get("Bucket", ""))
+        if request.service != "s3" or bucket is None:
+            return own
+        policy = self.account.bucket_policy(bucket)
+        theirs = decide([policy], question) if policy else Decision.IMPLICIT_DENY
+        if Decision.EXPLICIT_DENY in (own, theirs):
+            return Decision.EXPLICIT_DENY
+        if self.account.bucket_owner(bucket.name) == caller.account:
+            either = Decision.ALLOWED in (own, theirs)
+            return Decision.ALLOWED if either else Decision.IMPLICIT_DENY
+        both = own is theirs is Decision.ALLOWED
+        return Decision.ALLOWED if both else Decision.IMPLICIT_DENY
+
+    def _s3(self, request: AwsRequest) -> Iterator[Need]:
+        bucket, key = request.labels.get("Bucket"), request.labels.get("Key")
+        version = "versionId" in request.http.args
+        if bucket is None:
+            yield Need(s3_action(request.name, version=False))
+            return
+        arn = self.account.arn("s3", bucket)
+        context: dict[str, tuple[str, ...]] = {}
+        if "prefix" in request.http.args:
+            context["s3:prefix"] = (request.http.args["prefix"],)
+        if request.name == "DeleteObjects":
+            for item in request.parameters["Delete"].get("Objects", []):
+                action = s3_action("DeleteObject", version=bool(item.get("VersionId")))
+                yield Need(action, f"{arn}/{item['Key']}")
+            return
+        resource = f"{arn}/{key}" if key is not None else arn
+        yield Need(s3_action(request.name, version=version), resource, context)
+        yield from self._s3_besides(request, resource)
+
+    def _s3_besides(self, request: AwsRequest, resource: str) -> Iterator[Need]:
+        if request.name == "CreateBucket":
+            configuration = request.parameters.get("CreateBucketConfiguration") or {}
+            if configuration.get("Tags"):
+                yield Need("s3:TagResource", resource)
+        if "x-amz-tagging" in request.http.headers:
+            yield Need("s3:PutObjectTagging", resource)
+        if source := request.http.headers.get("x-amz-copy-source"):
+            path = source.lstrip("/").partition("?")[0]
+            yield Need("s3:GetObject", self.account.arn("s3", path))
+
+    def _iam(self, request: AwsRequest) -> Iterator[Need]:
+        parameters = request.parameters
+        resource = self._iam_resource(request.name, parameters)
+        context: dict[str, tuple[str, ...]] = {}
+        if boundary := parameters.get("PermissionsBoundary"):
+            context["iam:permissionsboundary"] = (boundary,)
+        if policy := parameters.get("PolicyArn"):
+            context["iam:policyarn"] = (policy,)
+        yield Need(f"iam:{request.name}", resource, context | _tag_context(parameters))
+        kinds = {"CreateRole": "Role", "CreatePolicy": "Policy", "CreateUser": "User"}
+        kinds["CreateOpenIDConnectProvider"] = "OpenIDConnectProvider"
+        if parameters.get("Tags") and request.name in kinds:
+            yield Need(f"iam:Tag{kinds[request.name]}", resource, _tag_context(parameters))
+
+    def _iam_resource(self, operation: str, parameters: Mapping[str, Any]) -> str:
+        for name in _IAM_ARNS:
+            if parameters.get(name):
+                return str(parameters[name])
+        if url := parameters.get("Url"):
+            return self.account.arn("iam", "oidc-provider/" + url.removeprefix("https://"))
+        if "RoleName" in parameters:
+            role = self.account.role(parameters["RoleName"])
+            if role is not None and operation != "CreateRole":
+                return str(role.arn)
+        for name, kind in _IAM_KINDS.items():
+            if parameters.get(name):
+                path = parameters.get("Path") or "/"
+                return self.account.arn("iam", f"{kind}{path}{parameters[name]}")
+        if parameters.get("PolicyArn"):
+            return str(parameters["PolicyArn"])
+        prefix = parameters.get("PathPrefix")
+        if operation == "ListRoles":
+            return self.account.arn("iam", f"role{prefix or '/'}")
+        return "*"
+
+    def _resource(self, request: AwsRequest) -> str:
+        parameters = request.parameters
+        if request.service == "kms" and parameters.get("KeyId"):
+            key = str(parameters["KeyId"])
+            return key if ":" in key else self.account.arn("kms", f"key/{key}", request.region)
+        if request.service != "eks":
+            return "*"
+        cluster = parameters.get("clusterName") or parameters.get("name")
+        if cluster is None:
+            return "*"
+        for name, kind in _EKS_PARTS.items():
+            if parameters.get(name):
+                path = f"{kind}/{cluster}/{parameters[name]}"
+                return self.account.arn("eks", path, request.region)
+        return self.account.arn("eks", f"cluster/{cluster}", request.region)
+
+
+def _tag_context(parameters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    tags: Sequence[Mapping[str, str]] = parameters.get("Tags") or []
+    if not tags:
+        return {}
+    context = {f"aws:requesttag/{tag['Key']}".lower(): (tag["Value"],) for tag in tags}
+    return context | {"aws:tagkeys": tuple(tag["Key"] for tag in tags)}
+
+
+def denial(service: str, keys: Keys, need: Need, decision: Decision) -> AwsError:
+    """What a service answers to somebody who may not."""
+    because = (
+        "with an explicit deny in an identity-based policy"
+        if decision is Decision.EXPLICIT_DENY
+        else f"because no identity-based policy allows the {need.action} action"
+    )
+    message = (
+        f"User: {keys.principal.arn} is not authorized to perform: {need.action} "
+        f"on resource: {need.resource} {because}"
+    )
+    if service == "ec2":
+        text = f"You are not authorized to perform this operation. {message}"
+        return AwsError(403, "UnauthorizedOperation", text)
+    if service in ("eks", "tagging", "servicequotas", "kms"):
+        status = 403 if service == "eks" else 400
+        return AwsError(status, "AccessDeniedException", message)
+    return AwsError(403, "AccessDenied", message)

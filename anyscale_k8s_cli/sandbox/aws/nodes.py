@@ -1,0 +1,121 @@
+"""The Kubernetes Node objects of a seeded cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed, NodeGroupSeed
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    cpus: int
+    memory_gib: int
+    gpus: int = 0
+    arch: str = "amd64"
+
+
+# https://aws.amazon.com/ec2/instance-types/
+_MACHINES = {
+    "t3.medium": _Machine(2, 4),
+    "m6i.large": _Machine(2, 8),
+    "m6i.2xlarge": _Machine(8, 32),
+    "m6i.4xlarge": _Machine(16, 64),
+    "m7g.2xlarge": _Machine(8, 32, arch="arm64"),
+    "g4dn.xlarge": _Machine(4, 16, 1),
+    "g5.xlarge": _Machine(4, 16, 1),
+    "g6.xlarge": _Machine(4, 16, 1),
+    "p4d.24xlarge": _Machine(96, 1152, 8),
+    "p5.48xlarge": _Machine(192, 2048, 8),
+}
+
+
+def nodes(seed: EksClusterSeed) -> list[dict[str, Any]]:
+    """One manifest per machine of each node group, as the kubelet would register it.
+
+    `nvidia.com/gpu` is not allocatable: a device plugin must report it first.
+    """
+    return [_node(seed, group, index) for group in seed.node_groups for index in range(group.size)]
+
+
+def _node(seed: EksClusterSeed, group: NodeGroupSeed, index: int) -> dict[str, Any]:
+    machine = _MACHINES[group.instance_type]
+    digest = seed.digest(f"{group.name}-{index}")
+    zone = seed.zones[index % len(seed.zones)]
+    address = f"10.0.{96 + 16 * (index % 3)}.{int(digest[:2], 16)}"
+    name = f"ip-{address.replace('.', '-')}-{digest[2:6]}.{seed.region}.compute.internal"
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": _labels(seed, group, machine, name, zone)},
+        "spec": {
+            "providerID": f"aws:///{zone}/i-{digest[:17]}",
+            "taints": [
+                {"key": taint.key, "value": taint.value, "effect": taint.effect}
+                for taint in group.taints
+            ],
+        },
+        "status": _status(seed, machine, name, address),
+    }
+
+
+def _labels(
+    seed: EksClusterSeed, group: NodeGroupSeed, machine: _Machine, name: str, zone: str
+) -> dict[str, str]:
+    labels = {
+        "beta.kubernetes.io/instance-type": group.instance_type,
+        "eks.amazonaws.com/capacityType": group.capacity_type,
+        "eks.amazonaws.com/nodegroup": group.name,
+        "eks.amazonaws.com/nodegroup-image": f"ami-{seed.digest(group.ami_type)[:17]}",
+        "kubernetes.io/arch": machine.arch,
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": group.instance_type,
+        "topology.k8s.aws/zone-id": f"usw2-az{seed.zones.index(zone) + 1}",
+        "topology.kubernetes.io/region": seed.region,
+        "topology.kubernetes.io/zone": zone,
+    }
+    if seed.auto_mode:
+        labels["eks.amazonaws.com/compute-type"] = "auto"
+    return labels | dict(group.labels)
+
+
+def _status(seed: EksClusterSeed, machine: _Machine, name: str, address: str) -> dict[str, Any]:
+    memory = machine.memory_gib * 1024 * 1024
+    capacity = {
+        "cpu": str(machine.cpus),
+        "ephemeral-storage": "104845292Ki",
+        "memory": f"{memory}Ki",
+        "pods": "58",
+    }
+    # The kubelet and the system keep a part for themselves.
+    allocatable = capacity | {
+        "cpu": f"{machine.cpus * 1000 - 90}m",
+        "ephemeral-storage": "95551679124",
+        "memory": f"{int(memory * 0.93)}Ki",
+    }
+    return {
+        "capacity": capacity,
+        "allocatable": allocatable,
+        "addresses": [
+            {"type": "InternalIP", "address": address},
+            {"type": "Hostname", "address": name},
+        ],
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "reason": "KubeletReady",
+                "message": "kubelet is posting ready status",
+            }
+        ],
+        "nodeInfo": {
+            "architecture": machine.arch,
+            "containerRuntimeVersion": "containerd://1.7.27",
+            "kernelVersion": "6.12.37-61.105.amzn2023.x86_64",
+            "kubeletVersion": f"v{seed.version}.1-eks-3abbec1",
+            "operatingSystem": "linux",
+            "osImage": "Amazon Linux 2023.8.20250721",
+        },
+    }

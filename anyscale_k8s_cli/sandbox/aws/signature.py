@@ -1,0 +1,201 @@
+"""Signatures of requests: what they claim, and whether the claim holds.
+
+Version 4 in headers and in queries, and version 2 in queries, which boto3
+still uses to presign for S3. botocore's own signers do the arithmetic.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from botocore.auth import HmacV1QueryAuth, S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+SKEW = timedelta(minutes=15)
+_TIMESTAMP = "%Y%m%dT%H%M%SZ"
+
+
+class BadSignature(Exception):
+    """The signature is malformed or wrong."""
+
+
+class Expired(BadSignature):
+    """The request was signed too long ago, or for a time still to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request as it stood on the wire: `url` undecoded, header names in lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a request says about who signed it, and for what."""
+
+    access_key: str
+    value: str
+    service: str
+    region: str
+    token: str | None
+    presigned: bool
+    signed_headers: tuple[str, ...] = ()
+    signed_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    def verify(self, incoming: Incoming, secret: str, now: datetime) -> None:
+        """Raises :class:`BadSignature`, or :class:`Expired`, if the request is not to be trusted."""
+        if self.signed_at is None:
+            expected = self._version_2(incoming, secret)
+        else:
+            expected = self._version_4(incoming, secret)
+            _check_payload(incoming)
+        if not hmac.compare_digest(expected.encode(), self.value.encode()):
+            raise BadSignature("the signature differs")
+        begin = (self.signed_at - SKEW) if self.signed_at else now
+        end = self.expires_at or (self.signed_at or now) + SKEW
+        if not begin <= now <= end:
+            raise Expired(f"valid from {begin:%FT%TZ} to {end:%FT%TZ}")
+
+    def _version_4(self, incoming: Incoming, secret: str) -> str:
+        assert self.signed_at is not None
+        signer = self._signer(secret)
+        headers = {k: v for k, v in incoming.headers.items() if k in self.signed_headers}
+        url = _without(incoming.url, "X-Amz-Signature") if self.presigned else incoming.url
+        request = AWSRequest(incoming.method, url, headers, incoming.body)
+        request.context["timestamp"] = self.signed_at.strftime(_TIMESTAMP)
+        to_sign = signer.string_to_sign(request, signer.canonical_request(request))
+        return str(signer.signature(to_sign, request))
+
+    def _signer(self, secret: str) -> SigV4Auth:
+        credentials = Credentials(self.access_key, secret, self.token)
+        if self.presigned:
+            kind = S3SigV4QueryAuth if self.service == "s3" else SigV4QueryAuth
+        else:
+            kind = S3SigV4Auth if self.service == "s3" else SigV4Auth
+        return kind(credentials, self.service, self.region)
+
+    def _version_2(self, incoming: Incoming, secret: str) -> str:
+        credentials = Credentials(self.access_key, secret, self.token)
+        signer = HmacV1QueryAuth(credentials)
+        request = AWSRequest(
+            incoming.method,
+            _without(incoming.url, "AWSAccessKeyId", "Signature", "Expires"),
+            incoming.headers,
+        )
+        assert self.expires_at is not None
+        expires = str(int(self.expires_at.timestamp()))
+        return str(
+            signer.get_signature(
+                request.method, urlsplit(request.url), request.headers, expires=expires
+            )
+        )
+
+
+def read(incoming: Incoming) -> Signature | None:
+    """The signature that a request carries; None if there is none.
+
+    Raises :class:`BadSignature` for one that cannot be understood.
+    """
+    query = dict(parse_qsl(urlsplit(incoming.url).query, keep_blank_values=True))
+    try:
+        if "authorization" in incoming.headers:
+            return _from_header(incoming.headers)
+        if "X-Amz-Signature" in query:
+            return _from_query(query)
+        if "Signature" in query and "AWSAccessKeyId" in query:
+            return _from_query_version_2(query)
+    except (KeyError, ValueError) as error:
+        raise BadSignature("the signature cannot be parsed") from error
+    return None
+
+
+def _from_header(headers: Mapping[str, str]) -> Signature:
+    algorithm, _, rest = headers["authorization"].partition(" ")
+    if algorithm != "AWS4-HMAC-SHA256":
+        raise BadSignature(f"unsupported authorization type {algorithm}")
+    parts = dict(part.strip().split("=", 1) for part in rest.split(","))
+    access_key, day, region, service, _ = parts["Credential"].split("/")
+    signed_at = _timestamp(headers["x-amz-date"])
+    if signed_at.strftime("%Y%m%d") != day:
+        raise BadSignature("the date of the credential's scope is another")
+    return Signature(
+        access_key=access_key,
+        value=parts["Signature"],
+        service=service,
+        region=region,
+        token=headers.get("x-amz-security-token"),
+        presigned=False,
+        signed_headers=tuple(parts["SignedHeaders"].split(";")),
+        signed_at=signed_at,
+    )
+
+
+def _from_query(query: Mapping[str, str]) -> Signature:
+    access_key, _, region, service, _ = query["X-Amz-Credential"].split("/")
+    signed_at = _timestamp(query["X-Amz-Date"])
+    # STS takes a presigned request without an explicit end for 15 minutes.
+    lifetime = int(query.get("X-Amz-Expires", SKEW.total_seconds()))
+    return Signature(
+        access_key=access_key,
+        value=query["X-Amz-Signature"],
+        service=service,
+        region=region,
+        token=query.get("X-Amz-Security-Token"),
+        presigned=True,
+        signed_headers=tuple(query["X-Amz-SignedHeaders"].split(";")),
+        signed_at=signed_at,
+        expires_at=signed_at + timedelta(seconds=lifetime),
+    )
+
+
+def _from_query_version_2(query: Mapping[str, str]) -> Signature:
+    return Signature(
+        access_key=query["AWSAccessKeyId"],
+        value=query["Signature"],
+        service="s3",
+        region="",
+        token=query.get("x-amz-security-token"),
+        presigned=True,
+        expires_at=datetime.fromtimestamp(int(query["Expires"]), UTC),
+    )
+
+
+def _check_payload(incoming: Incoming) -> None:
+    """The hash in the header must be that of the body, unless it says that there is none."""
+    claimed = incoming.headers.get("x-amz-content-sha256", "")
+    if len(claimed) == 64 and claimed != sha256(incoming.body).hexdigest():
+        raise BadSignature("the body is not the one that was signed")
+
+
+def _timestamp(text: str) -> datetime:
+    return datetime.strptime(text, _TIMESTAMP).replace(tzinfo=UTC)
+
+
+def _without(url: str, *names: str) -> str:
+    parts = urlsplit(url)
+    kept = [pair for pair in parts.query.split("&") if pair.partition("=")[0] not in names]
+    return parts._replace(query="&".join(kept)).geturl()
+
+
+def strip(query: str) -> str:
+    """A query without what a presigned request adds to it."""
+    pairs: list[tuple[str, Any]] = parse_qsl(query, keep_blank_values=True)
+    kept = [
+        (name, value)
+        for name, value in pairs
+        if not name.startswith("X-Amz-")
+        and name not in ("AWSAccessKeyId", "Signature", "Expires", "x-amz-security-token")
+    ]
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in kept)
