@@ -41,7 +41,7 @@ class Account:
     def remove(self) -> None:
         """Forget everything in the account."""
         for bucket in self.s3.buckets.values():
-            for versions in bucket.keys._dict.values():
+            for _, versions in bucket.keys.lists():
                 for version in versions:
                     if hasattr(version, "dispose"):
                         version.dispose()
@@ -154,7 +154,7 @@ class Account:
     @staticmethod
     def object_versions(bucket: Any) -> Iterator[Any]:
         """All versions and delete markers of all keys, oldest first within a key."""
-        for versions in bucket.keys._dict.values():
+        for _, versions in bucket.keys.lists():
             yield from versions
 
 

@@ -46,8 +46,12 @@ class PodIdentityAgent:
         if role is None or not trusts_service(
             self.account.trust(role), POD_IDENTITY_SERVICE, "sts:AssumeRole"
         ):
-            raise AwsError(400, "AccessDeniedException", "Unauthorized Exception! EKS is not "
-                           "authorized to assume the role of the association")
+            raise AwsError(
+                400,
+                "AccessDeniedException",
+                "Unauthorized Exception! EKS is not "
+                "authorized to assume the role of the association",
+            )
         session = f"eks-{cluster.seed.name}-{subject[3]}"[:64] if cluster else subject[3]
         keys = self.principals.open_session(role, session, _SECONDS)
         body = {

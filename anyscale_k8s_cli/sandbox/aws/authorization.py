@@ -53,7 +53,9 @@ class Authorization:
 
     def allowed(self, keys: Keys, need: Need) -> bool:
         """Whether the caller's own policies allow it; no bucket policy is asked."""
-        question = Question(need.action, need.resource, {**keys.principal.context(), **need.context})
+        question = Question(
+            need.action, need.resource, {**keys.principal.context(), **need.context}
+        )
         return self.principals.grants(keys).decide(question) is Decision.ALLOWED
 
     def needs(self, request: AwsRequest) -> list[Need]:
@@ -139,24 +141,22 @@ class Authorization:
             yield Need(f"iam:Tag{kinds[request.name]}", resource, _tag_context(parameters))
 
     def _iam_resource(self, operation: str, parameters: Mapping[str, Any]) -> str:
-        for name in _IAM_ARNS:
-            if parameters.get(name):
+        """The ARN that an IAM operation is about."""
+        for name in (*_IAM_ARNS, *(["PolicyArn"] if "Policy" in operation else [])):
+            entity = parameters.get("RoleName") or parameters.get("UserName")
+            if parameters.get(name) and not entity:
                 return str(parameters[name])
         if url := parameters.get("Url"):
             return self.account.arn("iam", "oidc-provider/" + url.removeprefix("https://"))
-        if "RoleName" in parameters:
-            role = self.account.role(parameters["RoleName"])
-            if role is not None and operation != "CreateRole":
-                return str(role.arn)
+        role = self.account.role(parameters.get("RoleName", ""))
+        if role is not None and operation != "CreateRole":
+            return str(role.arn)
+        path = parameters.get("Path") or "/"
         for name, kind in _IAM_KINDS.items():
             if parameters.get(name):
-                path = parameters.get("Path") or "/"
                 return self.account.arn("iam", f"{kind}{path}{parameters[name]}")
-        if parameters.get("PolicyArn"):
-            return str(parameters["PolicyArn"])
-        prefix = parameters.get("PathPrefix")
         if operation == "ListRoles":
-            return self.account.arn("iam", f"role{prefix or '/'}")
+            return self.account.arn("iam", f"role{parameters.get('PathPrefix') or '/'}")
         return "*"
 
     def _resource(self, request: AwsRequest) -> str:

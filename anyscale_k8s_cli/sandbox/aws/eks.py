@@ -334,7 +334,9 @@ class Eks:
     def tag_resource(self, inquiry: Inquiry) -> Answer:
         tags = self._tags(inquiry["resourceArn"])
         if not isinstance(tags, dict):
-            raise AwsError(501, "NotImplemented", "The sandbox keeps the tags of clusters as seeded")
+            raise AwsError(
+                501, "NotImplemented", "The sandbox keeps the tags of clusters as seeded"
+            )
         tags.update(inquiry["tags"])
         return {}
 

@@ -114,7 +114,7 @@ class Elastic:
             )
             groups.append(group.id)
         kind = "" if classic else "net/"
-        suffix = "" if classic else f"/{dns_name.split('.')[0].rpartition('-')[2]}"
+        suffix = "" if classic else "/" + dns_name.partition(".")[0].rpartition("-")[2]
         arn = self.account.arn(
             "elasticloadbalancing", f"loadbalancer/{kind}{name}{suffix}", seed.region
         )
@@ -412,9 +412,7 @@ def _described(balancer: LoadBalancer) -> dict[str, Any]:
 
 def _no_load_balancer(what: str) -> AwsError:
     message = (
-        f"{what} not found"
-        if what.startswith("One")
-        else f"Load balancers '[{what}]' not found"
+        f"{what} not found" if what.startswith("One") else f"Load balancers '[{what}]' not found"
     )
     return AwsError(400, "LoadBalancerNotFound", message)
 

@@ -54,15 +54,15 @@ class Front:
     clock: Clock
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = self._request(environ)
         with self.lock:
             try:
                 response = self._answer(request)
             except AwsError as error:
-                response = error.response(request.protocol, head=environ["REQUEST_METHOD"] == "HEAD")
+                response = error.response(
+                    request.protocol, head=environ["REQUEST_METHOD"] == "HEAD"
+                )
             if request.service == "s3":
                 self.s3.add_cors_headers(request, response)
         return response(environ, start_response)
@@ -111,7 +111,11 @@ class Front:
             return self.agent(request)
         if request.http.method == "OPTIONS":
             return self.s3.preflight(request)
-        keys = None if request.name in _UNSIGNED else authenticate(request, self.principals, self.clock())
+        keys = (
+            None
+            if request.name in _UNSIGNED
+            else authenticate(request, self.principals, self.clock())
+        )
         if request.service not in SERVED or not request.name:
             raise AwsError(
                 501,
@@ -120,7 +124,7 @@ class Front:
             )
         if keys is not None:
             if request.service == "s3":
-                self.s3.before_authorization(request, keys)
+                self.s3.check_existence(request)
             self.authorization.check(request, keys)
             if request.service == "s3":
                 self.s3.check(request, keys)

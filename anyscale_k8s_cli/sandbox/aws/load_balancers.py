@@ -14,8 +14,12 @@ from hashlib import sha256
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.aws.elastic import Elastic, LoadBalancer
-from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed, LoadBalancerController, dns_suffix
-from anyscale_k8s_cli.sandbox.aws.seed import SubnetSeed
+from anyscale_k8s_cli.sandbox.aws.seed import (
+    EksClusterSeed,
+    LoadBalancerController,
+    SubnetSeed,
+    dns_suffix,
+)
 
 ANNOTATION = "service.beta.kubernetes.io/aws-load-balancer-"
 CONTROLLER_CLASS = "service.k8s.aws/nlb"
@@ -50,7 +54,9 @@ class _Wish:
     @property
     def tags(self) -> dict[str, str]:
         pairs = self.annotation("additional-resource-tags").split(",")
-        return {key.strip(): value.strip() for key, _, value in (p.partition("=") for p in pairs) if key}
+        return {
+            key.strip(): value.strip() for key, _, value in (p.partition("=") for p in pairs) if key
+        }
 
 
 class AwsLoadBalancers:
@@ -134,8 +140,7 @@ class AwsLoadBalancers:
             self._dns_name(name, digest, internal=internal, classic=classic),
             scheme="internal" if internal else "internet-facing",
             subnets=subnets,
-            own_security_group=classic
-            or (not in_tree and not wish.annotation("security-groups")),
+            own_security_group=classic or (not in_tree and not wish.annotation("security-groups")),
             classic=classic,
             tags=self._tags(wish) | wish.tags,
         )
@@ -153,16 +158,23 @@ class AwsLoadBalancers:
         owner = f"{wish.namespace}/{wish.name}"
         cluster = self._seed.name
         if self._controller is LoadBalancerController.IN_TREE:
-            return {f"kubernetes.io/cluster/{cluster}": "owned", "kubernetes.io/service-name": owner}
+            return {
+                f"kubernetes.io/cluster/{cluster}": "owned",
+                "kubernetes.io/service-name": owner,
+            }
         if self._controller is LoadBalancerController.AUTO_MODE:
             cluster_key, prefix = "eks:eks-cluster-name", "service.eks.amazonaws.com"
         else:
             cluster_key, prefix = "elbv2.k8s.aws/cluster", "service.k8s.aws"
-        return {cluster_key: cluster, f"{prefix}/stack": owner, f"{prefix}/resource": "LoadBalancer"}
+        return {
+            cluster_key: cluster,
+            f"{prefix}/stack": owner,
+            f"{prefix}/resource": "LoadBalancer",
+        }
 
 
 def _name(wish: _Wish, digest: str) -> str:
-    """`k8s-<namespace>-<name>-<hash>`, each part cut to eight characters, as the controller does."""
+    """`k8s-<namespace>-<name>-<hash>`, each part cut to eight characters."""
 
     def part(text: str) -> str:
         return text.replace("-", "").replace(".", "")[:8]

@@ -28,7 +28,7 @@ class Principal:
 
     def context(self) -> dict[str, tuple[str, ...]]:
         """The condition keys that depend on the caller alone."""
-        keys = {
+        keys: dict[str, tuple[str, ...]] = {
             "aws:principalarn": (self.entity,),
             "aws:principalaccount": (self.account,),
             "aws:userid": (self.id,),

@@ -22,12 +22,16 @@ class Quota:
 
 # Defaults as AWS publishes them; the vCPU quotas as an account in use has them.
 QUOTAS = (
-    Quota("ec2", "L-1216C47A", "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 640),
+    Quota(
+        "ec2", "L-1216C47A", "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 640
+    ),
     Quota("ec2", "L-DB2E81BA", "Running On-Demand G and VT instances", 64),
     Quota("ec2", "L-417A185B", "Running On-Demand P instances", 0),
     Quota("ec2", "L-3819A6DF", "All G and VT Spot Instance Requests", 64),
     Quota("ec2", "L-7212CCBC", "All P4, P3 and P2 Spot Instance Requests", 0),
-    Quota("ec2", "L-34B43A08", "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", 640),
+    Quota(
+        "ec2", "L-34B43A08", "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", 640
+    ),
     Quota("elasticloadbalancing", "L-69A177A2", "Network Load Balancers per Region", 50),
     Quota("elasticloadbalancing", "L-E9E9831D", "Classic Load Balancers per Region", 20),
     Quota("eks", "L-1194D53C", "Clusters", 100),

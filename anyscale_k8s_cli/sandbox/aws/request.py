@@ -102,7 +102,7 @@ class AwsRequest:
             return str(self.model.protocol)
 
     @cached_property
-    def _match(self) -> tuple[Any, Mapping[str, Any]]:
+    def _match(self) -> tuple[Any, dict[str, Any]]:
         if self.service not in SERVED:
             return None, {}
         try:
@@ -121,7 +121,7 @@ class AwsRequest:
         return str(self.operation.name) if self.operation is not None else ""
 
     @property
-    def labels(self) -> Mapping[str, Any]:
+    def labels(self) -> dict[str, Any]:
         """The parameters in the path, such as Bucket and Key."""
         return self._match[1]
 

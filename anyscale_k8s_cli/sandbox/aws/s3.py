@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from werkzeug.wrappers import Response
 
@@ -25,14 +26,13 @@ class S3Rules:
     authorization: Authorization
     being_deleted: dict[str, int] = field(default_factory=dict)
 
-    def before_authorization(self, request: AwsRequest, keys: Keys) -> None:
+    def check_existence(self, request: AwsRequest) -> None:
         """What S3 answers before it looks at policies: there is no such bucket."""
         bucket = request.labels.get("Bucket")
         if bucket and request.name != "CreateBucket" and self.account.bucket(bucket) is None:
             raise AwsError(
                 404, "NoSuchBucket", "The specified bucket does not exist", {"BucketName": bucket}
             )
-        del keys
 
     def check(self, request: AwsRequest, keys: Keys) -> None:
         """Raises what S3 would answer instead of what moto would do."""
@@ -46,8 +46,9 @@ class S3Rules:
         if name and request.name in ("GetObject", "HeadObject"):
             self._check_missing_key(request, keys)
         bucket = self.account.bucket(name) if name else None
-        if bucket is not None and request.region != bucket.region_name and request.signature:
-            self._check_region(request, bucket.region_name)
+        signature = request.signature
+        if bucket is not None and signature is not None and signature.region:
+            self._check_region(signature.region, bucket.region_name)
 
     def after(self, request: AwsRequest, response: Response) -> None:
         """What moto's answer lacks."""
@@ -106,19 +107,20 @@ class S3Rules:
         bucket = self.account.bucket(name)
         if bucket is None or key in bucket.keys:
             return
-        if not self.authorization.allowed(keys, Need("s3:ListBucket", self.account.arn("s3", name))):
+        if not self.authorization.allowed(
+            keys, Need("s3:ListBucket", self.account.arn("s3", name))
+        ):
             raise _access_denied()
 
     @staticmethod
-    def _check_region(request: AwsRequest, region: str) -> None:
+    def _check_region(signed: str, region: str) -> None:
         """A signature for another region is no good for this bucket."""
-        assert request.signature is not None
-        if not request.signature.region:
+        if signed == region:
             return
         raise AwsError(
             400,
             "AuthorizationHeaderMalformed",
-            f"The authorization header is malformed; the region '{request.region}' is wrong; "
+            f"The authorization header is malformed; the region '{signed}' is wrong; "
             f"expecting '{region}'",
             {"Region": region},
         )
@@ -145,7 +147,9 @@ class S3Rules:
                 "Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."
             )
             text = f"CORSResponse: {evaluated if rules else disabled}"
-            raise AwsError(403, "AccessForbidden", text, {"Method": method, "ResourceType": "OBJECT"})
+            raise AwsError(
+                403, "AccessForbidden", text, {"Method": method, "ResourceType": "OBJECT"}
+            )
         answer = Response(b"", status=200, headers=response_headers(rule, origin))
         if wanted:
             answer.headers["Access-Control-Allow-Headers"] = ", ".join(h.strip() for h in wanted)
@@ -155,7 +159,9 @@ class S3Rules:
         """Headers by the bucket's own rules, in place of what moto says to everybody."""
         if request.http.method == "OPTIONS":
             return
-        for name in [name for name, _ in response.headers if name.lower().startswith("access-control")]:
+        for name in [
+            name for name, _ in response.headers if name.lower().startswith("access-control")
+        ]:
             del response.headers[name]
         origin = request.http.headers.get("Origin")
         bucket = self._bucket_of_path(request)
@@ -165,7 +171,7 @@ class S3Rules:
         if rule is not None:
             response.headers.extend(response_headers(rule, origin))
 
-    def _bucket_of_path(self, request: AwsRequest):  # type: ignore[no-untyped-def]
+    def _bucket_of_path(self, request: AwsRequest) -> Any | None:
         return self.account.bucket(request.http.path.lstrip("/").split("/")[0])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.principals import Keys
 
 Answer = Mapping[str, Any]
@@ -22,6 +23,15 @@ class Inquiry:
     region: str
     parameters: Mapping[str, Any]
     keys: Keys | None = None
+
+    @property
+    def signer(self) -> Keys:
+        """The keys that signed; raises :class:`AwsError` for a call without a signature."""
+        if self.keys is None:
+            raise AwsError(
+                403, "MissingAuthenticationToken", "Request is missing Authentication Token"
+            )
+        return self.keys
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]

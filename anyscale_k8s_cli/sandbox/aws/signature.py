@@ -20,6 +20,13 @@ from botocore.credentials import Credentials
 
 SKEW = timedelta(minutes=15)
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
+# By (for S3?, in the query?).
+_SIGNERS: Mapping[tuple[bool, bool], type[SigV4Auth]] = {
+    (True, True): S3SigV4QueryAuth,
+    (True, False): S3SigV4Auth,
+    (False, True): SigV4QueryAuth,
+    (False, False): SigV4Auth,
+}
 
 
 class BadSignature(Exception):
@@ -50,26 +57,24 @@ class Signature:
     region: str
     token: str | None
     presigned: bool
+    signed_at: datetime
+    expires_at: datetime
     signed_headers: tuple[str, ...] = ()
-    signed_at: datetime | None = None
-    expires_at: datetime | None = None
+    version: int = 4
 
     def verify(self, incoming: Incoming, secret: str, now: datetime) -> None:
-        """Raises :class:`BadSignature`, or :class:`Expired`, if the request is not to be trusted."""
-        if self.signed_at is None:
+        """Raises :class:`BadSignature`, or :class:`Expired`, if it is not to be believed."""
+        if self.version == 2:
             expected = self._version_2(incoming, secret)
         else:
             expected = self._version_4(incoming, secret)
             _check_payload(incoming)
         if not hmac.compare_digest(expected.encode(), self.value.encode()):
             raise BadSignature("the signature differs")
-        begin = (self.signed_at - SKEW) if self.signed_at else now
-        end = self.expires_at or (self.signed_at or now) + SKEW
-        if not begin <= now <= end:
-            raise Expired(f"valid from {begin:%FT%TZ} to {end:%FT%TZ}")
+        if not self.signed_at - SKEW <= now <= self.expires_at:
+            raise Expired(f"{now:{_TIMESTAMP}} is not before {self.expires_at:{_TIMESTAMP}}")
 
     def _version_4(self, incoming: Incoming, secret: str) -> str:
-        assert self.signed_at is not None
         signer = self._signer(secret)
         headers = {k: v for k, v in incoming.headers.items() if k in self.signed_headers}
         url = _without(incoming.url, "X-Amz-Signature") if self.presigned else incoming.url
@@ -80,26 +85,16 @@ class Signature:
 
     def _signer(self, secret: str) -> SigV4Auth:
         credentials = Credentials(self.access_key, secret, self.token)
-        if self.presigned:
-            kind = S3SigV4QueryAuth if self.service == "s3" else SigV4QueryAuth
-        else:
-            kind = S3SigV4Auth if self.service == "s3" else SigV4Auth
-        return kind(credentials, self.service, self.region)
+        return _SIGNERS[self.service == "s3", self.presigned](
+            credentials, self.service, self.region
+        )
 
     def _version_2(self, incoming: Incoming, secret: str) -> str:
-        credentials = Credentials(self.access_key, secret, self.token)
-        signer = HmacV1QueryAuth(credentials)
-        request = AWSRequest(
-            incoming.method,
-            _without(incoming.url, "AWSAccessKeyId", "Signature", "Expires"),
-            incoming.headers,
-        )
-        assert self.expires_at is not None
-        expires = str(int(self.expires_at.timestamp()))
+        signer = HmacV1QueryAuth(Credentials(self.access_key, secret, self.token))
+        url = _without(incoming.url, "AWSAccessKeyId", "Signature", "Expires")
+        expires = int(self.expires_at.timestamp())
         return str(
-            signer.get_signature(
-                request.method, urlsplit(request.url), request.headers, expires=expires
-            )
+            signer.get_signature(incoming.method, urlsplit(url), incoming.headers, expires=expires)
         )
 
 
@@ -137,8 +132,9 @@ def _from_header(headers: Mapping[str, str]) -> Signature:
         region=region,
         token=headers.get("x-amz-security-token"),
         presigned=False,
-        signed_headers=tuple(parts["SignedHeaders"].split(";")),
         signed_at=signed_at,
+        expires_at=signed_at + SKEW,
+        signed_headers=tuple(parts["SignedHeaders"].split(";")),
     )
 
 
@@ -154,9 +150,9 @@ def _from_query(query: Mapping[str, str]) -> Signature:
         region=region,
         token=query.get("X-Amz-Security-Token"),
         presigned=True,
-        signed_headers=tuple(query["X-Amz-SignedHeaders"].split(";")),
         signed_at=signed_at,
         expires_at=signed_at + timedelta(seconds=lifetime),
+        signed_headers=tuple(query["X-Amz-SignedHeaders"].split(";")),
     )
 
 
@@ -168,7 +164,10 @@ def _from_query_version_2(query: Mapping[str, str]) -> Signature:
         region="",
         token=query.get("x-amz-security-token"),
         presigned=True,
+        # This version does not say when it was signed.
+        signed_at=datetime.fromtimestamp(0, UTC),
         expires_at=datetime.fromtimestamp(int(query["Expires"]), UTC),
+        version=2,
     )
 
 

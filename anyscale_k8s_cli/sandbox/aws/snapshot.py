@@ -72,10 +72,9 @@ def _bucket(account: Account, bucket: Any) -> dict[str, Any]:
 
 
 def _version(version: Any) -> tuple[str, str, str]:
-    """Key, version id, and a hash of the content; a delete marker has none."""
-    if not hasattr(version, "etag"):
-        return version.key.name if hasattr(version, "key") else "", str(version.version_id), ""
-    return version.name, str(version.version_id), sha256(version.value).hexdigest()
+    """Key, version id, and a hash of the content; a delete marker has no content."""
+    content = sha256(version.value).hexdigest() if hasattr(version, "value") else ""
+    return version.name, str(version.version_id), content
 
 
 def _role(account: Account, role: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.aws.account import Account
@@ -71,18 +70,16 @@ class Sts:
         }
 
     def get_caller_identity(self, inquiry: Inquiry) -> Answer:
-        assert inquiry.keys is not None
-        caller = inquiry.keys.principal
+        caller = inquiry.signer.principal
         return {"UserId": caller.id, "Account": caller.account, "Arn": caller.arn}
 
     def assume_role(self, inquiry: Inquiry) -> Answer:
-        assert inquiry.keys is not None
         role = self._role(inquiry["RoleArn"])
-        if role is None or not self._may_assume(inquiry.keys, role):
+        if role is None or not self._may_assume(inquiry.signer, role):
             raise AwsError(
                 403,
                 "AccessDenied",
-                f"User: {inquiry.keys.principal.arn} is not authorized to perform: "
+                f"User: {inquiry.signer.principal.arn} is not authorized to perform: "
                 f"sts:AssumeRole on resource: {inquiry['RoleArn']}",
             )
         return self._session(role, inquiry)
@@ -92,24 +89,17 @@ class Sts:
         if match is None:
             raise AwsError(400, "ValidationError", "Request ARN is invalid")
         role = self._role(inquiry["RoleArn"])
-        claims = admit_web_identity(
-            self.account, role, inquiry["WebIdentityToken"], self.issuer_keys, self._now()
+        identity = admit_web_identity(
+            self.account, role, inquiry["WebIdentityToken"], self.issuer_keys, self.clock()
         )
-        if not self.propagation.admits(role.id):
+        if role is None or not self.propagation.admits(role.id):
             raise not_authorized(WEB_IDENTITY)
-        provider = self.account.oidc_provider(str(claims["iss"]))
-        assert provider is not None
         return {
             **self._session(role, inquiry),
-            "SubjectFromWebIdentityToken": claims.get("sub"),
-            "Audience": claims.get("aud")
-            if isinstance(claims.get("aud"), str)
-            else ",".join(claims.get("aud", [])),
-            "Provider": provider.arn,
+            "SubjectFromWebIdentityToken": identity.subject,
+            "Audience": ",".join(identity.audiences),
+            "Provider": identity.provider_arn,
         }
-
-    def _now(self) -> datetime:
-        return self.clock()
 
     def _role(self, arn: str) -> Any | None:
         match = _ROLE_ARN.fullmatch(arn)

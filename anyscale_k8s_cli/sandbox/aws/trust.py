@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
 
 
 def verified_claims(
-    token: str, issuer_keys: IssuerKeys, now: datetime, *, check_issuer: Callable[[str], None]
+    token: str, issuer_keys: IssuerKeys, now: datetime, *, check_issuer: Callable[[str], Any]
 ) -> Mapping[str, Any]:
     """The claims of a token whose signature and times are good.
 
@@ -62,23 +63,33 @@ def verified_claims(
     return claims
 
 
-def admit_web_identity(
-    account: Account, role: Any, token: str, issuer_keys: IssuerKeys, now: datetime
-) -> Mapping[str, Any]:
-    """The claims of a token that may assume the role; raises :class:`AwsError` else."""
+@dataclass(frozen=True, slots=True)
+class WebIdentity:
+    """Whom a token names, and the provider that vouches for it."""
 
-    def registered(issuer: str) -> None:
-        if account.oidc_provider(issuer) is None:
+    subject: str
+    audiences: tuple[str, ...]
+    provider_arn: str
+
+
+def admit_web_identity(
+    account: Account, role: Any | None, token: str, issuer_keys: IssuerKeys, now: datetime
+) -> WebIdentity:
+    """Whose token it is, if it may assume the role; raises :class:`AwsError` else."""
+
+    def registered(issuer: str) -> Any:
+        provider = account.oidc_provider(issuer)
+        if provider is None:
             raise AwsError(
                 400,
                 "InvalidIdentityToken",
                 f"No OpenIDConnect provider found in your account for {issuer}",
             )
+        return provider
 
     claims = verified_claims(token, issuer_keys, now, check_issuer=registered)
     issuer = str(claims["iss"])
-    provider = account.oidc_provider(issuer)
-    assert provider is not None
+    provider = registered(issuer)
     audiences = [str(audience) for audience in as_list(claims.get("aud", []))]
     if not set(audiences) & set(provider.client_id_list):
         raise AwsError(400, "InvalidIdentityToken", "Incorrect token audience")
@@ -95,7 +106,7 @@ def admit_web_identity(
     )
     if role is None or decide([account.trust(role)], question) is not Decision.ALLOWED:
         raise not_authorized(WEB_IDENTITY)
-    return claims
+    return WebIdentity(str(claims.get("sub", "")), tuple(audiences), provider.arn)
 
 
 def trusts_service(trust: Document, service: str, action: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
@@ -16,12 +17,18 @@ STS_AUDIENCE = "sts.amazonaws.com"
 AGENT_AUDIENCE = "pods.eks.amazonaws.com"
 IRSA_DIRECTORY = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
 AGENT_DIRECTORY = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
-_IRSA_VOLUME = "aws-iam-token"
-_AGENT_VOLUME = "eks-pod-identity-token"
-_AGENT_FILE = "eks-pod-identity-token"
 _SECONDS = 86400
 
-Variables = Mapping[str, str]
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A projected service-account token and the variables that lead to it."""
+
+    volume: str
+    directory: str
+    file: str
+    audience: str
+    variables: Mapping[str, str]
 
 
 def add_role(pod: Mapping[str, Any], role_arn: str, region: str) -> dict[str, Any]:
@@ -33,45 +40,39 @@ def add_role(pod: Mapping[str, Any], role_arn: str, region: str) -> dict[str, An
         "AWS_ROLE_ARN": role_arn,
         "AWS_WEB_IDENTITY_TOKEN_FILE": f"{IRSA_DIRECTORY}/token",
     }
-    return _extended(pod, _IRSA_VOLUME, IRSA_DIRECTORY, "token", STS_AUDIENCE, variables)
+    return _extended(pod, _Token("aws-iam-token", IRSA_DIRECTORY, "token", STS_AUDIENCE, variables))
 
 
 def add_agent(pod: Mapping[str, Any], agent_url: str, region: str) -> dict[str, Any]:
     """The pod with a token for the agent that hands out an association's credentials."""
+    name = "eks-pod-identity-token"
     variables = {
         "AWS_STS_REGIONAL_ENDPOINTS": "regional",
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": agent_url,
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": f"{AGENT_DIRECTORY}/{_AGENT_FILE}",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": f"{AGENT_DIRECTORY}/{name}",
     }
-    return _extended(pod, _AGENT_VOLUME, AGENT_DIRECTORY, _AGENT_FILE, AGENT_AUDIENCE, variables)
+    return _extended(pod, _Token(name, AGENT_DIRECTORY, name, AGENT_AUDIENCE, variables))
 
 
-def _extended(
-    pod: Mapping[str, Any],
-    volume: str,
-    directory: str,
-    file: str,
-    audience: str,
-    variables: Variables,
-) -> dict[str, Any]:
+def _extended(pod: Mapping[str, Any], token: _Token) -> dict[str, Any]:
     changed = copy.deepcopy(dict(pod))
     spec = changed.setdefault("spec", {})
     for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        _set_variables(container, variables)
+        _set_variables(container, token.variables)
         mounts = container.setdefault("volumeMounts", [])
-        if all(mount.get("name") != volume for mount in mounts):
-            mounts.append({"name": volume, "mountPath": directory, "readOnly": True})
+        if all(mount.get("name") != token.volume for mount in mounts):
+            mounts.append({"name": token.volume, "mountPath": token.directory, "readOnly": True})
     volumes = spec.setdefault("volumes", [])
-    if all(existing.get("name") != volume for existing in volumes):
-        token = {"audience": audience, "expirationSeconds": _SECONDS, "path": file}
-        sources = [{"serviceAccountToken": token}]
-        volumes.append({"name": volume, "projected": {"defaultMode": 420, "sources": sources}})
+    if all(volume.get("name") != token.volume for volume in volumes):
+        source = {"audience": token.audience, "expirationSeconds": _SECONDS, "path": token.file}
+        projected = {"defaultMode": 420, "sources": [{"serviceAccountToken": source}]}
+        volumes.append({"name": token.volume, "projected": projected})
     return changed
 
 
-def _set_variables(container: dict[str, Any], variables: Variables) -> None:
+def _set_variables(container: dict[str, Any], variables: Mapping[str, str]) -> None:
     """Add what is missing: a variable that the pod sets itself stays as it is."""
     environment = container.setdefault("env", [])
     present = {entry["name"] for entry in environment}

@@ -24,6 +24,7 @@ from anyscale_k8s_cli.sandbox.aws.s3 import S3Rules
 from anyscale_k8s_cli.sandbox.aws.seed import ADMIN
 from anyscale_k8s_cli.sandbox.aws.seeding import seed_admin, seed_bucket, seed_cluster
 from anyscale_k8s_cli.sandbox.aws.service import Operation
+from anyscale_k8s_cli.sandbox.aws.signature import BadSignature
 from anyscale_k8s_cli.sandbox.aws.sts import Propagation, Sts
 from anyscale_k8s_cli.sandbox.aws.tagging import Tagging
 from anyscale_k8s_cli.sandbox.aws.trust import IssuerKeys
@@ -118,8 +119,10 @@ class World:
     def verify_eks_token(self, token: str, cluster_name: str) -> str | None:
         with self._lock:
             now = self._settings.clock()
-            principal = tokens.verify(token, cluster_name, self.principals, now, self.host)
-            return principal.arn if principal else None
+            try:
+                return tokens.verify(token, cluster_name, self.principals, now, self.host).arn
+            except BadSignature:
+                return None
 
     def kubernetes_user(self, arn: str, cluster: str) -> tuple[str, tuple[str, ...]] | None:
         with self._lock:
