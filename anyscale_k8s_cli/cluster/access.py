@@ -21,6 +21,8 @@ class ClusterAccess:
 
     `token` gives a fresh token at each call. `principal` is who that is, for
     people; `grant` the exact command that lets the principal in, for a 401.
+    `proxy_url` is set only where a kubeconfig names a proxy of its own; else
+    the usual variables say.
     """
 
     endpoint: str
@@ -31,3 +33,4 @@ class ClusterAccess:
     client_certificate_pem: str = field(default="", repr=False)
     client_key_pem: str = field(default="", repr=False)
     tls_server_name: str = ""
+    proxy_url: str = ""

@@ -1,0 +1,148 @@
+"""A context of the user's kubeconfig, copied: the files are read, never written or switched."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes.config import ConfigException, exec_provider, kube_config
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
+
+
+# The package's classes have no types; nodes of a merged kubeconfig are `ConfigNode`s.
+_Merger: Any = kube_config.KubeConfigMerger
+_ExecProvider: Any = exec_provider.ExecProvider
+_Node = Any
+
+
+def from_context(context: str | None, kubeconfig: Path | None) -> ClusterAccess:
+    """Access as a named context has it (None: the current one).
+
+    Without `kubeconfig` the usual places are read (`KUBECONFIG`, `~/.kube/config`).
+    An exec plugin that the user set up is run whenever a token is needed; its
+    program is the user's own choice. Raises `cluster-not-found` when there is no
+    such file or context, `invalid-spec` for what cannot be copied.
+    """
+    place = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or "~/.kube/config"
+    try:
+        merged = _Merger(place).config
+        if merged is None:
+            raise ConfigException("there is no such file")
+        name = context or merged.safe_get("current-context")
+        if not name:
+            raise ConfigException("it has no current context")
+        found = merged["contexts"].get_with_name(name)["context"]
+        cluster = merged["clusters"].get_with_name(found["cluster"])["cluster"]
+        user_name = found.safe_get("user")
+        user = merged["users"].get_with_name(user_name)["user"] if user_name else None
+    except (ConfigException, OSError, UnicodeDecodeError, yaml.YAMLError, KeyError) as problem:
+        raise errors.CliError(
+            errors.CLUSTER_NOT_FOUND,
+            f"The context {context or '(current)'} cannot be read from {place}",
+            cause=str(problem),
+            fix="see `kubectl config get-contexts` and give --context and --kubeconfig",
+        ) from problem
+    return _Entry(name, str(user_name or ""), cluster, user).access()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One context with its cluster and user entries."""
+
+    name: str
+    user_name: str
+    cluster: _Node
+    user: _Node | None
+
+    def access(self) -> ClusterAccess:
+        if self.cluster.safe_get("insecure-skip-tls-verify"):
+            raise self._unusable(
+                "it does not verify the server's certificate",
+                "put the cluster's authority into certificate-authority-data",
+            )
+        user = self.user
+        if user is not None and "auth-provider" in user:
+            raise self._unusable(
+                "its user has an auth-provider, which kubectl itself gives up",
+                "use an exec plugin or a token",
+            )
+        return ClusterAccess(
+            endpoint=str(self.cluster["server"]).rstrip("/"),
+            ca_pem=self._data(self.cluster, "certificate-authority"),
+            token=self._token(),
+            principal=f"user {self.user_name!r} of context {self.name!r}",
+            grant=f"see what is wrong with: kubectl --context {self.name} auth whoami",
+            client_certificate_pem=self._data(user, "client-certificate") if user else "",
+            client_key_pem=self._data(user, "client-key") if user else "",
+            tls_server_name=str(self.cluster.safe_get("tls-server-name") or ""),
+            proxy_url=str(self.cluster.safe_get("proxy-url") or ""),
+        )
+
+    def _token(self) -> Callable[[], BearerToken] | None:
+        user = self.user
+        if user is None:
+            return None
+        if user.safe_get("token"):
+            value = str(user["token"])
+            return lambda: BearerToken(value)
+        if user.safe_get("tokenFile"):
+            file = self._beside(user, str(user["tokenFile"]))
+            return lambda: BearerToken(file.read_text(encoding="utf-8").strip())
+        if "exec" in user:
+            return self._ask_plugin
+        return None
+
+    def _ask_plugin(self) -> BearerToken:
+        assert self.user is not None, "only a user entry has a plugin"  # noqa: S101
+        plugin = self.user["exec"]
+        folder = str(self._beside(self.user, "."))
+        try:
+            status: dict[str, Any] = _ExecProvider(plugin, folder, self.cluster).run()
+        except (ConfigException, OSError) as problem:
+            raise errors.CliError(
+                errors.CLUSTER_UNAUTHENTICATED,
+                f"The credentials of context {self.name!r} could not be had",
+                cause=str(problem),
+                fix=f"see what is wrong with: kubectl --context {self.name} auth whoami",
+            ) from problem
+        if not status.get("token"):
+            raise self._unusable(
+                f"its plugin {plugin['command']} gave no token (client certificates from a "
+                "plugin are not supported)",
+                "use a plugin that gives tokens",
+            )
+        ends = status.get("expirationTimestamp")
+        expires = datetime.fromisoformat(str(ends)).astimezone(UTC) if ends else None
+        return BearerToken(str(status["token"]), expires)
+
+    def _data(self, entry: _Node, key: str) -> str:
+        """PEM text, inline or from the file that is named."""
+        try:
+            inline = entry.safe_get(f"{key}-data")
+            if inline:
+                return base64.b64decode(inline).decode("ascii")
+            file = entry.safe_get(key)
+            return self._beside(entry, str(file)).read_text(encoding="ascii") if file else ""
+        except (OSError, binascii.Error, UnicodeDecodeError) as problem:
+            raise self._unusable(f"its {key} cannot be read: {problem}", "mend it") from problem
+
+    def _beside(self, entry: _Node, path: str) -> Path:
+        # Relative paths count from the file that the entry stands in.
+        return Path(entry.path or ".").expanduser().resolve().parent / path
+
+    def _unusable(self, cause: str, fix: str) -> errors.CliError:
+        return errors.CliError(
+            errors.INVALID_SPEC,
+            f"The context {self.name!r} cannot be used",
+            cause=cause,
+            fix=f"{fix}, or name another context with --context",
+        )
