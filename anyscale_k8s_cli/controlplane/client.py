@@ -10,6 +10,8 @@ import os
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from importlib import metadata
 from types import TracebackType
 from typing import Any, Self
@@ -126,8 +128,28 @@ class ControlPlane:
             query["paging_token"] = token
         raise self.failures.strange(call.title, f"the list did not end after {_MAX_PAGES} pages")
 
+    def server_time(self) -> datetime:
+        """The control plane's clock, to a second: times it reports compare with no other."""
+        call = Call("GET", "/api/v2/health/")
+        date = self._respond(call).headers.get("date", "")
+        try:
+            return parsedate_to_datetime(date)
+        except ValueError:
+            raise self.failures.strange(call.title, "the answer has no date") from None
+
     def send(self, call: Call) -> Json:
         """The decoded answer (None when it has no body), repeated where that is safe."""
+        response = self._respond(call)
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError:
+            kind = response.headers.get("content-type", "no content type")
+            reason = f"the answer is no JSON but {kind}; is {self.host} a console?"
+            raise self.failures.strange(call.title, reason) from None
+
+    def _respond(self, call: Call) -> httpx.Response:
         for attempt in range(MAX_RETRIES + 1):
             self.run.check()
             try:
@@ -142,7 +164,7 @@ class ControlPlane:
             self.run.pause(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, call: Call) -> Json:
+    def _once(self, call: Call) -> httpx.Response:
         request = self._http.build_request(
             call.method,
             self.host + call.path,
@@ -159,14 +181,7 @@ class ControlPlane:
             raise self.failures.unreachable(call.title, failure) from failure
         if not response.is_success:
             raise self.failures.refusal(call.title, response)
-        if not response.content:
-            return None
-        try:
-            return response.json()
-        except ValueError:
-            kind = response.headers.get("content-type", "no content type")
-            reason = f"the answer is no JSON but {kind}; is {self.host} a console?"
-            raise self.failures.strange(call.title, reason) from None
+        return response
 
     def _headers(self) -> dict[str, str]:
         headers = {

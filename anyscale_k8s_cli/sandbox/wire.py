@@ -21,6 +21,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from aiohttp.typedefs import Middleware
 
 # How long a hanging call is held when nobody releases it, in seconds.
 HANG_LIMIT = 300.0
@@ -132,7 +133,6 @@ class Refusal:
 Classifier = Callable[[web.Request], Awaitable[Operation]]
 RenderRefusal = Callable[[Refusal], web.Response]
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-AiohttpMiddleware = Callable[[web.Request, AiohttpHandler], Awaitable[web.StreamResponse]]
 WsgiClassifier = Callable[["WSGIEnvironment"], Operation]
 WsgiRefusal = Callable[[Refusal, "WSGIEnvironment"], tuple[str, list[tuple[str, str]], bytes]]
 
@@ -180,7 +180,7 @@ class Wire:
                 if call.number > after and (call.operation.write or not writes_only)
             ]
 
-    def middleware(self, classify: Classifier, refuse: RenderRefusal) -> AiohttpMiddleware:
+    def middleware(self, classify: Classifier, refuse: RenderRefusal) -> Middleware:
         """An aiohttp middleware that records each call and strikes with faults."""
 
         @web.middleware
