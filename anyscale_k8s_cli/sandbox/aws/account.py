@@ -7,7 +7,7 @@ a stand-in uses an account of its own and removes it when it ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +16,20 @@ from moto.s3.models import s3_backends
 from moto.utilities.utils import get_partition
 
 from anyscale_k8s_cli.sandbox.aws.policy import Document
+
+_ENCRYPTION = {
+    "Rule": {
+        "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+        "BucketKeyEnabled": "false",
+    }
+}
+_OWNERSHIP = "BucketOwnerEnforced"
+_PUBLIC_ACCESS = (
+    "BlockPublicAcls",
+    "IgnorePublicAcls",
+    "BlockPublicPolicy",
+    "RestrictPublicBuckets",
+)
 
 
 class Account:
@@ -147,9 +161,28 @@ class Account:
     def bucket_policy(self, bucket: Any) -> Document | None:
         return _parsed(bucket.policy.decode()) if bucket.policy else None
 
+    @staticmethod
+    def bucket_key(bucket: Any) -> str | None:
+        """The KMS key that encrypts the bucket by default, as it was named."""
+        rule = (bucket.encryption or {}).get("Rule") or {}
+        default = rule.get("ApplyServerSideEncryptionByDefault") or {}
+        key: str | None = default.get("KMSMasterKeyID")
+        return key
+
     def bucket_tags(self, bucket: Any) -> dict[str, str]:
         tags: dict[str, str] = self.s3.tagger.get_tag_dict_for_resource(bucket.arn)
         return tags
+
+    def complete_bucket(self, name: str, tags: Mapping[str, str]) -> None:
+        """Give a new bucket what S3 gives every new bucket, and the tags of its creation.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html
+        """
+        self.s3.put_bucket_encryption(name, _ENCRYPTION)
+        self.s3.put_public_access_block(name, dict.fromkeys(_PUBLIC_ACCESS, True))
+        self.s3.put_bucket_ownership_controls(name, _OWNERSHIP)
+        if tags:
+            self.s3.put_bucket_tagging(name, dict(tags))
 
     @staticmethod
     def object_versions(bucket: Any) -> Iterator[Any]:

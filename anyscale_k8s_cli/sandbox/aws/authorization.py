@@ -8,6 +8,7 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
+from anyscale_k8s_cli.sandbox.aws.kms import Kms
 from anyscale_k8s_cli.sandbox.aws.policy import Decision, Question, decide
 from anyscale_k8s_cli.sandbox.aws.principals import Keys, Principals
 from anyscale_k8s_cli.sandbox.aws.request import AwsRequest
@@ -29,6 +30,12 @@ _EKS_PARTS = {
     "associationId": "podidentityassociation",
     "principalArn": "access-entry",
 }
+_KEY_USE = {
+    "PutObject": "kms:GenerateDataKey",
+    "CopyObject": "kms:GenerateDataKey",
+    "CreateMultipartUpload": "kms:GenerateDataKey",
+    "GetObject": "kms:Decrypt",
+}
 _SERVICES_IN_ACTIONS = {"tagging": "tag"}
 
 
@@ -43,6 +50,7 @@ class Need:
 class Authorization:
     account: Account
     principals: Principals
+    kms: Kms
 
     def check(self, request: AwsRequest, keys: Keys) -> None:
         """Raises the service's own denial if the caller lacks something."""
@@ -84,7 +92,7 @@ class Authorization:
         question = Question(need.action, need.resource, context, {"AWS": frozenset(names)})
         own = self.principals.grants(keys).decide(question)
         bucket = self.account.bucket(request.labels.get("Bucket", ""))
-        if request.service != "s3" or bucket is None:
+        if request.service != "s3" or bucket is None or request.name == "CreateBucket":
             return own
         policy = self.account.bucket_policy(bucket)
         theirs = decide([policy], question) if policy else Decision.IMPLICIT_DENY
@@ -122,9 +130,22 @@ class Authorization:
                 yield Need("s3:TagResource", resource)
         if "x-amz-tagging" in request.http.headers:
             yield Need("s3:PutObjectTagging", resource)
+        yield from self._s3_key(request)
         if source := request.http.headers.get("x-amz-copy-source"):
             path = source.lstrip("/").partition("?")[0]
             yield Need("s3:GetObject", self.account.arn("s3", path))
+
+    def _s3_key(self, request: AwsRequest) -> Iterator[Need]:
+        """The key of an encrypted bucket is used in the name of whoever reads or writes."""
+        bucket = self.account.bucket(request.labels["Bucket"])
+        key = self.account.bucket_key(bucket) if bucket is not None else None
+        if bucket is None or key is None or request.name not in _KEY_USE:
+            return
+        arn = self.kms.arn(key, bucket.region_name)
+        if arn is None:
+            # Nobody notices a wrong key when the bucket is set up, only when it is used.
+            raise AwsError(400, "KMS.NotFoundException", f"Key '{key}' does not exist")
+        yield Need(_KEY_USE[request.name], arn)
 
     def _iam(self, request: AwsRequest) -> Iterator[Need]:
         parameters = request.parameters

@@ -19,6 +19,7 @@ from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.authentication import authenticate
 from anyscale_k8s_cli.sandbox.aws.authorization import Authorization
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
+from anyscale_k8s_cli.sandbox.aws.iam import IamRules
 from anyscale_k8s_cli.sandbox.aws.principals import Clock, Principals
 from anyscale_k8s_cli.sandbox.aws.request import AGENT, SERVED, AwsRequest
 from anyscale_k8s_cli.sandbox.aws.s3 import S3Rules
@@ -48,6 +49,7 @@ class Front:
     principals: Principals
     authorization: Authorization
     s3: S3Rules
+    iam: IamRules
     supplements: Mapping[str, Mapping[str, Operation]]
     agent: Agent
     moto: WSGIApplication
@@ -64,7 +66,7 @@ class Front:
                     request.protocol, head=environ["REQUEST_METHOD"] == "HEAD"
                 )
             if request.service == "s3":
-                self.s3.add_cors_headers(request, response)
+                self.s3.add_headers(request, response)
         return response(environ, start_response)
 
     def classify(self, environ: WSGIEnvironment) -> Recorded:
@@ -117,25 +119,21 @@ class Front:
             else authenticate(request, self.principals, self.clock())
         )
         if request.service not in SERVED or not request.name:
-            raise AwsError(
-                501,
-                "NotImplemented",
-                f"The sandbox has no {request.service} {request.http.method} {request.http.path}",
-            )
+            raise _not_served(request)
         if keys is not None:
             if request.service == "s3":
                 self.s3.check_existence(request)
             self.authorization.check(request, keys)
             if request.service == "s3":
                 self.s3.check(request, keys)
+            elif request.service == "iam":
+                self.iam.check(request)
         operation = self.supplements.get(request.model_name, {}).get(request.name)
         if operation is not None:
             inquiry = Inquiry(request.region, request.parameters, keys)
             return _serialized(request, operation(inquiry))
         if request.service not in _BY_MOTO:
-            raise AwsError(
-                501, "NotImplemented", f"The sandbox has no {request.service}:{request.name}"
-            )
+            raise _not_served(request)
         response = self._by_moto(request)
         if request.service == "s3":
             self.s3.after(request, response)
@@ -157,8 +155,12 @@ class Front:
                 f"{signature.service}/aws4_request, SignedHeaders=host, Signature=verified"
             )
         environ["wsgi.input"].seek(0)
-        body, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
-        return Response(b"".join(body), status=status, headers=headers)
+        try:
+            body, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
+        except NotImplementedError as error:
+            raise _not_served(request) from error
+        # In a list, so that the length that moto tells for a HEAD stays.
+        return Response([b"".join(body)], status=status, headers=headers)
 
 
 def _serialized(request: AwsRequest, answer: Any) -> Response:
@@ -180,3 +182,8 @@ def _subject(request: AwsRequest) -> str:
             key = parameters.get("Key") if name == "Bucket" else None
             return f"{parameters[name]}/{key}" if key else str(parameters[name])
     return str(parameters.get("RoleArn", ""))
+
+
+def _not_served(request: AwsRequest) -> AwsError:
+    what = request.name or f"{request.http.method} {request.http.path}"
+    return AwsError(501, "NotImplemented", f"The sandbox does not serve {request.service}:{what}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from anyscale_k8s_cli.sandbox.aws.request import AwsRequest
 from anyscale_k8s_cli.sandbox.aws.s3_cors import matching_rule, response_headers
 
 _OLDEST_REGION = "us-east-1"
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_NAME = re.compile(r"(?!xn--|sthree-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?<!-s3alias)(?<!--ol-s3)")
+_ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
 
 
 @dataclass
@@ -51,15 +55,19 @@ class S3Rules:
             self._check_region(signature.region, bucket.region_name)
 
     def after(self, request: AwsRequest, response: Response) -> None:
-        """What moto's answer lacks."""
-        bucket = self.account.bucket(request.labels.get("Bucket", ""))
-        if bucket is not None:
-            response.headers["x-amz-bucket-region"] = bucket.region_name
+        """What moto's work lacks."""
+        if request.name == "CreateBucket" and response.status_code == 200:
+            configuration = request.parameters.get("CreateBucketConfiguration") or {}
+            tags = {tag["Key"]: tag["Value"] for tag in configuration.get("Tags") or []}
+            self.account.complete_bucket(request.labels["Bucket"], tags)
 
     # -- creation -------------------------------------------------------------
 
     def _check_creation(self, request: AwsRequest, keys: Keys) -> None:
         name = request.labels["Bucket"]
+        if not _NAME.fullmatch(name) or ".." in name or _ADDRESS.fullmatch(name):
+            message = "The specified bucket is not valid."
+            raise AwsError(400, "InvalidBucketName", message, {"BucketName": name})
         self._check_location(request)
         attempts = self.being_deleted.get(name, 0)
         if attempts:
@@ -155,8 +163,11 @@ class S3Rules:
             answer.headers["Access-Control-Allow-Headers"] = ", ".join(h.strip() for h in wanted)
         return answer
 
-    def add_cors_headers(self, request: AwsRequest, response: Response) -> None:
-        """Headers by the bucket's own rules, in place of what moto says to everybody."""
+    def add_headers(self, request: AwsRequest, response: Response) -> None:
+        """The bucket's region, and CORS by the bucket's rules in place of moto's."""
+        bucket = self._bucket_of_path(request)
+        if bucket is not None:
+            response.headers["x-amz-bucket-region"] = bucket.region_name
         if request.http.method == "OPTIONS":
             return
         for name in [
@@ -164,7 +175,6 @@ class S3Rules:
         ]:
             del response.headers[name]
         origin = request.http.headers.get("Origin")
-        bucket = self._bucket_of_path(request)
         if not origin or bucket is None:
             return
         rule = matching_rule(bucket.cors, origin, request.http.method)

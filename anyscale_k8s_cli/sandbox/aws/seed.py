@@ -163,6 +163,16 @@ class BucketSeed:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class KmsKeySeed:
+    """A customer's key for encryption."""
+
+    id: str
+    region: str = "us-west-2"
+    alias: str = ""
+
+
+DATA_KEY = KmsKeySeed("7d1f0c52-3b7e-4f0a-9c53-2f8b6a1e94d0", alias="team-data")
 TEAM_DATA = BucketSeed(
     "team-data",
     objects=(("models/base.bin", b"weights"), ("reports/2025.csv", b"month,cost\njan,7\n")),

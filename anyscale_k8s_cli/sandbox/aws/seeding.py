@@ -23,7 +23,8 @@ class AdminKey:
 
 def seed_admin(account: Account, policies: Iterable[Document]) -> AdminKey:
     user = account.iam.create_user("us-east-1", ADMIN)
-    user = user[0] if isinstance(user, tuple) else user
+    # moto's ids of users do not look like those of IAM.
+    user.id = "AIDA" + user.id[:16].upper()
     account.replace_user_policies(ADMIN, list(policies))
     key = user.create_access_key(prefix="AKIA")
     return AdminKey(key.access_key_id, key.secret_access_key)
@@ -57,6 +58,7 @@ def seed_bucket(account: Account, seed: BucketSeed) -> None:
     owner = account if seed.account_id == account.id else Account(seed.account_id, seed.region)
     s3 = owner.s3
     s3.create_bucket(seed.name, seed.region)
+    owner.complete_bucket(seed.name, {})
     if seed.versioned:
         s3.put_bucket_versioning(seed.name, "Enabled")
     for key, content in seed.objects:

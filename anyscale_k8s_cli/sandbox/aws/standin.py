@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from anyscale_k8s_cli.sandbox.aws.seed import (
     ACCOUNT_ID,
     ADMIN_POLICY,
+    DATA_KEY,
     TEAM_DATA,
     BucketSeed,
     EksClusterSeed,
+    KmsKeySeed,
 )
 from anyscale_k8s_cli.sandbox.wire import Wire
 
@@ -46,11 +48,12 @@ class AwsSettings:
     account_id: str = ACCOUNT_ID
     clusters: Sequence[EksClusterSeed] = (EksClusterSeed(),)
     buckets: Sequence[BucketSeed] = (TEAM_DATA,)
+    kms_keys: Sequence[KmsKeySeed] = (DATA_KEY,)
     admin_policies: Sequence[Mapping[str, Any]] = (ADMIN_POLICY,)
     refused_attempts: int = 1
     removal_seconds: float = 0.3
-    clock: Any = field(default=_now)
-    monotonic: Any = field(default=time.monotonic)
+    clock: Callable[[], datetime] = _now
+    monotonic: Callable[[], float] = time.monotonic
 
 
 class AwsStandIn:

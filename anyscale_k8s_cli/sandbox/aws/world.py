@@ -15,7 +15,8 @@ from anyscale_k8s_cli.sandbox.aws.authorization import Authorization
 from anyscale_k8s_cli.sandbox.aws.eks import Clusters, Eks
 from anyscale_k8s_cli.sandbox.aws.elastic import Ec2, Elastic, LoadBalancerApi
 from anyscale_k8s_cli.sandbox.aws.front import Front
-from anyscale_k8s_cli.sandbox.aws.iam import Simulation
+from anyscale_k8s_cli.sandbox.aws.iam import IamRules, OidcClients
+from anyscale_k8s_cli.sandbox.aws.kms import Kms
 from anyscale_k8s_cli.sandbox.aws.load_balancers import AwsLoadBalancers
 from anyscale_k8s_cli.sandbox.aws.principals import Principals
 from anyscale_k8s_cli.sandbox.aws.quotas import Quotas
@@ -25,6 +26,7 @@ from anyscale_k8s_cli.sandbox.aws.seed import ADMIN
 from anyscale_k8s_cli.sandbox.aws.seeding import seed_admin, seed_bucket, seed_cluster
 from anyscale_k8s_cli.sandbox.aws.service import Operation
 from anyscale_k8s_cli.sandbox.aws.signature import BadSignature
+from anyscale_k8s_cli.sandbox.aws.simulation import Simulation
 from anyscale_k8s_cli.sandbox.aws.sts import Propagation, Sts
 from anyscale_k8s_cli.sandbox.aws.tagging import Tagging
 from anyscale_k8s_cli.sandbox.aws.trust import IssuerKeys
@@ -63,13 +65,15 @@ class World:
         self.elastic = Elastic(
             self.account, self.clusters, settings.monotonic, settings.removal_seconds
         )
-        authorization = Authorization(self.account, self.principals)
+        self._kms = Kms(self.account, tuple(settings.kms_keys))
+        authorization = Authorization(self.account, self.principals, self._kms)
         self._s3 = S3Rules(self.account, authorization)
         self._front = Front(
             account=self.account,
             principals=self.principals,
             authorization=authorization,
             s3=self._s3,
+            iam=IamRules(self.account),
             supplements=self._supplements(),
             agent=PodIdentityAgent(
                 self.account, self.clusters, self.principals, issuer_keys, settings.clock
@@ -94,10 +98,14 @@ class World:
             self._propagation,
         )
         return {
-            "iam": Simulation(self.account, self.principals).operations(),
+            "iam": {
+                **Simulation(self.account, self.principals).operations(),
+                **OidcClients(self.account).operations(),
+            },
             "sts": sts.operations(),
             "eks": Eks(self.account, self.clusters).operations(),
             "ec2": Ec2(self.elastic).operations(),
+            "kms": self._kms.operations(),
             "elbv2": balancing.operations(),
             "elb": balancing.classic_operations(),
             "resourcegroupstaggingapi": Tagging(self.account, self.elastic).operations(),
