@@ -1,0 +1,88 @@
+"""What a person asked for, as plain data: the only thing `cli/` hands over.
+
+`environment` is the process's environment as it was when the command began,
+and `home` the folder with the Anyscale credentials; operations read neither
+from anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anyscale_k8s_cli.spec import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The base: where the command runs."""
+
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    home: Path = field(default_factory=Path.home)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetupRequest(Request):
+    """For plan and setup. `flags` are spec values by dotted path, without those not given.
+
+    With `saved_plan` the spec is the saved one and `flags` and `file` are empty.
+    `values_file` is where the operator's Helm values are written, as documentation;
+    an existing file stays unless `overwrite`.
+    """
+
+    flags: Settings = field(default_factory=dict)
+    file: Path | None = None
+    saved_plan: Path | None = None
+    cloud_id: str | None = None
+    add_to_cloud: bool = False
+    replace_cluster: bool = False
+    upgrade: bool = False
+    values_file: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteRequest(Request):
+    """`name` or `cloud_id` says which cloud; the others narrow where it is searched for.
+
+    `delete_bucket` is the name of the bucket whose data goes too.
+    """
+
+    name: str | None = None
+    cloud_id: str | None = None
+    provider: str | None = None
+    region: str | None = None
+    cluster_name: str | None = None
+    account_id: str | None = None
+    aws_profile: str | None = None
+    namespace: str | None = None
+    delete_bucket: str | None = None
+    ignore_not_found: bool = False
+    ignore_active_workloads: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusRequest(Request):
+    """`flags` are spec values (provider, region, cluster …) that say where to look."""
+
+    name: str | None = None
+    cloud_id: str | None = None
+    flags: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRequest(Request):
+    """`name` filters for clouds of exactly that name."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GetRequest(Request):
+    """Which cloud; with neither given, the only one there is."""
+
+    name: str | None = None
+    cloud_id: str | None = None
