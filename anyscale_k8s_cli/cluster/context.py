@@ -17,7 +17,6 @@ from kubernetes.config import ConfigException, exec_provider, kube_config
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
 
-
 # The package's classes have no types; nodes of a merged kubeconfig are `ConfigNode`s.
 _Merger: Any = kube_config.KubeConfigMerger
 _ExecProvider: Any = exec_provider.ExecProvider

@@ -1,0 +1,203 @@
+"""A namespace, which others may have made and may use too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
+from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, Surroundings, object_key
+from anyscale_k8s_cli.cluster.transport import KubernetesError
+from anyscale_k8s_cli.install import MANAGED_BY, Install, marks
+from anyscale_k8s_cli.resource import (
+    Claim,
+    FieldChange,
+    Observed,
+    Resource,
+    SharedResource,
+    Unfit,
+)
+from anyscale_k8s_cli.run import StillWaiting
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
+_PRIVILEGED = "privileged"
+
+# What somebody else may run in a namespace that we made. Pods are left out:
+# each belongs to one of these, or to the operator that is gone by then.
+_TENANTS = (
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("v1", "PersistentVolumeClaim"),
+)
+
+
+class Namespace(SharedResource[Document]):
+    """Made when it is missing; used as it is when it was there before us.
+
+    `privileged`: pods in it need Pod Security level privileged. A namespace of
+    ours gets the label; one of others that forbids it is unfit.
+    """
+
+    kind: ClassVar[str] = "k8s:namespace"
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        name: str,
+        *,
+        privileged: bool = False,
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        self.reference = Reference("v1", "Namespace", name)
+        super().__init__(
+            key=object_key(self.reference),
+            title=f"Namespace {name}",
+            install=surroundings.install,
+            needs=needs,
+            claim=Claim.SHARE,
+        )
+        self.name = name
+        self._surroundings = surroundings
+        self._kubernetes: Kubernetes = surroundings.kubernetes
+        self._privileged = privileged
+
+    def read(self) -> Observed[Document] | None:
+        found = self._kubernetes.get("v1", "Namespace", self.name)
+        return None if found is None else self._observed(found)
+
+    def diff(self, observed: Observed[Document]) -> Sequence[FieldChange]:
+        metadata = observed.output["metadata"]
+        going = metadata.get("deletionTimestamp")
+        if going:
+            return [FieldChange("metadata.deletionTimestamp", going, None)]
+        changes = []
+        if self.install.mark not in observed.marks:
+            changes.append(FieldChange(f"used by install {self.install.id}", False, True))
+        enforced = (metadata.get("labels") or {}).get(ENFORCE)
+        if self._privileged and enforced != _PRIVILEGED:
+            changes.append(FieldChange(f'metadata.labels["{ENFORCE}"]', enforced, _PRIVILEGED))
+        if observed.owner is None:
+            changes.append(FieldChange("locator", None, self.install.id))
+        return changes
+
+    def create(self) -> Observed[Document]:
+        found = self._kubernetes.get("v1", "Namespace", self.name)
+        if found is not None and found["metadata"].get("deletionTimestamp"):
+            self._wait_gone(found["metadata"]["uid"])
+            found = None
+        if found is not None:
+            return self._adapt(self._observed(found))
+        manifest = self._surroundings.marked(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}}
+        )
+        manifest["metadata"]["annotations"][self.install.mark] = "true"
+        if self._privileged:
+            manifest["metadata"]["labels"][ENFORCE] = _PRIVILEGED
+        try:
+            return self._observed(self._kubernetes.create(manifest))
+        except KubernetesError as problem:
+            if problem.reason != "AlreadyExists":
+                raise
+        # Another install was faster by a moment.
+        return self.create()
+
+    def update(
+        self, observed: Observed[Document], changes: Sequence[FieldChange]
+    ) -> Observed[Document]:
+        del changes
+        if observed.output["metadata"].get("deletionTimestamp"):
+            return self.create()
+        return self._adapt(observed)
+
+    def _adapt(self, observed: Observed[Document]) -> Observed[Document]:
+        """Write our mark on a namespace that this tool made; leave all others alone."""
+        if not observed.made_by_us:
+            return observed
+        annotations = {self.install.mark: "true"}
+        if observed.owner is None:
+            annotations |= self._surroundings.annotations()
+        labels = {ENFORCE: _PRIVILEGED} if self._privileged else {}
+        patch = {"metadata": {"annotations": annotations, "labels": labels}}
+        # A merge patch leaves the marks of others alone; server-side apply under
+        # our one name would take them away.
+        patched = self._kubernetes.patch_merge(self.reference, patch)
+        return self.create() if patched is None else self._observed(patched)
+
+    def delete(self, observed: Observed[Document]) -> None:
+        self._kubernetes.delete(self.reference, uid=observed.id)
+        self._wait_gone(observed.id)
+
+    def ready(self, observed: Observed[Document]) -> Observed[Document]:
+        if observed.settled:
+            return observed
+
+        def active(found: Document | None) -> Document:
+            if found is None or _phase(found) != "Active":
+                raise StillWaiting(_phase(found) if found else "it does not exist")
+            return found
+
+        found = self._kubernetes.watch_until(
+            self.reference, active, what=f"{self.title} to be active", timeout=60
+        )
+        return self._observed(found)
+
+    def others(self, observed: Observed[Document]) -> str:
+        """Workloads and volumes in it that this install did not make."""
+        del observed
+        strangers = [
+            f"{kind} {found['metadata']['name']}"
+            for api_version, kind in _TENANTS
+            for found in self._kubernetes.list(api_version, kind, self.name)
+            if (found["metadata"].get("labels") or {}).get(INSTALL_LABEL) != self.install.id
+        ]
+        return ", ".join(strangers[:3])
+
+    def unmark(self, observed: Observed[Document]) -> None:
+        del observed
+        self._kubernetes.patch_merge(
+            self.reference, {"metadata": {"annotations": {self.install.mark: None}}}
+        )
+
+    def _wait_gone(self, uid: str) -> None:
+        self._kubernetes.wait_gone(
+            self.reference, timeout=self._surroundings.deletion_seconds, uid=uid
+        )
+
+    def _observed(self, found: Document) -> Observed[Document]:
+        metadata = found["metadata"]
+        annotations = metadata.get("annotations") or {}
+        manager = manager_of(found)
+        labels = metadata.get("labels") or {}
+        return Observed(
+            id=metadata["uid"],
+            output=found,
+            owner=Install.from_locator(annotations),
+            manager=manager,
+            marks=marks(annotations),
+            made_by_us=not manager and labels.get(MANAGED_BY_LABEL) == MANAGED_BY,
+            settled=_phase(found) == "Active",
+            unfit=self._unfit(found),
+        )
+
+    def _unfit(self, found: Document) -> tuple[Unfit, ...]:
+        if _phase(found) == "Terminating":
+            return (Unfit(f"the namespace {self.name} is being deleted", "wait until it is gone"),)
+        level = (found["metadata"].get("labels") or {}).get(ENFORCE, _PRIVILEGED)
+        if not self._privileged or level == _PRIVILEGED:
+            return ()
+        return (
+            Unfit(
+                f"the namespace {self.name} enforces Pod Security level {level}, "
+                "and the pods in it need privileged",
+                f"kubectl label namespace {self.name} {ENFORCE}={_PRIVILEGED} --overwrite",
+            ),
+        )
+
+
+def _phase(found: Document) -> str:
+    if found["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    return str(found.get("status", {}).get("phase", "Active"))
