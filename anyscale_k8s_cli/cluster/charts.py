@@ -58,7 +58,7 @@ class Charts:
         self._helm = helm
         self._run = run
         self._cache = cache / "charts"
-        self._mirror = mirror
+        self.mirror = mirror
         self._pinned = pins().charts if pinned is None else pinned
 
     async def fetch(
@@ -77,7 +77,7 @@ class Charts:
         if source is not None:
             return await self._cached(name, source, version, "", None)
         digest = pin.sha256 if wanted == pin.version else None
-        repository = self._mirror or pin.repository
+        repository = self.mirror or pin.repository
         if repository.startswith("oci://"):
             return await self._cached(name, f"{repository.rstrip('/')}/{name}", wanted, "", digest)
         return await self._cached(name, name, wanted, repository, digest)
@@ -85,7 +85,7 @@ class Charts:
     def reference(self, name: str, version: str | None = None) -> str:
         """Where `fetch` would look, for people."""
         pin = self._pinned[name]
-        return f"{(self._mirror or pin.repository).rstrip('/')}/{name}:{version or pin.version}"
+        return f"{(self.mirror or pin.repository).rstrip('/')}/{name}:{version or pin.version}"
 
     async def _cached(
         self, name: str, reference: str, version: str | None, repository: str, pinned: str | None

@@ -52,13 +52,13 @@ class ChartRepository:
     """An index repository on loopback; `url` is known once it has started."""
 
     def __init__(self, wire: Wire, authority: Authority) -> None:
-        self._wire = wire
+        self.wire = wire
         self._authority = authority
         self._runner: web.AppRunner | None = None
         self.url = ""
 
     async def start(self) -> None:
-        app = web.Application(middlewares=[self._wire.middleware(_classify, _refuse)])
+        app = web.Application(middlewares=[self.wire.middleware(_classify, _refuse)])
         app.router.add_get("/index.yaml", _index)
         app.router.add_get("/{filename}", _archive)
         self._runner = web.AppRunner(app, handler_cancellation=True)
