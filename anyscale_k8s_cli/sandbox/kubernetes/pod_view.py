@@ -1,0 +1,85 @@
+"""A pod as a workload sees it from inside."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from anyscale_k8s_cli.sandbox.kubernetes.authentication import ServiceAccountTokens
+from anyscale_k8s_cli.sandbox.kubernetes.cluster_events import record_event
+from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog
+from anyscale_k8s_cli.sandbox.kubernetes.objects import name_of, namespace_of
+from anyscale_k8s_cli.sandbox.kubernetes.pod_environment import environment, token_audiences
+from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
+from anyscale_k8s_cli.sandbox.kubernetes.store import Store
+
+KUBELET = "kubelet"
+
+SetReady = Callable[[bool, str, str], Awaitable[None]]
+
+
+class PodView:
+    """Implements :class:`runtime.Pod` for one run of one container."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: ServiceAccountTokens,
+        api_url: str,
+        pod: Object,
+        container: str,
+        logs: Mapping[str, ContainerLog],
+        set_ready: SetReady,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._api_url = api_url
+        self._pod = pod
+        self._container = container
+        self._logs = logs
+        self._set_ready = set_ready
+
+    @property
+    def namespace(self) -> str:
+        return namespace_of(self._pod)
+
+    @property
+    def name(self) -> str:
+        return name_of(self._pod)
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        return self._store.find("pods", self.namespace, self.name) or self._pod
+
+    @property
+    def api_url(self) -> str:
+        return self._api_url
+
+    def environment(self, container: str) -> dict[str, str]:
+        return environment(self._store, dict(self.manifest), container)
+
+    async def token(self, audience: str | None = None) -> str:
+        pod = dict(self.manifest)
+        spec = pod["spec"]
+        account = self._store.get("serviceaccounts", self.namespace, spec["serviceAccountName"])
+        if audience is None:
+            default = account.get("automountServiceAccountToken", True)
+            if not spec.get("automountServiceAccountToken", default):
+                raise LookupError("the pod mounts no service-account token")
+            return self._accounts.issue(account, pod=pod)[0]
+        if audience not in token_audiences(pod):
+            raise LookupError(f"no token for audience {audience!r} is projected into the pod")
+        return self._accounts.issue(account, audiences=[audience], pod=pod)[0]
+
+    def log(self, line: str, *, container: str | None = None) -> None:
+        log = self._logs.get(container or self._container)
+        if log is None:
+            raise LookupError(f"container {container!r} is not running")
+        log.append(line)
+
+    async def set_ready(self, ready: bool, *, reason: str = "", message: str = "") -> None:
+        await self._set_ready(ready, reason, message)
+
+    async def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        pod = dict(self.manifest)
+        record_event(self._store, pod, reason, message, component=KUBELET, warning=warning)

@@ -1,0 +1,164 @@
+"""The HTTP side: who asks, whether they may, and what answers."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from anyscale_k8s_cli.sandbox.kubernetes import discovery, errors, openapi
+from anyscale_k8s_cli.sandbox.kubernetes.authentication import (
+    Authentication,
+    ServiceAccountTokens,
+)
+from anyscale_k8s_cli.sandbox.kubernetes.authorization import Attributes, Authorizer
+from anyscale_k8s_cli.sandbox.kubernetes.endpoints import Endpoints
+from anyscale_k8s_cli.sandbox.kubernetes.requests import (
+    Target,
+    attributes_of,
+    classify,
+    parse_path,
+    read_body,
+)
+from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
+from anyscale_k8s_cli.sandbox.kubernetes.store import Store
+from anyscale_k8s_cli.sandbox.kubernetes.users import ANONYMOUS, User, authenticated
+from anyscale_k8s_cli.sandbox.wire import AiohttpHandler, Operation, Refusal, Wire
+
+_MAX_BODY = 8 * 1024 * 1024
+_HEALTH = {"healthz", "livez", "readyz"}
+# What the real server shows to anybody.
+_PUBLIC = _HEALTH | {"version", "openid", ".well-known"}
+
+# Where the parsed request is kept while it is handled.
+_TARGET, _USER, _BODY, _PROBLEM = "target", "user", "body", "problem"
+
+
+class ApiServer:
+    """An aiohttp application that is a Kubernetes API server."""
+
+    def __init__(
+        self,
+        store: Store,
+        authentication: Authentication,
+        authorizer: Authorizer,
+        accounts: ServiceAccountTokens,
+        endpoints: Endpoints,
+        version: str,
+    ) -> None:
+        self._store = store
+        self._authentication = authentication
+        self._authorizer = authorizer
+        self._accounts = accounts
+        self._endpoints = endpoints
+        self._version = version
+
+    def application(self, wire: Wire) -> web.Application:
+        recorder = wire.middleware(self._classify, _refuse)
+        application = web.Application(client_max_size=_MAX_BODY, middlewares=[recorder, _render])
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        return application
+
+    async def _classify(self, request: web.Request) -> Operation:
+        """Read the request once; what is wrong with it is told when it is handled."""
+        target = parse_path(request.path, self._store.registry)
+        request[_TARGET], request[_USER], request[_BODY] = target, ANONYMOUS, {}
+        try:
+            request[_USER] = await self._caller(request, target)
+            request[_BODY] = await read_body(request)
+        except errors.ApiError as problem:
+            request[_PROBLEM] = problem
+        return classify(request, target, request[_BODY], request[_USER].name)
+
+    async def _caller(self, request: web.Request, target: Target) -> User:
+        user = await self._authentication.by_header(request.headers.get("Authorization", ""))
+        if user is ANONYMOUS and target.path[:1] not in {(name,) for name in _PUBLIC}:
+            raise errors.unauthorized()
+        wanted = request.headers.get("Impersonate-User")
+        return self._impersonated(request, user, wanted) if wanted else user
+
+    def _impersonated(self, request: web.Request, user: User, wanted: str) -> User:
+        groups = tuple(request.headers.getall("Impersonate-Group", []))
+        self._authorizer.check(user, Attributes("impersonate", "", "users", name=wanted))
+        for group in groups:
+            self._authorizer.check(user, Attributes("impersonate", "", "groups", name=group))
+        return authenticated(User(wanted, groups))
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if _PROBLEM in request:
+            raise request[_PROBLEM]
+        target: Target = request[_TARGET]
+        user: User = request[_USER]
+        if target.path[:1] not in {(name,) for name in _PUBLIC}:
+            self._authorizer.check(user, attributes_of(request, target))
+        if target.is_object_path:
+            return await self._endpoints.serve(request, target, request[_BODY], user)
+        if request.method not in ("GET", "HEAD"):
+            raise errors.method_not_allowed()
+        return self._document(request, target.path)
+
+    def _document(self, request: web.Request, path: tuple[str, ...]) -> web.Response:
+        match path:
+            case ("healthz" | "livez" | "readyz", *_):
+                return web.Response(text="ok")
+            case ("version",):
+                return web.json_response(_version(self._version))
+            case (".well-known", "openid-configuration"):
+                return web.json_response(self._accounts.configuration())
+            case ("openid", "v1", "jwks"):
+                return web.json_response(
+                    self._accounts.issuer_keys(), content_type="application/jwk-set+json"
+                )
+            case ("openapi", "v3"):
+                return web.json_response(openapi.index(self._store.registry))
+            case ("openapi", "v3", *rest):
+                return web.json_response(openapi.document(self._store.registry, "/".join(rest)))
+            case ("api" | "apis", *_):
+                accept = request.headers.get("Accept", "")
+                return discovery.answer(self._store.registry, list(path), accept)
+            case ():
+                return web.json_response({"paths": ["/api", "/apis", "/openapi/v3", "/version"]})
+        raise errors.no_such_endpoint()
+
+
+def _version(version: str) -> Object:
+    major, minor = version.split(".")[:2]
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": f"v{major}.{minor}.0-standin",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "2025-01-01T00:00:00Z",
+        "goVersion": "none",
+        "compiler": "none",
+        "platform": "linux/amd64",
+    }
+
+
+def _status(problem: errors.ApiError) -> web.Response:
+    return web.json_response(problem.body(), status=problem.status)
+
+
+_REASONS = {
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+
+
+def _refuse(refusal: Refusal) -> web.Response:
+    """An injected fault as the API server would put it."""
+    reason = _REASONS.get(refusal.status, refusal.code)
+    return _status(errors.ApiError(refusal.status, reason, refusal.message))
+
+
+@web.middleware
+async def _render(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except errors.ApiError as problem:
+        return _status(problem)

@@ -1,0 +1,168 @@
+"""The stand-in cluster as a whole: put together, started, stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from anyscale_k8s_cli.sandbox.kubernetes import bootstrap
+from anyscale_k8s_cli.sandbox.kubernetes.admission import PodAdmission, admit_pods
+from anyscale_k8s_cli.sandbox.kubernetes.authentication import (
+    Authentication,
+    ServiceAccountTokens,
+    TokenAuthenticator,
+)
+from anyscale_k8s_cli.sandbox.kubernetes.authorization import Authorizer, escalation_guard
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.budgets import BudgetController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.daemon_sets import DaemonSetController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.definitions import DefinitionController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.deployments import DeploymentController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.garbage import GarbageCollector
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.jobs import JobController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.manager import Controller, Manager
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.namespaces import NamespaceController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.replica_sets import ReplicaSetController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.scheduler import Scheduler
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.services import ServiceController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.stateful_sets import StatefulSetController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.volumes import ClaimController
+from anyscale_k8s_cli.sandbox.kubernetes.endpoints import Endpoints
+from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerProvider
+from anyscale_k8s_cli.sandbox.kubernetes.logs import Logs
+from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
+from anyscale_k8s_cli.sandbox.kubernetes.pods import Kubelet, Surroundings
+from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
+from anyscale_k8s_cli.sandbox.kubernetes.reviews import Reviews
+from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
+from anyscale_k8s_cli.sandbox.kubernetes.server import ApiServer
+from anyscale_k8s_cli.sandbox.kubernetes.store import Store
+from anyscale_k8s_cli.sandbox.kubernetes.subresources import Subresources
+from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
+from anyscale_k8s_cli.sandbox.tls import Authority
+from anyscale_k8s_cli.sandbox.wire import Wire
+
+_HOST = "127.0.0.1"
+# Controllers act this share of the pace after a change.
+_CONTROLLER_SHARE = 0.2
+_SHUTDOWN = 0.2
+
+
+class KubernetesStandIn:
+    """A Kubernetes API server with its controllers, on loopback, over TLS.
+
+    `pace` is how long a simulated step takes, in seconds (a pod's start, say).
+    Callers are known by `token_authenticators`, asked in turn, and by the cluster's
+    own service-account tokens. Without `nodes` there is one ordinary node; without
+    `load_balancers` Services of that type stay pending. All calls, those on
+    `store` too, must come from the loop that started it.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        authority: Authority,
+        *,
+        name: str,
+        version: str = "1.33",
+        token_authenticators: Sequence[TokenAuthenticator] = (),
+        pod_admission: Sequence[PodAdmission] = (),
+        workloads: Sequence[Workload] = (),
+        load_balancers: LoadBalancerProvider | None = None,
+        service_account_issuer: str,
+        nodes: Sequence[Object] | None = None,
+        pace: float = 0.05,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.store = Store()
+        self._wire = wire
+        self._authority = authority
+        self._nodes = [node(f"{name}-node-1", version=version)] if nodes is None else nodes
+        self._pace = pace
+        self._port = 0
+        self._runner: web.AppRunner | None = None
+        self._accounts = ServiceAccountTokens(self.store, service_account_issuer)
+        self._logs = Logs()
+        self._server = self._assemble_server(token_authenticators)
+        self.store.admission.append(admit_pods(self.store, pod_admission))
+        self._services = (
+            ServiceController(self.store, load_balancers, pace) if load_balancers else None
+        )
+        self._manager = Manager(self.store, self._controllers(), pace * _CONTROLLER_SHARE)
+        surroundings = Surroundings(
+            self.store, self._accounts, self._logs, tuple(workloads), pace, lambda: self.url
+        )
+        self._kubelet = Kubelet(surroundings)
+
+    def _assemble_server(self, authenticators: Sequence[TokenAuthenticator]) -> ApiServer:
+        store, accounts = self.store, self._accounts
+        authentication = Authentication([accounts.authenticate, *authenticators])
+        authorizer = Authorizer(store)
+        store.admission.append(escalation_guard(authorizer))
+        endpoints = Endpoints(
+            store,
+            Reviews(authentication, authorizer, accounts),
+            Subresources(store, accounts, self._logs),
+        )
+        return ApiServer(store, authentication, authorizer, accounts, endpoints, self.version)
+
+    def _controllers(self) -> list[Controller]:
+        store = self.store
+        controllers: list[Controller] = [
+            NamespaceController(store, self.ca_pem.decode()),
+            DefinitionController(store),
+            DeploymentController(store),
+            ReplicaSetController(store),
+            StatefulSetController(store),
+            DaemonSetController(store),
+            JobController(store),
+            Scheduler(store),
+            ClaimController(store),
+            BudgetController(store),
+            GarbageCollector(store),
+        ]
+        return [*controllers, self._services] if self._services else controllers
+
+    @property
+    def url(self) -> str:
+        """Where the API server answers, once started."""
+        return f"https://{_HOST}:{self._port}"
+
+    @property
+    def ca_pem(self) -> bytes:
+        return self._authority.ca_pem
+
+    def issuer_keys(self) -> Object:
+        """The JWKS that verifies service-account tokens."""
+        return self._accounts.issuer_keys()
+
+    async def start(self) -> None:
+        """Seed the cluster and serve; returns once it answers."""
+        bootstrap.seed(self.store)
+        for seeded in self._nodes:
+            self.store.create("nodes", seeded, write=Write(with_status=True))
+        self._manager.start()
+        self._kubelet.start()
+        # A watch must end when its client goes, or it would be kept for ever.
+        self._runner = web.AppRunner(
+            self._server.application(self._wire),
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=_SHUTDOWN,
+        )
+        await self._runner.setup()
+        context = self._authority.server_context(_HOST, "localhost")
+        site = web.TCPSite(self._runner, _HOST, 0, ssl_context=context)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """End every pod, controller and connection; safe to repeat."""
+        self._manager.stop()
+        if self._services:
+            await self._services.stop()
+        await self._kubelet.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
