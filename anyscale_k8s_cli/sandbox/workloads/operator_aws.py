@@ -1,0 +1,172 @@
+"""AWS as the operator's SDK would use it: credentials of the pod, STS, S3.
+
+Plain HTTP with botocore's signers. Credentials are looked for in the SDK's
+order: web identity (IRSA), then the container agent (Pod Identity). A node's
+own role is not simulated: pods of the stand-in cluster have no metadata service.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
+
+STS_AUDIENCE = "sts.amazonaws.com"
+AGENT_AUDIENCE = "pods.eks.amazonaws.com"
+_STS_VERSION = "2011-06-15"
+_FORM = "application/x-www-form-urlencoded; charset=utf-8"
+_ERROR = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)</Message>", re.DOTALL)
+
+Tokens = Callable[[str], Awaitable[str]]
+
+
+class AwsFailure(Exception):
+    """AWS said no, or nothing; the text is for the operator's log."""
+
+
+@dataclass(frozen=True)
+class AwsSession:
+    """Temporary keys of the operator's role."""
+
+    access_key: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+    source: str = ""
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials(self.access_key, self.secret, self.token or None)
+
+
+@dataclass(frozen=True)
+class Aws:
+    """The APIs at the endpoint that the pod was given; `tokens` projects one per audience."""
+
+    http: aiohttp.ClientSession
+    config: OperatorConfig
+    tokens: Tokens
+
+    async def session(self) -> AwsSession:
+        """Credentials, from wherever the platform provides them."""
+        environ = self.config.environ
+        if environ.get("AWS_ROLE_ARN"):
+            return await self._web_identity(environ["AWS_ROLE_ARN"])
+        if environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+            return await self._container(environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+        raise AwsFailure(
+            "no valid credential sources found: no web identity or container credentials in the "
+            "environment; no EC2 IMDS role found, operation error ec2imds: GetMetadata"
+        )
+
+    def caller_identity(self, session: AwsSession) -> dict[str, Any]:
+        """A signed GetCallerIdentity for somebody else to send; it works for a few minutes."""
+        request = AWSRequest(
+            method="POST",
+            url=f"{self._endpoint()}/",
+            data=urlencode({"Action": "GetCallerIdentity", "Version": _STS_VERSION}),
+            headers={"Content-Type": _FORM},
+        )
+        SigV4Auth(session.credentials, "sts", self.config.region).add_auth(request)
+        return {
+            "method": "POST",
+            "url": request.url,
+            "headers": dict(request.headers.items()),
+            "body": request.data,
+        }
+
+    async def s3(
+        self,
+        session: AwsSession,
+        storage: dict[str, Any],
+        method: str,
+        key: str = "",
+        *,
+        query: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> bytes:
+        """One call on the registered bucket; returns the body."""
+        bucket = str(storage["bucket_name"]).split("://", 1)[1].strip("/")
+        endpoint = str(storage.get("endpoint") or self._endpoint()).rstrip("/")
+        url = f"{endpoint}/{bucket}" + (f"/{quote(key)}" if key else "")
+        if query:
+            url += "?" + urlencode(query)
+        request = AWSRequest(method=method, url=url, data=body)
+        region = storage.get("region") or self.config.region
+        S3SigV4Auth(session.credentials, "s3", region).add_auth(request)
+        return await self._send(method, url, dict(request.headers.items()), body)
+
+    async def _web_identity(self, role_arn: str) -> AwsSession:
+        parameters = {
+            "Action": "AssumeRoleWithWebIdentity",
+            "Version": _STS_VERSION,
+            "RoleArn": role_arn,
+            "RoleSessionName": "anyscale-operator",
+            "WebIdentityToken": await self.tokens(STS_AUDIENCE),
+        }
+        url = f"{self._endpoint()}/"
+        body = urlencode(parameters).encode()
+        answer = (await self._send("POST", url, {"Content-Type": _FORM}, body)).decode()
+        return AwsSession(
+            _element(answer, "AccessKeyId"),
+            _element(answer, "SecretAccessKey"),
+            _element(answer, "SessionToken"),
+            source=f"web identity token, role {role_arn}",
+        )
+
+    async def _container(self, url: str) -> AwsSession:
+        token = await self.tokens(AGENT_AUDIENCE)
+        answer = json.loads(await self._send("GET", url, {"Authorization": token}))
+        return AwsSession(
+            answer["AccessKeyId"],
+            answer["SecretAccessKey"],
+            answer["Token"],
+            source="EKS Pod Identity agent",
+        )
+
+    def _endpoint(self) -> str:
+        if not self.config.aws_endpoint:
+            raise AwsFailure("AWS_ENDPOINT_URL is not set: the sandbox reaches no real AWS")
+        return self.config.aws_endpoint
+
+    async def _send(
+        self, method: str, url: str, headers: dict[str, str], body: bytes = b""
+    ) -> bytes:
+        try:
+            async with self.http.request(method, url, headers=headers, data=body) as answer:
+                content = await answer.read()
+        except aiohttp.ClientError as failure:
+            raise AwsFailure(f"no answer from AWS: {failure}") from failure
+        if answer.status >= 400:
+            raise AwsFailure(_said(answer.status, content.decode(errors="replace")))
+        return content
+
+
+def _said(status: int, body: str) -> str:
+    """Code and message of an error, in XML or JSON."""
+    found = _ERROR.search(body)
+    if found:
+        return f"{html.unescape(found[1])}: {html.unescape(found[2])}"
+    try:
+        error = json.loads(body)
+    except ValueError:
+        return f"HTTP {status}"
+    kind = error.get("__type") or error.get("code") or f"HTTP {status}"
+    return f"{kind}: {error.get('message') or error.get('Message') or ''}"
+
+
+def _element(xml: str, name: str) -> str:
+    found = re.search(f"<{name}>(.*?)</{name}>", xml, re.DOTALL)
+    if found is None:
+        raise AwsFailure(f"STS answered without {name}")
+    return html.unescape(found[1])
