@@ -17,13 +17,14 @@ from typing import Any
 import aiohttp
 
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Pod
+from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.workloads import operator_checks as checks
+from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, PodApi
 from anyscale_k8s_cli.sandbox.workloads.operator_aws import Aws, AwsFailure, AwsSession
 from anyscale_k8s_cli.sandbox.workloads.operator_checks import Component, Finding, examine
 from anyscale_k8s_cli.sandbox.workloads.operator_config import BadConfig, OperatorConfig
 from anyscale_k8s_cli.sandbox.workloads.operator_objects import ManagedObjects
 from anyscale_k8s_cli.sandbox.workloads.operator_plane import OperatorPlane, PlaneRefused
-from anyscale_k8s_cli.sandbox.workloads.pod_api import ApiRefused, PodApi
 
 IMAGE = "kubernetes_manager"
 VALIDATE = "validate-instance-types"
@@ -36,12 +37,11 @@ _CALL_SECONDS = 20.0
 class OperatorImage:
     """The image, in its two uses: the operator itself, and the chart's hook Job.
 
-    `ca_pem` is the sandbox's certificate authority, for the API server and a
-    control plane on TLS. Once all is well the surroundings are verified again
-    every `recheck_seconds`.
+    `authority` signs for the API server and for a control plane on TLS. Once all
+    is well the surroundings are verified again every `recheck_seconds`.
     """
 
-    ca_pem: bytes
+    authority: Authority
     recheck_seconds: float = 3.0
 
     def matches(self, image: str) -> bool:
@@ -51,7 +51,7 @@ class OperatorImage:
         container = next(
             item for item in pod.manifest["spec"]["containers"] if self.matches(item["image"])
         )
-        trusted = ssl.create_default_context(cadata=self.ca_pem.decode())
+        trusted = ssl.create_default_context(cadata=self.authority.ca_pem.decode())
         connector = aiohttp.TCPConnector(ssl=trusted)
         timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
@@ -63,8 +63,8 @@ class OperatorImage:
             except BadConfig as problem:
                 pod.log(f"ERROR cannot start: {problem}")
                 return 1
-            operator = Operator(pod, config, http, PodApi(pod, http, trusted), self.recheck_seconds)
-            return await operator.run()
+            async with PodApi(pod, self.authority) as api:
+                return await Operator(pod, config, http, api, self.recheck_seconds).run()
 
 
 async def validate_instance_types(
@@ -114,8 +114,8 @@ class Operator:
     def __post_init__(self) -> None:
         self.plane = OperatorPlane(self.http, self.config.control_plane)
         self.aws = Aws(self.http, self.config, self.pod.token)
-        self.cluster = checks.ClusterChecks(self.api, self.config)
-        self.objects = ManagedObjects(self.api, self.config)
+        self.cluster = checks.ClusterChecks(self.pod, self.api, self.config)
+        self.objects = ManagedObjects(self.pod.namespace, self.api, self.config)
         self.interval = self.config.report_interval
 
     async def run(self) -> int:
@@ -155,8 +155,8 @@ class Operator:
         """Make what belongs there, report, and become ready or leave."""
         try:
             await self._manage()
-        except ApiRefused as refused:
-            self._say("objects", f"ERROR cannot manage objects: {refused}")
+        except (ApiFailure, aiohttp.ClientError) as failure:
+            self._say("objects", f"ERROR cannot manage objects: {failure}")
         if not self.session:
             await self._unready()
             return

@@ -112,7 +112,7 @@ class Aws:
             "Version": _STS_VERSION,
             "RoleArn": role_arn,
             "RoleSessionName": "anyscale-operator",
-            "WebIdentityToken": await self.tokens(STS_AUDIENCE),
+            "WebIdentityToken": await self._token(STS_AUDIENCE),
         }
         url = f"{self._endpoint()}/"
         body = urlencode(parameters).encode()
@@ -125,7 +125,7 @@ class Aws:
         )
 
     async def _container(self, url: str) -> AwsSession:
-        token = await self.tokens(AGENT_AUDIENCE)
+        token = await self._token(AGENT_AUDIENCE)
         answer = json.loads(await self._send("GET", url, {"Authorization": token}))
         return AwsSession(
             answer["AccessKeyId"],
@@ -133,6 +133,12 @@ class Aws:
             answer["Token"],
             source="EKS Pod Identity agent",
         )
+
+    async def _token(self, audience: str) -> str:
+        try:
+            return await self.tokens(audience)
+        except LookupError as missing:
+            raise AwsFailure(f"failed to read the token file: {missing}") from missing
 
     def _endpoint(self) -> str:
         if not self.config.aws_endpoint:

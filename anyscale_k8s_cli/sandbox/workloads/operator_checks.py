@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import aiohttp
 import yaml
 
+from anyscale_k8s_cli.sandbox.kubernetes.runtime import Pod
+from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, Object, PodApi
 from anyscale_k8s_cli.sandbox.workloads.operator_aws import Aws, AwsFailure, AwsSession
 from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
-from anyscale_k8s_cli.sandbox.workloads.pod_api import ApiRefused, Object, PodApi
 
 _GATEWAY_API = "/apis/gateway.networking.k8s.io/v1"
 _OLDEST = (1, 28)
@@ -56,19 +58,22 @@ async def examine(component: Component, check: Callable[[], Awaitable[str]]) -> 
     """Run a check that returns what it found or raises."""
     try:
         return Finding(component, True, await check())
-    except (Unwell, AwsFailure, ApiRefused) as problem:
+    except (Unwell, AwsFailure, ApiFailure) as problem:
         return Finding(component, False, str(problem))
+    except aiohttp.ClientError as problem:
+        return Finding(component, False, f"no answer from the Kubernetes API: {problem}")
 
 
 @dataclass(frozen=True)
 class ClusterChecks:
     """What can be seen through the Kubernetes API."""
 
+    pod: Pod
     api: PodApi
     config: OperatorConfig
 
     async def version(self) -> str:
-        found = await self.api.get("/version")
+        found = await self.api.request("GET", "/version")
         numbers = tuple(int(re.sub(r"\D", "", found[part])) for part in ("major", "minor"))
         if numbers < _OLDEST:
             raise Unwell(f"Kubernetes {found['gitVersion']} is older than {_name(_OLDEST)}")
@@ -84,12 +89,29 @@ class ClusterChecks:
             f"{verb} {resource}"
             for group, resource in wanted
             for verb in _VERBS
-            if not await self.api.may(verb, group, resource)
+            if not await self._may(verb, group, resource)
         ]
         if denied:
-            namespace = self.api.pod.namespace
+            namespace = self.pod.namespace
             raise Unwell(f"missing permissions in namespace {namespace}: {', '.join(denied)}")
         return "all required permissions are granted"
+
+    async def _may(self, verb: str, group: str, resource: str) -> bool:
+        """Whether RBAC lets the service account do this in the pod's namespace."""
+        wanted = {
+            "namespace": self.pod.namespace,
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+        }
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": wanted},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = await self.api.request("POST", path, review)
+        return bool(answer["status"]["allowed"])
 
     async def gateway(self) -> str:
         wanted = self.config.gateway
@@ -116,7 +138,7 @@ class ClusterChecks:
 
     async def instance_types(self) -> str:
         name = self.config.instance_types
-        path = f"/api/v1/namespaces/{self.api.pod.namespace}/configmaps/{name}"
+        path = f"/api/v1/namespaces/{self.pod.namespace}/configmaps/{name}"
         found = await self.api.find(path)
         if found is None:
             raise Unwell(f"ConfigMap {name} not found")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import time
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import trustme
 
+from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, Object, PodApi
 from anyscale_k8s_cli.sandbox.workloads.operator_config import CREATED_BY, OperatorConfig
-from anyscale_k8s_cli.sandbox.workloads.pod_api import Object, PodApi
 
 _LABEL = "anyscale.com/managed-by"
 _SELECTOR = f"{_LABEL}={CREATED_BY}"
@@ -33,6 +34,7 @@ _KINDS = (
 class ManagedObjects:
     """Objects of one operator in one namespace."""
 
+    namespace: str
     api: PodApi
     config: OperatorConfig
 
@@ -49,12 +51,12 @@ class ManagedObjects:
             "tls.crt": base64.b64encode(chain).decode(),
             "tls.key": base64.b64encode(issued.private_key_pem.bytes()).decode(),
         }
-        await self.api.create(self._path("/api/v1", "secrets"), manifest)
+        await self._create(self._path("/api/v1", "secrets"), manifest)
         return True
 
     async def heads(self) -> list[str]:
         """The names of the head pods that are running or on their way."""
-        found = await self.api.items(self._path("/api/v1", "pods"), _HEADS)
+        found = await self._items(self._path("/api/v1", "pods"), _HEADS)
         return sorted(
             pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp")
         )
@@ -73,7 +75,7 @@ class ManagedObjects:
         removed = 0
         for group, plural in _KINDS:
             path = self._path(group, plural)
-            for item in await self.api.items(path, _SELECTOR):
+            for item in await self._items(path, _SELECTOR):
                 await self.api.delete(f"{path}/{item['metadata']['name']}")
                 removed += 1
         return removed
@@ -91,14 +93,27 @@ class ManagedObjects:
             "selector": {"anyscale.com/cluster": name},
             "ports": [{"name": "http", "port": 80, "targetPort": 80}],
         }
-        await self.api.create(self._path("/api/v1", "pods"), pod)
-        await self.api.create(self._path("/api/v1", "services"), service)
+        await self._create(self._path("/api/v1", "pods"), pod)
+        await self._create(self._path("/api/v1", "services"), service)
         if self.config.gateway is not None:
-            await self.api.create(self._path(f"/apis/{_GATEWAY}", "httproutes"), self._route(name))
+            await self._create(self._path(f"/apis/{_GATEWAY}", "httproutes"), self._route(name))
 
     async def _end(self, name: str) -> None:
         for group, plural in _KINDS[:3]:
             await self.api.delete(f"{self._path(group, plural)}/{name}")
+
+    async def _create(self, path: str, manifest: Object) -> None:
+        """Made already is success."""
+        try:
+            await self.api.request("POST", path, manifest)
+        except ApiFailure as failure:
+            if failure.status != 409:
+                raise
+
+    async def _items(self, path: str, selector: str) -> list[Object]:
+        """Objects by label; none where the API has no such kind."""
+        found = await self.api.find(f"{path}?{urlencode({'labelSelector': selector})}")
+        return list(found["items"]) if found else []
 
     def _route(self, name: str) -> Object:
         gateway = self.config.gateway
@@ -118,10 +133,10 @@ class ManagedObjects:
             "kind": kind,
             "metadata": {
                 "name": name,
-                "namespace": self.api.pod.namespace,
+                "namespace": self.namespace,
                 "labels": {_LABEL: CREATED_BY, **(labels or {})},
             },
         }
 
     def _path(self, group: str, plural: str) -> str:
-        return f"{group}/namespaces/{self.api.pod.namespace}/{plural}"
+        return f"{group}/namespaces/{self.namespace}/{plural}"
