@@ -102,12 +102,13 @@ class Endpoints:
                 self._check_name(body, target)
                 return _answer(view, self._store.update(resource, body, write=write), write)
             case "PATCH", True:
-                return self._patch(request, resource, target, body, write, view)
+                return self._patch(request, resource, target, body, user)
             case "DELETE", named:
                 deletion = _deletion(request, body)
                 if named:
                     return self._delete(resource, target, deletion, view)
-                return self._delete_all(request, resource, target, deletion, view)
+                selection = Selection.of(request, resource, target)
+                return self._delete_all(selection, deletion, view)
         raise errors.method_not_allowed()
 
     @staticmethod
@@ -135,9 +136,9 @@ class Endpoints:
         resource: Resource,
         target: Target,
         body: Any,
-        write: Write,
-        view: Representation,
+        user: User,
     ) -> web.Response:
+        view, write = negotiate(request, resource), _write_options(request, target, user)
         if request.content_type == _APPLY:
             if not request.query.get("fieldManager"):
                 cause = errors.required("fieldManager", "is required for apply patch")
@@ -175,14 +176,9 @@ class Endpoints:
         return web.json_response(_success(details=details))
 
     def _delete_all(
-        self,
-        request: web.Request,
-        resource: Resource,
-        target: Target,
-        deletion: Deletion,
-        view: Representation,
+        self, selection: Selection, deletion: Deletion, view: Representation
     ) -> web.Response:
-        selected = Selection.of(request, resource, target).of_storage(self._store.storage)
+        resource, selected = selection.resource, selection.of_storage(self._store.storage)
         for obj in selected:
             if self._store.find(resource, namespace_of(obj), name_of(obj)) is not None:
                 self._store.delete(resource, namespace_of(obj), name_of(obj), deletion)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import ServiceAccountTokens
 from anyscale_k8s_cli.sandbox.kubernetes.cluster_events import record_event
-from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog
+from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog, Logs
 from anyscale_k8s_cli.sandbox.kubernetes.objects import name_of, namespace_of
 from anyscale_k8s_cli.sandbox.kubernetes.pod_environment import environment, token_audiences
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
+from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
 from anyscale_k8s_cli.sandbox.kubernetes.store import Store
 
 KUBELET = "kubelet"
@@ -18,22 +20,35 @@ KUBELET = "kubelet"
 SetReady = Callable[[bool, str, str], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every pod of the cluster shares."""
+
+    store: Store
+    accounts: ServiceAccountTokens
+    logs: Logs
+    workloads: Sequence[Workload]
+    pace: float
+    api_url: Callable[[], str]
+
+    def workload_for(self, image: str) -> Workload | None:
+        return next((w for w in self.workloads if w.matches(image)), None)
+
+
 class PodView:
     """Implements :class:`runtime.Pod` for one run of one container."""
 
     def __init__(
         self,
-        store: Store,
-        accounts: ServiceAccountTokens,
-        api_url: str,
+        around: Surroundings,
         pod: Object,
         container: str,
         logs: Mapping[str, ContainerLog],
         set_ready: SetReady,
     ) -> None:
-        self._store = store
-        self._accounts = accounts
-        self._api_url = api_url
+        self._store = around.store
+        self._accounts = around.accounts
+        self._api_url = around.api_url()
         self._pod = pod
         self._container = container
         self._logs = logs

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from anyscale_k8s_cli.sandbox.kubernetes.authentication import ServiceAccountTokens
 from anyscale_k8s_cli.sandbox.kubernetes.cluster_events import record_event
 from anyscale_k8s_cli.sandbox.kubernetes.containers import ContainerState, PodState
 from anyscale_k8s_cli.sandbox.kubernetes.errors import ApiError
-from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog, Logs
+from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog
 from anyscale_k8s_cli.sandbox.kubernetes.objects import (
     dig,
     is_terminating,
@@ -24,11 +22,10 @@ from anyscale_k8s_cli.sandbox.kubernetes.pod_environment import (
     environment,
     missing_volumes,
 )
-from anyscale_k8s_cli.sandbox.kubernetes.pod_view import KUBELET, PodView
+from anyscale_k8s_cli.sandbox.kubernetes.pod_view import KUBELET, PodView, Surroundings
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
 from anyscale_k8s_cli.sandbox.kubernetes.storage import Event
-from anyscale_k8s_cli.sandbox.kubernetes.store import Store
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Deletion
 
 # Images with these words in their name misbehave, whatever workloads there are.
@@ -40,21 +37,6 @@ _LONGEST_BACKOFF = 10.0
 _DONE = ("Succeeded", "Failed")
 _MOUNTED = ("configmaps", "secrets", "persistentvolumeclaims")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every pod of the cluster shares."""
-
-    store: Store
-    accounts: ServiceAccountTokens
-    logs: Logs
-    workloads: Sequence[Workload]
-    pace: float
-    api_url: Callable[[], str]
-
-    def workload_for(self, image: str) -> Workload | None:
-        return next((w for w in self.workloads if w.matches(image)), None)
 
 
 class PodRunner:
@@ -173,19 +155,11 @@ class PodRunner:
         if init or self._pod["spec"]["restartPolicy"] != "Always":
             await asyncio.sleep(self._around.pace)
             return 0
-        return await asyncio.get_running_loop().create_future()  # a server: it never ends
+        forever: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        return await forever
 
     async def _run_workload(self, workload: Workload, name: str, log: ContainerLog) -> int:
-        around = self._around
-        view = PodView(
-            self._store,
-            around.accounts,
-            around.api_url(),
-            self._pod,
-            name,
-            self._logs,
-            self._set_ready,
-        )
+        view = PodView(self._around, self._pod, name, self._logs, self._set_ready)
         try:
             return await workload.run(view)
         except Exception as error:  # noqa: BLE001 (a crash of the program in the container)
@@ -235,7 +209,7 @@ class Kubelet:
         self._runners: dict[str, PodRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._endings: set[asyncio.Task[None]] = set()
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], None] | None = None
 
     def start(self) -> None:
         self._unsubscribe = self._store.subscribe(self._notice)
@@ -243,7 +217,8 @@ class Kubelet:
             self._sync(pod["metadata"]["uid"])
 
     async def stop(self) -> None:
-        self._unsubscribe()
+        if self._unsubscribe:
+            self._unsubscribe()
         tasks = [*self._tasks.values(), *self._endings]
         for task in tasks:
             task.cancel()

@@ -71,7 +71,8 @@ v1 podtemplates PodTemplate n - -
 admissionregistration.k8s.io/v1 mutatingwebhookconfigurations MutatingWebhookConfiguration c - -
 admissionregistration.k8s.io/v1 validatingwebhookconfigurations ValidatingWebhookConfiguration c - -
 admissionregistration.k8s.io/v1 validatingadmissionpolicies ValidatingAdmissionPolicy c - status
-admissionregistration.k8s.io/v1 validatingadmissionpolicybindings ValidatingAdmissionPolicyBinding c - -
+admissionregistration.k8s.io/v1 validatingadmissionpolicybindings \
+ ValidatingAdmissionPolicyBinding c - -
 apiextensions.k8s.io/v1 customresourcedefinitions CustomResourceDefinition c crd,crds status
 apiregistration.k8s.io/v1 apiservices APIService c - status
 apps/v1 controllerrevisions ControllerRevision n - -

@@ -57,7 +57,8 @@ class Schema:
 
     @property
     def fields(self) -> Iterable[str]:
-        return self._node.get("properties", {}).keys()
+        fields: Iterable[str] = self._node.get("properties", {}).keys()
+        return fields
 
     @property
     def required(self) -> Iterable[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from anyscale_k8s_cli.sandbox.kubernetes import discovery, errors, openapi
@@ -40,6 +42,7 @@ class ApiServer:
         store: Store,
         authentication: Authentication,
         authorizer: Authorizer,
+        *,
         accounts: ServiceAccountTokens,
         endpoints: Endpoints,
         version: str,
@@ -96,26 +99,27 @@ class ApiServer:
         return self._document(request, target.path)
 
     def _document(self, request: web.Request, path: tuple[str, ...]) -> web.Response:
-        match path:
-            case ("healthz" | "livez" | "readyz", *_):
-                return web.Response(text="ok")
-            case ("version",):
-                return web.json_response(_version(self._version))
-            case (".well-known", "openid-configuration"):
-                return web.json_response(self._accounts.configuration())
-            case ("openid", "v1", "jwks"):
-                return web.json_response(
-                    self._accounts.issuer_keys(), content_type="application/jwk-set+json"
-                )
-            case ("openapi", "v3"):
-                return web.json_response(openapi.index(self._store.registry))
-            case ("openapi", "v3", *rest):
-                return web.json_response(openapi.document(self._store.registry, "/".join(rest)))
-            case ("api" | "apis", *_):
-                accept = request.headers.get("Accept", "")
-                return discovery.answer(self._store.registry, list(path), accept)
-            case ():
-                return web.json_response({"paths": ["/api", "/apis", "/openapi/v3", "/version"]})
+        """What is not about objects: health, version, discovery, schemas, signing keys."""
+        if path[:1] and path[0] in _HEALTH:
+            return web.Response(text="ok")
+        if path[:1] in (("api",), ("apis",)):
+            accept = request.headers.get("Accept", "")
+            return discovery.answer(self._store.registry, list(path), accept)
+        return web.json_response(self._plain_document(path))
+
+    def _plain_document(self, path: tuple[str, ...]) -> Object:
+        registry = self._store.registry
+        documents: dict[tuple[str, ...], Callable[[], Object]] = {
+            (): lambda: {"paths": ["/api", "/apis", "/openapi/v3", "/version"]},
+            ("version",): lambda: _version(self._version),
+            (".well-known", "openid-configuration"): self._accounts.configuration,
+            ("openid", "v1", "jwks"): self._accounts.issuer_keys,
+            ("openapi", "v3"): lambda: openapi.index(registry),
+        }
+        if path in documents:
+            return documents[path]()
+        if path[:2] == ("openapi", "v3"):
+            return openapi.document(registry, "/".join(path[2:]))
         raise errors.no_such_endpoint()
 
 

@@ -32,11 +32,9 @@ class Writer:
     subresource: str = ""
 
     def wrote(self, entry: Object, operation: str) -> bool:
-        return (
-            entry["manager"] == self.manager
-            and entry["operation"] == operation
-            and entry.get("subresource", "") == self.subresource
-        )
+        """Whether an entry of managedFields is this writer's."""
+        found = (entry["manager"], entry["operation"], entry.get("subresource", ""))
+        return found == (self.manager, operation, self.subresource)
 
     def entry(self, operation: str, fields: set[Path]) -> Object:
         entry: Object = {
@@ -72,7 +70,7 @@ def apply(
     wanted = leaves(config, schema)
     _take_over(others, live, wanted, schema, force)
 
-    result = _merge(clone(live) if live else {}, config, schema)
+    result: Object = _merge(clone(live) if live else {}, config, schema)
     before = from_tree(mine["fieldsV1"]) if mine else set()
     _prune(result, before - wanted.keys(), others, set(wanted))
     entry = writer.entry("Apply", set(wanted))

@@ -31,7 +31,8 @@ from anyscale_k8s_cli.sandbox.kubernetes.endpoints import Endpoints
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerProvider
 from anyscale_k8s_cli.sandbox.kubernetes.logs import Logs
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
-from anyscale_k8s_cli.sandbox.kubernetes.pods import Kubelet, Surroundings
+from anyscale_k8s_cli.sandbox.kubernetes.pod_view import Surroundings
+from anyscale_k8s_cli.sandbox.kubernetes.pods import Kubelet
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 from anyscale_k8s_cli.sandbox.kubernetes.reviews import Reviews
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
@@ -105,7 +106,14 @@ class KubernetesStandIn:
             Reviews(authentication, authorizer, accounts),
             Subresources(store, accounts, self._logs),
         )
-        return ApiServer(store, authentication, authorizer, accounts, endpoints, self.version)
+        return ApiServer(
+            store,
+            authentication,
+            authorizer,
+            accounts=accounts,
+            endpoints=endpoints,
+            version=self.version,
+        )
 
     def _controllers(self) -> list[Controller]:
         store = self.store

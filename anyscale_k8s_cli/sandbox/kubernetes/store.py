@@ -39,6 +39,10 @@ _SERVER_FIELDS = (
     "deletionGracePeriodSeconds",
 )
 
+# The class below has a method named `list`, which hides the type from its annotations.
+Objects = list[Object]
+Dependents = list[tuple[Resource, Object]]
+
 
 class Store:
     """Objects and their rules. All calls must come from the stand-in's own event loop.
@@ -66,16 +70,16 @@ class Store:
         """A copy of the object. Raises a 404 ApiError."""
         return clone(self._live(self.resource(resource), namespace, name))
 
-    def list(self, resource: Resource | str, namespace: str = "") -> list[Object]:
+    def list(self, resource: Resource | str, namespace: str = "") -> Objects:
         """Copies of all objects, of one namespace or of all."""
         return [clone(obj) for obj in self.items(resource, namespace)]
 
-    def items(self, resource: Resource | str, namespace: str = "") -> list[Object]:
+    def items(self, resource: Resource | str, namespace: str = "") -> Objects:
         """The stored objects themselves, not to be changed."""
         key = resource if isinstance(resource, str) else resource.key
         return self.storage.items(key, namespace)
 
-    def dependents(self, uid: str) -> list[tuple[Resource, Object]]:
+    def dependents(self, uid: str) -> Dependents:
         found = []
         for key, namespace, name in self.storage.dependents(uid):
             obj = self.storage.get(key, namespace, name)

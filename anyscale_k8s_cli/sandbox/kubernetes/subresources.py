@@ -117,7 +117,7 @@ class Subresources:
                 f'previous terminated container "{container}" in pod "{name}" not found'
             )
         statuses = dig(pod, "status", "containerStatuses") or ()
-        status = next((s for s in statuses if s["name"] == container), {})
+        status: Object = next((s for s in statuses if s["name"] == container), {})
         reason = dig(status, "state", "waiting", "reason")
         if reason in ("ImagePullBackOff", "ErrImagePull"):
             why = "trying and failing to pull image"

@@ -57,7 +57,9 @@ def _pod_restarts(pod: Object) -> int:
 
 
 def _node_status(node: Object) -> str:
-    ready = next((c for c in dig(node, "status", "conditions") or () if c["type"] == "Ready"), {})
+    ready: Object = next(
+        (c for c in dig(node, "status", "conditions") or () if c["type"] == "Ready"), {}
+    )
     text = "Ready" if ready.get("status") == "True" else "NotReady"
     return text + (",SchedulingDisabled" if dig(node, "spec", "unschedulable") else "")
 

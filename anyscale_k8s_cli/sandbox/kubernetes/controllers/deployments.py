@@ -153,67 +153,66 @@ class DeploymentController(KindController):
         if total > available or wanted > available:
             status["unavailableReplicas"] = max(wanted, total) - available
         enough = available >= wanted - _limits(owner)[1]
-        conditions = with_condition(
-            dig(owner, "status", "conditions"),
-            "Available",
-            status=enough,
-            reason="MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
-            message=f"Deployment {'has' if enough else 'does not have'} minimum availability.",
-        )
         done = updated == wanted == total == available
-        conditions, wait = self._progress(owner, current, conditions, status, done=done)
-        failure = condition_of(current, "ReplicaFailure")
-        conditions = [c for c in conditions if c["type"] != "ReplicaFailure"]
-        status["conditions"] = [*conditions, failure] if failure else conditions
+        progressing, wait = _progress(owner, current, status, done=done)
+        status["conditions"] = [
+            _condition(
+                owner,
+                "Available",
+                status=enough,
+                reason="MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
+                message=f"Deployment {'has' if enough else 'does not have'} minimum availability.",
+            ),
+            progressing,
+        ]
+        if failure := condition_of(current, "ReplicaFailure"):
+            status["conditions"].append(failure)
         self.store.set_status(self.resource, owner, status, MANAGER)
         return wait
 
-    @staticmethod
-    def _progress(
-        owner: Object, current: Object, conditions: list[Object], status: Object, *, done: bool
-    ) -> tuple[list[Object], float | None]:
-        """The Progressing condition, and when to look whether the deadline has passed."""
-        name = name_of(current)
-        before = condition_of(owner, "Progressing")
-        counts = ("updatedReplicas", "readyReplicas", "observedGeneration")
-        moved = any(dig(owner, "status", c) != status[c] for c in counts) or not before
-        since = timestamp() if moved else before["lastUpdateTime"]
-        passed = (datetime.now(UTC) - parse_timestamp(since)).total_seconds()
-        left = owner["spec"]["progressDeadlineSeconds"] - passed
-        late = not done and left <= 0
-        if done:
-            reason = "NewReplicaSetAvailable"
-            message = f'ReplicaSet "{name}" has successfully progressed.'
-        elif late:
-            reason = "ProgressDeadlineExceeded"
-            message = f'ReplicaSet "{name}" has timed out progressing.'
-        else:
-            reason, message = "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.'
-        conditions = with_condition(
-            conditions, "Progressing", status=not late, reason=reason, message=message
-        )
-        for condition in conditions:
-            same = condition["type"] != "Progressing" or before.get("reason") == reason
-            known = condition_of(owner, condition["type"]).get("lastUpdateTime")
-            if condition["type"] == "Progressing":
-                condition["lastUpdateTime"] = since if same or not moved else timestamp()
-            else:
-                condition["lastUpdateTime"] = known or timestamp()
-        return conditions, None if done or late else left
+
+def _progress(
+    owner: Object, current: Object, status: Object, *, done: bool
+) -> tuple[Object, float | None]:
+    """The Progressing condition, and when to look whether the deadline has passed."""
+    name = name_of(current)
+    before = condition_of(owner, "Progressing")
+    counts = ("updatedReplicas", "readyReplicas", "observedGeneration")
+    moved = not before or any(dig(owner, "status", c) != status[c] for c in counts)
+    since = timestamp() if moved else before["lastUpdateTime"]
+    passed = (datetime.now(UTC) - parse_timestamp(since)).total_seconds()
+    left = owner["spec"]["progressDeadlineSeconds"] - passed
+    late = not done and left <= 0
+    if done:
+        reason = "NewReplicaSetAvailable"
+        message = f'ReplicaSet "{name}" has successfully progressed.'
+    elif late:
+        reason = "ProgressDeadlineExceeded"
+        message = f'ReplicaSet "{name}" has timed out progressing.'
+    else:
+        reason, message = "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.'
+    condition = _condition(owner, "Progressing", status=not late, reason=reason, message=message)
+    condition["lastUpdateTime"] = since
+    return condition, None if done or late else left
+
+
+def _condition(owner: Object, kind: str, *, status: bool, reason: str, message: str) -> Object:
+    before = condition_of(owner, kind)
+    conditions = with_condition(
+        [before] if before else [], kind, status=status, reason=reason, message=message
+    )
+    return {"lastUpdateTime": before.get("lastUpdateTime") or timestamp(), **conditions[0]}
 
 
 def _limits(owner: Object) -> tuple[int, int]:
     """maxSurge (rounded up) and maxUnavailable (rounded down) as numbers of pods."""
     wanted = owner["spec"]["replicas"]
     rolling = dig(owner, "spec", "strategy", "rollingUpdate") or {}
-
-    def amount(value: int | str, round_: type[int] | object) -> int:
-        if isinstance(value, str):
-            share = wanted * int(value.rstrip("%")) / 100
-            return math.ceil(share) if round_ is math.ceil else math.floor(share)
-        return value
-
-    surge = amount(rolling.get("maxSurge", "25%"), math.ceil)
-    unavailable = amount(rolling.get("maxUnavailable", "25%"), math.floor)
+    surge = math.ceil(_share(rolling.get("maxSurge", "25%"), wanted))
+    unavailable = math.floor(_share(rolling.get("maxUnavailable", "25%"), wanted))
     # With both at zero nothing could ever move.
     return (surge, unavailable) if surge or unavailable else (0, 1)
+
+
+def _share(value: int | str, whole: int) -> float:
+    return whole * int(value.rstrip("%")) / 100 if isinstance(value, str) else value

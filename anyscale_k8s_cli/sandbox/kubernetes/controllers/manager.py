@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from anyscale_k8s_cli.sandbox.kubernetes.errors import ApiError
@@ -48,7 +48,7 @@ class Manager:
         self._delay = delay
         self._due: dict[int, asyncio.TimerHandle] = {}
         self._failures: dict[int, int] = {}
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], None] | None = None
 
     def start(self) -> None:
         self._unsubscribe = self._store.subscribe(self._notice)
@@ -56,7 +56,8 @@ class Manager:
             self._schedule(index, 0)
 
     def stop(self) -> None:
-        self._unsubscribe()
+        if self._unsubscribe:
+            self._unsubscribe()
         for timer in self._due.values():
             timer.cancel()
         self._due.clear()
