@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -91,6 +91,13 @@ class Kubernetes:
     def serves(self, api_version: str, kind: str) -> bool:
         """Whether the API knows the kind (a CRD may be missing)."""
         return self._kind(api_version, kind) is not None
+
+    def placed(self, reference: Reference) -> Reference:
+        """The reference without a namespace where the kind has none."""
+        known = self._kind(reference.api_version, reference.kind)
+        if known is None or known.namespaced or reference.namespace is None:
+            return reference
+        return replace(reference, namespace=None)
 
     def version(self) -> str:
         """The server's own version without its `v`: `1.31.4-eks-2d5f260`."""

@@ -1,0 +1,207 @@
+"""Why something in the cluster does not come up: the first blocking object and what it says.
+
+Looks at what is there when a wait has failed, so that nobody has to run the
+command again with a debugger. Looking must not fail in turn: what cannot be
+read is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+
+EVENTS = 3
+LOG_LINES = 10
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`cause` is one line: the blocking object and its state."""
+
+    cause: str
+    conditions: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Lines for `CliError.evidence`."""
+        return (
+            *(f"condition {line}" for line in self.conditions),
+            *(f"event {line}" for line in self.events),
+            *(f"log {line}" for line in self.log),
+        )
+
+
+def diagnose_workload(kubernetes: Kubernetes, reference: Reference) -> Diagnosis | None:
+    """What blocks a Deployment, StatefulSet, DaemonSet or Job; None when nothing can be seen."""
+    try:
+        workload = kubernetes.get(
+            reference.api_version, reference.kind, reference.name, reference.namespace
+        )
+        if workload is None:
+            return Diagnosis(f"{reference} does not exist")
+        return _diagnose_found(kubernetes, reference, workload)
+    except errors.CliError:
+        # Interrupted, or the cluster is out of reach: the first failure counts.
+        return None
+
+
+def events_about(kubernetes: Kubernetes, reference: Reference) -> tuple[str, ...]:
+    """The last warnings about one object, oldest first; normal events where there are none."""
+    found = kubernetes.list(
+        "v1",
+        "Event",
+        reference.namespace or "default",
+        field_selector=f"involvedObject.kind={reference.kind},involvedObject.name={reference.name}",
+    )
+    found.sort(key=_event_time)
+    warnings = [event for event in found if event.get("type") == "Warning"] or found
+    return tuple(
+        f"{event.get('reason', '')}: {str(event.get('message', '')).strip()}"
+        for event in warnings[-EVENTS:]
+    )
+
+
+def conditions_of(document: Document) -> tuple[str, ...]:
+    """Each condition as `Type=Status Reason: message`."""
+    return tuple(
+        f"{item.get('type')}={item.get('status')} "
+        f"{item.get('reason', '')}: {item.get('message', '')}".rstrip(": ")
+        for item in (document.get("status") or {}).get("conditions") or []
+    )
+
+
+def blocking_pod(pods: Documents) -> Document | None:
+    """The pod to look at: one that is not ready, the newest first; a Job's may have failed."""
+    unready = [pod for pod in pods if not _is_ready(pod)]
+    unready.sort(key=lambda pod: pod["metadata"].get("creationTimestamp") or "", reverse=True)
+    return unready[0] if unready else None
+
+
+def blocking_container(pod: Document) -> tuple[str, str]:
+    """The container that is in the way and its state; empty names when there is none."""
+    status = pod.get("status") or {}
+    statuses = [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]
+    for container in statuses:
+        state = container.get("state") or {}
+        waiting, ended = state.get("waiting"), state.get("terminated")
+        if waiting and waiting.get("reason") not in ("ContainerCreating", "PodInitializing"):
+            return container["name"], _words(waiting)
+        if ended and ended.get("exitCode"):
+            return container["name"], f"{_words(ended)} (exit code {ended['exitCode']})"
+    for container in statuses:
+        if not container.get("ready") and "running" in (container.get("state") or {}):
+            return container["name"], "running and not ready"
+    return "", ""
+
+
+def _diagnose_found(kubernetes: Kubernetes, reference: Reference, workload: Document) -> Diagnosis:
+    namespace = reference.namespace or "default"
+    labels = (workload["spec"].get("selector") or {}).get("matchLabels") or {}
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    pods = kubernetes.list("v1", "Pod", namespace, label_selector=selector) if selector else []
+    pod = blocking_pod(pods)
+    if pod is not None:
+        return _diagnose_pod(kubernetes, pod)
+    if pods:
+        return Diagnosis(
+            f"{reference}: its pods are ready by now", conditions=conditions_of(workload)
+        )
+    return _without_pods(kubernetes, reference, workload, selector)
+
+
+def _without_pods(
+    kubernetes: Kubernetes, reference: Reference, workload: Document, selector: str
+) -> Diagnosis:
+    """No pod was admitted: a quota, a policy or a webhook. The ReplicaSet knows."""
+    blockers: list[tuple[Reference, Document]] = [(reference, workload)]
+    if reference.kind == "Deployment":
+        for found in kubernetes.list(
+            "apps/v1", "ReplicaSet", reference.namespace, label_selector=selector
+        ):
+            blockers.insert(0, (Reference.of(found), found))
+    for where, document in blockers:
+        failing = _failing_conditions(document)
+        if failing:
+            events = events_about(kubernetes, where)
+            return Diagnosis(f"{where}: {failing[0]}", conditions_of(document), events)
+    events = tuple(line for where, _ in blockers for line in events_about(kubernetes, where))
+    return Diagnosis(f"{reference} has no pods", conditions_of(workload), events[-EVENTS:])
+
+
+def _failing_conditions(document: Document) -> list[str]:
+    conditions = (document.get("status") or {}).get("conditions") or []
+    return [
+        f"{item.get('reason')}: {item.get('message')}"
+        for item in conditions
+        if item.get("type") == "ReplicaFailure" and item.get("status") == "True"
+    ]
+
+
+def _diagnose_pod(kubernetes: Kubernetes, pod: Document) -> Diagnosis:
+    reference = Reference.of(pod)
+    container, state = blocking_container(pod)
+    events = events_about(kubernetes, reference)
+    if container:
+        cause = f"{reference}, container {container}: {state}"
+    else:
+        cause = f"{reference}: {_pod_state(pod)}"
+    log = tuple(_log(kubernetes, pod, container)) if container else ()
+    unmet = [line for line in conditions_of(pod) if "=False" in line]
+    return Diagnosis(cause, tuple(unmet), events, log)
+
+
+def _pod_state(pod: Document) -> str:
+    status = pod.get("status") or {}
+    for item in status.get("conditions") or []:
+        if item.get("type") == "PodScheduled" and item.get("status") == "False":
+            return f"{item.get('reason')}: {item.get('message')}"
+    return str(status.get("message") or status.get("phase") or "in an unknown state")
+
+
+def _log(kubernetes: Kubernetes, pod: Document, container: str) -> Sequence[str]:
+    metadata = pod["metadata"]
+    for previous in (False, True):
+        # A container that waits to be restarted has its last words in the log before.
+        text = kubernetes.pod_log(
+            metadata["namespace"],
+            metadata["name"],
+            container=container,
+            tail=LOG_LINES,
+            previous=previous,
+        )
+        if text.strip():
+            return text.strip().splitlines()[-LOG_LINES:]
+    return ()
+
+
+def _is_ready(pod: Document) -> bool:
+    status = pod.get("status") or {}
+    if status.get("phase") == "Succeeded":
+        return True
+    return any(
+        item.get("type") == "Ready" and item.get("status") == "True"
+        for item in status.get("conditions") or []
+    )
+
+
+def _words(state: Document) -> str:
+    message = str(state.get("message") or "").strip().splitlines()
+    return ": ".join(part for part in (state.get("reason", ""), *message[:1]) if part)
+
+
+def _event_time(event: Document) -> str:
+    return str(
+        event.get("lastTimestamp")
+        or event.get("eventTime")
+        or event["metadata"].get("creationTimestamp")
+        or ""
+    )

@@ -1,0 +1,100 @@
+"""A Helm release that belongs to one install."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
+from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL
+from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
+from anyscale_k8s_cli.cluster.release_work import Found, HelmTools, Release, ReleaseWork
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource
+
+
+class HelmRelease(Resource[ReleaseRecord]):
+    """Ours by a label on Helm's own record.
+
+    `before_delete` is run before the release is removed; it waits for what the
+    release's program must clear away itself.
+    """
+
+    kind: ClassVar[str] = "helm:release"
+
+    def __init__(
+        self,
+        tools: HelmTools,
+        release: Release,
+        install: Install,
+        *,
+        title: str = "",
+        needs: Sequence[Resource[Any]] = (),
+        explain: Callable[[str, Diagnosis | None], errors.CliError] | None = None,
+        before_delete: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(
+            key=release_key(release),
+            title=title or f"Helm release {release}",
+            install=install,
+            needs=needs,
+            claim=Claim.OWN,
+        )
+        self.release = release
+        self._work = ReleaseWork(tools, release, install, explain)
+        self._before_delete = before_delete
+
+    def read(self) -> Observed[ReleaseRecord] | None:
+        found = self._work.look()
+        return None if found is None else self._observed(found)
+
+    def diff(self, observed: Observed[ReleaseRecord]) -> Sequence[FieldChange]:
+        return self._work.changes(_found(observed))
+
+    def create(self) -> Observed[ReleaseRecord]:
+        found = self._work.look()
+        if found is not None and self._observed(found).owner is None:
+            raise errors.CliError(
+                errors.FOREIGN_OBJECT,
+                f"A Helm release {self.release} appeared meanwhile and is not ours",
+                fix="run the same command again and look at the plan",
+            )
+        return self._observed(self._work.install(found))
+
+    def update(
+        self, observed: Observed[ReleaseRecord], changes: Sequence[FieldChange]
+    ) -> Observed[ReleaseRecord]:
+        del changes  # an upgrade writes everything
+        return self._observed(self._work.install(_found(observed)))
+
+    def delete(self, observed: Observed[ReleaseRecord]) -> None:
+        if self._before_delete is not None:
+            self._before_delete()
+        self._work.uninstall(_found(observed))
+
+    def ready(self, observed: Observed[ReleaseRecord]) -> Observed[ReleaseRecord]:
+        return self._observed(self._work.wait(_found(observed)))
+
+    def _observed(self, found: Found) -> Observed[ReleaseRecord]:
+        record = found.record
+        label = record.labels.get(INSTALL_LABEL, "")
+        return Observed(
+            id=record.id,
+            output=record,
+            owner=self.install if label == self.install.id else None,
+            manager=f"install {label}" if label and label != self.install.id else "",
+            settled=found.settled,
+            state=found,
+        )
+
+
+def release_key(release: Release) -> str:
+    """`helm:release/ray/anyscale-operator`."""
+    return f"helm:release/{release.namespace}/{release.name}"
+
+
+def _found(observed: Observed[ReleaseRecord]) -> Found:
+    found = observed.state
+    assert isinstance(found, Found), "only this module makes these"  # noqa: S101
+    return found
