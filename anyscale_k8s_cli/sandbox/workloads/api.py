@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -106,41 +107,19 @@ class PodApi:
                     raise ApiFailure(status.get("code", 0), status.get("reason", ""), str(status))
                 yield event["type"], event["object"]
 
-    def _send(self, method: str, path: str, body: Any, content_type: str) -> _Sending:
+    @asynccontextmanager
+    async def _send(
+        self, method: str, path: str, body: Any, content_type: str
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A request with a fresh token: projected ones are renewed, too."""
         if self._session is None:
             raise RuntimeError("used outside of its context")
-        return _Sending(self._session, self._pod, method, path, body, content_type)
-
-
-class _Sending:
-    """A request with a fresh token, as a context manager around its response."""
-
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        pod: Pod,
-        method: str,
-        path: str,
-        body: Any,
-        content_type: str,
-    ) -> None:
-        self._session = session
-        self._pod = pod
-        self._request = (method, path, body, content_type)
-        self._response: aiohttp.ClientResponse | None = None
-
-    async def __aenter__(self) -> aiohttp.ClientResponse:
-        method, path, body, content_type = self._request
         headers = {"Authorization": f"Bearer {await self._pod.token()}"}
         if body is not None:
             headers["Content-Type"] = content_type
         data = None if body is None else json.dumps(body)
-        self._response = await self._session.request(method, path, data=data, headers=headers)
-        return self._response
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._response is not None:
-            self._response.close()
+        async with self._session.request(method, path, data=data, headers=headers) as response:
+            yield response
 
 
 class Informer:
@@ -151,14 +130,14 @@ class Informer:
     """
 
     def __init__(self, api: PodApi, path: str, changed: Callable[[], None]) -> None:
+        self.path = path
         self._api = api
-        self._path = path
         self._changed = changed
         self._objects: dict[tuple[str, str], Object] = {}
         self.synced = asyncio.Event()
         self.failure = ""
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Object]:
         return iter(list(self._objects.values()))
 
     def find(self, namespace: str, name: str) -> Object | None:
@@ -176,13 +155,13 @@ class Informer:
                 await asyncio.sleep(_RETRY)
 
     async def _follow(self) -> None:
-        listed = await self._api.request("GET", self._path)
+        listed = await self._api.request("GET", self.path)
         self._objects = {_key(item): item for item in listed["items"]}
         self.failure = ""
         self.synced.set()
         self._changed()
         version = listed["metadata"]["resourceVersion"]
-        async for kind, item in self._api.watch(self._path, version):
+        async for kind, item in self._api.watch(self.path, version):
             if kind == "DELETED":
                 self._objects.pop(_key(item), None)
             elif kind in ("ADDED", "MODIFIED"):

@@ -7,7 +7,7 @@ writes it itself. What a node has is told by its labels, as a world seeds them.
 from __future__ import annotations
 
 import asyncio
-import re
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -18,7 +18,7 @@ from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, PodApi
 
 Object = dict[str, Any]
 
-_IMAGE = re.compile(r"(^|/)k8s-device-plugin:[^/]+$")
+_IMAGE = "k8s-device-plugin"
 _RESOURCE = "nvidia.com/gpu"
 _COUNT = "nvidia.com/gpu.count"
 _INSTANCE_TYPE = "node.kubernetes.io/instance-type"
@@ -35,21 +35,22 @@ _INSTANCE_TYPES = {
 }
 
 
+@dataclass(frozen=True)
 class DevicePlugin:
     """Two programs in one image: the plugin, and feature discovery, which sets labels."""
 
-    def __init__(self, authority: Authority) -> None:
-        self._authority = authority
+    authority: Authority
 
     def matches(self, image: str) -> bool:
-        return _IMAGE.search(image) is not None
+        return image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0] == _IMAGE
 
     async def run(self, pod: Pod) -> int:
-        containers: list[Object] = pod.manifest["spec"]["containers"]
-        container = next(found for found in containers if self.matches(found["image"]))
+        container = next(
+            item for item in pod.manifest["spec"]["containers"] if self.matches(item["image"])
+        )
         node = pod.environment(container["name"])["NODE_NAME"]
         discovery = "gpu-feature-discovery" in (container.get("command") or ())
-        async with PodApi(pod, self._authority) as api:
+        async with PodApi(pod, self.authority) as api:
             found = await api.request("GET", f"/api/v1/nodes/{node}")
             change = _labels(found) if discovery else _allocatable(found)
             if not change:

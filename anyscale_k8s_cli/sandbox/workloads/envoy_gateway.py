@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -34,8 +34,7 @@ from anyscale_k8s_cli.sandbox.workloads.gateway_status import (
 
 Object = dict[str, Any]
 
-# The tag is that of a stand-in or real chart; a mirror may have put it anywhere.
-_IMAGE = re.compile(r"(^|/)(envoyproxy/)?gateway:[^/]+$")
+_IMAGE = "gateway"
 _MANAGER = "envoy-gateway"
 _FINALIZER = "gateway-exists-finalizer.gateway.networking.k8s.io"
 _NETWORKING = "/apis/gateway.networking.k8s.io/v1"
@@ -44,29 +43,27 @@ _ENVOY = "/apis/gateway.envoyproxy.io/v1alpha1"
 _RETRY = 0.5
 
 
+@dataclass(frozen=True)
 class EnvoyGateway:
     """The controller, and its `certgen` job, told apart by the container's command."""
 
-    def __init__(self, authority: Authority) -> None:
-        self._authority = authority
+    authority: Authority
 
     def matches(self, image: str) -> bool:
-        return _IMAGE.search(image) is not None
+        # A mirror may have put it anywhere, under any tag.
+        return image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0] == _IMAGE
 
     async def run(self, pod: Pod) -> int:
-        container = _container(pod, self)
-        async with PodApi(pod, self._authority) as api:
+        container = next(
+            item for item in pod.manifest["spec"]["containers"] if self.matches(item["image"])
+        )
+        async with PodApi(pod, self.authority) as api:
             if "certgen" in [*(container.get("command") or ()), *(container.get("args") or ())]:
                 return await _certgen(pod, api)
             environment = pod.environment(container["name"])
             controller = _Controller(pod, api, environment["SANDBOX_CONTROLLER_NAME"])
             await controller.run()
             return 0
-
-
-def _container(pod: Pod, workload: EnvoyGateway) -> Object:
-    containers: list[Object] = pod.manifest["spec"]["containers"]
-    return next(found for found in containers if workload.matches(found["image"]))
 
 
 async def _certgen(pod: Pod, api: PodApi) -> int:
@@ -99,6 +96,7 @@ class _Controller:
         self._api = api
         self._name = name
         self._dirty = asyncio.Event()
+        self._informers: list[Informer] = []
         own = f"namespaces/{pod.namespace}"
         self._classes = self._informer(f"{_NETWORKING}/gatewayclasses")
         self._gateways = self._informer(f"{_NETWORKING}/gateways")
@@ -113,7 +111,7 @@ class _Controller:
 
     def _informer(self, path: str) -> Informer:
         informer = Informer(self._api, path, self._dirty.set)
-        self._informers = [*getattr(self, "_informers", []), informer]
+        self._informers.append(informer)
         return informer
 
     async def run(self) -> None:
@@ -123,7 +121,7 @@ class _Controller:
             for informer in self._informers:
                 await informer.synced.wait()
                 if informer.failure:
-                    self._pod.log(f"cannot watch: {informer.failure}")
+                    self._pod.log(f"cannot watch {informer.path}: {informer.failure}")
             await self._pod.set_ready(True)
             while True:
                 await self._dirty.wait()

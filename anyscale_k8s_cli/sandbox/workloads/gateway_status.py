@@ -102,7 +102,8 @@ def _certificate_problem(
         if namespace != own and not secrets.permits(own, namespace, name):
             return Finding(
                 "RefNotPermitted",
-                f"Certificate ref to secret {namespace}/{name} not permitted by any ReferenceGrant.",
+                f"Certificate ref to secret {namespace}/{name} not permitted "
+                "by any ReferenceGrant.",
             )
         secret = secrets.find(namespace, name)
         if secret is None:
@@ -150,7 +151,8 @@ def _programmed(generation: int, problem: Finding | None, proxy: ProxyState) -> 
     if not proxy.available:
         missing = Finding("NoResources", "Envoy replicas unavailable")
         return _condition("Programmed", generation, missing)
-    text = f"Address assigned to the Gateway, {proxy.available}/{proxy.wanted} envoy replicas available"
+    replicas = f"{proxy.available}/{proxy.wanted} envoy replicas available"
+    text = f"Address assigned to the Gateway, {replicas}"
     return _good("Programmed", generation, text)
 
 
