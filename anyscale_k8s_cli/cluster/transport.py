@@ -224,7 +224,9 @@ def _unreachable(problem: urllib3.exceptions.HTTPError, access: ClusterAccess) -
         fix = "check that nothing between here and the cluster answers in its place"
     elif isinstance(problem, urllib3.exceptions.NameResolutionError):
         cause = f"the name in {access.endpoint} does not resolve here"
-    elif isinstance(problem, urllib3.exceptions.ConnectTimeoutError):
+    elif isinstance(problem, urllib3.exceptions.ConnectTimeoutError) and not isinstance(
+        problem, urllib3.exceptions.NewConnectionError
+    ):
         cause = "no connection in time; a private endpoint is reached from its own network only"
     elif isinstance(problem, urllib3.exceptions.ReadTimeoutError):
         cause = "connected, but no answer in time"
