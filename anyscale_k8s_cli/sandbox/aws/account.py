@@ -107,7 +107,7 @@ class Account:
             for holder in holders
             for document in (
                 *(_parsed(text) for text in holder.policies.values()),
-                *(_parsed(policy.document) for policy in holder.managed_policies.values()),
+                *(self.managed_document(policy) for policy in holder.managed_policies.values()),
             )
         ]
 
@@ -117,13 +117,19 @@ class Account:
         if not arn:
             return None
         policy = self.iam.managed_policies.get(arn)
-        return [_parsed(policy.document)] if policy else []
+        return [self.managed_document(policy)] if policy else []
 
     def trust(self, role: Any) -> Document:
         return _parsed(role.assume_role_policy_document)
 
     def managed_policy(self, arn: str) -> Any | None:
         return self.iam.managed_policies.get(arn)
+
+    @staticmethod
+    def managed_document(policy: Any) -> Document:
+        """The version of a managed policy that counts."""
+        version = policy.default_version_id
+        return next(_parsed(v.document) for v in policy.versions if v.version_id == version)
 
     def oidc_provider(self, issuer: str) -> Any | None:
         """The provider registered for an issuer's URL."""
@@ -180,7 +186,8 @@ class Account:
         """
         self.s3.put_bucket_encryption(name, _ENCRYPTION)
         self.s3.put_public_access_block(name, dict.fromkeys(_PUBLIC_ACCESS, True))
-        self.s3.put_bucket_ownership_controls(name, _OWNERSHIP)
+        if self.s3.get_bucket_ownership_controls(name) is None:
+            self.s3.put_bucket_ownership_controls(name, _OWNERSHIP)
         if tags:
             self.s3.put_bucket_tagging(name, dict(tags))
 

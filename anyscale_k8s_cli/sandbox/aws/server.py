@@ -18,6 +18,10 @@ class QuietHandler(MotoRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         """Dropped."""
 
+    def connection_dropped(self, *_: Any) -> None:
+        """End the connection: werkzeug would keep it open for a next request."""
+        self.close_connection = True
+
 
 def make_server(application: WSGIApplication) -> BaseWSGIServer:
     return make_werkzeug_server(

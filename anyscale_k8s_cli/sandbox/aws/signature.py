@@ -90,12 +90,22 @@ class Signature:
         )
 
     def _version_2(self, incoming: Incoming, secret: str) -> str:
-        signer = HmacV1QueryAuth(Credentials(self.access_key, secret, self.token))
+        signer = _Version2(Credentials(self.access_key, secret, self.token), self.expires_at)
         url = _without(incoming.url, "AWSAccessKeyId", "Signature", "Expires")
-        expires = int(self.expires_at.timestamp())
-        return str(
-            signer.get_signature(incoming.method, urlsplit(url), incoming.headers, expires=expires)
-        )
+        # The signer writes into the headers, and looks them up by any spelling.
+        headers: Any = AWSRequest(headers=dict(incoming.headers)).headers
+        return str(signer.get_signature(incoming.method, urlsplit(url), headers))
+
+
+class _Version2(HmacV1QueryAuth):
+    """botocore's signer, with the end that the URL has and not one counted from now."""
+
+    def __init__(self, credentials: Credentials, expires_at: datetime) -> None:
+        super().__init__(credentials)
+        self._end = expires_at
+
+    def _get_date(self) -> str:
+        return str(int(self._end.timestamp()))
 
 
 def read(incoming: Incoming) -> Signature | None:

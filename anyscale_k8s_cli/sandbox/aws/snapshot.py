@@ -18,7 +18,10 @@ def snapshot(account: Account, elastic: Elastic) -> dict[str, Any]:
         "buckets": {bucket.name: _bucket(account, bucket) for bucket in account.buckets()},
         "roles": {role.name: _role(account, role) for role in account.roles()},
         "policies": {
-            policy.arn: {"document": policy.document, "tags": policy.tags}
+            policy.arn: {
+                "document": account.managed_document(policy),
+                "tags": _tags(policy.get_tags()),
+            }
             for policy in account.iam.managed_policies.values()
             if account.id in policy.arn
         },

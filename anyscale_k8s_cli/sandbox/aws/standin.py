@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from anyscale_k8s_cli.sandbox.aws.trust import IssuerKeys
     from anyscale_k8s_cli.sandbox.aws.world import World
 
+# How soon the server notices that it is to stop, in seconds.
+_POLL = 0.05
+
 
 def _no_keys(_issuer: str) -> Mapping[str, Any] | None:
     return None
@@ -92,7 +95,7 @@ class AwsStandIn:
         self._server = make_server(self._world.application(self._wire))
         self._world.host = f"127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="aws-stand-in", daemon=True
+            target=self._server.serve_forever, args=(_POLL,), name="aws-stand-in", daemon=True
         )
         self._thread.start()
 

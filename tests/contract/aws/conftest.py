@@ -1,0 +1,142 @@
+"""A started AWS stand-in per test, and real boto3 clients for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import jwt
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from anyscale_k8s_cli.sandbox.aws.seed import OTHER_ACCOUNT_ID, TEAM_DATA, BucketSeed
+from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings, AwsStandIn
+from anyscale_k8s_cli.sandbox.wire import Wire
+
+STRANGERS_BUCKET = BucketSeed("somebody-elses", account_id=OTHER_ACCOUNT_ID)
+
+# One session for all tests: it keeps the models of the services, which are slow to load.
+_SDK = boto3.session.Session()
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta()
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Issuer:
+    """Signs service-account tokens as a cluster does, and publishes its keys."""
+
+    url: str
+    key: rsa.RSAPrivateKey
+
+    def keys(self, issuer: str) -> dict[str, Any] | None:
+        if issuer != self.url:
+            return None
+        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
+        return {"keys": [{**public, "kid": "one", "alg": "RS256", "use": "sig"}]}
+
+    def token(
+        self,
+        subject: str,
+        *,
+        audience: str = "sts.amazonaws.com",
+        issuer: str | None = None,
+        lifetime: timedelta = timedelta(hours=1),
+        key: rsa.RSAPrivateKey | None = None,
+    ) -> str:
+        claims = {
+            "iss": issuer or self.url,
+            "sub": subject,
+            "aud": [audience],
+            "exp": datetime.now(UTC) + lifetime,
+        }
+        return jwt.encode(claims, key or self.key, "RS256", headers={"kid": "one"})
+
+
+@dataclass
+class Aws:
+    """The stand-in and everything a test wants of it."""
+
+    stand_in: AwsStandIn
+    wire: Wire
+    clock: Clock
+    issuer: Issuer
+
+    def client(
+        self,
+        service: str,
+        region: str = "us-west-2",
+        *,
+        keys: dict[str, Any] | None = None,
+        **config: Any,
+    ) -> Any:
+        """A client of the administrator, or of whoever has `keys` (as STS answers them)."""
+        environment = self.stand_in.environment()
+        return _SDK.client(
+            service,
+            region_name=region,
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id=keys["AccessKeyId"] if keys else environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["SecretAccessKey"]
+            if keys
+            else environment["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=keys["SessionToken"] if keys else None,
+            config=Config(retries={"total_max_attempts": 1}, **config),
+        )
+
+
+@pytest.fixture(scope="session")
+def signing_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture
+def settings() -> AwsSettings:
+    """The world of a test; a test module overrides this fixture for another world."""
+    return AwsSettings(buckets=(TEAM_DATA, STRANGERS_BUCKET))
+
+
+@pytest.fixture
+async def aws(settings: AwsSettings, signing_key: rsa.RSAPrivateKey) -> AsyncIterator[Aws]:
+    clock, wire = Clock(), Wire()
+    issuer = Issuer(settings.clusters[0].issuer, signing_key)
+    settings = AwsSettings(**{**vars(settings), "clock": clock.now, "monotonic": clock.monotonic})
+    stand_in = AwsStandIn(wire, settings, issuer_keys=issuer.keys)
+    await stand_in.start()
+    try:
+        yield Aws(stand_in, wire, clock, issuer)
+    finally:
+        await stand_in.stop()
+
+
+@contextmanager
+def _refused(code: str, match: str = "") -> Iterator[None]:
+    with pytest.raises(ClientError) as caught:
+        yield
+    error = caught.value.response["Error"]
+    assert error["Code"] == code, error
+    assert match in error["Message"]
+
+
+@pytest.fixture
+def refused() -> Any:
+    """A context in which a call must be refused with a code and words."""
+    return _refused
