@@ -34,6 +34,8 @@ NEVER_READY = "never-ready"
 ALWAYS_FAILS = "always-fails"
 
 _LONGEST_BACKOFF = 10.0
+# How long workloads may take to clean up when the whole stand-in stops, in seconds.
+_LAST_WORDS = 2.0
 _DONE = ("Succeeded", "Failed")
 _MOUNTED = ("configmaps", "secrets", "persistentvolumeclaims")
 _log = logging.getLogger(__name__)
@@ -208,7 +210,7 @@ class Kubelet:
         self._store = around.store
         self._runners: dict[str, PodRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._endings: set[asyncio.Task[None]] = set()
+        self._endings: dict[str, asyncio.Task[None]] = {}
         self._unsubscribe: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -219,10 +221,11 @@ class Kubelet:
     async def stop(self) -> None:
         if self._unsubscribe:
             self._unsubscribe()
-        tasks = [*self._tasks.values(), *self._endings]
+        tasks = [*self._tasks.values(), *self._endings.values()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_WORDS)
 
     def _notice(self, event: Event) -> None:
         if event.key == "pods":
@@ -262,18 +265,21 @@ class Kubelet:
             self._runners.pop(pod["metadata"]["uid"], None)
 
     def _end(self, uid: str, pod: Object | None) -> None:
-        task = self._tasks.pop(uid, None)
-        if task is not None:
-            task.cancel()
-        if pod is not None and pod["metadata"].get("deletionGracePeriodSeconds"):
+        task = self._tasks.get(uid)
+        if pod is None or not pod["metadata"].get("deletionGracePeriodSeconds"):
+            if task is not None:
+                task.cancel()
+            self._tasks.pop(uid, None)
+        elif uid not in self._endings:
             ending = asyncio.get_running_loop().create_task(self._finish(task, pod))
-            self._endings.add(ending)
-            ending.add_done_callback(self._endings.discard)
+            self._endings[uid] = ending
+            ending.add_done_callback(lambda _: self._endings.pop(uid, None))
 
     async def _finish(self, task: asyncio.Task[None] | None, pod: Object) -> None:
-        """Remove a pod once its containers are gone."""
+        """Stop a pod's containers, then remove it."""
         if task is not None:
-            await asyncio.wait([task])
+            task.cancel()
+            await asyncio.wait([task], timeout=pod["metadata"]["deletionGracePeriodSeconds"])
         deletion = Deletion(grace_period=0, uid=pod["metadata"]["uid"])
         try:
             self._store.delete("pods", namespace_of(pod), name_of(pod), deletion)

@@ -34,7 +34,10 @@ class Pod(Protocol):
         ...
 
     async def token(self, audience: str | None = None) -> str:
-        """A projected service-account token; without an audience, the API server's own."""
+        """A projected service-account token; without an audience, the API server's own.
+
+        Raises LookupError if the pod's manifest mounts no such token, as in life.
+        """
         ...
 
     def log(self, line: str, *, container: str | None = None) -> None:
@@ -51,7 +54,14 @@ class Pod(Protocol):
 
 
 class Workload(Protocol):
-    """What an image does."""
+    """What an image does; each container with a matching image runs it once.
+
+    A container with a readiness probe is not ready until its workload says so, one
+    without is ready at once. A non-zero exit code restarts the container with
+    back-off, ends the pod, or fails its job, as the pod's restart policy says; an
+    exception counts as exit code 2. On cancellation the pod is being deleted: its
+    token still works until `run` returns.
+    """
 
     def matches(self, image: str) -> bool: ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from anyscale_k8s_cli.sandbox.kubernetes.cluster_events import record_event
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.manager import BY_CONTROLLER, MANAGER
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.pod_sets import (
     KindController,
@@ -28,7 +27,6 @@ from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 
 REVISION = "deployment.kubernetes.io/revision"
 _HASH = "pod-template-hash"
-_COMPONENT = "deployment-controller"
 
 
 class DeploymentController(KindController):
@@ -126,7 +124,7 @@ class DeploymentController(KindController):
         direction = "up" if replicas > before else "down"
         name = name_of(replica_set)
         message = f"Scaled {direction} replica set {name} from {before} to {replicas}"
-        record_event(self.store, owner, "ScalingReplicaSet", message, component=_COMPONENT)
+        self.tell(owner, "ScalingReplicaSet", message)
 
     def _forget_old(self, owner: Object, others: list[Object]) -> None:
         idle = [s for s in others if not s["spec"]["replicas"] and not dig(s, "status", "replicas")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from anyscale_k8s_cli.sandbox.kubernetes.cluster_events import record_event
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.manager import MANAGER
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.pod_sets import KindController, is_active
 from anyscale_k8s_cli.sandbox.kubernetes.disruption import is_ready
@@ -17,7 +16,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.objects import (
 )
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 
-_COMPONENT = "job-controller"
+_RETRY_REFUSED = 1.0
 
 
 class JobController(KindController):
@@ -55,10 +54,11 @@ class JobController(KindController):
         else:
             missing = min(spec["parallelism"], wanted - succeeded) - len(active)
             for _ in range(0 if spec["suspend"] else missing):
-                self.make_pod(owner, spec["template"])
-                status["active"] += 1
+                if not self.make_pod(owner, spec["template"]):
+                    status["active"] += 1
             self.store.set_status(self.resource, owner, status, MANAGER)
-            return deadline
+            short = not spec["suspend"] and status["active"] < len(active) + missing
+            return _RETRY_REFUSED if short else deadline
         return None
 
     def _fail(
@@ -88,7 +88,7 @@ class JobController(KindController):
         ]
         self.store.set_status(self.resource, owner, status, MANAGER)
         reason = "Completed" if done else reason
-        record_event(self.store, owner, reason, message, component=_COMPONENT, warning=not done)
+        self.tell(owner, reason, message, warning=not done)
 
 
 def _finished(job: Object) -> bool:

@@ -56,10 +56,9 @@ class KindController:
 
     def make_pod(
         self, owner: Object, template: Object, *, name: str = "", changes: Object | None = None
-    ) -> Object | None:
-        """Create a pod from a template; if it is refused, say so in an event and give None."""
+    ) -> str:
+        """Create a pod from a template. Returns why it was refused (an event says so), or ''."""
         template = clone(template)
-        spec = {**template["spec"], **(changes or {})}
         name = name or f"{name_of(owner)}-{random_suffix()}"
         pod = {
             "metadata": {
@@ -67,23 +66,19 @@ class KindController:
                 "name": name,
                 "ownerReferences": [owned_by(owner, self.kind())],
             },
-            "spec": spec,
+            "spec": {**template["spec"], **(changes or {})},
         }
-        component = f"{owner['kind'].lower()}-controller"
         try:
-            made = self.store.create(
-                "pods", pod, namespace=namespace_of(owner), write=BY_CONTROLLER
-            )
+            self.store.create("pods", pod, namespace=namespace_of(owner), write=BY_CONTROLLER)
         except ApiError as error:
-            message = f"Error creating: {error}"
-            record_event(
-                self.store, owner, "FailedCreate", message, component=component, warning=True
-            )
-            return None
-        record_event(
-            self.store, owner, "SuccessfulCreate", f"Created pod: {name}", component=component
-        )
-        return made
+            self.tell(owner, "FailedCreate", f"Error creating: {error}", warning=True)
+            return str(error)
+        self.tell(owner, "SuccessfulCreate", f"Created pod: {name}")
+        return ""
+
+    def tell(self, owner: Object, reason: str, message: str, *, warning: bool = False) -> None:
+        component = f"{owner['kind'].lower()}-controller"
+        record_event(self.store, owner, reason, message, component=component, warning=warning)
 
     def delete_pod(self, pod: Object) -> None:
         self.store.delete("pods", namespace_of(pod), name_of(pod))

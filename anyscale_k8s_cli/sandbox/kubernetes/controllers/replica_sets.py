@@ -9,11 +9,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.controllers.pod_sets import (
     ready_count,
 )
 from anyscale_k8s_cli.sandbox.kubernetes.disruption import is_ready
-from anyscale_k8s_cli.sandbox.kubernetes.objects import (
-    condition_of,
-    is_terminating,
-    with_condition,
-)
+from anyscale_k8s_cli.sandbox.kubernetes.objects import dig, is_terminating, with_condition
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 
 _RETRY_REFUSED = 1.0
@@ -31,15 +27,15 @@ class ReplicaSetController(KindController):
         # Unready pods are the first to go.
         for pod in sorted(pods, key=is_ready)[: max(len(pods) - wanted, 0)]:
             self.delete_pod(pod)
-        refused = False
+        refusal = ""
         for _ in range(wanted - len(pods)):
-            refused = self.make_pod(owner, owner["spec"]["template"]) is None
-            if refused:
+            refusal = self.make_pod(owner, owner["spec"]["template"])
+            if refusal:
                 break
-        self._report(owner, refused)
-        return _RETRY_REFUSED if refused else None
+        self._report(owner, refusal)
+        return _RETRY_REFUSED if refusal else None
 
-    def _report(self, owner: Object, refused: bool) -> None:
+    def _report(self, owner: Object, refusal: str) -> None:
         pods = [pod for pod in self.pods_of(owner) if is_active(pod)]
         ready = ready_count(pods)
         status: Object = {
@@ -49,20 +45,12 @@ class ReplicaSetController(KindController):
             "availableReplicas": ready,
             "observedGeneration": owner["metadata"]["generation"],
         }
-        if refused or condition_of(owner, "ReplicaFailure"):
-            events = self.store.items("events", owner["metadata"]["namespace"])
-            uid = owner["metadata"]["uid"]
-            told = [
-                event["message"].removeprefix("Error creating: ")
-                for event in events
-                if event["involvedObject"]["uid"] == uid and event["reason"] == "FailedCreate"
-            ]
-            if refused:
-                status["conditions"] = with_condition(
-                    (owner.get("status") or {}).get("conditions"),
-                    "ReplicaFailure",
-                    status=True,
-                    reason="FailedCreate",
-                    message=told[-1] if told else "",
-                )
+        if refusal:
+            status["conditions"] = with_condition(
+                dig(owner, "status", "conditions"),
+                "ReplicaFailure",
+                status=True,
+                reason="FailedCreate",
+                message=refusal,
+            )
         self.store.set_status(self.resource, owner, status, MANAGER)
