@@ -267,7 +267,7 @@ class Operator:
             for finding in self.findings.values()
             if not finding.healthy
         ]
-        message = "readiness probe failed: " + ("; ".join(reasons) or "not registered")
+        message = "; ".join(reasons) or "not registered"
         if self.told.get("ready") != message:
             self.told["ready"] = message
             await self.pod.set_ready(False, reason="ContainersNotReady", message=message)

@@ -19,6 +19,7 @@ import aiohttp
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from yarl import URL
 
 from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
@@ -148,8 +149,10 @@ class Aws:
     async def _send(
         self, method: str, url: str, headers: dict[str, str], body: bytes = b""
     ) -> bytes:
+        # As it was signed: the client would decode some of the escapes.
+        target = URL(url, encoded=True)
         try:
-            async with self.http.request(method, url, headers=headers, data=body) as answer:
+            async with self.http.request(method, target, headers=headers, data=body) as answer:
                 content = await answer.read()
         except aiohttp.ClientError as failure:
             raise AwsFailure(f"no answer from AWS: {failure}") from failure
