@@ -213,7 +213,7 @@ class Clouds:
             lambda: self._check_gone(cloud),
             what=f"the control plane to delete cloud {cloud.name}",
             timeout=timeout,
-            every=5.0,
+            every=2.0,
         )
 
     def presigned_url(
