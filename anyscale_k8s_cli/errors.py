@@ -91,6 +91,7 @@ CLUSTER_FORBIDDEN = ErrorCode("cluster-forbidden", ExitCode.NOT_PERMITTED)
 # Refused to protect something
 FOREIGN_OBJECT = ErrorCode("foreign-object", ExitCode.REFUSED)
 FOREIGN_CLOUD = ErrorCode("foreign-cloud", ExitCode.REFUSED)
+CLOUD_DELETING = ErrorCode("cloud-deleting", ExitCode.REFUSED)
 OTHER_CLUSTER = ErrorCode("other-cluster", ExitCode.REFUSED)
 PLAN_STALE = ErrorCode("plan-stale", ExitCode.REFUSED)
 LOCK_HELD = ErrorCode("lock-held", ExitCode.REFUSED)

@@ -1,8 +1,26 @@
-"""The control plane's record of a cloud, and our resource in it, as resources of the graph."""
+"""The control plane's record of a cloud, and our resource in it, as resources of the graph.
+
+The record has no labels, its name need not be unique, and it can hold other
+clusters. It is ours when it was made with this install's placeholder
+credentials or holds our resource.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.controlplane.clouds import Clouds, placeholder_credentials
+from anyscale_k8s_cli.controlplane.models import (
+    Cloud,
+    CloudResource,
+    DecoratedCloudResource,
+    NewCloud,
+)
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource, Unfit
 
 
 @dataclass(frozen=True)
@@ -18,3 +36,259 @@ class Registration:
 
     cloud_id: str
     cloud_resource_id: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A cloud with what is in it."""
+
+    cloud: Cloud
+    resources: tuple[DecoratedCloudResource, ...]
+
+    def holds(self, install: Install) -> bool:
+        return any(item.name == install.resource_name for item in self.resources)
+
+    def made_by(self, install: Install, provider: str) -> bool:
+        placeholder = placeholder_credentials(provider, install.id)
+        return bool(placeholder) and self.cloud.credentials == placeholder
+
+
+class RegisteredCloud(Resource[CloudRecord]):
+    """The record `cld_…`. `cloud_id` picks one of several with the same name."""
+
+    kind: ClassVar[str] = "anyscale:cloud"
+    goes_first: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        clouds: Clouds,
+        install: Install,
+        *,
+        provider: str,
+        cloud_id: str | None = None,
+        claim: Claim = Claim.OWN,
+        force: bool = False,
+        known: Sequence[Found] = (),
+    ) -> None:
+        super().__init__(
+            key=f"{self.kind}/{install.cloud}",
+            title=f"Anyscale cloud {install.cloud}",
+            install=install,
+            claim=claim,
+        )
+        self.clouds = clouds
+        self.provider = provider
+        self._cloud_id = cloud_id
+        self._force = force
+        self._known = tuple(known)
+
+    def read(self) -> Observed[CloudRecord] | None:
+        found = self._candidates()
+        ours = [item for item in found if item.holds(self.install)] or [
+            item for item in found if item.made_by(self.install, self.provider)
+        ]
+        picked = ours or found
+        if not picked:
+            return None
+        if len(picked) > 1:
+            raise _ambiguous(self.install.cloud, picked)
+        return self._observed(picked[0], bool(ours))
+
+    def _candidates(self) -> list[Found]:
+        if self._cloud_id:
+            cloud = self.clouds.get_cloud(self._cloud_id)
+            clouds = [cloud] if cloud else []
+        else:
+            clouds = self.clouds.find_clouds(self.install.cloud)
+        return [Found(cloud, tuple(self.clouds.list_resources(cloud.id))) for cloud in clouds]
+
+    def _observed(self, found: Found, ours: bool) -> Observed[CloudRecord]:
+        fix = (
+            f"anyscale cloud setup … --add-to-cloud (registers this cluster in it beside "
+            f"{', '.join(item.name for item in found.resources) or 'nothing yet'}), "
+            "or choose another --name"
+        )
+        return Observed(
+            id=found.cloud.id,
+            output=CloudRecord(found.cloud.id),
+            owner=self.install if ours else None,
+            unfit=() if ours or self.claim is Claim.ADOPT else (Unfit("not ours", fix),),
+            state=found,
+        )
+
+    def diff(self, observed: Observed[CloudRecord]) -> Sequence[FieldChange]:
+        found: Found = observed.state
+        if found.cloud.deleting:
+            raise errors.CliError(
+                errors.CLOUD_DELETING,
+                f"The cloud {self.install.cloud} is being deleted",
+                cause=f"{found.cloud.id} is in state {found.cloud.state}",
+                fix=f"anyscale cloud delete {self.install.cloud}  (goes on), then set it up again",
+            )
+        return ()
+
+    def create(self) -> Observed[CloudRecord]:
+        cloud = self.clouds.create_cloud(
+            NewCloud(
+                name=self.install.cloud,
+                provider=self.provider,
+                region=self.install.region,
+                credentials=placeholder_credentials(self.provider, self.install.id),
+            )
+        )
+        return self._observed(Found(cloud, ()), ours=True)
+
+    def update(
+        self, observed: Observed[CloudRecord], changes: Sequence[FieldChange]
+    ) -> Observed[CloudRecord]:
+        """Nothing of a record can be changed: `diff` never finds anything."""
+        raise AssertionError(f"no field of {self.key} can be updated: {changes}")
+
+    def delete(self, observed: Observed[CloudRecord]) -> None:
+        """Remove the record if nothing else is left in it; while the operator still runs."""
+        if self.clouds.get_cloud(observed.id) is None:
+            return
+        others = [
+            item.name
+            for item in self.clouds.list_resources(observed.id)
+            if item.name != self.install.resource_name
+        ]
+        if others:
+            return
+        self.clouds.start_deletion(observed.id)
+        self.clouds.delete_cloud(observed.id, force=self._force)
+
+    def ready(self, observed: Observed[CloudRecord]) -> Observed[CloudRecord]:
+        """A cloud on Kubernetes is of use at once; adding to it retries by itself."""
+        return observed
+
+
+Payload = Callable[[], Mapping[str, Any]]
+
+
+class RegisteredResource(Resource[Registration]):
+    """Our resource in the record. `payload` is asked for late: it needs bucket and identity."""
+
+    kind: ClassVar[str] = "anyscale:cloud-resource"
+    goes_first: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        cloud: RegisteredCloud,
+        install: Install,
+        payload: Payload,
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        super().__init__(
+            key=f"{self.kind}/{install.resource_name}",
+            title=f"registration {install.resource_name}",
+            install=install,
+            needs=(cloud, *needs),
+        )
+        self._cloud = cloud
+        self._clouds = cloud.clouds
+        self._payload = payload
+
+    def read(self) -> Observed[Registration] | None:
+        if self._cloud.observed is None:
+            return None
+        record: Found = self._cloud.observed.state
+        for item in record.resources:
+            if item.name == self.install.resource_name:
+                return self._observed(item)
+        return None
+
+    def _observed(self, item: DecoratedCloudResource) -> Observed[Registration]:
+        return Observed(
+            id=item.cloud_resource_id,
+            output=Registration(self._cloud.output.cloud_id, item.cloud_resource_id),
+            owner=self.install,
+            state=item,
+        )
+
+    def _desired(self) -> CloudResource:
+        return CloudResource.model_validate(
+            {
+                "name": self.install.resource_name,
+                "provider": self._cloud.provider,
+                "region": self.install.region,
+                **self._payload(),
+            }
+        )
+
+    def diff(self, observed: Observed[Registration]) -> Sequence[FieldChange]:
+        """What we send and the record has otherwise; what others set beside it is left alone."""
+        wanted = self._desired().payload()
+        found = observed.state.model_dump(mode="json", exclude_none=True)
+        return list(_differences(wanted, found))
+
+    def create(self) -> Observed[Registration]:
+        return self._observed(
+            self._clouds.add_resource(self._cloud.output.cloud_id, self._desired())
+        )
+
+    def update(
+        self, observed: Observed[Registration], changes: Sequence[FieldChange]
+    ) -> Observed[Registration]:
+        cloud_id = self._cloud.output.cloud_id
+        wanted = self._desired()
+        resources = [
+            item.model_copy(
+                update={name: getattr(wanted, name) for name in wanted.model_fields_set}
+            )
+            if item.name == wanted.name
+            else item
+            for item in self._clouds.list_resources(cloud_id)
+        ]
+        self._clouds.update_resources(cloud_id, resources)
+        renewed = self._clouds.find_resource(cloud_id, wanted.name)
+        if renewed is None:
+            raise errors.CliError(
+                errors.CONTROL_PLANE_FAILED,
+                f"The registration {wanted.name} is gone after its update",
+                fix="run the same command again",
+            )
+        return self._observed(renewed)
+
+    def delete(self, observed: Observed[Registration]) -> None:
+        """Remove the registration; with it the record, when it was the last and is ours."""
+        record = self._cloud.observed
+        cloud_id = observed.output.cloud_id
+        others = [
+            item.name
+            for item in self._clouds.list_resources(cloud_id)
+            if item.name != self.install.resource_name
+        ]
+        if record is not None and not others and self._cloud.claim is Claim.OWN:
+            self._cloud.delete(record)
+            return
+        self._clouds.remove_resource(cloud_id, self.install.resource_name)
+
+    def ready(self, observed: Observed[Registration]) -> Observed[Registration]:
+        """The operator's own report tells whether it is of use."""
+        return observed
+
+
+def _differences(wanted: Mapping[str, Any], found: Any, path: str = "") -> list[FieldChange]:
+    changes: list[FieldChange] = []
+    for name, value in wanted.items():
+        seen = found.get(name) if isinstance(found, Mapping) else None
+        place = f"{path}{name}"
+        if isinstance(value, Mapping):
+            changes += _differences(value, seen or {}, f"{place}.")
+        elif isinstance(value, (list, tuple)) and isinstance(seen, (list, tuple)):
+            if sorted(map(str, value)) != sorted(map(str, seen)):
+                changes.append(FieldChange(place, list(seen), list(value)))
+        elif value != seen:
+            changes.append(FieldChange(place, seen, value))
+    return changes
+
+
+def _ambiguous(name: str, found: Sequence[Found]) -> errors.CliError:
+    return errors.CliError(
+        errors.CLOUD_AMBIGUOUS,
+        f"There are {len(found)} clouds named {name}",
+        cause="names need not be unique, and none of them holds this cluster",
+        evidence=tuple(f"{item.cloud.id} in {item.cloud.region}" for item in found),
+        fix="say which with --cloud-id",
+    )

@@ -228,7 +228,8 @@ def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Righ
             Change.REFUSE,
             owned,
             f"it exists and belongs to {whose}",
-            fix="choose other names with --name or --name-prefix, or adopt it by naming it",
+            fix="\n".join(item.fix for item in observed.unfit if item.fix)
+            or "choose other names with --name or --name-prefix, or adopt it by naming it",
         )
     try:
         fields = tuple(resource.diff(observed))

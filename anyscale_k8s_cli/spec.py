@@ -29,7 +29,7 @@ from pydantic_core import ErrorDetails
 
 from anyscale_k8s_cli import errors
 
-SPEC_VERSION = "anyscale-k8s/cloud/v1"
+SPEC_VERSION: Literal["anyscale-k8s/cloud/v1"] = "anyscale-k8s/cloud/v1"
 DEFAULT_NAMESPACE = "anyscale-operator"
 
 
