@@ -1,0 +1,27 @@
+"""`cloud`: the commands on Anyscale clouds."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli.cli.tree import Branch, Entry, group
+
+
+class CloudCommands(Branch):
+    table = {  # noqa: RUF012 - the base says that it belongs to the class
+        "plan": Entry("anyscale_k8s_cli.cli.cloud.plan", "Show what setup would do."),
+        "setup": Entry("anyscale_k8s_cli.cli.cloud.setup", "Make a Kubernetes cluster a cloud."),
+        "status": Entry("anyscale_k8s_cli.cli.cloud.status", "Tell whether a cloud is healthy."),
+        "list": Entry("anyscale_k8s_cli.cli.cloud.list", "List your clouds."),
+        "get": Entry("anyscale_k8s_cli.cli.cloud.get", "Show one cloud."),
+        "delete": Entry("anyscale_k8s_cli.cli.cloud.delete", "Remove a cloud and all made for it."),
+    }
+
+
+app = group(
+    CloudCommands,
+    name="cloud",
+    summary="Set up, look at and remove Anyscale clouds on Kubernetes.",
+    examples="""
+    anyscale cloud plan --provider eks --region us-west-2 --cluster-name demo --name prod
+    anyscale cloud status prod
+    """,
+)

@@ -1,0 +1,61 @@
+"""`cloud plan`: show what setup would do."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anyscale_k8s_cli.cli.options import Common, SetupOptions, SpecOptions
+from anyscale_k8s_cli.cli.signature import spread
+from anyscale_k8s_cli.cli.tree import command
+
+SCHEMA = "anyscale-k8s/plan/v1"
+
+app, register = command(
+    examples="""
+    anyscale cloud plan --provider eks --region us-west-2 --cluster-name demo --name prod
+    anyscale cloud plan -f cloud.yaml --out prod.plan
+    """
+)
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Save the plan; `cloud setup --plan FILE` does it."),
+]
+TellsChanges = Annotated[
+    bool, typer.Option("--exit-code", help="End with exit code 7 if there is anything to change.")
+]
+
+
+@register
+@spread
+def plan(
+    spec: SpecOptions,
+    more: SetupOptions,
+    common: Common,
+    *,
+    out: Out = None,
+    exit_code: TellsChanges = False,
+) -> int:
+    """Show what setup would create, change and leave alone, and why.
+
+    It only reads: nothing is changed anywhere.
+    """
+    from anyscale_k8s_cli.cli.cloud.request import setup_request
+    from anyscale_k8s_cli.cli.execution import Session
+    from anyscale_k8s_cli.cli.render.plan import changes, show_plan
+    from anyscale_k8s_cli.errors import ExitCode
+    from anyscale_k8s_cli.operations import setup as operation
+
+    with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
+        request = setup_request(spec, more, session, may_ask=True)
+        made = session.execute(lambda run: operation.plan(request, run))
+        if out is not None:
+            made.save(out)
+        document = made.as_json()
+        pending = exit_code and changes(document["summary"])
+        return session.finish(
+            document,
+            lambda shown, console: show_plan(shown, made.header, console),
+            code=int(ExitCode.CHANGES_PENDING) if pending else 0,
+        )

@@ -1,0 +1,64 @@
+"""`cloud setup`: make a Kubernetes cluster an Anyscale cloud."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anyscale_k8s_cli.cli.options import Common, DryRun, SetupOptions, SpecOptions, Yes
+from anyscale_k8s_cli.cli.signature import spread
+from anyscale_k8s_cli.cli.tree import command
+
+SCHEMA = "anyscale-k8s/setup/v1"
+
+app, register = command(
+    examples="""
+    anyscale cloud setup --provider eks --region us-west-2 --cluster-name demo --name prod
+    anyscale cloud setup -f cloud.yaml --yes -o json
+    anyscale cloud setup --plan prod.plan
+    """
+)
+
+SavedPlan = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="Do what a saved plan says, and nothing else."),
+]
+
+
+@register
+@spread
+def setup(
+    spec: SpecOptions,
+    more: SetupOptions,
+    common: Common,
+    *,
+    plan: SavedPlan = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Make a Kubernetes cluster an Anyscale cloud: storage, identity, network, operator.
+
+    Shows the plan, asks, does it, and waits until Anyscale reports the cloud
+    healthy. Running it again changes only what is not as it should be.
+    """
+    from anyscale_k8s_cli.cli import prompts
+    from anyscale_k8s_cli.cli.cloud.request import setup_request
+    from anyscale_k8s_cli.cli.execution import Session
+    from anyscale_k8s_cli.cli.render.plan import changes, show_plan
+    from anyscale_k8s_cli.cli.render.setup import show_setup
+    from anyscale_k8s_cli.operations import setup as operation
+
+    with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
+        prompts.require_approval(given=yes or dry_run, what="Setup")
+        request = setup_request(spec, more, session, may_ask=not yes, saved_plan=plan)
+        made = session.execute(lambda run: operation.plan(request, run))
+        document = made.as_json()
+        if dry_run or document.get("error"):
+            return session.finish(document, lambda shown, to: show_plan(shown, made.header, to))
+        session.narrate(document, lambda shown, to: show_plan(shown, made.header, to))
+        if not yes and changes(document["summary"]):
+            session.off_the_clock(lambda: prompts.confirm("Do this?"))
+        report = session.execute(lambda run: operation.apply(made, run))
+        return session.finish(
+            report.as_json(), lambda shown, to: show_setup(shown, made.header, to)
+        )

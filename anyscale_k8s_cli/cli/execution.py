@@ -1,0 +1,236 @@
+"""One command at work: its listeners, its time limit, its interruption, its end.
+
+Python's own answer to Ctrl-C would tear the event loop down in the middle of a
+call. Here a signal asks the run to stop, what is in flight is finished, and
+only when that takes too long does the process end at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from types import FrameType, TracebackType
+from typing import Any, Protocol, Self, TextIO, TypeVar
+
+import typer
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cli import console, crash, output
+from anyscale_k8s_cli.cli.options import Common
+from anyscale_k8s_cli.cli.render.errors import write_error
+from anyscale_k8s_cli.cli.render.lines import JsonLines, PlainLines
+from anyscale_k8s_cli.events import Event, Notice
+from anyscale_k8s_cli.run import Listener, Run
+
+T = TypeVar("T")
+
+# Seconds from the first signal until the process ends in any case; the promise is ten.
+GRACE = 8.0
+_RESUME = "run the same command again to go on"
+
+
+class Display(Protocol):
+    """Shows events while work is going on."""
+
+    def __call__(self, event: Event) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Session:
+    """The life of one command, as a context.
+
+    With `--sandbox` the environment is replaced before anything reads it;
+    `starts_sandbox` says whether one may be started for this command.
+    """
+
+    def __init__(self, common: Common, *, schema: str, starts_sandbox: bool = False) -> None:
+        self.common = common
+        self.schema = schema
+        if common.sandbox:
+            from anyscale_k8s_cli.cli.sandbox import attachment
+
+            attachment.attach(start=starts_sandbox)
+        self.environment: Mapping[str, str] = dict(os.environ)
+        self._resources = ExitStack()
+        self._display = self._choose_display()
+        listeners: tuple[Listener, ...] = (self._display, *self._file_listeners())
+        self.run = Run(listeners, deadline=time.monotonic() + common.timeout)
+        self._runner = asyncio.Runner()
+        self._interruption = Interruption(self.run, self._end_at_once)
+
+    def __enter__(self) -> Self:
+        self._interruption.listen()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._runner.close()
+        finally:
+            self._interruption.over()
+            self._resources.close()
+        expected = (errors.CliError, typer.Exit, typer.Abort, typer.TyperException)
+        if isinstance(problem, Exception) and not isinstance(problem, expected):
+            raise crash.told(problem, self.common.log_file) from problem
+
+    def execute(self, work: Callable[[Run], Coroutine[Any, Any, T]]) -> T:
+        """Do a piece of work on the command's event loop, showing its progress."""
+
+        async def on_the_loop() -> T:
+            self.run.loop = asyncio.get_running_loop()
+            return await work(self.run)
+
+        self._display.start()
+        try:
+            with self._interruption.deferred():
+                result = self._runner.run(on_the_loop())
+        finally:
+            self._display.stop()
+        return result
+
+    def off_the_clock(self, question: Callable[[], T]) -> T:
+        """Ask a person; the time they take does not count against `--timeout`."""
+        asked = time.monotonic()
+        answer = question()
+        if self.run.deadline is not None:
+            self.run.deadline += time.monotonic() - asked
+        return answer
+
+    def narrate(self, document: output.Document, render: output.Renderer) -> None:
+        """Show something on the way to the result, on standard error."""
+        render(document, console.rich_console(sys.stderr))
+        sys.stderr.flush()
+
+    def finish(self, document: output.Document, render: output.Renderer, *, code: int = 0) -> int:
+        """Show the result; the exit code is that of the error in it, else `code`."""
+        output.write(document, self.common.output, render)
+        error = document.get("error")
+        if error and self.common.output == "text":
+            write_error(error, sys.stderr)
+        return output.exit_code(document) or code
+
+    def _choose_display(self) -> Display:
+        if self.common.events == "-":
+            return JsonLines(sys.stderr)
+        if console.live_wanted(sys.stderr):
+            from anyscale_k8s_cli.cli.render.live import LiveTree
+
+            return LiveTree(console.rich_console(sys.stderr), verbose=self.common.verbose)
+        return PlainLines(sys.stderr, verbose=self.common.verbose)
+
+    def _file_listeners(self) -> list[Listener]:
+        found: list[Listener] = []
+        if self.common.events and self.common.events != "-":
+            found.append(JsonLines(self._opened(self.common.events, "--events")))
+        if self.common.log_file:
+            log = self._opened(os.fspath(self.common.log_file), "--log-file")
+            found.append(PlainLines(log, verbose=True))
+        return found
+
+    def _opened(self, path: str, option: str) -> TextIO:
+        try:
+            return self._resources.enter_context(open(path, "a", encoding="utf-8"))
+        except OSError as problem:
+            raise errors.CliError(
+                errors.USAGE, f"{option}: cannot write {path}", cause=problem.strerror or ""
+            ) from problem
+
+    def _end_at_once(self, code: errors.ErrorCode) -> None:
+        """The last resort, from the thread that waits: tell, and leave without clean-up."""
+        self._display.stop()
+        error = interrupted(code)
+        error = replace(error, cause="what was in flight did not end in time and was given up")
+        if self.common.output == "text":
+            write_error(error.as_json(), sys.stderr)
+        else:
+            document = {"schema": self.schema, "error": error.as_json()}
+            output.write(document, self.common.output, lambda *_: None)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(int(code.exit_code))
+
+
+class Interruption:
+    """Ctrl-C and SIGTERM: the first asks, the second or too long a wait ends the process."""
+
+    def __init__(self, run: Run, end: Callable[[errors.ErrorCode], None]) -> None:
+        self._run = run
+        self._end = end
+        self._working = False
+        self._asked = False
+        self._over = False
+        self._hurry = threading.Event()
+        self._before: dict[int, Any] = {}
+
+    def listen(self) -> None:
+        """Take over the signals. Only the main thread can; elsewhere nothing happens."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+
+    def over(self) -> None:
+        """Give the signals back."""
+        self._over = True
+        self._hurry.set()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def deferred(self) -> _Working:
+        """While inside, a signal asks the run to stop; outside, it is raised at once."""
+        return _Working(self)
+
+    def working(self, value: bool) -> None:
+        self._working = value
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        code = errors.TERMINATED if number == signal.SIGTERM else errors.INTERRUPTED
+        if not self._working:
+            raise interrupted(code)
+        if self._asked:
+            self._hurry.set()
+            return
+        self._asked = True
+        self._run.stop(code)
+        # Not from here: the signal may have come in the middle of a write.
+        threading.Thread(target=self._wind_down, args=(code,), daemon=True).start()
+
+    def _wind_down(self, code: errors.ErrorCode) -> None:
+        self._run.emit(
+            Notice(level="warning", text="Stopping; once more to end at once without clean-up")
+        )
+        self._hurry.wait(GRACE)
+        if not self._over:
+            self._end(code)
+
+
+class _Working:
+    def __init__(self, interruption: Interruption) -> None:
+        self._interruption = interruption
+
+    def __enter__(self) -> None:
+        self._interruption.working(True)
+
+    def __exit__(self, *_: object) -> None:
+        self._interruption.working(False)
+
+
+def interrupted(code: errors.ErrorCode) -> errors.CliError:
+    """What a person is told when a signal ended the command."""
+    message = "Terminated" if code is errors.TERMINATED else "Interrupted"
+    return errors.CliError(code, message, fix=_RESUME)

@@ -1,0 +1,461 @@
+"""Every option of every command, declared once.
+
+The annotations are evaluated as they stand (no `from __future__`), because
+Typer reads them. Each group is a frozen dataclass that a command takes whole;
+`Sets` says which field of the spec an option sets.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import typer
+
+_WHERE = "Which cluster"
+_WHICH = "Which cloud"
+_RULES = "Names and rules for what is created"
+_EXISTING = "What you already have"
+_NETWORK = "How users reach it"
+_OPERATOR = "The operator"
+_CHANGE = "What may change"
+_OUTPUT = "Output"
+
+_DEFAULT_LIMIT = 1800.0
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+class Sets(NamedTuple):
+    """The dotted path of the spec's field that an option sets."""
+
+    path: str
+
+
+def _seconds(text: str) -> float:
+    """`30m`, `1h30m`, `90s`, or a bare number of seconds."""
+    if text.isdigit() and int(text) > 0:
+        return float(text)
+    match = _DURATION.fullmatch(text.strip().lower())
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    total = hours * 3600 + minutes * 60 + seconds
+    if not total:
+        raise typer.BadParameter(f"{text!r} is not a time; write 30m, 1h30m or 90s")
+    return float(total)
+
+
+def _only_kubernetes(stack: str) -> str:
+    if stack.lower() not in ("k8s", "kubernetes"):
+        raise typer.BadParameter(
+            f"{stack!r} is not offered here: this tool sets up Anyscale on Kubernetes (k8s) only; "
+            "clouds on virtual machines are set up by Anyscale's own client"
+        )
+    return "k8s"
+
+
+def _complete_provider(incomplete: str) -> list[str]:
+    # The names alone: importing a provider would import its cloud's SDK.
+    from importlib.metadata import entry_points
+
+    names = {entry.name for entry in entry_points(group="anyscale_k8s_cli.providers")}
+    return sorted(name for name in names if name.startswith(incomplete.lower()))
+
+
+def _option(*names: str, panel: str, help: str, metavar: str | None = None, **more: Any) -> Any:
+    return typer.Option(
+        *names, rich_help_panel=panel, help=help, metavar=metavar, show_default=False, **more
+    )
+
+
+Provider = Annotated[
+    str | None,
+    _option(
+        "--provider",
+        panel=_WHERE,
+        metavar="PLATFORM",
+        help="eks, gke, aks, coreweave, nebius, oke or generic; aws, gcp and azure work too.",
+        autocompletion=_complete_provider,
+    ),
+    Sets("provider"),
+]
+Region = Annotated[
+    str | None,
+    _option("--region", panel=_WHERE, metavar="REGION", help="Region of the cluster."),
+    Sets("region"),
+]
+ClusterName = Annotated[
+    str | None,
+    _option(
+        "--cluster-name", panel=_WHERE, metavar="NAME", help="The cluster, as its cloud calls it."
+    ),
+    Sets("cluster.name"),
+]
+Namespace = Annotated[
+    str | None,
+    _option(
+        "--namespace",
+        panel=_WHERE,
+        metavar="NAMESPACE",
+        help="Namespace of the operator; anyscale-operator if not given.",
+    ),
+    Sets("namespace"),
+]
+AccountId = Annotated[
+    str | None,
+    _option(
+        "--account-id",
+        panel=_WHERE,
+        metavar="ID",
+        help="Account that must be the one in use; anything else stops before any change.",
+    ),
+    Sets("account.id"),
+]
+AwsProfile = Annotated[
+    str | None,
+    _option("--aws-profile", panel=_WHERE, metavar="PROFILE", help="Profile of your AWS settings."),
+    Sets("credentials.aws_profile"),
+]
+CloudName = Annotated[
+    str | None,
+    _option("--name", "-n", panel=_WHICH, metavar="NAME", help="Name of the Anyscale cloud."),
+    Sets("name"),
+]
+CloudArgument = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="Name of the Anyscale cloud.")
+]
+CloudId = Annotated[
+    str | None,
+    _option(
+        "--cloud-id",
+        "--id",
+        panel=_WHICH,
+        metavar="ID",
+        help="Id of the cloud (cld_...), where its name alone is not enough.",
+    ),
+]
+Yes = Annotated[
+    bool, _option("--yes", "-y", panel=_CHANGE, help="Ask nothing; needed without a terminal.")
+]
+DryRun = Annotated[
+    bool, _option("--dry-run", panel=_CHANGE, help="Show what would happen and change nothing.")
+]
+
+
+@dataclass(frozen=True)
+class SpecOptions:
+    """Everything about a cloud that can be said by option; None or empty is not said."""
+
+    provider: Provider = None
+    region: Region = None
+    cluster_name: ClusterName = None
+    context: Annotated[
+        str | None,
+        _option(
+            "--context",
+            panel=_WHERE,
+            metavar="CONTEXT",
+            help="Reach the cluster through this context of your kubeconfig, which is only read.",
+        ),
+        Sets("cluster.context"),
+    ] = None
+    kubeconfig: Annotated[
+        Path | None,
+        _option(
+            "--kubeconfig", panel=_WHERE, metavar="FILE", help="The kubeconfig with --context."
+        ),
+        Sets("cluster.kubeconfig"),
+    ] = None
+    namespace: Namespace = None
+    account_id: AccountId = None
+    aws_profile: AwsProfile = None
+    name: CloudName = None
+    bucket: Annotated[
+        str | None,
+        _option(
+            "--bucket",
+            panel=_EXISTING,
+            metavar="NAME",
+            help="Use this bucket; it is never changed or deleted.",
+        ),
+        Sets("existing.bucket"),
+    ] = None
+    identity: Annotated[
+        str | None,
+        _option(
+            "--identity",
+            panel=_EXISTING,
+            metavar="ID",
+            help="Use this identity for the operator (on AWS the ARN of a role).",
+        ),
+        Sets("existing.identity"),
+    ] = None
+    oidc_provider: Annotated[
+        Literal["use", "create"] | None,
+        _option(
+            "--oidc-provider",
+            panel=_EXISTING,
+            metavar="use|create",
+            help="Whether the account's OIDC provider of the cluster may be created if missing.",
+        ),
+        Sets("existing.oidc_provider"),
+    ] = None
+    tag: Annotated[
+        list[str] | None,
+        _option(
+            "--tag", panel=_RULES, metavar="KEY=VALUE", help="Tag for every object. Repeatable."
+        ),
+        Sets("rules.tags"),
+    ] = None
+    name_prefix: Annotated[
+        str | None,
+        _option(
+            "--name-prefix",
+            panel=_RULES,
+            metavar="PREFIX",
+            help="How names begin; anyscale if not given.",
+        ),
+        Sets("rules.name_prefix"),
+    ] = None
+    role_path: Annotated[
+        str | None,
+        _option("--role-path", panel=_RULES, metavar="PATH", help="IAM path of created roles."),
+        Sets("rules.role_path"),
+    ] = None
+    permissions_boundary: Annotated[
+        str | None,
+        _option(
+            "--permissions-boundary",
+            panel=_RULES,
+            metavar="ARN",
+            help="Policy that bounds created roles.",
+        ),
+        Sets("rules.permissions_boundary"),
+    ] = None
+    kms_key: Annotated[
+        str | None,
+        _option(
+            "--kms-key", panel=_RULES, metavar="KEY", help="Key that encrypts the created bucket."
+        ),
+        Sets("rules.kms_key"),
+    ] = None
+    expose: Annotated[
+        Literal["public", "internal"] | None,
+        _option(
+            "--expose",
+            panel=_NETWORK,
+            metavar="public|internal",
+            help="Where the load balancer listens; public if not given.",
+        ),
+        Sets("network.expose"),
+    ] = None
+    allow_cidr: Annotated[
+        list[str] | None,
+        _option(
+            "--allow-cidr",
+            panel=_NETWORK,
+            metavar="CIDR",
+            help="Let in only this network, as 203.0.113.0/24. Repeatable.",
+        ),
+        Sets("network.allow_cidrs"),
+    ] = None
+    lb_subnet: Annotated[
+        list[str] | None,
+        _option(
+            "--lb-subnet",
+            panel=_NETWORK,
+            metavar="SUBNET",
+            help="Subnet for the load balancer. Repeatable.",
+        ),
+        Sets("network.load_balancer_subnets"),
+    ] = None
+    network_crds: Annotated[
+        Literal["auto", "never"] | None,
+        _option(
+            "--network-crds",
+            panel=_NETWORK,
+            metavar="auto|never",
+            help="Whether missing Gateway API definitions are installed.",
+        ),
+        Sets("network.crds"),
+    ] = None
+    operator_version: Annotated[
+        str | None,
+        _option(
+            "--operator-version", panel=_OPERATOR, metavar="VERSION", help="Version of its chart."
+        ),
+        Sets("operator.version"),
+    ] = None
+    operator_chart: Annotated[
+        str | None,
+        _option(
+            "--operator-chart",
+            panel=_OPERATOR,
+            metavar="CHART",
+            help="Another chart: a folder, an archive or an oci:// address.",
+        ),
+        Sets("operator.chart"),
+    ] = None
+    values: Annotated[
+        list[Path] | None,
+        _option(
+            "--values",
+            panel=_OPERATOR,
+            metavar="FILE",
+            help="Your own Helm values, merged last. Repeatable.",
+        ),
+        Sets("operator.values"),
+    ] = None
+    chart_mirror: Annotated[
+        str | None,
+        _option(
+            "--chart-mirror",
+            panel=_OPERATOR,
+            metavar="URL",
+            help="Take all charts from this registry.",
+        ),
+        Sets("charts.mirror"),
+    ] = None
+    gpu: Annotated[
+        Literal["auto", "off"] | None,
+        _option(
+            "--gpu",
+            panel=_OPERATOR,
+            metavar="auto|off",
+            help="Whether the GPU plugin is installed where nodes need it.",
+        ),
+        Sets("gpu"),
+    ] = None
+
+
+@dataclass(frozen=True)
+class SetupOptions:
+    """What plan and setup take besides the spec's own fields."""
+
+    file: Annotated[
+        Path | None,
+        _option(
+            "--file",
+            "-f",
+            panel=_WHICH,
+            metavar="cloud.yaml",
+            help="The same settings and more from a file; options win over it.",
+        ),
+    ] = None
+    cloud_id: CloudId = None
+    stack: Annotated[
+        str | None,
+        _option(
+            "--stack",
+            panel=_WHICH,
+            metavar="k8s",
+            help="Accepted as the vendor's client has it; only k8s.",
+            parser=_only_kubernetes,
+        ),
+    ] = None
+    add_to_cloud: Annotated[
+        bool,
+        _option(
+            "--add-to-cloud",
+            panel=_CHANGE,
+            help="Add this cluster to a cloud that already exists.",
+        ),
+    ] = False
+    replace_cluster: Annotated[
+        bool,
+        _option(
+            "--replace-cluster",
+            panel=_CHANGE,
+            help="The cluster was rebuilt under its old name: trust the new one, keep the bucket.",
+        ),
+    ] = False
+    upgrade: Annotated[
+        bool,
+        _option(
+            "--upgrade",
+            panel=_CHANGE,
+            help="Bring charts that are installed to this version's own; else they stay.",
+        ),
+    ] = False
+    values_file: Annotated[
+        Path | None,
+        _option(
+            "--values-file",
+            panel=_OPERATOR,
+            metavar="FILE",
+            help="Write the operator's final Helm values there, for you to keep.",
+        ),
+    ] = None
+    overwrite: Annotated[
+        bool,
+        _option("--overwrite", panel=_OPERATOR, help="Let --values-file replace an existing file."),
+    ] = False
+
+
+@dataclass(frozen=True)
+class WhichCloud:
+    """A cloud that exists: by argument, by option, by id, or the only one."""
+
+    cloud: CloudArgument = None
+    name: CloudName = None
+    cloud_id: CloudId = None
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Where to look for what was made, when more is known than the cloud's name."""
+
+    provider: Provider = None
+    region: Region = None
+    cluster_name: ClusterName = None
+    namespace: Namespace = None
+    account_id: AccountId = None
+    aws_profile: AwsProfile = None
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every command takes."""
+
+    output: Annotated[
+        Literal["text", "json", "yaml"],
+        _option(
+            "--output",
+            "-o",
+            panel=_OUTPUT,
+            metavar="FORMAT",
+            help="Form of the result: text (default), json or yaml.",
+        ),
+    ] = "text"
+    verbose: Annotated[
+        bool, _option("--verbose", "-v", panel=_OUTPUT, help="Also show each call that is made.")
+    ] = False
+    events: Annotated[
+        str | None,
+        _option(
+            "--events",
+            panel=_OUTPUT,
+            metavar="FILE|-",
+            help="Write progress as JSON lines; - puts them on standard error.",
+        ),
+    ] = None
+    log_file: Annotated[
+        Path | None,
+        _option("--log-file", panel=_OUTPUT, metavar="FILE", help="Write a full log there."),
+    ] = None
+    timeout: Annotated[
+        float,
+        _option(
+            "--timeout",
+            panel=_OUTPUT,
+            metavar="TIME",
+            help="Limit for the whole command, as 90s or 1h; 30m if not given.",
+            parser=_seconds,
+        ),
+    ] = _DEFAULT_LIMIT
+    sandbox: Annotated[
+        bool,
+        _option(
+            "--sandbox",
+            panel=_OUTPUT,
+            help="Work against local stand-ins; nothing real is touched.",
+        ),
+    ] = False

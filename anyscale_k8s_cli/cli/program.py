@@ -1,0 +1,51 @@
+"""The name under which we were called, and what the words typed say.
+
+We have two names. The vendor's client has a script `anyscale` too, so the
+commands that we print use the name that was typed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import PurePath
+
+NAMES = ("anyscale", "anyscale-k8s")
+_GROUPS = ("auth", "cloud", "sandbox")
+_OWN = re.compile(r"\banyscale(?= (?:auth|cloud|login|logout|sandbox)\b)")
+
+
+def program() -> str:
+    """`anyscale` or `anyscale-k8s`; the second, which is ours alone, when called otherwise."""
+    typed = PurePath(sys.argv[0]).name.removesuffix(".exe")
+    return typed if typed in NAMES else NAMES[1]
+
+
+def as_typed(text: str) -> str:
+    """The text with our commands under the name that was typed."""
+    return _OWN.sub(program(), text)
+
+
+def schema(arguments: Sequence[str]) -> str:
+    """The `schema` of the JSON that these arguments lead to, also when they are wrong."""
+    words = [word for word in arguments if not word.startswith("-")]
+    command = words[0] if words else "usage"
+    if command in _GROUPS and len(words) > 1:
+        command = words[1] if command == "cloud" else f"{command}-{words[1]}"
+    command = re.sub(r"[^a-z-]", "", command.lower()) or "usage"
+    return f"anyscale-k8s/{command}/v1"
+
+
+def output_format(arguments: Sequence[str]) -> str:
+    """text, json or yaml, as far as can be told without parsing the arguments."""
+    chosen = "text"
+    for position, word in enumerate(arguments):
+        if word == "--":
+            break
+        name, equals, value = word.partition("=")
+        if name in ("-o", "--output"):
+            chosen = value if equals else next(iter(arguments[position + 1 : position + 2]), "")
+        elif word.startswith("-o") and not word.startswith("--"):
+            chosen = word[2:]
+    return chosen if chosen in ("json", "yaml") else "text"

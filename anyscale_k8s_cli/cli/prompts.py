@@ -1,0 +1,106 @@
+"""Questions to a person, in the order in which a person thinks.
+
+Nothing is asked without a terminal on both ends, nor with `--yes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cli import console
+from anyscale_k8s_cli.run import Run
+
+# What must be said, with the option that says it; any one of the paths will do.
+_NEEDED = (
+    (("provider",), "--provider"),
+    (("cluster.name", "cluster.context"), "--cluster-name"),
+    (("name",), "--name"),
+)
+
+
+def fill_in(
+    settings: Mapping[str, Any],
+    said_in_file: Mapping[str, Any],
+    environment: Mapping[str, str],
+    *,
+    may_ask: bool,
+) -> dict[str, Any]:
+    """The settings with what is missing asked for.
+
+    Raises `missing-input` that names every missing option when nobody can be asked.
+    """
+    filled = dict(settings)
+    known = {**said_in_file, **settings}
+    missing = [flag for paths, flag in _NEEDED if not any(known.get(path) for path in paths)]
+    if not missing:
+        return filled
+    if not (may_ask and console.can_ask()):
+        raise _missing(missing)
+    if "--provider" in missing:
+        known["provider"] = filled["provider"] = _ask_provider()
+    if not known.get("region") and _has_region(known["provider"], environment):
+        filled["region"] = _ask("Region")
+    if "--cluster-name" in missing:
+        filled["cluster.name"] = _ask("Name of the cluster")
+    if "--name" in missing:
+        filled["name"] = _ask("Name for the Anyscale cloud")
+    return filled
+
+
+def confirm(question: str) -> None:
+    """Go on only when the person says yes. Raises `confirmation-needed`."""
+    if not typer.confirm(question, err=True):
+        raise errors.CliError(
+            errors.CONFIRMATION_NEEDED, "Not confirmed", cause="nothing was changed"
+        )
+
+
+def require_approval(*, given: bool, what: str) -> None:
+    """Without a terminal nobody can say yes: refuse before any work is done for nothing."""
+    if given or console.can_ask():
+        return
+    raise errors.CliError(
+        errors.CONFIRMATION_NEEDED,
+        f"{what} needs a yes, and there is no terminal to ask at",
+        cause="standard input or standard error is not a terminal",
+        fix="add --yes, or look first with --dry-run",
+    )
+
+
+def _missing(flags: list[str]) -> errors.CliError:
+    listed = ", ".join(flags)
+    return errors.CliError(
+        errors.MISSING_INPUT,
+        f"{listed} {'is' if len(flags) == 1 else 'are'} missing",
+        cause="neither an option nor a file given with -f says it, and nobody can be asked",
+        fix=f"add {' and '.join(f'{flag} {_VALUES[flag]}' for flag in flags)}",
+    )
+
+
+_VALUES = {"--provider": "PLATFORM", "--cluster-name": "NAME", "--name": "NAME"}
+
+
+def _ask(question: str) -> str:
+    answer: str = typer.prompt(question, err=True)
+    return answer.strip()
+
+
+def _ask_provider() -> str:
+    from anyscale_k8s_cli import provider
+
+    available = provider.available()
+    if len(available) == 1:
+        return str(typer.prompt("Platform", default=available[0], err=True)).strip()
+    return _ask(f"Platform ({', '.join(available)})")
+
+
+def _has_region(name: str, environment: Mapping[str, str]) -> bool:
+    """Whether this platform has regions and the environment names none."""
+    from anyscale_k8s_cli import provider
+
+    variables = provider.load(name, Run()).environment.get("region", ())
+    return bool(variables) and not any(environment.get(variable) for variable in variables)

@@ -1,0 +1,74 @@
+"""Clouds in a list, and one cloud with its clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from anyscale_k8s_cli.cli.render import table
+from anyscale_k8s_cli.cli.render.style import HEALTH, UNKNOWN
+
+
+def show_list(document: Mapping[str, Any], console: Console) -> None:
+    clouds = document["clouds"]
+    if not clouds:
+        console.print("There are no clouds. Make one with:")
+        table.command(console, "anyscale cloud setup")
+        return
+    table.plain(
+        console,
+        ("NAME", "ID", "PROVIDER", "REGION", "STACK", "STATE"),
+        [
+            [
+                table.text_of(cloud.get(key))
+                for key in ("name", "id", "provider", "region", "compute_stack", "state")
+            ]
+            for cloud in clouds
+        ],
+    )
+
+
+def show_cloud(document: Mapping[str, Any], console: Console) -> None:
+    cloud = document["cloud"]
+    console.print(Text(f"Cloud {cloud['name']}", style="bold"))
+    table.facts(
+        console,
+        [
+            ("id", cloud["id"]),
+            ("provider", cloud.get("provider")),
+            ("region", cloud.get("region")),
+            ("stack", cloud.get("compute_stack")),
+            ("state", cloud.get("state")),
+            ("default", "yes" if cloud.get("is_default") else ""),
+            ("created", cloud.get("created_at")),
+        ],
+    )
+    for resource in document["resources"]:
+        _resource(resource, console)
+    if not document["resources"]:
+        console.print("  No cluster is registered in it.")
+
+
+def _resource(resource: Mapping[str, Any], console: Console) -> None:
+    status = str(resource.get("operator_status") or "UNKNOWN")
+    mark = HEALTH.get(status, UNKNOWN)
+    storage = resource.get("object_storage") or {}
+    kubernetes = resource.get("kubernetes_config") or {}
+    table.heading(console, f"Resource {resource['name']}")
+    table.facts(
+        console,
+        [
+            ("id", resource["cloud_resource_id"]),
+            ("provider", resource.get("provider")),
+            ("region", resource.get("region")),
+            ("zones", table.text_of(kubernetes.get("zones"))),
+            ("operator", Text(f"{mark.symbol} {status}", style=mark.style)),
+            ("version", resource.get("operator_version")),
+            ("last report", resource.get("reported_at")),
+            ("bucket", storage.get("bucket_name")),
+            ("identity", kubernetes.get("anyscale_operator_iam_identity")),
+        ],
+    )

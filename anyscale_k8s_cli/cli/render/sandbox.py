@@ -1,0 +1,55 @@
+"""The sandbox as a person sees it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from anyscale_k8s_cli.cli.render import table
+
+if TYPE_CHECKING:
+    from anyscale_k8s_cli.sandbox.supervisor import SandboxRecord
+
+
+def record_document(schema: str, record: SandboxRecord) -> dict[str, Any]:
+    """The record as JSON, without its environment, which holds credentials."""
+    return {"schema": schema, "url": record.url, "pid": record.pid}
+
+
+def show_up(document: Mapping[str, Any], console: Console) -> None:
+    console.print(Text.assemble(("✓ ", "green"), ("A sandbox is running", "bold")))
+    table.facts(console, [("address", document["url"]), ("process", str(document["pid"]))])
+    table.heading(console, "Next")
+    table.command(
+        console, "anyscale cloud setup --sandbox --provider eks --cluster-name demo --name try"
+    )
+
+
+def show_down(document: Mapping[str, Any], console: Console) -> None:
+    running = document["was_running"]
+    console.print("The sandbox is stopped." if running else "No sandbox was running.")
+
+
+def environment_shower(shell: str) -> Callable[[Mapping[str, Any], Console], None]:
+    """Prints the lines in the syntax of the shell, and nothing else."""
+
+    def show(document: Mapping[str, Any], console: Console) -> None:
+        for line in environment_lines(shell, document["set"], document["unset"]):
+            console.file.write(f"{line}\n")
+
+    return show
+
+
+def environment_lines(shell: str, variables: Mapping[str, str], removed: list[str]) -> list[str]:
+    if shell == "powershell":
+        lines = [f"Remove-Item Env:{name} -ErrorAction SilentlyContinue" for name in removed]
+        quoted = {name: value.replace("'", "''") for name, value in variables.items()}
+        return lines + [f"$env:{name} = '{value}'" for name, value in sorted(quoted.items())]
+    lines = [f"unset {' '.join(removed)}"] if removed else []
+    return lines + [
+        f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())
+    ]

@@ -1,0 +1,55 @@
+"""Symbols and colours, once. The colours read on light and on dark screens."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mark(NamedTuple):
+    symbol: str
+    style: str
+
+
+CHANGES = {
+    "create": Mark("+", "green"),
+    "update": Mark("~", "cyan"),
+    "delete": Mark("-", "red"),
+    "adopt": Mark(">", "magenta"),
+    "keep": Mark("=", "dim"),
+    "none": Mark("·", "dim"),
+    "refuse": Mark("!", "bold red"),
+}
+RESULTS = {
+    "done": Mark("✓", "green"),
+    "failed": Mark("✗", "red"),
+    "skipped": Mark("○", "dim"),
+}
+STATUSES = {
+    "pass": Mark("✓", "green"),
+    "warn": Mark("!", "magenta"),
+    "fail": Mark("✗", "red"),
+    "unknown": Mark("?", "magenta"),
+    "waived": Mark("○", "dim"),
+}
+HEALTH = {
+    "HEALTHY": Mark("✓", "green"),
+    "UNHEALTHY": Mark("✗", "red"),
+    "DISCONNECTED": Mark("✗", "red"),
+    "UNKNOWN": Mark("?", "magenta"),
+}
+UNKNOWN = Mark("?", "")
+
+
+def duration(seconds: float) -> str:
+    """`0.4s`, `12s`, `3m 05s`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    if seconds < 60:
+        return f"{seconds:.0f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m {rest:02d}s"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 object`, `3 objects`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

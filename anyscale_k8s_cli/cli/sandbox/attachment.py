@@ -1,0 +1,137 @@
+"""Attaching a command to the sandbox: its environment instead of the real one.
+
+The real environment holds real credentials, so nothing of it is kept but what
+is on a list of names that have to do with this machine and this terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from anyscale_k8s_cli import errors
+
+if TYPE_CHECKING:
+    from anyscale_k8s_cli.sandbox.supervisor import SandboxRecord
+
+START_SECONDS = 60.0
+
+_KEPT = frozenset(
+    {
+        "PATH",
+        "TERM",
+        "COLORTERM",
+        "COLUMNS",
+        "LINES",
+        "NO_COLOR",
+        "CI",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "TMPDIR",
+        "TEMP",
+        "TMP",
+        "SYSTEMROOT",
+        "WINDIR",
+        "COMSPEC",
+        "PATHEXT",
+        "VIRTUAL_ENV",
+        "ANYSCALE_DEBUG",
+    }
+)
+_KEPT_BEGINNINGS = ("LC_", "PYTHON", "COVERAGE_")
+_REAL_BEGINNINGS = (
+    "ANYSCALE_",
+    "ARM_",
+    "AWS_",
+    "AZURE_",
+    "CLOUDSDK_",
+    "COREWEAVE_",
+    "GCLOUD_",
+    "GOOGLE_",
+    "HELM_",
+    "KUBECONFIG",
+    "NEBIUS_",
+    "OCI_",
+)
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+def attach(*, start: bool) -> None:
+    """Put the running sandbox's environment in place of this process's.
+
+    Must come before anything reads the environment. With `start`, one is
+    started if there is none; else raises `sandbox-not-running`.
+    """
+    with needing_packages():
+        from anyscale_k8s_cli.sandbox import supervisor
+
+        record = supervisor.attached()
+        if record is None and start:
+            sys.stderr.write("No sandbox is running; starting one.\n")
+            sys.stderr.flush()
+            record = supervisor.up(START_SECONDS)
+    if record is None:
+        raise not_running()
+    environment = merged(os.environ, record.environment)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def merged(present: Mapping[str, str], sandbox: Mapping[str, str]) -> dict[str, str]:
+    """The sandbox's environment, and of the present one what is harmless."""
+    kept = {
+        name: value
+        for name, value in present.items()
+        if name.upper() in _KEPT or name.upper().startswith(_KEPT_BEGINNINGS)
+    }
+    return {**kept, **sandbox}
+
+
+def real_names(present: Mapping[str, str], sandbox: Mapping[str, str]) -> list[str]:
+    """The variables that point at real clouds and that the sandbox does not replace."""
+    return sorted(
+        name
+        for name in present
+        if name not in sandbox
+        and (name.upper().startswith(_REAL_BEGINNINGS) or name.upper() in _PROXIES)
+    )
+
+
+def running() -> SandboxRecord:
+    """The record of the running sandbox. Raises `sandbox-not-running`."""
+    with needing_packages():
+        from anyscale_k8s_cli.sandbox import supervisor
+
+        record = supervisor.attached()
+    if record is None:
+        raise not_running()
+    return record
+
+
+def not_running() -> errors.CliError:
+    return errors.CliError(
+        errors.SANDBOX_NOT_RUNNING, "No sandbox is running", fix="anyscale sandbox up"
+    )
+
+
+@contextmanager
+def needing_packages() -> Iterator[None]:
+    """The stand-ins' own packages are an extra; say so when they are missing."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("anyscale_k8s_cli"):
+            raise
+        raise errors.CliError(
+            errors.PACKAGE_MISSING,
+            f"The sandbox needs the package {missing.name!r}",
+            cause="the extra 'sandbox' is not installed",
+            fix="pip install 'anyscale-k8s-cli[sandbox]'",
+        ) from missing

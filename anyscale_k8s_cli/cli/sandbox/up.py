@@ -1,0 +1,49 @@
+"""`sandbox up`: start a sandbox in the background."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from anyscale_k8s_cli.cli.options import Common
+from anyscale_k8s_cli.cli.signature import spread
+from anyscale_k8s_cli.cli.tree import command
+
+SCHEMA = "anyscale-k8s/sandbox-up/v1"
+
+app, register = command(
+    examples="""
+    anyscale sandbox up
+    anyscale sandbox up --wait 120
+    """
+)
+
+Wait = Annotated[
+    int | None,
+    typer.Option(
+        "--wait", metavar="SECONDS", min=1, help="How long it may take; 60 seconds if not given."
+    ),
+]
+
+
+@register
+@spread
+def up(common: Common, wait: Wait = None) -> int:
+    """Start stand-ins for Anyscale, Kubernetes and AWS in the background.
+
+    They listen on this machine only. One that is already running is used.
+    """
+    from anyscale_k8s_cli.cli.execution import Session
+    from anyscale_k8s_cli.cli.render.sandbox import record_document, show_up
+    from anyscale_k8s_cli.cli.sandbox import attachment
+
+    with Session(common, schema=SCHEMA) as session:
+        with attachment.needing_packages():
+            from anyscale_k8s_cli.sandbox import supervisor
+
+            record = supervisor.attached()
+            if record is None:
+                sys.stderr.write("Starting a sandbox.\n")
+                sys.stderr.flush()
+                record = supervisor.up(float(wait or attachment.START_SECONDS))
+        return session.finish(record_document(SCHEMA, record), show_up)

@@ -1,0 +1,96 @@
+"""From options to settings: values by the dotted path of the spec's field they set."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cli.options import Sets
+
+
+def from_options(options: Any) -> dict[str, Any]:
+    """What was said; options that were not given are absent.
+
+    Raises `usage` for a `--tag` that is no pair and `invalid-spec` for a
+    `--values` file that cannot be read.
+    """
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        path = set_by(field)
+        if path and value not in (None, []):
+            found[path] = _CONVERTERS.get(path, _as_given)(value)
+    return found
+
+
+def set_by(field: dataclasses.Field[Any]) -> str | None:
+    """The path that an option sets; None for options that are not part of the spec."""
+    marks = getattr(field.type, "__metadata__", ())
+    return next((mark.path for mark in marks if isinstance(mark, Sets)), None)
+
+
+def pairs(texts: Sequence[str]) -> dict[str, str]:
+    """`KEY=VALUE` texts as a mapping; a value may hold further equals signs."""
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise errors.CliError(
+                errors.USAGE,
+                f"--tag: {text!r} is not KEY=VALUE",
+                fix="write for example --tag team=ml",
+            )
+        if found.get(key, value) != value:
+            raise errors.CliError(errors.USAGE, f"--tag: {key!r} is given twice, with two values")
+        found[key] = value
+    return found
+
+
+def helm_values(files: Sequence[Path]) -> dict[str, Any]:
+    """The files merged in their order, mappings key by key and all else replaced, as helm does."""
+    merged: dict[str, Any] = {}
+    for file in files:
+        merged = _merged(merged, _read_values(file))
+    return merged
+
+
+def _read_values(file: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        raise errors.CliError(
+            errors.INVALID_SPEC, f"--values: cannot read {file}", cause=str(problem)
+        ) from problem
+    if document is None:
+        return {}
+    if not isinstance(document, Mapping):
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"--values: {file} holds no Helm values",
+            cause=f"expected a mapping, found {type(document).__name__}",
+        )
+    return document
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _as_given(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "rules.tags": pairs,
+    "operator.values": helm_values,
+}
