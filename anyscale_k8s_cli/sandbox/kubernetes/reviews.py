@@ -48,7 +48,7 @@ class Reviews:
             "status": status,
         }
         if spec:
-            answer["spec"] = {k: v for k, v in spec.items() if k != "token"}
+            answer["spec"] = spec
         return answer
 
     async def _may_i(self, spec: Object, user: User) -> Object:

@@ -31,7 +31,10 @@ _HEALTH = {"healthz", "livez", "readyz"}
 _PUBLIC = _HEALTH | {"version", "openid", ".well-known"}
 
 # Where the parsed request is kept while it is handled.
-_TARGET, _USER, _BODY, _PROBLEM = "target", "user", "body", "problem"
+_TARGET = web.RequestKey("target", Target)
+_USER = web.RequestKey("user", User)
+_BODY = web.RequestKey("body", object)
+_PROBLEM = web.RequestKey("problem", errors.ApiError)
 
 
 class ApiServer:
@@ -88,8 +91,7 @@ class ApiServer:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if _PROBLEM in request:
             raise request[_PROBLEM]
-        target: Target = request[_TARGET]
-        user: User = request[_USER]
+        target, user = request[_TARGET], request[_USER]
         if target.path[:1] not in {(name,) for name in _PUBLIC}:
             self._authorizer.check(user, attributes_of(request, target))
         if target.is_object_path:
