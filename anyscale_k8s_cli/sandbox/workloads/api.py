@@ -32,10 +32,14 @@ class ApiFailure(Exception):
 
 
 class PodApi:
-    """A client for the lifetime of one container; use it as an async context manager."""
+    """A client for the lifetime of one container; use it as an async context manager.
 
-    def __init__(self, pod: Pod, authority: Authority) -> None:
+    It speaks as the pod's service account, unless `token` makes it somebody else.
+    """
+
+    def __init__(self, pod: Pod, authority: Authority, token: str = "") -> None:
         self._pod = pod
+        self._token = token
         self._trust = ssl.create_default_context(cadata=authority.ca_pem.decode())
         self._session: aiohttp.ClientSession | None = None
 
@@ -114,7 +118,7 @@ class PodApi:
         """A request with a fresh token: projected ones are renewed, too."""
         if self._session is None:
             raise RuntimeError("used outside of its context")
-        headers = {"Authorization": f"Bearer {await self._pod.token()}"}
+        headers = {"Authorization": f"Bearer {self._token or await self._pod.token()}"}
         if body is not None:
             headers["Content-Type"] = content_type
         data = None if body is None else json.dumps(body)

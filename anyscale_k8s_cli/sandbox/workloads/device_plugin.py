@@ -1,7 +1,8 @@
 """NVIDIA's device plugin and GPU feature discovery: what `…/k8s-device-plugin` does.
 
-The real plugin tells the kubelet, which writes the node's status. Here the plugin
-writes it itself. What a node has is told by its labels, as a world seeds them.
+The real plugin tells the kubelet, which writes the node's status, and takes the
+devices back when the plugin is gone, its rights with it. So this image speaks with
+a kubelet's token. What a node has is told by its labels, as a world seeds them.
 """
 
 from __future__ import annotations
@@ -37,9 +38,13 @@ _INSTANCE_TYPES = {
 
 @dataclass(frozen=True)
 class DevicePlugin:
-    """Two programs in one image: the plugin, and feature discovery, which sets labels."""
+    """Two programs in one image: the plugin, and feature discovery, which sets labels.
+
+    `kubelet_token` must be allowed to write nodes and their status.
+    """
 
     authority: Authority
+    kubelet_token: str
 
     def matches(self, image: str) -> bool:
         return image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0] == _IMAGE
@@ -50,7 +55,7 @@ class DevicePlugin:
         )
         node = pod.environment(container["name"])["NODE_NAME"]
         discovery = "gpu-feature-discovery" in (container.get("command") or ())
-        async with PodApi(pod, self.authority) as api:
+        async with PodApi(pod, self.authority, self.kubelet_token) as api:
             found = await api.request("GET", f"/api/v1/nodes/{node}")
             change = _labels(found) if discovery else _allocatable(found)
             if not change:
@@ -107,5 +112,5 @@ async def _withdraw(pod: Pod, api: PodApi, node: str) -> None:
     try:
         await _write(api, node, {"status": {"allocatable": nothing}})
     except (ApiFailure, aiohttp.ClientError) as failure:
-        # The node, the account or the whole cluster may be going, too.
+        # The node or the whole cluster may be going, too.
         pod.log(f"cannot withdraw the devices: {failure}")
