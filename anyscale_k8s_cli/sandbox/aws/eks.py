@@ -70,6 +70,10 @@ class Clusters:
             if region in (None, where) and not cluster.deleted
         ]
 
+    def seeds(self, region: str) -> list[EksClusterSeed]:
+        """The seeds of a region, those of deleted clusters too."""
+        return [c.seed for (where, _), c in self._clusters.items() if where == region]
+
     def named(self, name: str) -> Cluster:
         """The cluster of this name in whatever region. Raises LookupError."""
         for cluster in self.all():

@@ -20,6 +20,7 @@ from anyscale_k8s_cli.sandbox.aws.authentication import authenticate
 from anyscale_k8s_cli.sandbox.aws.authorization import Authorization
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.iam import IamRules
+from anyscale_k8s_cli.sandbox.aws.policy import UnsupportedPolicy
 from anyscale_k8s_cli.sandbox.aws.principals import Clock, Principals
 from anyscale_k8s_cli.sandbox.aws.request import AGENT, SERVED, AwsRequest
 from anyscale_k8s_cli.sandbox.aws.s3 import S3Rules
@@ -61,6 +62,9 @@ class Front:
         with self.lock:
             try:
                 response = self._answer(request)
+            except UnsupportedPolicy as error:
+                what = f"The sandbox cannot evaluate this policy: {error}"
+                response = AwsError(501, "NotImplemented", what).response(request.protocol)
             except AwsError as error:
                 response = error.response(
                     request.protocol, head=environ["REQUEST_METHOD"] == "HEAD"

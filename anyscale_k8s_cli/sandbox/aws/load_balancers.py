@@ -24,7 +24,6 @@ from anyscale_k8s_cli.sandbox.aws.seed import (
 ANNOTATION = "service.beta.kubernetes.io/aws-load-balancer-"
 CONTROLLER_CLASS = "service.k8s.aws/nlb"
 AUTO_MODE_CLASS = "eks.amazonaws.com/nlb"
-_ADDRESS = "hostname"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,8 @@ class AwsLoadBalancers:
                 if not subnets:
                     return None
                 balancer = self._made[key] = self._make(wish, subnets)
-            return [{_ADDRESS: balancer.dns_name}]
+            balancer.tags.update(wish.tags)
+            return [{"hostname": balancer.dns_name}]
 
     async def remove(self, service: dict[str, Any]) -> None:
         """Begin to remove the Service's load balancer; missing is no error."""
@@ -142,7 +142,7 @@ class AwsLoadBalancers:
             subnets=subnets,
             own_security_group=classic or (not in_tree and not wish.annotation("security-groups")),
             classic=classic,
-            tags=self._tags(wish) | wish.tags,
+            tags=self._tags(wish),
         )
 
     def _dns_name(self, name: str, digest: str, *, internal: bool, classic: bool) -> str:

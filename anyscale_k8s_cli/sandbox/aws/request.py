@@ -132,7 +132,7 @@ class AwsRequest:
             return {}
         parser = PROTOCOL_PARSERS[self.protocol](self.operation)
         try:
-            return dict(
+            parsed = dict(
                 parser.parse(
                     {
                         "method": self.http.method,
@@ -145,7 +145,14 @@ class AwsRequest:
                 )
             )
         except (RequestParserError, ValueError) as error:
-            raise AwsError(400, "MalformedInput", str(error)) from error
+            code = "MalformedXML" if self.service == "s3" else "MalformedInput"
+            raise AwsError(400, code, str(error)) from error
+        shape = self.operation.input_shape
+        for name in shape.required_members if shape is not None else ():
+            if parsed.get(name) is None:
+                message = f"The request must contain the parameter {name}"
+                raise AwsError(400, "MissingParameter", message)
+        return parsed
 
     def recorded(self) -> Any:
         """The parameters without secrets and without bulk, fit for JSON."""

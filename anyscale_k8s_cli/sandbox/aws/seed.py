@@ -153,11 +153,15 @@ class SubnetSeed:
 
 @dataclass(frozen=True, slots=True)
 class BucketSeed:
-    """A bucket that somebody made by hand; `objects` are (key, content), oldest first."""
+    """A bucket that somebody made by hand.
+
+    `objects` are (key, content), oldest first. Without an account the bucket is in
+    the stand-in's own; another account's bucket has its name taken and stays closed.
+    """
 
     name: str
     region: str = "us-west-2"
-    account_id: str = ACCOUNT_ID
+    account_id: str | None = None
     objects: Sequence[tuple[str, bytes]] = ()
     versioned: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -55,7 +55,7 @@ def seed_cluster(account: Account, seed: EksClusterSeed) -> list[str]:
 
 
 def seed_bucket(account: Account, seed: BucketSeed) -> None:
-    owner = account if seed.account_id == account.id else Account(seed.account_id, seed.region)
+    owner = Account(seed.account_id or account.id, seed.region)
     s3 = owner.s3
     s3.create_bucket(seed.name, seed.region)
     owner.complete_bucket(seed.name, {})

@@ -63,7 +63,8 @@ class AwsStandIn:
     """Serves AWS's APIs on loopback until stopped.
 
     `issuer_keys` gives the key set of a token issuer, or None if it is not
-    known. All methods may be called from any thread once it is started.
+    known; it is called from the server's threads and must not wait for the
+    event loop. All methods may be called from any thread once it is started.
     """
 
     def __init__(
@@ -88,8 +89,8 @@ class AwsStandIn:
         await asyncio.to_thread(self._start)
 
     def _start(self) -> None:
-        from anyscale_k8s_cli.sandbox.aws.server import make_server  # noqa: PLC0415
-        from anyscale_k8s_cli.sandbox.aws.world import World  # noqa: PLC0415
+        from anyscale_k8s_cli.sandbox.aws.server import make_server
+        from anyscale_k8s_cli.sandbox.aws.world import World
 
         self._world = World(self._settings, self._issuer_keys)
         self._server = make_server(self._world.application(self._wire))
@@ -147,10 +148,13 @@ class AwsStandIn:
         return self.world.kubernetes_user(arn, cluster)
 
     def inject_irsa(
-        self, pod: Mapping[str, Any], service_account: Mapping[str, Any] | None, cluster: str
-    ) -> dict[str, Any]:
-        """The pod as EKS's webhook changes it at creation, for IRSA and for Pod Identity."""
-        return self.world.inject_identity(pod, service_account, cluster)
+        self, pod: dict[str, Any], service_account: Mapping[str, Any] | None, *, cluster: str
+    ) -> None:
+        """Change a new pod as EKS's webhook does, for IRSA and for Pod Identity.
+
+        Besides, containers get AWS_ENDPOINT_URL: in life a name server tells where AWS is.
+        """
+        self.world.admit_pod(pod, service_account, cluster)
 
     def load_balancers(self, cluster: str) -> AwsLoadBalancers:
         """What serves the cluster's Services of type LoadBalancer."""

@@ -2,12 +2,12 @@
 
 https://github.com/aws/amazon-eks-pod-identity-webhook. A service account may
 have both an annotated role and an association: both are added, and the SDKs'
-order of credentials decides for the annotated role.
+order of credentials decides for the annotated role. Pods are changed in place;
+what is there already stays as it is.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +31,8 @@ class _Token:
     variables: Mapping[str, str]
 
 
-def add_role(pod: Mapping[str, Any], role_arn: str, region: str) -> dict[str, Any]:
-    """The pod with a web identity token for STS and the variables that name role and token."""
+def add_role(pod: dict[str, Any], role_arn: str, region: str) -> None:
+    """Add a web identity token for STS and the variables that name role and token."""
     variables = {
         "AWS_STS_REGIONAL_ENDPOINTS": "regional",
         "AWS_DEFAULT_REGION": region,
@@ -40,11 +40,11 @@ def add_role(pod: Mapping[str, Any], role_arn: str, region: str) -> dict[str, An
         "AWS_ROLE_ARN": role_arn,
         "AWS_WEB_IDENTITY_TOKEN_FILE": f"{IRSA_DIRECTORY}/token",
     }
-    return _extended(pod, _Token("aws-iam-token", IRSA_DIRECTORY, "token", STS_AUDIENCE, variables))
+    _extend(pod, _Token("aws-iam-token", IRSA_DIRECTORY, "token", STS_AUDIENCE, variables))
 
 
-def add_agent(pod: Mapping[str, Any], agent_url: str, region: str) -> dict[str, Any]:
-    """The pod with a token for the agent that hands out an association's credentials."""
+def add_agent(pod: dict[str, Any], agent_url: str, region: str) -> None:
+    """Add a token for the agent that hands out an association's credentials."""
     name = "eks-pod-identity-token"
     variables = {
         "AWS_STS_REGIONAL_ENDPOINTS": "regional",
@@ -53,23 +53,31 @@ def add_agent(pod: Mapping[str, Any], agent_url: str, region: str) -> dict[str, 
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": agent_url,
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": f"{AGENT_DIRECTORY}/{name}",
     }
-    return _extended(pod, _Token(name, AGENT_DIRECTORY, name, AGENT_AUDIENCE, variables))
+    _extend(pod, _Token(name, AGENT_DIRECTORY, name, AGENT_AUDIENCE, variables))
 
 
-def _extended(pod: Mapping[str, Any], token: _Token) -> dict[str, Any]:
-    changed = copy.deepcopy(dict(pod))
-    spec = changed.setdefault("spec", {})
-    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+def add_endpoint(pod: dict[str, Any], url: str) -> None:
+    """Tell the containers where AWS is. No part of the real webhook."""
+    for container in _containers(pod):
+        _set_variables(container, {"AWS_ENDPOINT_URL": url})
+
+
+def _containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    spec = pod["spec"]
+    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+
+
+def _extend(pod: dict[str, Any], token: _Token) -> None:
+    for container in _containers(pod):
         _set_variables(container, token.variables)
         mounts = container.setdefault("volumeMounts", [])
         if all(mount.get("name") != token.volume for mount in mounts):
             mounts.append({"name": token.volume, "mountPath": token.directory, "readOnly": True})
-    volumes = spec.setdefault("volumes", [])
+    volumes = pod["spec"].setdefault("volumes", [])
     if all(volume.get("name") != token.volume for volume in volumes):
         source = {"audience": token.audience, "expirationSeconds": _SECONDS, "path": token.file}
         projected = {"defaultMode": 420, "sources": [{"serviceAccountToken": source}]}
         volumes.append({"name": token.volume, "projected": projected})
-    return changed
 
 
 def _set_variables(container: dict[str, Any], variables: Mapping[str, str]) -> None:

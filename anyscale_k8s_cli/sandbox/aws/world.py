@@ -12,8 +12,10 @@ from anyscale_k8s_cli.sandbox.aws import snapshot, tokens, webhook
 from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.agent import PodIdentityAgent
 from anyscale_k8s_cli.sandbox.aws.authorization import Authorization
+from anyscale_k8s_cli.sandbox.aws.ec2 import Ec2
 from anyscale_k8s_cli.sandbox.aws.eks import Clusters, Eks
-from anyscale_k8s_cli.sandbox.aws.elastic import Ec2, Elastic, LoadBalancerApi
+from anyscale_k8s_cli.sandbox.aws.elastic import Elastic
+from anyscale_k8s_cli.sandbox.aws.elbv2 import LoadBalancerApi
 from anyscale_k8s_cli.sandbox.aws.front import Front
 from anyscale_k8s_cli.sandbox.aws.iam import IamRules, OidcClients
 from anyscale_k8s_cli.sandbox.aws.kms import Kms
@@ -42,7 +44,8 @@ class World:
     """A started account. `host` is where it listens, known once a server has a port."""
 
     def __init__(self, settings: AwsSettings, issuer_keys: IssuerKeys) -> None:
-        accounts = {settings.account_id} | {bucket.account_id for bucket in settings.buckets}
+        owners = {bucket.account_id for bucket in settings.buckets if bucket.account_id}
+        accounts = {settings.account_id} | owners
         for account_id in accounts:
             if Account.in_use(account_id):
                 raise RuntimeError(f"this process already serves the account {account_id}")
@@ -139,21 +142,21 @@ class World:
             entry = entries.get(entity.arn) if entity is not None else None
             return (entry.username or arn, entry.groups) if entry else None
 
-    def inject_identity(
-        self, pod: Mapping[str, Any], service_account: Mapping[str, Any] | None, cluster: str
-    ) -> dict[str, Any]:
-        changed = dict(pod)
+    def admit_pod(
+        self, pod: dict[str, Any], service_account: Mapping[str, Any] | None, cluster: str
+    ) -> None:
+        webhook.add_endpoint(pod, f"http://{self.host}")
         if service_account is None:
-            return changed
+            return
+        metadata = service_account["metadata"]
         with self._lock:
             found = self.clusters.named(cluster)
-            metadata = service_account["metadata"]
             association = found.association(metadata["namespace"], metadata["name"])
         region = found.seed.region
         if association is not None:
-            changed = webhook.add_agent(changed, f"http://{self.host}{AGENT_PATH}", region)
-        role = (metadata.get("annotations") or {}).get(webhook.ROLE_ANNOTATION)
-        return webhook.add_role(changed, role, region) if role else changed
+            webhook.add_agent(pod, f"http://{self.host}{AGENT_PATH}", region)
+        if role := (metadata.get("annotations") or {}).get(webhook.ROLE_ANNOTATION):
+            webhook.add_role(pod, role, region)
 
     def load_balancers(self, cluster: str) -> AwsLoadBalancers:
         return self._load_balancers[cluster]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 from datetime import timedelta
 from typing import Any
@@ -119,6 +120,9 @@ def test_deleted_cluster_is_gone(aws: Any, refused: Any) -> None:
     aws.stand_in.delete_cluster("demo")
     with refused("ResourceNotFoundException"):
         aws.client("eks").describe_cluster(name="demo")
+    ec2 = aws.client("ec2")
+    assert ec2.describe_vpcs()["Vpcs"][0]["VpcId"] == DEMO.vpc_id
+    assert ec2.describe_security_groups()["SecurityGroups"] == []
 
 
 def test_network_of_the_cluster(aws: Any, refused: Any) -> None:
@@ -203,11 +207,18 @@ def service_account(**annotations: str) -> dict[str, Any]:
     return {"metadata": {"namespace": "ns", "name": "sa", "annotations": annotations}}
 
 
+def admitted(aws: Any, account: dict[str, Any] | None, pod: Any = POD) -> dict[str, Any]:
+    changed: dict[str, Any] = copy.deepcopy(pod)
+    aws.stand_in.inject_irsa(changed, account, cluster="demo")
+    return changed
+
+
 def test_annotated_service_account_gives_its_pods_a_role(aws: Any) -> None:
-    assert aws.stand_in.inject_irsa(POD, None, "demo") == POD
-    assert aws.stand_in.inject_irsa(POD, service_account(), "demo") == POD
+    plain = admitted(aws, service_account())
+    assert plain == admitted(aws, None)
+    assert "AWS_ROLE_ARN" not in json.dumps(plain)
     annotated = service_account(**{"eks.amazonaws.com/role-arn": NODE_ROLE})
-    pod = aws.stand_in.inject_irsa(POD, annotated, "demo")
+    pod = admitted(aws, annotated)
     (container,), (init,) = pod["spec"]["containers"], pod["spec"]["initContainers"]
     variables = {entry["name"]: entry["value"] for entry in container["env"]}
     assert variables["AWS_ROLE_ARN"] == NODE_ROLE
@@ -218,7 +229,8 @@ def test_annotated_service_account_gives_its_pods_a_role(aws: Any) -> None:
     assert {entry["name"]: entry["value"] for entry in init["env"]}["AWS_REGION"] == "us-west-2"
     source = pod["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]
     assert source["audience"] == "sts.amazonaws.com"
-    assert aws.stand_in.inject_irsa(pod, annotated, "demo") == pod
+    assert admitted(aws, annotated, pod) == pod
+    assert variables["AWS_ENDPOINT_URL"] == aws.stand_in.url
 
 
 def test_pod_identity_associations(aws: Any, refused: Any) -> None:
@@ -247,7 +259,7 @@ def test_agent_hands_out_the_credentials_of_an_association(aws: Any) -> None:
     aws.client("eks").create_pod_identity_association(
         clusterName="demo", namespace="ns", serviceAccount="sa", roleArn=pods_role(aws)
     )
-    pod = aws.stand_in.inject_irsa(POD, service_account(), "demo")
+    pod = admitted(aws, service_account())
     variables = {e["name"]: e["value"] for e in pod["spec"]["containers"][0]["env"]}
     url = variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
 

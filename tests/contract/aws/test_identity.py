@@ -383,3 +383,10 @@ def test_roles_are_found_by_path_and_providers_once(aws: Any, refused: Any) -> N
     register_issuer(aws)
     with refused("EntityAlreadyExists", "already exists"):
         register_issuer(aws)
+
+
+def test_policy_that_cannot_be_evaluated_is_no_silent_yes(aws: Any, refused: Any) -> None:
+    late = {"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}
+    aws.stand_in.set_admin_policies([policy({**allow("*"), "Condition": late})])
+    with refused("NotImplemented", "DateLessThan"):
+        aws.client("iam").list_roles()

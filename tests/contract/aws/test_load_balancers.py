@@ -9,6 +9,7 @@ import pytest
 
 from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed, LoadBalancerController
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
+from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerProvider
 
 PREFIX = "service.beta.kubernetes.io/aws-load-balancer-"
 SEEDS = (
@@ -82,7 +83,8 @@ async def test_controllers_load_balancer(aws: Any) -> None:
     assert (found["owner"], found["cost-center"]) == ("ml", "7")
     (group,) = balancer["SecurityGroups"]
     assert ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
-    assert ec2.describe_network_interfaces(Filters=[{"Name": "group-id", "Values": ["x"]}])
+    interfaces = ec2.describe_network_interfaces()["NetworkInterfaces"]
+    assert {interface["Groups"][0]["GroupId"] for interface in interfaces} == {group}
 
 
 async def test_internal_unless_said_otherwise_with_the_controller(aws: Any) -> None:
@@ -126,3 +128,8 @@ async def test_named_subnets_must_exist(aws: Any) -> None:
     assert await balancers.ensure(service(type="external", subnets=named)) is not None
     (balancer,) = aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
     assert [zone["SubnetId"] for zone in balancer["AvailabilityZones"]] == [named]
+
+
+async def test_it_is_what_the_cluster_asks_for(aws: Any) -> None:
+    provider: LoadBalancerProvider = aws.stand_in.load_balancers("controller")
+    assert await provider.ensure(service(type="external")) is not None

@@ -42,7 +42,9 @@ def test_tokens_are_not_recorded(aws: Any, refused: Any) -> None:
     token = aws.issuer.token("somebody")
     with refused("InvalidIdentityToken"):
         aws.client("sts").assume_role_with_web_identity(
-            RoleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/x", RoleSessionName="session", WebIdentityToken=token
+            RoleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/x",
+            RoleSessionName="session",
+            WebIdentityToken=token,
         )
     (call,) = aws.wire.calls()
     assert (call.operation.name, call.operation.write) == ("AssumeRoleWithWebIdentity", False)
