@@ -178,6 +178,22 @@ class SharedResource(Resource[Out]):
         """Take our mark away and leave the object."""
 
 
+class DataResource(Resource[Out]):
+    """An object that holds the user's data: deleted only when the user names it."""
+
+    @abstractmethod
+    def contents(self, observed: Observed[Out]) -> str:
+        """What would be lost, for people (`1,204 objects, 3.1 GiB`)."""
+
+    @abstractmethod
+    def forget_cluster(self, observed: Observed[Out]) -> None:
+        """Clear the cluster's UID on the object that is kept, so that it can serve again."""
+
+    @abstractmethod
+    def removal_command(self, observed: Observed[Out]) -> str:
+        """The command that would delete it."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """What is to be done with one object, and why."""
@@ -264,4 +280,5 @@ def _used_as_it_is(observed: Observed[Any], owned: Ownership) -> Decision:
         )
     if owned is Ownership.ADOPTED:
         return Decision(Change.ADOPT, owned, "you named it; it is used and never changed")
-    return Decision(Change.KEEP, owned, "already there and used as it is")
+    whose = f" ({observed.manager})" if observed.manager else ""
+    return Decision(Change.KEEP, owned, f"already there{whose} and used as it is")

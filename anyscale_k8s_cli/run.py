@@ -11,6 +11,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -32,11 +33,15 @@ class StillWaiting(Exception):
 
 @dataclass
 class Run:
-    """`deadline` is in the terms of `time.monotonic()`; None means no limit."""
+    """`deadline` is in the terms of `time.monotonic()`; None means no limit.
+
+    `resources` holds what must be closed when the command ends.
+    """
 
     listeners: tuple[Listener, ...] = ()
     deadline: float | None = None
     loop: asyncio.AbstractEventLoop | None = None
+    resources: ExitStack = field(default_factory=ExitStack, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _stop_code: errors.ErrorCode = errors.INTERRUPTED
 

@@ -1,0 +1,123 @@
+"""Opening the far ends that setup, status and teardown work with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anyscale_k8s_cli import errors, spec
+from anyscale_k8s_cli.cluster.access import ClusterAccess
+from anyscale_k8s_cli.cluster.charts import Charts
+from anyscale_k8s_cli.cluster.context import from_context
+from anyscale_k8s_cli.cluster.helm import Helm
+from anyscale_k8s_cli.cluster.helm_executable import default_cache, find_helm
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
+from anyscale_k8s_cli.cluster.release_work import HelmTools
+from anyscale_k8s_cli.controlplane.clouds import Clouds
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.operations.clouds import opened
+from anyscale_k8s_cli.operations.requests import Request
+from anyscale_k8s_cli.provider import Cluster, Provider, canonical, load
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec
+
+# Our own variables that set a spec field, on every platform.
+ENVIRONMENT = {"charts.mirror": ("ANYSCALE_K8S_CHART_MIRROR",)}
+
+
+@dataclass(frozen=True)
+class OpenCluster:
+    """A cluster that answers: what the cloud says of it, its API, its UID and nodes."""
+
+    cluster: Cluster
+    kubernetes: Kubernetes
+    uid: str
+    nodes: tuple[dict[str, Any], ...]
+
+
+def open_clouds(request: Request, run: Run) -> Clouds:
+    """The control plane of the request's user, open until the command ends."""
+    return run.resources.enter_context(opened(request, run))
+
+
+def load_spec(
+    flags: spec.Settings, file: Path | None, environment: Mapping[str, str], run: Run
+) -> tuple[LoadedSpec, Provider]:
+    """The spec and its provider. Raises `missing-input` and `invalid-spec`, offline."""
+    settings: dict[str, Any] = dict(flags)
+    document = spec.read_file(file) if file else {}
+    named = settings.get("provider") or document.get("provider")
+    if not isinstance(named, str) or not named:
+        raise errors.CliError(
+            errors.MISSING_INPUT,
+            "Missing: --provider",
+            fix="say which platform the cluster is on, such as --provider eks",
+        )
+    provider = load(named, run)
+    found = {
+        path: value
+        for path, names in {**ENVIRONMENT, **provider.environment}.items()
+        if (value := next((environment[name] for name in names if environment.get(name)), None))
+    }
+    loaded = spec.load(flags=settings, file=file, environment=found)
+    platform = loaded.spec.model_copy(update={"provider": canonical(named)})
+    provider.check_spec(platform)
+    return LoadedSpec(platform, loaded.sources), provider
+
+
+async def open_cluster(provider: Provider, wanted: CloudSpec, run: Run) -> OpenCluster:
+    """Discover the cluster and look at it; reads only."""
+
+    def look() -> OpenCluster:
+        cluster = provider.discover(wanted)
+        kubernetes = Kubernetes(_access(wanted, cluster), run)
+        uid = kubernetes.uid()
+        return OpenCluster(cluster, kubernetes, uid, tuple(kubernetes.list("v1", "Node")))
+
+    return await asyncio.to_thread(look)
+
+
+def _access(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
+    """The platform's own way in, or the context that the user named if it is the same cluster."""
+    named = wanted.cluster
+    if named.context is None and named.kubeconfig is None:
+        return cluster.access
+    access = from_context(named.context, named.kubeconfig)
+    if access.ca_pem.strip() != cluster.access.ca_pem.strip():
+        raise errors.CliError(
+            errors.OTHER_CLUSTER,
+            f"The context {named.context or 'in use'} leads to another cluster",
+            cause=f"{access.endpoint} has another certificate authority than {cluster.id}",
+            fix="name the context of that cluster, or leave --context out",
+        )
+    return access
+
+
+async def helm_tools(
+    opened_cluster: OpenCluster, wanted: CloudSpec, environment: Mapping[str, str], run: Run
+) -> HelmTools:
+    """helm, its private kubeconfig and the charts, until the command ends."""
+    executable = await find_helm(run, environment=environment)
+    kubeconfig = run.resources.enter_context(PrivateKubeconfig(opened_cluster.kubernetes.access))
+    helm = Helm(executable, kubeconfig, run, environment)
+    charts = Charts(helm, run, default_cache(), wanted.charts.mirror)
+    return HelmTools(opened_cluster.kubernetes, helm, charts, run)
+
+
+def install_of(wanted: CloudSpec, opened_cluster: OpenCluster) -> Install:
+    """Which install a spec means on a cluster."""
+    cluster = opened_cluster.cluster
+    return Install(
+        provider=wanted.provider,
+        account=cluster.account,
+        region=cluster.region,
+        cluster=cluster.id,
+        namespace=wanted.namespace,
+        cloud=wanted.name,
+        cluster_uid=opened_cluster.uid,
+        name_prefix=wanted.rules.name_prefix,
+    )
