@@ -36,15 +36,17 @@ def nodes(seed: EksClusterSeed) -> list[dict[str, Any]]:
 
     `nvidia.com/gpu` is not allocatable: a device plugin must report it first.
     """
-    return [_node(seed, group, index) for group in seed.node_groups for index in range(group.size)]
+    groups = [group for group in seed.node_groups for _ in range(group.size)]
+    return [_node(seed, group, number) for number, group in enumerate(groups)]
 
 
-def _node(seed: EksClusterSeed, group: NodeGroupSeed, index: int) -> dict[str, Any]:
+def _node(seed: EksClusterSeed, group: NodeGroupSeed, number: int) -> dict[str, Any]:
     machine = _MACHINES[group.instance_type]
-    digest = seed.digest(f"{group.name}-{index}")
-    zone = seed.zones[index % len(seed.zones)]
-    address = f"10.0.{96 + 16 * (index % 3)}.{int(digest[:2], 16)}"
-    name = f"ip-{address.replace('.', '-')}-{digest[2:6]}.{seed.region}.compute.internal"
+    digest = seed.digest(f"node-{number}")
+    zone = seed.zones[number % len(seed.zones)]
+    # In the private subnet of its zone.
+    address = f"10.0.{96 + 16 * (number % len(seed.zones))}.{10 + number}"
+    name = f"ip-{address.replace('.', '-')}.{seed.region}.compute.internal"
     return {
         "apiVersion": "v1",
         "kind": "Node",

@@ -97,7 +97,6 @@ class EksClusterSeed:
     load_balancer_never_answers: bool = False
     subnets_tagged: bool = True
     auto_mode: bool = False
-    karpenter: bool = False
     node_groups: tuple[NodeGroupSeed, ...] = (CPU_NODES, GPU_NODES)
     addons: tuple[AddonSeed, ...] = ADDONS
     access_entries: tuple[AccessEntrySeed, ...] = ()
