@@ -28,7 +28,7 @@ HANG_LIMIT = 300.0
 _KEPT_CALLS = 50_000
 # A handler that streams calls `request[STREAM_STARTED](status)` once its headers are out:
 # the call is then recorded at its start and not at its end.
-STREAM_STARTED = web.RequestKey("stream_started", Callable[[int], None])
+STREAM_STARTED: web.RequestKey[Callable[[int], None]] = web.RequestKey("stream_started")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,13 +50,13 @@ class ServiceAccountTokens:
 
     @cached_property
     def _key(self) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 (slow to import)
+        from cryptography.hazmat.primitives.asymmetric import rsa
 
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     @cached_property
     def _key_id(self) -> str:
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+        from cryptography.hazmat.primitives import serialization
 
         der = self._key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -65,7 +65,7 @@ class ServiceAccountTokens:
 
     def issuer_keys(self) -> Object:
         """The JSON Web Key Set that verifies the tokens."""
-        import jwt.algorithms  # noqa: PLC0415
+        import jwt.algorithms
 
         key = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         public = {"kty": key["kty"], "n": key["n"], "e": key["e"]}
@@ -90,7 +90,7 @@ class ServiceAccountTokens:
         pod: Object | None = None,
     ) -> tuple[str, int]:
         """A token for an account and when it expires (Unix time)."""
-        import jwt  # noqa: PLC0415
+        import jwt
 
         now = int(time.time())
         private: Object = {
@@ -116,7 +116,7 @@ class ServiceAccountTokens:
 
     def claims(self, token: str, audiences: Sequence[str] = ()) -> dict[str, Any] | None:
         """The claims of a valid token for one of the audiences (the API's own by default)."""
-        import jwt  # noqa: PLC0415
+        import jwt
 
         try:
             claims: dict[str, Any] = jwt.decode(

@@ -13,6 +13,9 @@ from anyscale_k8s_cli.sandbox.kubernetes.structural import (
 )
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
 
+# Metadata that is empty is the same as none, and not shown.
+_EMPTY: tuple[Object, list[Object]] = ({}, [])
+
 
 def decode(resource: Resource, obj: Object, write: Write) -> Object:
     """Check kind and field types, drop unknown fields; changes and returns `obj`.
@@ -32,7 +35,7 @@ def decode(resource: Resource, obj: Object, write: Write) -> Object:
         raise bad_request(message)
     # Objects are stored in one version; kinds with several do not differ in shape.
     obj["apiVersion"] = resource.api_version
-    obj["metadata"] = obj.get("metadata") or {}
+    obj["metadata"] = {k: v for k, v in (obj.get("metadata") or {}).items() if v not in _EMPTY}
     unknown = _drop_unknown(resource, obj)
     refusal = (
         f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '

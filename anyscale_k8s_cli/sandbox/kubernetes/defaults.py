@@ -43,6 +43,12 @@ def set_defaults(resource: Resource, obj: Object, old: Object | None, addresses:
             _DEFAULTS[key](obj)
 
 
+def zero_status(resource: Resource) -> Object:
+    """The status that a built-in kind is born with: its required counts, at zero."""
+    schema = resource.schema.field("status")
+    return {name: 0 for name in schema.required if schema.field(name).type == "integer"}
+
+
 def _fill(target: Object, **values: Any) -> None:
     for name, value in values.items():
         target.setdefault(name, value)
@@ -139,6 +145,17 @@ def _pod(obj: Object) -> None:
     _fill(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
     if not spec.get("serviceAccountName"):
         spec.update(serviceAccountName="default", serviceAccount="default")
+    _fill(obj.setdefault("status", {}), phase="Pending", qosClass=_quality_of_service(spec))
+
+
+def _quality_of_service(spec: Object) -> str:
+    """Guaranteed if every container has what it may use at most, BestEffort if none asks."""
+    resources = [container["resources"] for container in spec.get("containers") or ()]
+    if not any(r.get("requests") for r in resources):
+        return "BestEffort"
+    firm = all({"cpu", "memory"} <= (r.get("limits") or {}).keys() for r in resources)
+    equal = all(r.get("requests") == r.get("limits") for r in resources)
+    return "Guaranteed" if firm and equal else "Burstable"
 
 
 def _template(obj: Object) -> None:

@@ -95,6 +95,15 @@ def from_tree(tree: Mapping[str, Any], path: Path = ()) -> set[Path]:
     return {leaf for name, node in tree.items() for leaf in from_tree(node, (*path, name))}
 
 
+def is_key(path: Path) -> bool:
+    """Whether a path leads to a field by which its item is known."""
+    return (
+        len(path) > 1
+        and path[-2].startswith("k:")
+        and path[-1].removeprefix("f:") in json.loads(path[-2][2:])
+    )
+
+
 def remove(obj: Any, path: Path) -> None:
     """Take a field or an item out of an object, in place; what is not there is no error."""
     *parents, last = (element for element in path if element != PRESENCE)

@@ -10,6 +10,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.field_sets import (
     PRESENCE,
     Path,
     from_tree,
+    is_key,
     item_key,
     leaves,
     readable,
@@ -156,9 +157,10 @@ def _merge_keyed(target: list[Any], config: list[Any], schema: Schema) -> list[A
 def _prune(obj: Object, dropped: set[Path], others: list[Object], wanted: set[Path]) -> None:
     """Remove what the manager applied before and no longer does, unless another owns it."""
     kept = wanted.union(*(from_tree(entry["fieldsV1"]) for entry in others))
-    for path in sorted(dropped, key=len, reverse=True):
+    # Whole items go first: once its key is gone, an item can no longer be found.
+    for path in sorted(dropped, key=lambda path: (path[-1] != PRESENCE, -len(path))):
         holder = path[:-1] if path[-1] == PRESENCE else path
-        if not any(other[: len(holder)] == holder for other in kept):
+        if not is_key(path) and not any(other[: len(holder)] == holder for other in kept):
             remove(obj, path)
 
 

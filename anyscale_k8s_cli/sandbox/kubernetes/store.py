@@ -8,7 +8,7 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.kubernetes import errors, patching
 from anyscale_k8s_cli.sandbox.kubernetes.decoding import decode
-from anyscale_k8s_cli.sandbox.kubernetes.defaults import Addresses, set_defaults
+from anyscale_k8s_cli.sandbox.kubernetes.defaults import Addresses, set_defaults, zero_status
 from anyscale_k8s_cli.sandbox.kubernetes.objects import (
     clone,
     is_terminating,
@@ -124,6 +124,8 @@ class Store:
         metadata.update(uid=str(uuid.uuid4()), creationTimestamp=timestamp(), generation=1)
         if resource.has_status and not write.with_status:
             obj.pop("status", None)
+        if resource.has_status and not resource.crd:
+            obj.setdefault("status", zero_status(resource))
         managed = metadata.pop("managedFields", None)
         self._admit(resource, obj, None, write)
         if managed:

@@ -56,5 +56,5 @@ class Scheduler:
             reason="" if node else "Unschedulable",
             message=message,
         )
-        status = {"phase": "Pending", "qosClass": "Burstable", "conditions": conditions}
+        status = {**pod["status"], "conditions": conditions}
         self._store.set_status("pods", pod, status, "kube-scheduler")
