@@ -35,10 +35,11 @@ def logout(common: Common) -> int:
     """Forget the token that is stored on this machine."""
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.account import show_logout
-    from anyscale_k8s_cli.operations import account
-    from anyscale_k8s_cli.operations.requests import Request
 
     with Session(common, schema="anyscale-k8s/logout/v1") as session:
+        from anyscale_k8s_cli.operations import account
+        from anyscale_k8s_cli.operations.requests import Request
+
         report = account.log_out(Request(environment=session.environment))
         return session.finish(report, show_logout)
 
@@ -49,10 +50,11 @@ def show(common: Common) -> int:
     """Show who you are to Anyscale, where the token comes from, and that it works."""
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.account import show_login
-    from anyscale_k8s_cli.operations import account
-    from anyscale_k8s_cli.operations.requests import Request
 
     with Session(common, schema="anyscale-k8s/auth-show/v1") as session:
+        from anyscale_k8s_cli.operations import account
+        from anyscale_k8s_cli.operations.requests import Request
+
         request = Request(environment=session.environment)
         report = session.execute(lambda run: account.who(request, run))
         return session.finish(report.as_json(), show_login)
@@ -64,9 +66,10 @@ def fix(common: Common) -> int:
     """Let nobody but you read the file with the token."""
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.account import show_fixed
-    from anyscale_k8s_cli.operations import account
-    from anyscale_k8s_cli.operations.requests import Request
 
     with Session(common, schema="anyscale-k8s/auth-fix/v1") as session:
+        from anyscale_k8s_cli.operations import account
+        from anyscale_k8s_cli.operations.requests import Request
+
         report = account.fix(Request(environment=session.environment))
         return session.finish(report, show_fixed)

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from types import FrameType, TracebackType
@@ -33,6 +34,7 @@ T = TypeVar("T")
 
 # Seconds from the first signal until the process ends in any case; the promise is ten.
 GRACE = 8.0
+_WORKERS = 32
 _RESUME = "run the same command again to go on"
 
 
@@ -49,7 +51,8 @@ class Display(Protocol):
 class Session:
     """The life of one command, as a context.
 
-    With `--sandbox` the environment is replaced before anything reads it;
+    With `--sandbox` the environment is replaced before anything reads it, which
+    some libraries do when they are imported: commands import operations inside.
     `starts_sandbox` says whether one may be started for this command.
     """
 
@@ -61,10 +64,12 @@ class Session:
 
             attachment.attach(start=starts_sandbox)
         self.environment: Mapping[str, str] = dict(os.environ)
-        self._resources = ExitStack()
+        self._files = ExitStack()
         self._display = self._choose_display()
         listeners: tuple[Listener, ...] = (self._display, *self._file_listeners())
         self.run = Run(listeners, deadline=time.monotonic() + common.timeout)
+        # Steps wait in threads, more of them than the machine has cores.
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="step")
         self._runner = asyncio.Runner()
         self._interruption = Interruption(self.run, self._end_at_once)
 
@@ -79,10 +84,11 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         try:
+            self.run.resources.close()
             self._runner.close()
         finally:
             self._interruption.over()
-            self._resources.close()
+            self._files.close()
         expected = (errors.CliError, typer.Exit, typer.Abort, typer.TyperException)
         if isinstance(problem, Exception) and not isinstance(problem, expected):
             raise crash.told(problem, self.common.log_file) from problem
@@ -92,6 +98,7 @@ class Session:
 
         async def on_the_loop() -> T:
             self.run.loop = asyncio.get_running_loop()
+            self.run.loop.set_default_executor(self._workers)
             return await work(self.run)
 
         self._display.start()
@@ -143,7 +150,7 @@ class Session:
 
     def _opened(self, path: str, option: str) -> TextIO:
         try:
-            return self._resources.enter_context(open(path, "a", encoding="utf-8"))
+            return self._files.enter_context(open(path, "a", encoding="utf-8"))
         except OSError as problem:
             raise errors.CliError(
                 errors.USAGE, f"{option}: cannot write {path}", cause=problem.strerror or ""

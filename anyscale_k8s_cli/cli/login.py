@@ -47,11 +47,12 @@ def login(
     """
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.account import address_shower, show_login
-    from anyscale_k8s_cli.controlplane.login import DAY, NEVER
-    from anyscale_k8s_cli.operations import account
-    from anyscale_k8s_cli.operations.requests import Request
 
     with Session(common, schema=SCHEMA) as session:
+        from anyscale_k8s_cli.controlplane.login import DAY, NEVER
+        from anyscale_k8s_cli.operations import account
+        from anyscale_k8s_cli.operations.requests import Request
+
         request = Request(environment=session.environment)
         lifetime = NEVER if no_expire else expire_in_days * DAY
         show = address_shower(open_browser=not no_browser)

@@ -31,8 +31,10 @@ class Sets(NamedTuple):
     path: str
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str | float) -> float:
     """`30m`, `1h30m`, `90s`, or a bare number of seconds."""
+    if isinstance(text, float):  # Typer has the default parsed too
+        return text
     if text.isdigit() and int(text) > 0:
         return float(text)
     match = _DURATION.fullmatch(text.strip().lower())

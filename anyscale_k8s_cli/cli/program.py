@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 NAMES = ("anyscale", "anyscale-k8s")
 _GROUPS = ("auth", "cloud", "sandbox")
+_COMMANDS = (*_GROUPS, "login", "logout")
 _OWN = re.compile(r"\banyscale(?= (?:auth|cloud|login|logout|sandbox)\b)")
 
 
@@ -30,11 +31,13 @@ def as_typed(text: str) -> str:
 def schema(arguments: Sequence[str]) -> str:
     """The `schema` of the JSON that these arguments lead to, also when they are wrong."""
     words = [word for word in arguments if not word.startswith("-")]
-    command = words[0] if words else "usage"
-    if command in _GROUPS and len(words) > 1:
-        command = words[1] if command == "cloud" else f"{command}-{words[1]}"
-    command = re.sub(r"[^a-z-]", "", command.lower()) or "usage"
-    return f"anyscale-k8s/{command}/v1"
+    start = next((place for place, word in enumerate(words) if word in _COMMANDS), None)
+    if start is None:
+        return "anyscale-k8s/usage/v1"
+    command, *rest = words[start:]
+    if command in _GROUPS and rest:
+        command = rest[0] if command == "cloud" else f"{command}-{rest[0]}"
+    return f"anyscale-k8s/{re.sub(r'[^a-z-]', '', command.lower()) or 'usage'}/v1"
 
 
 def output_format(arguments: Sequence[str]) -> str:

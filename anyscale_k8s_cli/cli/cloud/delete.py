@@ -67,11 +67,12 @@ def delete(
     from anyscale_k8s_cli.cli.cloud.choice import chosen
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.delete import show_deleted, show_teardown
-    from anyscale_k8s_cli.operations import teardown as operation
-    from anyscale_k8s_cli.operations.requests import DeleteRequest
 
     with Session(common, schema=SCHEMA) as session:
         prompts.require_approval(given=yes or dry_run, what="Delete")
+        from anyscale_k8s_cli.operations import teardown as operation
+        from anyscale_k8s_cli.operations.requests import DeleteRequest
+
         name, cloud_id = chosen(which, session)
         request = DeleteRequest(
             environment=session.environment,

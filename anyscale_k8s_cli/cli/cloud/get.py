@@ -21,10 +21,11 @@ def get(which: WhichCloud, common: Common) -> int:
     from anyscale_k8s_cli.cli.cloud.choice import chosen
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.clouds import show_cloud
-    from anyscale_k8s_cli.operations import clouds
-    from anyscale_k8s_cli.operations.requests import GetRequest
 
     with Session(common, schema=SCHEMA) as session:
+        from anyscale_k8s_cli.operations import clouds
+        from anyscale_k8s_cli.operations.requests import GetRequest
+
         name, cloud_id = chosen(which, session)
         request = GetRequest(environment=session.environment, name=name, cloud_id=cloud_id)
         found = session.execute(lambda run: clouds.get_cloud(request, run))

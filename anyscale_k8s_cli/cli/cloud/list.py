@@ -20,10 +20,11 @@ def list_clouds(common: Common, cloud: CloudArgument = None, name: CloudName = N
     """List your clouds, or those of one name."""
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.clouds import show_list
-    from anyscale_k8s_cli.operations import clouds
-    from anyscale_k8s_cli.operations.requests import ListRequest
 
     with Session(common, schema=SCHEMA) as session:
+        from anyscale_k8s_cli.operations import clouds
+        from anyscale_k8s_cli.operations.requests import ListRequest
+
         request = ListRequest(environment=session.environment, name=cloud or name)
         found = session.execute(lambda run: clouds.list_clouds(request, run))
         return session.finish(found.as_json(), show_list)

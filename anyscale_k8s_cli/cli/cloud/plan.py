@@ -45,10 +45,11 @@ def plan(
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.plan import changes, show_plan
     from anyscale_k8s_cli.errors import ExitCode
-    from anyscale_k8s_cli.operations import setup as operation
 
     with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
         request = setup_request(spec, more, session, may_ask=True)
+        from anyscale_k8s_cli.operations import setup as operation
+
         made = session.execute(lambda run: operation.plan(request, run))
         if out is not None:
             made.save(out)

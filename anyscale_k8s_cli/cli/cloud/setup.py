@@ -46,13 +46,14 @@ def setup(
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.plan import changes, show_plan
     from anyscale_k8s_cli.cli.render.setup import show_setup
-    from anyscale_k8s_cli.operations import setup as operation
 
     with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
         prompts.require_approval(given=yes or dry_run, what="Setup")
         request = setup_request(spec, more, session, may_ask=not yes, saved_plan=plan)
+        from anyscale_k8s_cli.operations import setup as operation
+
         made = session.execute(lambda run: operation.plan(request, run))
-        document = made.as_json()
+        document = {**made.as_json(), "schema": SCHEMA}
         if dry_run or document.get("error"):
             return session.finish(document, lambda shown, to: show_plan(shown, made.header, to))
         session.narrate(document, lambda shown, to: show_plan(shown, made.header, to))

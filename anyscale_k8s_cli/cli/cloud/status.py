@@ -26,10 +26,11 @@ def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.status import show_status
     from anyscale_k8s_cli.errors import ExitCode
-    from anyscale_k8s_cli.operations import status as operation
-    from anyscale_k8s_cli.operations.requests import StatusRequest
 
     with Session(common, schema=SCHEMA) as session:
+        from anyscale_k8s_cli.operations import status as operation
+        from anyscale_k8s_cli.operations.requests import StatusRequest
+
         name, cloud_id = chosen(which, session)
         request = StatusRequest(
             environment=session.environment,

@@ -38,25 +38,22 @@ class LiveTree:
         self._lock = threading.RLock()
         self._frames = _FRAMES if consoles.encodes(console.file, _FRAMES) else _PLAIN_FRAMES
         self._live: Live | None = None
+        self._ready = False
 
     def start(self) -> None:
-        """Begin to draw; what was drawn before stays above."""
+        """Draw from the first event on; what was drawn before stays above."""
         with self._lock:
             self._progress = Progress()
-        self._live = Live(
-            console=self._console,
-            get_renderable=self.tree,
-            refresh_per_second=_FRAMES_A_SECOND,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
+            self._ready = True
 
     def stop(self) -> None:
         """Draw a last time and leave the terminal as it was."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        with self._lock:
+            self._ready = False
+            self._progress.close(self._clock())
+            live, self._live = self._live, None
+        if live is not None:
+            live.stop()
 
     def __call__(self, event: events.Event) -> None:
         line = self._said(event)
@@ -64,6 +61,19 @@ class LiveTree:
             self._console.print(line, soft_wrap=True)
         with self._lock:
             self._progress.take(event)
+            if self._ready and self._live is None and self._progress.phases:
+                self._live = self._started()
+
+    def _started(self) -> Live:
+        live = Live(
+            console=self._console,
+            get_renderable=self.tree,
+            refresh_per_second=_FRAMES_A_SECOND,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        live.start()
+        return live
 
     def tree(self) -> Group:
         """The tree as it is now."""
@@ -94,7 +104,7 @@ class LiveTree:
             head = Text.assemble((self._frame(now), "cyan"), " ", (phase.title, "bold"))
             head.append(f"  {duration(max(0.0, now - phase.since))}", "dim")
         else:
-            mark = RESULTS["failed" if phase.in_state("failed") else "done"]
+            mark = RESULTS["failed" if phase.broken or phase.in_state("failed") else "done"]
             head = Text.assemble((mark.symbol, mark.style), " ", phase.title)
             head.append(f"  {duration(phase.seconds)}", "dim")
         head.append(_counts(phase), "dim")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import table
-from anyscale_k8s_cli.cli.render.style import CHANGES, UNKNOWN, counted
+from anyscale_k8s_cli.cli.render.style import CHANGES, STATUSES, UNKNOWN, counted
 
 _WRITES = ("create", "update", "delete")
 _WORD_WIDTH = 6
@@ -35,6 +35,7 @@ def show_plan(document: Mapping[str, Any], header: Mapping[str, Any], console: C
         for item in document["resources"]
     ]
     table.objects(console, rows, word_width=_WORD_WIDTH)
+    _show_findings(document.get("checks") or [], console)
     console.print()
     console.print(Text(summary(document["summary"]), style="bold"))
 
@@ -54,7 +55,7 @@ def show_header(header: Mapping[str, Any], console: Console) -> None:
             ("cluster UID", table.text_of(header.get("cluster_uid"))),
             ("namespace", table.text_of(header.get("namespace"))),
             ("exposure", _exposure(header)),
-            ("environment", _from_environment(header.get("sources") or {})),
+            ("settings", _from_environment(header.get("sources") or {})),
         ],
     )
 
@@ -76,6 +77,24 @@ def summary(counts: Mapping[str, int]) -> str:
 def changes(counts: Mapping[str, int]) -> int:
     """How many objects the plan would write."""
     return sum(counts.get(name, 0) for name in _WRITES)
+
+
+def _show_findings(checks: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """The checks that did not pass; waived ones stay visible."""
+    rows = [
+        (
+            STATUSES.get(item["status"], UNKNOWN),
+            item["status"],
+            item["title"],
+            item.get("detail") or "",
+            item.get("fix") or "",
+        )
+        for item in checks
+        if item["status"] != "pass"
+    ]
+    if rows:
+        table.heading(console, "Checks")
+        table.objects(console, rows, word_width=7)
 
 
 def _exposure(header: Mapping[str, Any]) -> Text | None:

@@ -27,13 +27,14 @@ class Step:
 
 @dataclass
 class Phase:
-    """A part of the command; `seconds` is None while it goes on."""
+    """A part of the command; `seconds` is None while it goes on, `broken` if it never ended."""
 
     name: str
     title: str
     since: float
     seconds: float | None = None
     waiting: str = ""
+    broken: bool = False
     steps: dict[str, Step] = field(default_factory=dict)
     checks: Counter[str] = field(default_factory=Counter)
 
@@ -78,6 +79,12 @@ class Progress:
                 self._phase(event.at).checks[event.status] += 1
             case _:
                 pass
+
+    def close(self, at: float) -> None:
+        """No more events will come: what has not finished never will."""
+        for phase in self.phases:
+            if phase.seconds is None:
+                phase.seconds, phase.waiting, phase.broken = max(0.0, at - phase.since), "", True
 
     def _finish_phase(self, event: events.PhaseFinished) -> None:
         for phase in reversed(self.phases):

@@ -50,9 +50,8 @@ def _changed(document: Mapping[str, Any], console: Console) -> None:
         if item["change"] not in _WRITES and result != "failed":
             continue
         word = _DONE.get(item["change"], result) if result == "done" else result
-        reason = item.get("reason", "") if result == "failed" else ""
         where = item.get("id") or item["key"]
-        rows.append((RESULTS.get(result, UNKNOWN), word, item["title"], where, reason))
+        rows.append((RESULTS.get(result, UNKNOWN), word, item["title"], where, ""))
     if rows:
         table.heading(console, "What was done")
         table.objects(console, rows, word_width=7)

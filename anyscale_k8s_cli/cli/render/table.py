@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +14,7 @@ from anyscale_k8s_cli.cli.render.style import Mark
 
 # From here on an object fits on one line with its key and the reason.
 WIDE = 120
+_LEAST_ROOM = 20
 
 
 def heading(console: Console, text: str) -> None:
@@ -23,14 +24,16 @@ def heading(console: Console, text: str) -> None:
 
 def facts(console: Console, pairs: Iterable[tuple[str, Text | str | None]]) -> None:
     """Labels and values in two columns; pairs without a value are left out."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in pairs:
-        if value:
-            table.add_row(label, value)
-    if table.row_count:
-        console.print(Padding(table, (0, 0, 0, 2)))
+    shown = [
+        (label, Text(value) if isinstance(value, str) else value) for label, value in pairs if value
+    ]
+    width = max((len(label) for label, _ in shown), default=0)
+    room = max(_LEAST_ROOM, console.width - width - 4)
+    for label, value in shown:
+        for number, line in enumerate(value.wrap(console, room)):
+            line.rstrip()
+            start = label if number == 0 else ""
+            console.print(Text.assemble((f"  {start:<{width}}  ", "dim"), line), soft_wrap=True)
 
 
 def objects(
@@ -38,21 +41,25 @@ def objects(
 ) -> None:
     """Rows of mark, word, title, key or id, and reason.
 
-    On a narrow screen the key and the reason go on lines of their own.
+    On a narrow screen the key goes below, and the reason too if it is long.
     """
     if console.width >= WIDE:
         _wide(console, rows)
         return
-    indent = 2 + 2 + word_width + 1
     for mark, word, title, key, reason in rows:
-        line = Text.assemble("  ", (mark.symbol, mark.style), " ")
-        line.append(f"{word:<{word_width}} ", style=mark.style)
-        line.append(title)
+        line = Text.assemble("  ", (f"{mark.symbol} {word:<{word_width}} ", mark.style), title)
+        below = [key] if key and key != title else []
+        if reason and len(line) + len(reason) + 2 <= console.width:
+            line.append(f"  {reason}", "dim")
+        elif reason:
+            below.append(reason)
         console.print(line)
-        if key and key != title:
-            console.print(Padding(Text(key, style="dim", overflow="fold"), (0, 0, 0, indent)))
-        if reason:
-            console.print(Padding(Text(reason, style="dim"), (0, 0, 0, indent)))
+        for text in below:
+            _indented(console, Text(text, style="dim", overflow="fold"), by=word_width + 5)
+
+
+def _indented(console: Console, content: RenderableType, *, by: int) -> None:
+    console.print(Padding(content, (0, 0, 0, by), expand=False))
 
 
 def _wide(console: Console, rows: Sequence[tuple[Mark, str, str, str, str]]) -> None:
@@ -63,7 +70,7 @@ def _wide(console: Console, rows: Sequence[tuple[Mark, str, str, str, str]]) -> 
     table.add_column(style="dim", overflow="fold")
     for mark, word, title, key, reason in rows:
         table.add_row(Text(f"{mark.symbol} {word}", style=mark.style), title, key, reason)
-    console.print(Padding(table, (0, 0, 0, 2)))
+    _indented(console, table, by=2)
 
 
 def plain(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -1,0 +1,213 @@
+"""Reports as the operations give them, for renderers and schemas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ENDPOINT = "https://0A1B2C3D4E5F.gr7.us-west-2.eks.example.test"
+
+HEADER: dict[str, Any] = {
+    "cloud": "prod",
+    "provider": "eks",
+    "account": "123456789012",
+    "region": "us-west-2",
+    "cluster": "demo",
+    "endpoint": ENDPOINT,
+    "cluster_uid": "3f0c1a52-8a4e-4d0e-9a51-0d2b7c9f1e11",
+    "namespace": "anyscale-operator",
+    "exposure": "PUBLIC",
+    "sources": {"region": "environment", "provider": "flag", "name": "flag"},
+}
+
+ERROR: dict[str, Any] = {
+    "code": "no-address",
+    "message": "The load balancer got no address",
+    "cause": "no subnet carries the tag kubernetes.io/role/elb",
+    "evidence": ["Service envoy: EnsuringLoadBalancer", "Service envoy: SyncLoadBalancerFailed"],
+    "fix": "anyscale cloud setup --lb-subnet subnet-1 --name prod",
+    "exit_code": 3,
+}
+
+
+def resource(
+    change: str, title: str, key: str, reason: str, id: str | None = None, **more: Any
+) -> dict[str, Any]:
+    ownership = {"adopt": "adopted", "keep": "foreign", "refuse": "foreign"}.get(change, "ours")
+    return {
+        "key": key,
+        "kind": key.split("/", maxsplit=1)[0],
+        "title": title,
+        "change": change,
+        "reason": reason,
+        "ownership": ownership,
+        "id": id,
+        **more,
+    }
+
+
+def summary(**counts: int) -> dict[str, int]:
+    names = ("create", "update", "adopt", "keep", "none", "delete", "refuse")
+    return {name: counts.get(name, 0) for name in names}
+
+
+def plan() -> dict[str, Any]:
+    bucket = "aws:s3-bucket/anyscale-prod-1f3a9c2e"
+    return {
+        "schema": "anyscale-k8s/plan/v1",
+        "summary": summary(create=1, update=1, adopt=1, none=1),
+        "resources": [
+            resource("create", "S3 bucket anyscale-prod-1f3a9c2e", bucket, "does not exist"),
+            resource(
+                "adopt",
+                "IAM role operator",
+                "aws:iam-role/operator",
+                "you named it; it is used and never changed",
+                "role/operator",
+            ),
+            resource(
+                "update",
+                "Operator release",
+                "k8s:helm-release/anyscale-operator",
+                "version: '1.7.0' → '1.8.0'",
+                "anyscale-operator",
+            ),
+            resource(
+                "none",
+                "Namespace anyscale-operator",
+                "k8s:namespace/anyscale-operator",
+                "as it should be",
+                "uid-1",
+            ),
+        ],
+    }
+
+
+def setup() -> dict[str, Any]:
+    document = plan()
+    done = [
+        {**item, "id": item["id"] or "bucket-id", "result": "done", "seconds": 1.25}
+        for item in document["resources"]
+    ]
+    return {
+        **document,
+        "schema": "anyscale-k8s/setup/v1",
+        "resources": done,
+        "cloud_id": "cld_1",
+        "cloud_resource_id": "cldrsrc_1",
+        "operator_namespace": "anyscale-operator",
+        "health": "HEALTHY",
+        "seconds": 62.4,
+    }
+
+
+def failed_setup() -> dict[str, Any]:
+    document = setup()
+    document["resources"][2] |= {"result": "failed"}
+    return {**document, "health": "UNKNOWN", "error": ERROR}
+
+
+def item(title: str, key: str, reason: str, command: str = "", **more: Any) -> dict[str, Any]:
+    return {
+        "key": key,
+        "kind": key.split("/", maxsplit=1)[0],
+        "title": title,
+        "id": key.rsplit("/", maxsplit=1)[-1],
+        "ownership": "ours",
+        "reason": reason,
+        "command": command,
+        **more,
+    }
+
+
+def teardown() -> dict[str, Any]:
+    return {
+        "schema": "anyscale-k8s/delete/v1",
+        "cloud_id": "cld_1",
+        "remove": [item("IAM role", "aws:iam-role/anyscale-prod", "ours")],
+        "removed": [],
+        "kept": [
+            item(
+                "S3 bucket",
+                "aws:s3-bucket/anyscale-prod-1f3a9c2e",
+                "it holds your data (3 objects, 12 MB)",
+                "anyscale cloud delete prod --delete-bucket anyscale-prod-1f3a9c2e",
+            )
+        ],
+        "left": [],
+    }
+
+
+def deleted() -> dict[str, Any]:
+    document = teardown()
+    document["removed"] = document.pop("remove")
+    return {**document, "seconds": 4.0}
+
+
+def nothing_found() -> dict[str, Any]:
+    return {
+        "schema": "anyscale-k8s/delete/v1",
+        "remove": [],
+        "removed": [],
+        "kept": [],
+        "left": [],
+        "searched": ["Anyscale: clouds named prod", "eks: account 123456789012, us-west-2"],
+        "unsearched": ["gke: no credentials"],
+    }
+
+
+def unhealthy() -> dict[str, Any]:
+    return {
+        "schema": "anyscale-k8s/status/v1",
+        "cloud": "prod",
+        "cloud_id": "cld_1",
+        "cloud_resource_id": "cldrsrc_1",
+        "health": "DISCONNECTED",
+        "checks": [
+            {"code": "registered", "title": "Registered", "status": "pass", "detail": "cldrsrc_1"},
+            {
+                "code": "operator-running",
+                "title": "The operator runs",
+                "status": "fail",
+                "detail": "0 of 1 pods are ready",
+                "fix": "anyscale cloud setup --name prod",
+            },
+        ],
+        "cause": "the operator's pod cannot be scheduled: too few CPUs",
+        "command": "anyscale cloud setup --name prod",
+    }
+
+
+def clouds() -> dict[str, Any]:
+    cloud = {
+        "id": "cld_1",
+        "name": "prod",
+        "provider": "AWS",
+        "region": "us-west-2",
+        "compute_stack": "K8S",
+        "state": "ACTIVE",
+        "is_default": True,
+        "created_at": "2026-01-02T03:04:05+00:00",
+    }
+    return {"schema": "anyscale-k8s/list/v1", "clouds": [cloud]}
+
+
+def cloud() -> dict[str, Any]:
+    return {
+        "schema": "anyscale-k8s/get/v1",
+        "cloud": clouds()["clouds"][0],
+        "resources": [
+            {
+                "cloud_resource_id": "cldrsrc_1",
+                "name": "eks-1f3a9c2e",
+                "provider": "AWS",
+                "region": "us-west-2",
+                "compute_stack": "K8S",
+                "is_default": True,
+                "operator_status": "HEALTHY",
+                "operator_version": "1.8.0",
+                "reported_at": "2026-01-02T03:05:05+00:00",
+                "object_storage": {"bucket_name": "s3://anyscale-prod-1f3a9c2e"},
+                "kubernetes_config": {"zones": ["us-west-2a", "us-west-2b"]},
+            }
+        ],
+    }
