@@ -67,15 +67,16 @@ class Charts:
         """A chart of the table, in its pinned version unless another is named.
 
         `source` is the user's own place for it: a folder, an archive, `oci://…`
-        or the URL of an archive. Raises `chart-unavailable`; `not-found` for a
-        folder or file that is not there.
+        or the URL of an archive, which is taken to stay the same. Raises
+        `chart-unavailable`; `not-found` for a folder or file that is not there.
         """
         pin = self._pinned[name]
         wanted = version or pin.version
         if source is not None and not _is_remote(source):
             return await asyncio.to_thread(_local, Path(source), name)
         if source is not None:
-            return await self._cached(name, source, version, "", None)
+            tag = wanted if source.startswith("oci://") else None
+            return await self._cached(name, source, tag, "", None)
         digest = pin.sha256 if wanted == pin.version else None
         repository = self.mirror or pin.repository
         if repository.startswith("oci://"):

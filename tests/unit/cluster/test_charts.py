@@ -173,6 +173,16 @@ class TestTheUsersOwnChart:
         await charts.fetch(NAME, "2.0.0", f"oci://mine.example/{NAME}")
         assert repository.asked == [(f"oci://mine.example/{NAME}", "2.0.0", "")]
 
+    async def test_a_reference_without_a_version_means_the_pinned_one(
+        self, charts: Charts, repository: Repository
+    ) -> None:
+        await charts.fetch(NAME, source=f"oci://mine.example/{NAME}")
+        assert repository.asked[0][1] == pins().charts[NAME].version
+
+    async def test_the_url_of_an_archive(self, charts: Charts, repository: Repository) -> None:
+        await charts.fetch(NAME, source="https://mine.example/mine.tgz")
+        assert repository.asked == [("https://mine.example/mine.tgz", None, "")]
+
     async def test_nothing_there(self, charts: Charts, tmp_path: Path) -> None:
         with pytest.raises(errors.CliError) as caught:
             await charts.fetch(NAME, source=str(tmp_path / "no"))
