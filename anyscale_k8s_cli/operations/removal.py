@@ -1,0 +1,103 @@
+"""What becomes of one object in a teardown: removed, kept and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.plan import PlannedChange
+from anyscale_k8s_cli.resource import (
+    Change,
+    DataResource,
+    Decision,
+    Observed,
+    Ownership,
+    Resource,
+    Rights,
+    SharedResource,
+    ownership,
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that stays on purpose, with the command that would remove it."""
+
+    key: str
+    kind: str
+    title: str
+    id: str | None
+    ownership: str
+    reason: str
+    command: str | None = None
+
+    @classmethod
+    def of(cls, item: PlannedChange) -> Kept:
+        resource, observed = item.resource, item.observed
+        command = None
+        if isinstance(resource, DataResource) and observed is not None:
+            command = resource.removal_command(observed)
+        return cls(
+            key=resource.key,
+            kind=resource.kind,
+            title=resource.title,
+            id=observed.id if observed else None,
+            ownership=item.decision.ownership.value,
+            reason=item.decision.reason,
+            command=command,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def decide_removal(
+    resource: Resource[Any], observed: Observed[Any], rights: Rights, data_named: str | None
+) -> Decision:
+    """Only what is ours, and the last use of what is shared, is removed."""
+    owned = ownership(resource, observed, rights)
+    if owned in (Ownership.FOREIGN, Ownership.ADOPTED):
+        whose = observed.manager or "not made by this tool"
+        return Decision(Change.KEEP, owned, f"used as it was found: {whose}")
+    if isinstance(resource, SharedResource):
+        return _shared(resource, observed)
+    if isinstance(resource, DataResource):
+        return _data(resource, observed, owned, data_named)
+    return Decision(Change.DELETE, owned, "made by this install")
+
+
+def _shared(resource: SharedResource[Any], observed: Observed[Any]) -> Decision:
+    others = sorted(observed.marks - {resource.install.mark})
+    if others:
+        names = ", ".join(mark.rpartition("user-")[2] for mark in others)
+        return Decision(Change.KEEP, Ownership.SHARED, f"still used by install {names}")
+    users = resource.others(observed)
+    if users:
+        return Decision(Change.KEEP, Ownership.SHARED, f"still used by {users}")
+    return Decision(Change.DELETE, Ownership.SHARED, "made by this tool and no longer used")
+
+
+def _data(
+    resource: DataResource[Any], observed: Observed[Any], owned: Ownership, named: str | None
+) -> Decision:
+    name = resource.key.partition("/")[2]
+    contents = resource.contents(observed)
+    if named == name:
+        return Decision(Change.DELETE, owned, f"named by --delete-bucket; {contents}")
+    return Decision(Change.KEEP, owned, f"holds your data ({contents})")
+
+
+def leave_in_peace(item: PlannedChange) -> None:
+    """Take our marks off an object that is kept."""
+    resource, observed = item.resource, item.observed
+    if observed is None or item.change is not Change.KEEP:
+        return
+    if isinstance(resource, SharedResource) and resource.install.mark in observed.marks:
+        resource.unmark(observed)
+    if isinstance(resource, DataResource) and _has_uid(observed.owner):
+        resource.forget_cluster(observed)
+
+
+def _has_uid(owner: Install | None) -> bool:
+    return owner is not None and owner.cluster_uid != ""

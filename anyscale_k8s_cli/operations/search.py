@@ -1,0 +1,203 @@
+"""Which installs a name means: by the registration, by locators, by the cluster's ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.controlplane.clouds import Clouds
+from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
+from anyscale_k8s_cli.operations.requests import DeleteRequest
+from anyscale_k8s_cli.provider import Provider, Scope, available, load
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One resource of a cloud's record, whose name says whose it is (`eks-1f3a9c2e`)."""
+
+    cloud: Cloud
+    resource: DecoratedCloudResource
+
+    @property
+    def provider(self) -> str:
+        return self.resource.name.rpartition("-")[0]
+
+    @property
+    def install_id(self) -> str:
+        return self.resource.name.rpartition("-")[2]
+
+
+@dataclass(frozen=True)
+class FoundInstall:
+    """An install, its provider, and its registration while there is one."""
+
+    install: Install
+    provider: Provider
+    registered: Registered | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found under a name, and where it was looked for (lines for people)."""
+
+    name: str
+    clouds: tuple[Cloud, ...]
+    installs: tuple[FoundInstall, ...]
+    searched: tuple[str, ...]
+    unsearched: tuple[str, ...]
+
+
+class Searcher:
+    """Looks for one cloud in every place that could know it."""
+
+    def __init__(self, request: DeleteRequest, clouds: Clouds, run: Run) -> None:
+        self._request = request
+        self._clouds = clouds
+        self._run = run
+        self._searched: list[str] = []
+        self._unsearched: list[str] = []
+
+    def find(self) -> Findings:
+        """Raises `cloud-ambiguous` when several installs fit and nothing narrows them."""
+        clouds = self._listed_clouds()
+        name = self._request.name or (clouds[0].name if clouds else "")
+        registered = self._registrations(clouds)
+        self._searched.append(f"the control plane {self._clouds.plane.host}")
+        found: dict[str, FoundInstall] = {}
+        for provider in self._providers(registered):
+            for install in self._installs(provider, name, registered):
+                if self._fits(install):
+                    entry = registered.get(install.id)
+                    found[install.id] = FoundInstall(install, provider, entry)
+        return Findings(
+            name,
+            tuple(clouds),
+            self._one_cluster(list(found.values())),
+            tuple(self._searched),
+            tuple(self._unsearched),
+        )
+
+    def _listed_clouds(self) -> list[Cloud]:
+        request = self._request
+        if request.cloud_id:
+            cloud = self._clouds.get_cloud(request.cloud_id)
+            return [cloud] if cloud else []
+        return self._clouds.find_clouds(request.name or "")
+
+    def _registrations(self, clouds: Sequence[Cloud]) -> dict[str, Registered]:
+        known = set(available())
+        entries = (
+            Registered(cloud, resource)
+            for cloud in clouds
+            for resource in self._clouds.list_resources(cloud.id)
+        )
+        return {entry.install_id: entry for entry in entries if entry.provider in known}
+
+    def _providers(self, registered: dict[str, Registered]) -> list[Provider]:
+        if self._request.provider:
+            return [load(self._request.provider, self._run)]
+        names = sorted({entry.provider for entry in registered.values()}) or available()
+        providers = []
+        for name in names:
+            try:
+                providers.append(load(name, self._run))
+            except errors.CliError as problem:
+                self._unsearched.append(f"{name}: {problem}")
+        return providers
+
+    def _installs(
+        self, provider: Provider, name: str, registered: dict[str, Registered]
+    ) -> list[Install]:
+        regions = {
+            entry.resource.region
+            for entry in registered.values()
+            if entry.provider == provider.name and entry.resource.region
+        }
+        region = self._request.region or (regions.pop() if len(regions) == 1 else None)
+        scope = self._scope(region)
+        installs: list[Install] = []
+        try:
+            search = provider.search(scope, name)
+        except errors.CliError as problem:
+            # Without credentials a platform cannot be searched; that is told.
+            self._unsearched.append(f"{provider.name}: {problem}")
+        else:
+            installs += search.installs
+            self._searched += search.searched
+            self._unsearched += search.unsearched
+        if not installs and self._request.cluster_name and region:
+            installs += self._in_cluster(provider, name, region)
+        return installs
+
+    def _scope(self, region: str | None) -> Scope:
+        return Scope(
+            account=self._request.account_id,
+            region=region,
+            cluster=self._request.cluster_name,
+            aws_profile=self._request.aws_profile,
+        )
+
+    def _in_cluster(self, provider: Provider, name: str, region: str) -> list[Install]:
+        """Ask the named cluster for ledgers, and compute what would be there by its name."""
+        request = self._request
+        spec = CloudSpec.model_validate(
+            {
+                "provider": provider.name,
+                "name": name,
+                "region": region,
+                "cluster": {"name": request.cluster_name},
+                "account": {"id": request.account_id},
+                "credentials": {"aws_profile": request.aws_profile},
+                **({"namespace": request.namespace} if request.namespace else {}),
+            }
+        )
+        cluster = provider.discover(spec)
+        kubernetes = Kubernetes(cluster.access, self._run)
+        self._searched.append(f"the cluster {cluster.id}")
+        installs = [
+            content.install
+            for item in kubernetes.list(
+                "v1", "ConfigMap", field_selector=f"metadata.name={LEDGER_NAME}"
+            )
+            if (content := read_ledger(kubernetes, item["metadata"]["namespace"])) is not None
+            and content.install.cloud == name
+        ]
+        computed = Install(
+            provider=provider.name,
+            account=cluster.account,
+            region=cluster.region,
+            cluster=cluster.id,
+            namespace=spec.namespace,
+            cloud=name,
+            cluster_uid=kubernetes.uid(),
+        )
+        return installs or [computed]
+
+    def _fits(self, install: Install) -> bool:
+        request = self._request
+        if request.namespace and install.namespace != request.namespace:
+            return False
+        if request.account_id and install.account != request.account_id:
+            return False
+        if request.region and install.region != request.region:
+            return False
+        named = request.cluster_name
+        return not named or install.cluster == named or install.cluster.endswith(f"/{named}")
+
+    def _one_cluster(self, found: list[FoundInstall]) -> tuple[FoundInstall, ...]:
+        if len(found) > 1:
+            raise errors.CliError(
+                errors.CLOUD_AMBIGUOUS,
+                f"{self._request.name or self._request.cloud_id} is on {len(found)} clusters",
+                evidence=tuple(
+                    f"{item.install.cluster} namespace {item.install.namespace}" for item in found
+                ),
+                fix="say which with --cluster-name, --region or --namespace",
+            )
+        return tuple(found)

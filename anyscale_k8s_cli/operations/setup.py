@@ -1,0 +1,410 @@
+"""Plan and setup: read the world, compute the difference, do it, prove it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from anyscale_k8s_cli import apply as engine
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
+from anyscale_k8s_cli.addons.values_file import check_writable, write_values
+from anyscale_k8s_cli.checks import Report, Status, run_checks
+from anyscale_k8s_cli.checks.cluster import cluster_checks
+from anyscale_k8s_cli.controlplane.clouds import Clouds
+from anyscale_k8s_cli.controlplane.origin import cors_origin, user_data_domain
+from anyscale_k8s_cli.events import PhaseFinished, PhaseStarted
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.ledger import Ledger, read_ledger
+from anyscale_k8s_cli.lock import InstallLock
+from anyscale_k8s_cli.operations.health import (
+    HEALTHY,
+    REPORT_INTERVAL,
+    UNKNOWN,
+    Health,
+    prove_storage,
+    wait_healthy,
+)
+from anyscale_k8s_cli.operations.requests import SetupRequest
+from anyscale_k8s_cli.operations.workbench import (
+    OpenCluster,
+    helm_tools,
+    install_of,
+    load_spec,
+    open_clouds,
+    open_cluster,
+)
+from anyscale_k8s_cli.plan import Plan, PlannedChange, SavedPlan, compute
+from anyscale_k8s_cli.provider import CloudSide, Provider
+from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource, Registration
+from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource, Rights
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec, flags_by_path
+
+PLAN_SCHEMA = "anyscale-k8s/plan/v1"
+SETUP_SCHEMA = "anyscale-k8s/setup/v1"
+
+
+@contextmanager
+def phase(run: Run, name: str, title: str) -> Iterator[None]:
+    """Report a part of the command."""
+    run.emit(PhaseStarted(phase=name, title=title))
+    started = time.monotonic()
+    yield
+    run.emit(PhaseFinished(phase=name, seconds=time.monotonic() - started))
+
+
+@dataclass(frozen=True)
+class Side:
+    """Everything that should be: the cloud's objects, the registration, the cluster's."""
+
+    cloud: CloudSide
+    record: RegisteredCloud
+    registration: RegisteredResource
+    cluster: ClusterSide
+
+    @property
+    def resources(self) -> tuple[Resource[Any], ...]:
+        return (
+            *self.cloud.resources,
+            self.record,
+            self.registration,
+            *self.cluster.resources,
+        )
+
+
+@dataclass(frozen=True)
+class SetupPlan:
+    """A plan, with all that is needed to make it true."""
+
+    request: SetupRequest
+    loaded: LoadedSpec
+    install: Install
+    opened: OpenCluster
+    clouds: Clouds
+    side: Side
+    plan: Plan
+    preflight: Report
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def spec(self) -> CloudSpec:
+        return self.loaded.spec
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Whose account, which cluster, how exposed: shown before the first write."""
+        cluster = self.opened.cluster
+        return {
+            "cloud": self.install.cloud,
+            "provider": self.install.provider,
+            "account": cluster.account,
+            "region": cluster.region,
+            "cluster": cluster.name,
+            "endpoint": cluster.access.endpoint,
+            "cluster_uid": self.opened.uid,
+            "namespace": self.install.namespace,
+            "exposure": "PUBLIC" if self.spec.network.expose == "public" else "internal",
+            "allow_cidrs": list(self.spec.network.allow_cidrs),
+            "sources": {path: source.value for path, source in self.loaded.sources.items()},
+        }
+
+    @property
+    def problem(self) -> errors.CliError | None:
+        """Why the plan must not be applied, if it must not."""
+        try:
+            self.preflight.raise_for_failure()
+            self.plan.raise_for_refusals()
+            _check_same_cluster(self)
+        except errors.CliError as problem:
+            return problem
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        document = {
+            "schema": PLAN_SCHEMA,
+            **{name: self.header[name] for name in ("cloud", "provider", "region", "cluster")},
+            "account": self.header["account"],
+            "endpoint": self.header["endpoint"],
+            "cluster_uid": self.opened.uid,
+            "install": self.install.id,
+            "summary": self.plan.summary(),
+            "resources": [item.as_json() for item in self.plan.changes],
+            "checks": [result.as_json() for result in self.preflight.results],
+        }
+        if self.problem:
+            document["error"] = self.problem.as_json()
+        return document
+
+    def save(self, path: Path) -> None:
+        """Write the plan to a file, for `setup --plan`. It holds no secrets."""
+        saved = self.spec.model_dump(mode="json", exclude_defaults=True)
+        SavedPlan.of(self.plan, self.install, saved).write(path)
+
+
+async def plan(request: SetupRequest, run: Run) -> SetupPlan:
+    """Compute what setup would do. Performs reads only."""
+    saved = SavedPlan.read(request.saved_plan) if request.saved_plan else None
+    if saved:
+        request = replace(request, flags=dict(_flat(saved.spec)))
+    loaded, provider = load_spec(request.flags, request.file, request.environment, run)
+    clouds = open_clouds(request, run)
+    with phase(run, "discover", "Looking at the cloud account and the cluster"):
+        _, opened = await asyncio.gather(
+            asyncio.to_thread(clouds.user), open_cluster(provider, loaded.spec, run)
+        )
+    install = install_of(loaded.spec, opened)
+    if request.values_file:
+        check_writable(request.values_file, install, overwrite=request.overwrite)
+    side = await _side(request, loaded.spec, provider, opened, install, clouds, run)
+    with phase(run, "plan", "Comparing what is there with what should be"):
+        ledger = await asyncio.to_thread(read_ledger, opened.kubernetes, install.namespace)
+        rights = Rights(ledger.ids if ledger and ledger.install.id == install.id else frozenset())
+        checks = (
+            *cluster_checks(loaded.spec, opened.cluster, opened.kubernetes, opened.nodes),
+            *provider.checks(loaded.spec, opened.cluster),
+        )
+        preflight, computed = await asyncio.gather(
+            run_checks(checks, run), compute(side.resources, rights, run)
+        )
+    made = SetupPlan(request, loaded, install, opened, clouds, side, computed, preflight)
+    if saved:
+        saved.check_covers(computed, install)
+    return made
+
+
+async def _side(
+    request: SetupRequest,
+    wanted: CloudSpec,
+    provider: Provider,
+    opened: OpenCluster,
+    install: Install,
+    clouds: Clouds,
+    run: Run,
+) -> Side:
+    host = clouds.plane.host
+    cloud = provider.cloud_side(wanted, opened.cluster, install, cors_origin(host))
+    adopt = request.add_to_cloud or request.cloud_id is not None
+    record = RegisteredCloud(
+        clouds,
+        install,
+        provider=provider.control_plane_name,
+        cloud_id=request.cloud_id,
+        claim=Claim.ADOPT if adopt else Claim.OWN,
+    )
+
+    def payload() -> Mapping[str, Any]:
+        storage, identity = cloud.storage.output, cloud.identity.output
+        return {
+            "object_storage": {
+                "bucket_name": storage.url,
+                "region": storage.region,
+                **({"endpoint": storage.endpoint} if storage.endpoint else {}),
+            },
+            **provider.registration(wanted, opened.cluster, storage, identity),
+        }
+
+    registration = RegisteredResource(record, install, payload, (cloud.storage, cloud.identity))
+    tools = await helm_tools(opened, wanted, request.environment, run)
+    balancer = await asyncio.to_thread(
+        provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
+    )
+    context = ClusterContext(
+        spec=wanted,
+        install=install,
+        provider=provider,
+        cluster=opened.cluster,
+        tools=tools,
+        nodes=opened.nodes,
+        control_plane_url=host,
+        user_domain=user_data_domain(host),
+        upgrade=request.upgrade,
+    )
+    inside = cluster_side(
+        context,
+        cloud_side=cloud,
+        registration=registration,
+        load_balancer=balancer,
+        load_balancer_left=lambda addresses: provider.load_balancer_left(install, addresses),
+    )
+    return Side(cloud, record, registration, inside)
+
+
+def _check_same_cluster(made: SetupPlan) -> None:
+    """Refuse when live objects of ours belong to another cluster of the same name."""
+    if made.request.replace_cluster or made.side.registration.observed is None:
+        return
+    others = [
+        item
+        for item in made.plan.changes
+        if item.observed is not None
+        and item.observed.owner is not None
+        and item.observed.owner.id == made.install.id
+        and item.observed.owner.cluster_uid not in ("", made.opened.uid)
+    ]
+    if others:
+        first = others[0].observed
+        assert first is not None and first.owner is not None  # noqa: PT018, S101
+        raise errors.CliError(
+            errors.OTHER_CLUSTER,
+            f"{made.install.cloud} is registered for another cluster of this name",
+            cause=f"{others[0].resource.title} is for the cluster with UID "
+            f"{first.owner.cluster_uid}, this one has {made.opened.uid}",
+            evidence=tuple(item.resource.key for item in others),
+            fix="if the cluster was rebuilt, add --replace-cluster; the bucket is kept",
+        )
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    whole = flags_by_path()
+    for key, value in document.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and path not in whole:
+            yield from _flat(value, f"{path}.")
+        else:
+            yield path, value
+
+
+@dataclass(frozen=True)
+class SetupReport:
+    """What setup has done; `error` is why it did not get to its end."""
+
+    made: SetupPlan
+    applied: engine.Applied | None
+    health: Health | None
+    warnings: tuple[str, ...]
+    error: errors.CliError | None
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        registration = self.made.side.registration.observed
+        record = self.made.side.record.observed
+        outcomes = self.applied.outcomes if self.applied else ()
+        document = {
+            **self.made.as_json(),
+            "schema": SETUP_SCHEMA,
+            "cloud_id": record.id if record else None,
+            "cloud_resource_id": registration.id if registration else None,
+            "operator_namespace": self.made.install.namespace,
+            "health": self.health.verdict if self.health else UNKNOWN,
+            "seconds": round(self.seconds, 1),
+            "warnings": list(self.warnings),
+        }
+        if outcomes:
+            document["resources"] = [outcome.as_json() for outcome in outcomes]
+        if self.error:
+            document["error"] = self.error.as_json()
+        return document
+
+
+async def apply(made: SetupPlan, run: Run) -> SetupReport:
+    """Make the plan true and prove it. A failure is in the report, with what was done by then."""
+    applied: engine.Applied | None = None
+    health: Health | None = None
+    warnings: list[str] = [
+        f"{result.check.title}: {result.finding.detail}"
+        for result in made.preflight.results
+        if result.finding.status in (Status.WARN, Status.UNKNOWN)
+    ]
+    error = made.problem
+    if error is None:
+        try:
+            if made.plan.writes:
+                with phase(run, "apply", "Making it so"):
+                    applied = await _apply_locked(made, run)
+                if applied.error:
+                    raise applied.error
+            with phase(run, "verify", "Asking the control plane whether it works"):
+                health = await _verify(made, run, changed=bool(made.plan.writes), notes=warnings)
+            if made.request.values_file:
+                write_values(made.request.values_file, made.side.cluster, made.install)
+        except errors.CliError as problem:
+            error = problem
+    seconds = time.monotonic() - made.started
+    return SetupReport(made, applied, health, tuple(warnings), error, seconds)
+
+
+@dataclass(frozen=True)
+class LockedLedger:
+    """The journal of an apply: the ledger, guarded by the lock."""
+
+    ledger: Ledger
+    lock: InstallLock
+
+    def guard(self) -> None:
+        self.lock.guard()
+
+    def done(self, resource: Resource[Any], observed: Observed[Any]) -> None:
+        self.ledger.done(resource, observed)
+
+    def removed(self, resource: Resource[Any]) -> None:
+        self.ledger.removed(resource)
+
+
+async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
+    """The namespace first, then the lock, then the intent, then everything."""
+    namespace = made.side.cluster.namespace
+    planned = next(item for item in made.plan.changes if item.resource is namespace)
+    ledger = Ledger(made.opened.kubernetes, made.install)
+    plan = made.plan
+    if planned.change is Change.CREATE:
+        first = await engine.forwards(Plan((planned,)), run, Unjournaled())
+        if first.error:
+            return first
+        plan = _with_result(made.plan, planned)
+    with InstallLock(made.opened.kubernetes, made.install, run) as lock:
+        await asyncio.to_thread(ledger.open, [planned, *plan.writes])
+        if planned.change is Change.CREATE and namespace.observed is not None:
+            await asyncio.to_thread(ledger.done, namespace, namespace.observed)
+        return await engine.forwards(plan, run, LockedLedger(ledger, lock))
+
+
+class Unjournaled:
+    """For the namespace itself, which the ledger needs."""
+
+    def guard(self) -> None:
+        """Nothing is held yet."""
+
+    def done(self, resource: Resource[Any], observed: Observed[Any]) -> None:
+        """It is written once there is a ledger."""
+
+    def removed(self, resource: Resource[Any]) -> None:
+        """Nothing is removed here."""
+
+
+def _with_result(plan: Plan, done: PlannedChange) -> Plan:
+    """The plan with one creation already made."""
+    observed = done.resource.observed
+    decision = Decision(Change.NONE, done.decision.ownership, "created before the lock")
+    settled = PlannedChange(done.resource, decision, observed)
+    return Plan(tuple(settled if item is done else item for item in plan.changes))
+
+
+async def _verify(made: SetupPlan, run: Run, *, changed: bool, notes: list[str]) -> Health:
+    registration: Registration = made.side.registration.output
+
+    def work() -> Health:
+        now = made.clouds.plane.server_time()
+        since = now if changed else now - 2 * REPORT_INTERVAL
+        health = wait_healthy(
+            made.clouds,
+            registration,
+            made.install.resource_name,
+            since,
+            run,
+            made.spec.timeouts.operator,
+        )
+        if changed:
+            proof = prove_storage(made.clouds, registration)
+            if not proof.supported:
+                notes.append(f"the control plane's use of the bucket is not proven: {proof.reason}")
+        return health
+
+    health = await asyncio.to_thread(work)
+    assert health.verdict == HEALTHY  # noqa: S101
+    return health

@@ -1,0 +1,442 @@
+"""Teardown: find what is ours, show it, remove it in order, prove that it is gone.
+
+The order has three parts, because what finds the rest again must go last: the
+registration and all that is in the cluster; then the ledger, the lock and the
+namespace; then what carries the locator outside the cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyscale_k8s_cli import apply as engine
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
+from anyscale_k8s_cli.controlplane.clouds import Clouds
+from anyscale_k8s_cli.controlplane.origin import user_data_domain
+from anyscale_k8s_cli.events import Notice
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.ledger import Ledger, read_ledger
+from anyscale_k8s_cli.lock import InstallLock
+from anyscale_k8s_cli.operations.removal import Kept, decide_removal, leave_in_peace
+from anyscale_k8s_cli.operations.requests import DeleteRequest
+from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
+from anyscale_k8s_cli.operations.setup import LockedLedger, Unjournaled, phase
+from anyscale_k8s_cli.operations.workbench import (
+    OpenCluster,
+    helm_tools,
+    open_clouds,
+    open_cluster,
+)
+from anyscale_k8s_cli.plan import PlannedChange, raising_first
+from anyscale_k8s_cli.provider import ClusterState, Identity, Scope, Storage
+from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
+from anyscale_k8s_cli.resource import Change, Resource, Rights
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec
+
+DELETE_SCHEMA = "anyscale-k8s/delete/v1"
+RAY_PODS = "ray-node-type"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The planned removals, by the three parts of the order."""
+
+    inside: tuple[PlannedChange, ...] = ()
+    namespace: PlannedChange | None = None
+    outside: tuple[PlannedChange, ...] = ()
+
+    @property
+    def all(self) -> tuple[PlannedChange, ...]:
+        middle = (self.namespace,) if self.namespace else ()
+        return (*self.inside, *middle, *self.outside)
+
+    @property
+    def removals(self) -> tuple[PlannedChange, ...]:
+        return tuple(item for item in self.all if item.change is Change.DELETE)
+
+
+@dataclass(frozen=True)
+class Teardown:
+    """What was found, what would be removed and what would stay."""
+
+    request: DeleteRequest
+    findings: Findings
+    clouds: Clouds
+    target: FoundInstall | None
+    parts: Parts
+    kept: tuple[Kept, ...] = ()
+    opened: OpenCluster | None = None
+    cluster_state: ClusterState = ClusterState.UNKNOWN
+    active: tuple[str, ...] = ()
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        if self.target is None:
+            return {"cloud": self.findings.name}
+        install = self.target.install
+        return {
+            "cloud": install.cloud,
+            "provider": install.provider,
+            "account": install.account,
+            "region": install.region,
+            "cluster": install.cluster,
+            "endpoint": self.opened.cluster.access.endpoint if self.opened else None,
+            "cluster_uid": self.opened.uid if self.opened else None,
+            "namespace": install.namespace,
+        }
+
+    @property
+    def problem(self) -> errors.CliError | None:
+        """Why nothing may be removed, if so."""
+        if not self.parts.removals and not self.request.ignore_not_found:
+            return errors.CliError(
+                errors.CLOUD_NOT_FOUND,
+                f"Nothing of a cloud named {self.findings.name!r} was found",
+                cause="searched: " + "; ".join(self.findings.searched),
+                evidence=tuple(f"not searched: {line}" for line in self.findings.unsearched),
+                fix="narrow or widen the search with --provider, --region and --cluster-name, "
+                "or add --ignore-not-found",
+            )
+        if self.active and not self.request.ignore_active_workloads:
+            return errors.CliError(
+                errors.ACTIVE_WORKLOADS,
+                f"{len(self.active)} Ray pods still run",
+                cause="workloads would be lost",
+                evidence=self.active[:10],
+                fix="stop them in the console, or add --ignore-active-workloads",
+            )
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """The list before anything is removed."""
+        document: dict[str, Any] = {
+            "schema": DELETE_SCHEMA,
+            **self._where(),
+            "remove": [_item(planned) for planned in self.parts.removals],
+            "removed": [],
+            "kept": [kept.as_json() for kept in self.kept],
+            "left": [],
+        }
+        if self.problem:
+            document["error"] = self.problem.as_json()
+        return document
+
+    def _where(self) -> dict[str, Any]:
+        registered = self.target.registered if self.target else None
+        return {
+            "cloud": self.findings.name,
+            "cloud_id": registered.cloud.id if registered else None,
+            "cluster_state": self.cluster_state.value,
+            "searched": list(self.findings.searched),
+            "unsearched": list(self.findings.unsearched),
+        }
+
+
+def _item(planned: PlannedChange) -> dict[str, Any]:
+    document = planned.as_json()
+    del document["change"]
+    return {**document, "command": None}
+
+
+async def find(request: DeleteRequest, run: Run) -> Teardown:
+    """Find what is ours. Performs reads only."""
+    clouds = open_clouds(request, run)
+    with phase(run, "find", "Looking for what belongs to the cloud"):
+        findings = await asyncio.to_thread(Searcher(request, clouds, run).find)
+        if not findings.installs:
+            return Teardown(request, findings, clouds, None, Parts())
+        return await _survey(request, findings, clouds, run)
+
+
+async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, run: Run) -> Teardown:
+    target = findings.installs[0]
+    install, provider = target.install, target.provider
+    state = await asyncio.to_thread(provider.cluster_state, install)
+    opened: OpenCluster | None = None
+    if state is not ClusterState.DELETED:
+        opened = await open_cluster(provider, _spec_of(request, target), run)
+        if install.cluster_uid and install.cluster_uid != opened.uid:
+            raise errors.CliError(
+                errors.OTHER_CLUSTER,
+                f"The cluster {install.cluster} is another one by now",
+                cause=f"its UID is {opened.uid}; {install.cloud} was set up on "
+                f"{install.cluster_uid}",
+                fix="run setup with --replace-cluster first, or remove the old cloud's "
+                "objects by hand",
+            )
+    record = RegisteredCloud(
+        clouds,
+        install,
+        provider=provider.control_plane_name,
+        cloud_id=target.registered.cloud.id if target.registered else None,
+        force=request.ignore_active_workloads,
+    )
+    registration = RegisteredResource(record, install, dict)
+    scope = Scope(
+        account=install.account,
+        region=install.region,
+        cluster=install.cluster,
+        aws_profile=request.aws_profile,
+    )
+    outside = await asyncio.to_thread(provider.find_owned, scope, install)
+    inside: list[Resource[Any]] = [record, registration]
+    side: ClusterSide | None = None
+    rights = Rights()
+    if opened is not None:
+        side = await _cluster_side(request, target, opened, registration, clouds, run)
+        inside += [item for item in side.resources if item is not side.namespace]
+        ledger = await asyncio.to_thread(read_ledger, opened.kubernetes, install.namespace)
+        if ledger is not None and ledger.install.id == install.id:
+            rights = Rights(ledger.ids)
+    planned = await _decide(
+        [*inside, *([side.namespace] if side else []), *outside], rights, request
+    )
+    parts = Parts(
+        tuple(planned[item] for item in inside if item in planned),
+        planned.get(side.namespace) if side else None,
+        tuple(planned[item] for item in outside if item in planned),
+    )
+    kept = (*_kept(parts), *_brought(target, parts))
+    active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
+    return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
+
+
+def _spec_of(request: DeleteRequest, target: FoundInstall) -> CloudSpec:
+    spec = target.provider.locate(target.install)
+    if request.aws_profile:
+        credentials = spec.credentials.model_copy(update={"aws_profile": request.aws_profile})
+        spec = spec.model_copy(update={"credentials": credentials})
+    return spec
+
+
+async def _cluster_side(
+    request: DeleteRequest,
+    target: FoundInstall,
+    opened: OpenCluster,
+    registration: RegisteredResource,
+    clouds: Clouds,
+    run: Run,
+) -> ClusterSide:
+    install, provider = target.install, target.provider
+    spec = _spec_of(request, target)
+    host = clouds.plane.host
+    context = ClusterContext(
+        spec=spec,
+        install=install,
+        provider=provider,
+        cluster=opened.cluster,
+        tools=await helm_tools(opened, spec, request.environment, run),
+        nodes=opened.nodes,
+        control_plane_url=host,
+        user_domain=user_data_domain(host),
+    )
+    return cluster_side(
+        context,
+        cloud_side=None,
+        registration=registration,
+        load_balancer=None,
+        load_balancer_left=lambda addresses: provider.load_balancer_left(install, addresses),
+    )
+
+
+async def _decide(
+    resources: Sequence[Resource[Any]], rights: Rights, request: DeleteRequest
+) -> dict[Resource[Any], PlannedChange]:
+    """What is there, and what becomes of it. Records are read before what is in them."""
+    planned: dict[Resource[Any], PlannedChange] = {}
+
+    def look(resource: Resource[Any]) -> PlannedChange | None:
+        observed = resource.read()
+        resource.observed = observed
+        if observed is None:
+            return None
+        return PlannedChange(
+            resource, decide_removal(resource, observed, rights, request.delete_bucket), observed
+        )
+
+    first = [item for item in resources if isinstance(item, RegisteredCloud)]
+    rest = [item for item in resources if item not in first]
+    for group in (first, rest):
+        looked = await raising_first(
+            asyncio.gather(*(asyncio.to_thread(look, item) for item in group))
+        )
+        planned |= {item.resource: item for item in looked if item is not None}
+    return planned
+
+
+def _kept(parts: Parts) -> list[Kept]:
+    return [Kept.of(item) for item in parts.all if item.change is Change.KEEP]
+
+
+def _brought(target: FoundInstall, parts: Parts) -> list[Kept]:
+    """Bucket and identity that the registration names and that are not ours: the user's own."""
+    registered = target.registered
+    if registered is None:
+        return []
+    outputs = [item.observed.output for item in parts.all if item.observed]
+    ours = {item.url for item in outputs if isinstance(item, Storage)}
+    ours |= {item.registered for item in outputs if isinstance(item, Identity)}
+    storage = registered.resource.object_storage
+    kubernetes = registered.resource.kubernetes_config
+    named = {
+        "bucket": storage.bucket_name if storage else None,
+        "identity": kubernetes.anyscale_operator_iam_identity if kubernetes else None,
+    }
+    return [
+        Kept(
+            key=f"{kind}/{value}",
+            kind=kind,
+            title=f"your own {kind}",
+            id=value,
+            ownership="adopted",
+            reason="you brought it; it is never changed or deleted",
+        )
+        for kind, value in named.items()
+        if value and value not in ours
+    ]
+
+
+def _ray_pods(opened: OpenCluster, install: Install) -> tuple[str, ...]:
+    pods = opened.kubernetes.list("v1", "Pod", install.namespace, label_selector=RAY_PODS)
+    return tuple(
+        f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        for pod in pods
+        if (pod.get("status") or {}).get("phase") in ("Pending", "Running")
+    )
+
+
+@dataclass(frozen=True)
+class DeleteReport:
+    """What is gone, what stays on purpose, and what should be gone and is not."""
+
+    teardown: Teardown
+    outcomes: tuple[engine.Outcome, ...]
+    left: tuple[PlannedChange, ...]
+    error: errors.CliError | None
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        gone = {
+            item.change.resource.key
+            for item in self.outcomes
+            if item.result == "done" and item.change.change is Change.DELETE
+        } - {item.resource.key for item in self.left}
+        planned = self.teardown.parts.removals
+        document = self.teardown.as_json()
+        document.pop("error", None)
+        document.update(
+            removed=[_item(item) for item in planned if item.resource.key in gone],
+            left=[{**_item(item), "reason": "it should be gone and is not"} for item in self.left],
+            seconds=round(self.seconds, 1),
+        )
+        del document["remove"]
+        if self.error:
+            document["error"] = self.error.as_json()
+        return document
+
+
+async def apply(teardown: Teardown, run: Run) -> DeleteReport:
+    """Remove what was found, and prove it by a fresh look."""
+    outcomes: list[engine.Outcome] = []
+    left: tuple[PlannedChange, ...] = ()
+    error = teardown.problem
+    if error is None and teardown.parts.removals:
+        run.emit(Notice(level="info", text=f"To go on if this is interrupted: {_again(teardown)}"))
+        try:
+            with phase(run, "delete", "Removing"):
+                await _remove(teardown, run, outcomes)
+            with phase(run, "proof", "Looking again whether all of it is gone"):
+                left = await _still_there(teardown)
+            error = _leftovers(left)
+        except errors.CliError as problem:
+            error = problem
+            # Not after an interruption: the person wants the prompt back.
+            if not run.stopped:
+                left = await _still_there(teardown)
+    seconds = time.monotonic() - teardown.started
+    return DeleteReport(teardown, tuple(outcomes), left, error, seconds)
+
+
+def _again(teardown: Teardown) -> str:
+    """The command that goes on by scope, without the registration."""
+    assert teardown.target is not None  # noqa: S101
+    install = teardown.target.install
+    words = [
+        "anyscale cloud delete",
+        install.cloud,
+        f"--provider {install.provider}",
+        f"--region {install.region}",
+        f"--account-id {install.account}",
+        f"--cluster-name {install.cluster.rpartition('/')[2]}",
+        f"--namespace {install.namespace}",
+    ]
+    if teardown.request.delete_bucket:
+        words.append(f"--delete-bucket {teardown.request.delete_bucket}")
+    return " ".join(words)
+
+
+async def _remove(teardown: Teardown, run: Run, outcomes: list[engine.Outcome]) -> None:
+    parts, opened, target = teardown.parts, teardown.opened, teardown.target
+    assert target is not None  # noqa: S101
+    if opened is None or parts.namespace is None:
+        # The cluster, or at least the namespace, is gone: nothing to lock and no ledger.
+        await _part(parts.inside, run, Unjournaled(), outcomes)
+    else:
+        ledger = Ledger(opened.kubernetes, target.install)
+        with InstallLock(opened.kubernetes, target.install, run) as lock:
+            await asyncio.to_thread(ledger.open, ())
+            await _part(parts.inside, run, LockedLedger(ledger, lock), outcomes)
+            await asyncio.to_thread(ledger.delete)
+            await asyncio.to_thread(lock.delete)
+        await _part((parts.namespace,), run, Unjournaled(), outcomes)
+    await _part(parts.outside, run, Unjournaled(), outcomes)
+
+
+async def _part(
+    changes: Sequence[PlannedChange],
+    run: Run,
+    journal: engine.Journal,
+    outcomes: list[engine.Outcome],
+) -> None:
+    applied = await engine.backwards(changes, run, journal)
+    outcomes += applied.outcomes
+    if applied.error:
+        raise applied.error
+    for item in changes:
+        await asyncio.to_thread(leave_in_peace, item)
+
+
+async def _still_there(teardown: Teardown) -> tuple[PlannedChange, ...]:
+    """Read everything that was to be removed once more."""
+
+    removals = [
+        item for item in teardown.parts.removals if not isinstance(item.resource, RegisteredCloud)
+    ]
+    records = [item for item in teardown.parts.removals if item not in removals]
+    left: list[PlannedChange] = []
+    for group in (records, removals):
+        for item in group:
+            # A fresh look: what is inside a record is read from the record.
+            item.resource.observed = await asyncio.to_thread(item.resource.read)
+            if item.resource.observed is not None:
+                left.append(item)
+    return tuple(left)
+
+
+def _leftovers(left: Sequence[PlannedChange]) -> errors.CliError | None:
+    if not left:
+        return None
+    return errors.CliError(
+        errors.LEFTOVERS,
+        f"{len(left)} objects should be gone and are not",
+        cause=left[0].resource.title,
+        evidence=tuple(item.resource.key for item in left),
+        fix="run the same command again; it goes on with what is left",
+    )
