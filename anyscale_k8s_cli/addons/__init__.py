@@ -1,0 +1,99 @@
+"""What every provider installs in a cluster: namespace, gateway, GPU plugin, operator.
+
+Belongs here: which objects and releases an install consists of, and how they
+depend on each other. Does not belong here: how objects and releases are handled
+in general (`cluster/`), and anything that holds on one platform only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anyscale_k8s_cli.addons import gateway_controller as controller
+from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.gateway import (
+    Gateway,
+    LoadBalancersLeft,
+    envoy_proxy,
+    gateway_class,
+)
+from anyscale_k8s_cli.addons.gateway_definitions import envoy_definitions, gateway_api_definitions
+from anyscale_k8s_cli.addons.gpu import GpuPool, device_plugins, gpu_plugin, survey
+from anyscale_k8s_cli.addons.operator import operator_release, service_account
+from anyscale_k8s_cli.cluster.namespaces import Namespace
+from anyscale_k8s_cli.cluster.objects import KubernetesObject
+from anyscale_k8s_cli.cluster.releases import HelmRelease
+from anyscale_k8s_cli.provider import CloudSide, LoadBalancer
+from anyscale_k8s_cli.registration import Registration
+from anyscale_k8s_cli.resource import Resource
+
+__all__ = ["ClusterContext", "ClusterSide", "cluster_side"]
+
+
+@dataclass(frozen=True)
+class ClusterSide:
+    """All resources in the cluster, and those that callers ask for by name.
+
+    `gpu_pools` are what was found, for people.
+    """
+
+    resources: tuple[Resource[Any], ...]
+    namespace: Namespace
+    gateway: Gateway
+    service_account: KubernetesObject
+    operator: HelmRelease
+    gpu_pools: tuple[GpuPool, ...]
+
+
+def cluster_side(
+    context: ClusterContext,
+    cloud_side: CloudSide | None,
+    registration: Resource[Registration],
+    load_balancer: LoadBalancer | None,
+    load_balancers_left: LoadBalancersLeft,
+) -> ClusterSide:
+    """What should be in the cluster, wired by needs. Reads only (for GPU plugins).
+
+    For teardown `cloud_side` and `load_balancer` may be None and the outputs of
+    `registration` unknown: reading and deleting need none of them.
+    """
+    namespace = Namespace(context.surroundings, context.install.namespace, privileged=True)
+    pools = _gpu_pools(context)
+    gpu = gpu_plugin(context, pools)
+    ways, its_class = _ways_in(context, namespace, load_balancer)
+    gateway = Gateway(
+        context, registration, load_balancer, load_balancers_left, needs=(namespace, its_class)
+    )
+    account = service_account(context, cloud_side, needs=(namespace,))
+    operator = operator_release(
+        context, cloud_side, registration, gateway, needs=(namespace, account)
+    )
+    resources = (namespace, *gpu, *ways, its_class, gateway, account, operator)
+    return ClusterSide(resources, namespace, gateway, account, operator, pools)
+
+
+def _ways_in(
+    context: ClusterContext, namespace: Namespace, load_balancer: LoadBalancer | None
+) -> tuple[Sequence[Resource[Any]], KubernetesObject]:
+    """All that the Gateway stands on, and its class: nothing of it waits for the registration."""
+    api, envoy = gateway_api_definitions(context), envoy_definitions(context)
+    own_place: tuple[Resource[Any], ...] = ()
+    if context.teardown or not controller.brought_by_others(context.kubernetes):
+        own_place = (Namespace(context.surroundings, controller.NAMESPACE),)
+    running = controller.gateway_controller(context, needs=(*own_place, api, envoy))
+    proxy = envoy_proxy(context, load_balancer, needs=(namespace, envoy))
+    # The controller guards a class that is in use with a finalizer, and must
+    # still run when the class goes.
+    its_class = gateway_class(context, needs=(proxy, api, running))
+    return (*own_place, api, envoy, running, proxy), its_class
+
+
+def _gpu_pools(context: ClusterContext) -> tuple[GpuPool, ...]:
+    if context.spec.gpu == "off":
+        return ()
+    pools = context.cluster.node_pools
+    found = survey(pools, context.nodes, [])
+    # Without GPUs nobody needs to look for plugins.
+    return survey(pools, context.nodes, device_plugins(context.kubernetes)) if found else ()

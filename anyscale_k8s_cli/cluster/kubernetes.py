@@ -24,6 +24,8 @@ from anyscale_k8s_cli.run import Run
 
 FIELD_MANAGER = MANAGED_BY
 PAGE = 500
+# https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 T = TypeVar("T")
 
@@ -69,23 +71,27 @@ class Kubernetes:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        metadata_only: bool = False,
     ) -> Documents:
-        """All objects of a kind, in all namespaces when none is given; none of a missing kind."""
+        """All objects of a kind, in all namespaces when none is given; none of a missing kind.
+
+        `metadata_only` asks for what may be long elsewhere: the items have nothing else.
+        """
         path = self._path(api_version, kind, namespace)
         if path is None:
             return []
         query = _selectors(label_selector, field_selector) | {"limit": str(PAGE)}
         items: Documents = []
         while True:
-            page = self._read(Request("GET", path, query)) or {}
+            accept = _METADATA_ONLY if metadata_only else "application/json"
+            page = self._read(Request("GET", path, query, accept=accept)) or {}
             items += page.get("items") or []
             following = page.get("metadata", {}).get("continue")
             if not following:
                 break
             query["continue"] = following
         for item in items:
-            item.setdefault("apiVersion", api_version)
-            item.setdefault("kind", kind)
+            item |= {"apiVersion": api_version, "kind": kind}
         return items
 
     def serves(self, api_version: str, kind: str) -> bool:

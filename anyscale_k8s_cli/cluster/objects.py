@@ -14,7 +14,7 @@ from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import FIELD_MANAGER, Kubernetes
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, Install
-from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource, Unfit
+from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource
 from anyscale_k8s_cli.run import StillWaiting
 
 INSTALL_LABEL = f"{MARK_PREFIX}/install"
@@ -72,7 +72,8 @@ class KubernetesObject(Resource[Document]):
 
     The manifest is asked for late, since it may need outputs that are not known
     yet; `reference` alone is enough to read and delete. `own_release` is a Helm
-    release of ours that takes the object over.
+    release of ours that takes the object over. `prove` shows, once the object is
+    there, that it can be used; it raises with the cause if not.
     """
 
     kind: ClassVar[str] = "k8s:object"
@@ -88,6 +89,7 @@ class KubernetesObject(Resource[Document]):
         claim: Claim = Claim.OWN,
         readiness: Readiness | None = None,
         own_release: tuple[str, str] | None = None,
+        prove: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(
             key=object_key(reference),
@@ -102,6 +104,7 @@ class KubernetesObject(Resource[Document]):
         self._manifest = manifest
         self._readiness = readiness
         self._own_release = own_release
+        self._prove = prove
 
     def desired(self) -> Document:
         """The manifest with our marks. May raise `NotYetKnown`."""
@@ -156,6 +159,12 @@ class KubernetesObject(Resource[Document]):
         self._wait_gone(observed.id)
 
     def ready(self, observed: Observed[Document]) -> Observed[Document]:
+        reached = self._reach(observed)
+        if self._prove is not None:
+            self._prove()
+        return reached
+
+    def _reach(self, observed: Observed[Document]) -> Observed[Document]:
         readiness = self._readiness
         if readiness is None:
             return observed
@@ -177,11 +186,6 @@ class KubernetesObject(Resource[Document]):
         )
         return self._observed(found)
 
-    def unfit(self, found: Document) -> tuple[Unfit, ...]:
-        """Why an object that is not ours cannot be used as it is; nothing by itself."""
-        del found
-        return ()
-
     def _get(self) -> Document | None:
         ref = self.reference
         return self._kubernetes.get(ref.api_version, ref.kind, ref.name, ref.namespace)
@@ -199,7 +203,6 @@ class KubernetesObject(Resource[Document]):
             owner=Install.from_locator(metadata.get("annotations") or {}),
             manager=manager_of(found, self._own_release),
             settled=self._is_settled(found),
-            unfit=self.unfit(found),
         )
 
     def _is_settled(self, found: Document) -> bool:

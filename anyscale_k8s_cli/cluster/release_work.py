@@ -337,6 +337,11 @@ class ReleaseWork:
         )
 
 
+def made_by_us(record: ReleaseRecord) -> bool:
+    """Whether this tool installed the release, for whichever install."""
+    return record.labels.get(MANAGED_BY_RELEASE_LABEL) == MANAGED_BY
+
+
 def changed_values(
     found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "values"
 ) -> list[FieldChange]:

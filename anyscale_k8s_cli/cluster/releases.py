@@ -17,8 +17,8 @@ from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource
 class HelmRelease(Resource[ReleaseRecord]):
     """Ours by a label on Helm's own record.
 
-    `before_delete` is run before the release is removed; it waits for what the
-    release's program must clear away itself.
+    `before_delete` is run before the release is removed: it waits for what the
+    release's program must clear away itself. `after_delete` removes the rest.
     """
 
     kind: ClassVar[str] = "helm:release"
@@ -33,6 +33,7 @@ class HelmRelease(Resource[ReleaseRecord]):
         needs: Sequence[Resource[Any]] = (),
         explain: Callable[[str, Diagnosis | None], errors.CliError] | None = None,
         before_delete: Callable[[], None] | None = None,
+        after_delete: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(
             key=release_key(release),
@@ -44,6 +45,7 @@ class HelmRelease(Resource[ReleaseRecord]):
         self.release = release
         self._work = ReleaseWork(tools, release, install, explain)
         self._before_delete = before_delete
+        self._after_delete = after_delete
 
     def read(self) -> Observed[ReleaseRecord] | None:
         found = self._work.look()
@@ -72,6 +74,8 @@ class HelmRelease(Resource[ReleaseRecord]):
         if self._before_delete is not None:
             self._before_delete()
         self._work.uninstall(_found(observed))
+        if self._after_delete is not None:
+            self._after_delete()
 
     def ready(self, observed: Observed[ReleaseRecord]) -> Observed[ReleaseRecord]:
         return self._observed(self._work.wait(_found(observed)))

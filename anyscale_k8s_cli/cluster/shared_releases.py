@@ -10,15 +10,14 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.objects import Surroundings
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
 from anyscale_k8s_cli.cluster.release_work import (
-    MANAGED_BY_RELEASE_LABEL,
     Found,
     HelmTools,
     Release,
     ReleaseWork,
+    made_by_us,
 )
 from anyscale_k8s_cli.cluster.releases import release_key
 from anyscale_k8s_cli.cluster.uses import Used, Uses
-from anyscale_k8s_cli.install import MANAGED_BY
 from anyscale_k8s_cli.resource import (
     Claim,
     FieldChange,
@@ -84,7 +83,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
 
     def read(self) -> Observed[ReleaseRecord | None] | None:
         used, found = self._uses.look(), self._work.look()
-        if found is not None and not _made_by_us(found):
+        if found is not None and not made_by_us(found.record):
             return self._foreign(found)
         if found is None:
             incumbent = self._incumbent()
@@ -145,7 +144,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
     def _bring_up(self) -> Observed[ReleaseRecord | None]:
         """Under our claim: install or mend the release, then mark it."""
         state = SharedState(self._work.look(), self._uses.look())
-        if state.found is not None and not _made_by_us(state.found):
+        if state.found is not None and not made_by_us(state.found.record):
             self._uses.forget()
             raise errors.CliError(
                 errors.FOREIGN_OBJECT,
@@ -198,10 +197,6 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
             settled=found is not None and found.settled,
             state=state,
         )
-
-
-def _made_by_us(found: Found) -> bool:
-    return found.record.labels.get(MANAGED_BY_RELEASE_LABEL) == MANAGED_BY
 
 
 def _state(observed: Observed[ReleaseRecord | None]) -> SharedState:

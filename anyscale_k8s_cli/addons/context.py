@@ -1,0 +1,56 @@
+"""What every add-on is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from anyscale_k8s_cli.cluster.charts import Charts
+from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.cluster.helm import Helm
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.objects import Surroundings
+from anyscale_k8s_cli.cluster.release_work import HelmTools
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import Cluster, Provider
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec
+
+
+@dataclass(frozen=True)
+class ClusterContext:
+    """One install in one cluster.
+
+    `nodes` are the cluster's nodes as the API tells them. `user_domain` is the
+    domain under which the control plane publishes users' addresses. `upgrade`
+    lets versions of what is installed move. `teardown` builds whatever this
+    install may have made, needed by the spec or not.
+    """
+
+    spec: CloudSpec
+    install: Install
+    provider: Provider
+    cluster: Cluster
+    kubernetes: Kubernetes
+    helm: Helm
+    charts: Charts
+    run: Run
+    nodes: Sequence[Document]
+    control_plane_url: str
+    user_domain: str
+    upgrade: bool = False
+    teardown: bool = False
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        return Surroundings(
+            self.kubernetes,
+            self.install,
+            tags=self.spec.rules.tags,
+            deletion_seconds=self.spec.timeouts.deletion,
+        )
+
+    @cached_property
+    def tools(self) -> HelmTools:
+        return HelmTools(self.kubernetes, self.helm, self.charts, self.run)

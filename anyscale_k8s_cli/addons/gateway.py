@@ -1,0 +1,293 @@
+"""Where users come in: per install a proxy's settings, a class, and the Gateway itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.addresses import (
+    Address,
+    address_of,
+    no_address,
+    proxy_services,
+    service_addresses,
+    service_selector,
+)
+from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER
+from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
+from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject, object_key
+from anyscale_k8s_cli.cluster.removal import holding
+from anyscale_k8s_cli.provider import LoadBalancer
+from anyscale_k8s_cli.registration import Registration
+from anyscale_k8s_cli.resource import FieldChange, Observed, Resource
+from anyscale_k8s_cli.run import StillWaiting
+from anyscale_k8s_cli.templates import load_yaml
+
+GATEWAY = "gateway"
+_GATEWAY_API = "gateway.networking.k8s.io/v1"
+_ENVOY_API = "gateway.envoyproxy.io/v1alpha1"
+
+LoadBalancersLeft = Callable[[Sequence[str]], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class GatewayState:
+    """`document` is None where only the proxy's Service is left of a Gateway."""
+
+    document: Document | None
+    address: Address | None
+
+
+def envoy_proxy(
+    context: ClusterContext, load_balancer: LoadBalancer | None, needs: Sequence[Resource[Any]]
+) -> KubernetesObject:
+    """How the proxy's Service asks for its load balancer."""
+    namespace = context.install.namespace
+    return KubernetesObject(
+        context.surroundings,
+        Reference(_ENVOY_API, "EnvoyProxy", GATEWAY, namespace),
+        lambda: load_yaml(
+            "gateway/envoy-proxy.yaml",
+            {
+                "name": GATEWAY,
+                "namespace": namespace,
+                "service": service_settings(context, load_balancer),
+            },
+        ),
+        title="Proxy settings",
+        needs=needs,
+    )
+
+
+def service_settings(context: ClusterContext, load_balancer: LoadBalancer | None) -> Document:
+    """`envoyService`: what the platform needs, under what the user said."""
+    wanted = load_balancer or LoadBalancer(served_by="")
+    settings: Document = {
+        "type": "LoadBalancer",
+        "annotations": {
+            **wanted.annotations,
+            **context.spec.network.annotations,
+            # So that the Service is known for ours when its Gateway is gone already.
+            INSTALL_LABEL: context.install.id,
+        },
+    }
+    if wanted.load_balancer_class:
+        settings["loadBalancerClass"] = wanted.load_balancer_class
+    if wanted.source_ranges:
+        settings["loadBalancerSourceRanges"] = list(wanted.source_ranges)
+    return settings
+
+
+def gateway_class(context: ClusterContext, needs: Sequence[Resource[Any]]) -> KubernetesObject:
+    """A class of our own, since its parameters are ours."""
+    name = context.install.name(limit=63)
+    return KubernetesObject(
+        context.surroundings,
+        Reference(_GATEWAY_API, "GatewayClass", name),
+        lambda: load_yaml(
+            "gateway/gateway-class.yaml",
+            {
+                "name": name,
+                "controller": CONTROLLER,
+                "proxy": GATEWAY,
+                "namespace": context.install.namespace,
+            },
+        ),
+        title="Gateway class",
+        needs=needs,
+    )
+
+
+class Gateway(Resource[GatewayState]):
+    """The Gateway and, behind it, the platform's load balancer."""
+
+    kind: ClassVar[str] = "k8s:gateway"
+
+    def __init__(
+        self,
+        context: ClusterContext,
+        registration: Resource[Registration],
+        load_balancer: LoadBalancer | None,
+        load_balancers_left: LoadBalancersLeft,
+        needs: Sequence[Resource[Any]],
+    ) -> None:
+        self.reference = Reference(_GATEWAY_API, "Gateway", GATEWAY, context.install.namespace)
+        super().__init__(
+            key=object_key(self.reference),
+            title="Gateway",
+            install=context.install,
+            needs=(registration, *needs),
+        )
+        self._context = context
+        self._kubernetes = context.kubernetes
+        self._registration = registration
+        self._served_by = load_balancer.served_by if load_balancer else "its controller"
+        self._load_balancers_left = load_balancers_left
+        self._object = KubernetesObject(context.surroundings, self.reference, self._manifest)
+
+    def read(self) -> Observed[GatewayState] | None:
+        observed = self._object.read()
+        if observed is not None:
+            return self._wrapped(observed)
+        services = self._own_services()
+        if not services:
+            return None
+        # A deletion was cut off: the Gateway is gone, its load balancer is not.
+        return Observed(
+            id=services[0]["metadata"]["uid"],
+            output=GatewayState(None, None),
+            owner=self.install,
+            settled=False,
+        )
+
+    def diff(self, observed: Observed[GatewayState]) -> Sequence[FieldChange]:
+        if observed.output.document is None:
+            return [FieldChange("Gateway", "missing", "present")]
+        return self._object.diff(_unwrapped(observed, observed.output.document))
+
+    def create(self) -> Observed[GatewayState]:
+        return self._wrapped(self._object.create())
+
+    def update(
+        self, observed: Observed[GatewayState], changes: Sequence[FieldChange]
+    ) -> Observed[GatewayState]:
+        if observed.output.document is None:
+            return self.create()
+        inner = _unwrapped(observed, observed.output.document)
+        return self._wrapped(self._object.update(inner, changes))
+
+    def ready(self, observed: Observed[GatewayState]) -> Observed[GatewayState]:
+        last: list[Document | None] = [observed.output.document]
+
+        def done(found: Document | None) -> Document:
+            last[0] = found
+            if found is None:
+                raise StillWaiting("it does not exist")
+            programmed(found)
+            return found
+
+        found = self._kubernetes.watch_until(
+            self.reference,
+            done,
+            what="the Gateway's address",
+            timeout=self._context.spec.timeouts.load_balancer,
+            expired=lambda seen: no_address(
+                self._kubernetes, self.reference, last[0], seen, self._served_by
+            ),
+        )
+        return self._wrapped_document(found, observed)
+
+    def delete(self, observed: Observed[GatewayState]) -> None:
+        services = self._own_services()
+        addresses = [address for item in services for address in service_addresses(item)]
+        if observed.output.address is not None:
+            addresses.append(observed.output.address.value)
+        if observed.output.document is not None:
+            self._object.delete(_unwrapped(observed, observed.output.document))
+        self._wait_for_services()
+        self._wait_for_platform(sorted(set(addresses)))
+
+    def _manifest(self) -> Document:
+        manifest: Document = load_yaml(
+            "gateway/gateway.yaml",
+            {
+                "name": GATEWAY,
+                "namespace": self.install.namespace,
+                "gateway_class": self.install.name(limit=63),
+                "user_domain": self._context.user_domain,
+                "resource": self._registration.output.cloud_resource_id.replace("_", "-"),
+            },
+        )
+        return manifest
+
+    def _own_services(self) -> Documents:
+        return [
+            item
+            for item in proxy_services(self._kubernetes, self.reference)
+            if (item["metadata"].get("annotations") or {}).get(INSTALL_LABEL) == self.install.id
+        ]
+
+    def _wait_for_services(self) -> None:
+        left: list[Documents] = [[]]
+
+        def none(found: Documents) -> None:
+            left[0] = found
+            if found:
+                service = found[0]
+                held = "; ".join(holding(service)) or "still there"
+                raise StillWaiting(f"Service {service['metadata']['name']}: {held}")
+
+        self._kubernetes.watch_all_until(
+            "v1",
+            "Service",
+            None,
+            none,
+            label_selector=service_selector(self.reference),
+            what="the proxy's Service to be gone",
+            timeout=self._context.spec.timeouts.deletion,
+            expired=lambda seen: errors.CliError(
+                errors.LEFTOVERS,
+                "The load balancer's Service is not gone",
+                cause=seen,
+                evidence=tuple(str(Reference.of(item)) for item in left[0]),
+                fix="see that the gateway controller and the load balancer's controller run, "
+                "and run the same command again",
+            ),
+        )
+
+    def _wait_for_platform(self, addresses: Sequence[str]) -> None:
+        def gone() -> None:
+            left = self._load_balancers_left(addresses)
+            if left:
+                raise StillWaiting(f"still listed: {', '.join(left)}")
+
+        self._context.run.wait_for(
+            gone,
+            what="the platform to remove the load balancer",
+            timeout=self._context.spec.timeouts.deletion,
+            every=5.0,
+            expired=lambda seen: errors.CliError(
+                errors.LEFTOVERS,
+                "The platform has not removed the load balancer",
+                cause=seen,
+                fix="remove it with the platform's own tools and run the same command again",
+            ),
+        )
+
+    def _wrapped(self, inner: Observed[Document]) -> Observed[GatewayState]:
+        return self._wrapped_document(inner.output, inner)
+
+    def _wrapped_document(self, found: Document, like: Observed[Any]) -> Observed[GatewayState]:
+        try:
+            programmed(found)
+            settled = True
+        except StillWaiting:
+            settled = False
+        return Observed(
+            id=like.id,
+            output=GatewayState(found, address_of(found)),
+            owner=like.owner,
+            manager=like.manager,
+            settled=settled,
+        )
+
+
+def programmed(gateway: Document) -> None:
+    """Raise `StillWaiting` until the Gateway serves its present generation at an address."""
+    conditions = (gateway.get("status") or {}).get("conditions") or []
+    condition = next((item for item in conditions if item.get("type") == "Programmed"), None)
+    if condition is None:
+        raise StillWaiting("its controller has not answered yet")
+    if condition.get("observedGeneration", 0) < gateway["metadata"].get("generation", 0):
+        raise StillWaiting("its controller has not seen the change yet")
+    if condition.get("status") != "True":
+        raise StillWaiting(f"{condition.get('reason')}: {condition.get('message')}")
+    if address_of(gateway) is None:
+        raise StillWaiting("programmed, without an address yet")
+
+
+def _unwrapped(observed: Observed[GatewayState], document: Document) -> Observed[Document]:
+    return Observed(id=observed.id, output=document, owner=observed.owner, manager=observed.manager)

@@ -1,0 +1,239 @@
+"""NVIDIA's device plugin: only where nobody else brings one, and never beside another.
+
+Clouds, node images and the GPU operator bring plugins of their own, and two of
+them on one node break both. So each pool is looked at before anything is decided.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.values import merged
+from anyscale_k8s_cli.cluster.documents import Document, Documents
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.managers import HELM_NAMESPACE, HELM_RELEASE
+from anyscale_k8s_cli.cluster.namespaces import Namespace
+from anyscale_k8s_cli.cluster.release_work import Release
+from anyscale_k8s_cli.cluster.shared_releases import Incumbent, SharedHelmRelease
+from anyscale_k8s_cli.provider import NodePool
+from anyscale_k8s_cli.resource import Resource
+
+CHART = "nvidia-device-plugin"
+RELEASE = "nvdp"
+NAMESPACE = "nvidia-device-plugin"
+
+RESOURCE = "nvidia.com/gpu"
+PRODUCT_LABEL = "nvidia.com/gpu.product"
+OURS = "this tool"
+NOBODY = ""
+
+# What plugins call themselves: the chart's, the GPU operator's, GKE's, OKE's.
+_PLUGIN_NAMES = ("nvidia-device-plugin", "nvidia-gpu-device-plugin")
+# Labels that tell of a GPU though no plugin runs: feature discovery's and people's.
+_GPU_LABELS = (
+    "nvidia.com/gpu.present",
+    PRODUCT_LABEL,
+    "feature.node.kubernetes.io/pci-10de.present",
+)
+_OUTSIDE = "nodes outside any pool"
+
+
+@dataclass(frozen=True)
+class GpuPool:
+    """What is known of one pool with GPUs.
+
+    `plugin_owner` is a person's word for who brings the plugin, empty for
+    nobody. `allocatable` counts the GPUs that its nodes offer now; `labelled`
+    says whether new nodes will carry the product's label.
+    """
+
+    name: str
+    nodes: int
+    driver: str
+    plugin_owner: str
+    allocatable: int
+    labelled: bool
+    labels: Mapping[str, str]
+
+    def __str__(self) -> str:
+        owner = self.plugin_owner or "nobody"
+        return (
+            f"{self.name}: {self.nodes} nodes, {self.allocatable} GPUs allocatable, "
+            f"driver from {self.driver or 'nobody known'}, device plugin from {owner}, "
+            f"product label {'set' if self.labelled else 'not set'}"
+        )
+
+
+def survey(
+    pools: Sequence[NodePool], nodes: Sequence[Document], plugins: Documents
+) -> tuple[GpuPool, ...]:
+    """All pools with GPUs, with who brings their plugin.
+
+    `plugins` are the DaemonSets that look like device plugins. Pure.
+    """
+    rest = list(nodes)
+    found = []
+    for pool in pools:
+        members = [node for node in rest if _belongs(node, pool)]
+        rest = [node for node in rest if node not in members]
+        if pool.gpu or any(map(_has_gpu, members)):
+            found.append(_judged(pool, members, plugins))
+    strays = [node for node in rest if _has_gpu(node)]
+    if strays:
+        found.append(_judged(NodePool(_OUTSIDE, gpu=True), strays, plugins))
+    return tuple(found)
+
+
+def device_plugins(kubernetes: Kubernetes) -> Documents:
+    """The DaemonSets in the cluster that are device plugins for NVIDIA's GPUs."""
+    return [
+        item
+        for item in kubernetes.list("apps/v1", "DaemonSet")
+        if any(name in item["metadata"]["name"] for name in _PLUGIN_NAMES)
+        or (item["metadata"].get("labels") or {}).get("app.kubernetes.io/name") == CHART
+    ]
+
+
+def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resource[Any], ...]:
+    """Namespace and shared release; nothing where the spec or the cluster has no use for it."""
+    if not context.teardown and (context.spec.gpu == "off" or not pools):
+        return ()
+    namespace = Namespace(context.surroundings, NAMESPACE, privileged=True)
+    release = Release(
+        name=RELEASE,
+        namespace=NAMESPACE,
+        chart=CHART,
+        values=lambda: merged(
+            restricted(context.provider.gpu_plugin_values(context.cluster), pools),
+            context.spec.addons.gpu_plugin.values,
+        ),
+        upgrade=context.upgrade,
+        seconds=context.spec.timeouts.controller,
+        deletion_seconds=context.spec.timeouts.deletion,
+    )
+    plugin = SharedHelmRelease(
+        context.tools,
+        release,
+        context.surroundings,
+        title="GPU device plugin",
+        needs=() if all_served(pools) else (namespace,),
+        incumbent=lambda: incumbent(pools),
+        in_use_by=lambda: gpu_users(context.kubernetes, context.install.namespace),
+    )
+    # Where others bring it everywhere there is nothing to put into a namespace.
+    return (plugin,) if all_served(pools) and not context.teardown else (namespace, plugin)
+
+
+def all_served(pools: Sequence[GpuPool]) -> bool:
+    """Whether somebody else brings the plugin to every pool."""
+    return bool(pools) and all(pool.plugin_owner not in (NOBODY, OURS) for pool in pools)
+
+
+def incumbent(pools: Sequence[GpuPool]) -> Incumbent | None:
+    """Whoever brings the plugin to all pools; None when some pool has none."""
+    if not all_served(pools):
+        return None
+    owners = sorted({pool.plugin_owner for pool in pools})
+    return Incumbent(id=f"gpu-plugin:{','.join(owners)}", what=f"brought by {', '.join(owners)}")
+
+
+def restricted(values: Mapping[str, Any], pools: Sequence[GpuPool]) -> dict[str, Any]:
+    """The platform's values, held to the pools that have no plugin where others have one."""
+    ours = [pool for pool in pools if pool.plugin_owner in (NOBODY, OURS)]
+    if not ours or len(ours) == len(pools):
+        return dict(values)
+    restricted = copy.deepcopy(dict(values))
+    required = restricted.setdefault("affinity", {}).setdefault("nodeAffinity", {})
+    selector = required.setdefault("requiredDuringSchedulingIgnoredDuringExecution", {})
+    terms = selector.get("nodeSelectorTerms") or [{}]
+    # Terms are alternatives, and the expressions of one must all hold.
+    selector["nodeSelectorTerms"] = [
+        {**term, "matchExpressions": [*(term.get("matchExpressions") or ()), *_only(pool)]}
+        for pool in ours
+        for term in terms
+    ]
+    return restricted
+
+
+def gpu_users(kubernetes: Kubernetes, own_namespace: str) -> str:
+    """Pods of other people that use GPUs; empty when there are none."""
+    users = [
+        f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        for pod in kubernetes.list("v1", "Pod")
+        if pod["metadata"]["namespace"] != own_namespace
+        and (pod.get("status") or {}).get("phase") in ("Pending", "Running")
+        and any(_asks_for_gpu(item) for item in pod["spec"].get("containers") or ())
+    ]
+    return ", ".join(users[:3])
+
+
+def _judged(pool: NodePool, members: Sequence[Document], plugins: Documents) -> GpuPool:
+    allocatable = sum(map(_allocatable, members))
+    labelled = PRODUCT_LABEL in pool.labels or (
+        bool(members) and all(PRODUCT_LABEL in _labels(node) for node in members)
+    )
+    return GpuPool(
+        name=pool.name,
+        nodes=len(members) or pool.size,
+        driver=pool.gpu_driver,
+        plugin_owner=_owner(pool, allocatable, plugins),
+        allocatable=allocatable,
+        labelled=labelled,
+        labels=pool.labels,
+    )
+
+
+def _owner(pool: NodePool, allocatable: int, plugins: Documents) -> str:
+    if pool.gpu_plugin_owner:
+        return pool.gpu_plugin_owner
+    foreign = [item for item in plugins if not _is_ours(item)]
+    if foreign:
+        metadata = foreign[0]["metadata"]
+        return f"DaemonSet {metadata['namespace']}/{metadata['name']}"
+    if plugins:
+        return OURS
+    # GPUs are offered, so somebody brings a plugin that has no DaemonSet: the node image.
+    return "the node image" if allocatable else NOBODY
+
+
+def _is_ours(plugin: Document) -> bool:
+    annotations = plugin["metadata"].get("annotations") or {}
+    return (annotations.get(HELM_NAMESPACE), annotations.get(HELM_RELEASE)) == (NAMESPACE, RELEASE)
+
+
+def _belongs(node: Document, pool: NodePool) -> bool:
+    labels = _labels(node)
+    return bool(pool.labels) and all(labels.get(key) == value for key, value in pool.labels.items())
+
+
+def _has_gpu(node: Document) -> bool:
+    labels = _labels(node)
+    return _allocatable(node) > 0 or any(
+        labels.get(key) not in (None, "false") for key in _GPU_LABELS
+    )
+
+
+def _allocatable(node: Document) -> int:
+    offered = (node.get("status") or {}).get("allocatable") or {}
+    return int(offered.get(RESOURCE, 0))
+
+
+def _labels(node: Document) -> Mapping[str, str]:
+    return node["metadata"].get("labels") or {}
+
+
+def _only(pool: GpuPool) -> list[Document]:
+    return [
+        {"key": key, "operator": "In", "values": [value]}
+        for key, value in sorted(pool.labels.items())
+    ]
+
+
+def _asks_for_gpu(container: Document) -> bool:
+    resources = container.get("resources") or {}
+    asked = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}
+    return RESOURCE in asked

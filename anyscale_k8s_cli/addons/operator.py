@@ -1,0 +1,228 @@
+"""The Anyscale operator: its service account, its release, what it makes by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.gateway import Gateway
+from anyscale_k8s_cli.addons.values import merged
+from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
+from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.managers import HELM_RELEASE
+from anyscale_k8s_cli.cluster.objects import KubernetesObject
+from anyscale_k8s_cli.cluster.release_work import Release
+from anyscale_k8s_cli.cluster.releases import HelmRelease
+from anyscale_k8s_cli.events import Notice
+from anyscale_k8s_cli.provider import CloudSide
+from anyscale_k8s_cli.registration import Registration
+from anyscale_k8s_cli.resource import NotYetKnown, Resource
+from anyscale_k8s_cli.run import StillWaiting
+from anyscale_k8s_cli.templates import load_yaml
+
+CHART = "anyscale-operator"
+RELEASE = "anyscale-operator"
+SERVICE_ACCOUNT = "anyscale-operator"
+
+# What the operator makes carries labels or annotations of this domain; the head
+# and worker pods of Ray have the label besides.
+_DOMAIN = "anyscale.com/"
+_RAY_LABEL = "ray-node-type"
+# Kinds that the operator makes and clears away itself.
+MADE_BY_OPERATOR = (
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("v1", "Service"),
+    ("v1", "Pod"),
+)
+
+
+def service_account(
+    context: ClusterContext, cloud_side: CloudSide | None, needs: Sequence[Resource[Any]]
+) -> KubernetesObject:
+    """Made beforehand, so that the identity is proven before anything runs as it."""
+    namespace = context.install.namespace
+
+    def manifest() -> Mapping[str, Any]:
+        account: Document = load_yaml(
+            "operator/service-account.yaml",
+            {"name": SERVICE_ACCOUNT, "namespace": namespace, "release": RELEASE},
+        )
+        if cloud_side is not None:
+            account["metadata"]["annotations"] |= cloud_side.service_account_annotations()
+        return account
+
+    identity = () if cloud_side is None else (cloud_side.identity, cloud_side.storage)
+    return KubernetesObject(
+        context.surroundings,
+        Reference("v1", "ServiceAccount", SERVICE_ACCOUNT, namespace),
+        manifest,
+        title="Operator's service account",
+        needs=(*needs, *identity),
+        own_release=(namespace, RELEASE),
+        prove=_proof(context, cloud_side),
+    )
+
+
+def _proof(context: ClusterContext, cloud_side: CloudSide | None) -> Callable[[], None] | None:
+    if cloud_side is None or cloud_side.prove_identity is None:
+        return None
+    prove_identity = cloud_side.prove_identity
+
+    def token(audience: str) -> str:
+        return context.kubernetes.token_request(
+            context.install.namespace, SERVICE_ACCOUNT, audience
+        )
+
+    def prove() -> None:
+        for line in prove_identity(token):
+            context.run.emit(Notice(level="info", text=line))
+
+    return prove
+
+
+def operator_release(
+    context: ClusterContext,
+    cloud_side: CloudSide | None,
+    registration: Resource[Registration],
+    gateway: Gateway,
+    needs: Sequence[Resource[Any]],
+) -> HelmRelease:
+    """The release; ready once the operator says that it is registered and works."""
+    spec = context.spec
+    release = Release(
+        name=RELEASE,
+        namespace=context.install.namespace,
+        chart=CHART,
+        values=lambda: operator_values(context, cloud_side, registration, gateway),
+        version=spec.operator.version,
+        source=spec.operator.chart,
+        upgrade=context.upgrade,
+        seconds=spec.timeouts.operator,
+        deletion_seconds=spec.timeouts.deletion,
+    )
+    return HelmRelease(
+        context.tools,
+        release,
+        context.install,
+        title="Anyscale operator",
+        needs=(registration, gateway, *needs),
+        explain=unhealthy,
+        before_delete=lambda: wait_cleared(context),
+        after_delete=lambda: remove_certificates(context),
+    )
+
+
+def operator_values(
+    context: ClusterContext,
+    cloud_side: CloudSide | None,
+    registration: Resource[Registration],
+    gateway: Gateway,
+) -> dict[str, Any]:
+    """All values that we give: common ones, the platform's, the user's last.
+
+    Raises `NotYetKnown` while registration, identity or address are not there.
+    """
+    address = gateway.output.address
+    if address is None:
+        raise NotYetKnown(gateway)
+    common: dict[str, Any] = load_yaml(
+        "operator/values.yaml",
+        {
+            "cloud_resource_id": registration.output.cloud_resource_id,
+            "cloud_provider": context.provider.control_plane_name.lower(),
+            # The chart refuses a slash at the end.
+            "control_plane_url": context.control_plane_url.rstrip("/"),
+            "service_account": SERVICE_ACCOUNT,
+            "gateway": gateway.reference.name,
+            "gateway_namespace": gateway.reference.namespace,
+        },
+    )
+    common["networking"]["gateway"]["ip" if address.is_ip else "hostname"] = address.value
+    platform: Mapping[str, Any] = {}
+    if cloud_side is not None:
+        platform = context.provider.operator_values(
+            context.spec, context.cluster, cloud_side.identity.output, context.nodes
+        )
+    return merged(common, platform, context.spec.operator.values)
+
+
+def unhealthy(seen: str, diagnosis: Diagnosis | None) -> errors.CliError:
+    """The operator's own last complaint is the cause, where it made one."""
+    if diagnosis is None:
+        return errors.CliError(
+            errors.TIMED_OUT,
+            "The operator did not become ready in time",
+            cause=seen,
+            fix="run the same command again to go on",
+        )
+    complaint = next(
+        (line for line in reversed(diagnosis.log) if "ERROR" in line.upper()), diagnosis.cause
+    )
+    return errors.CliError(
+        errors.OPERATOR_UNHEALTHY,
+        "The operator did not become ready",
+        cause=complaint,
+        evidence=(diagnosis.cause, *diagnosis.evidence),
+        fix="mend what the operator complains of and run the same command again",
+    )
+
+
+def wait_cleared(context: ClusterContext) -> None:
+    """Return once nothing is left of what the operator made; it clears away while it runs."""
+    namespace = context.install.namespace
+    for api_version, kind in MADE_BY_OPERATOR:
+
+        def none(found: Documents) -> None:
+            left = [item["metadata"]["name"] for item in found if made_by_operator(item)]
+            if left:
+                raise StillWaiting(f"{len(left)} left: {', '.join(left[:3])}")
+
+        def late(seen: str, kind: str = kind) -> errors.CliError:
+            return errors.CliError(
+                errors.LEFTOVERS,
+                f"The operator has not cleared away its {kind} objects",
+                cause=seen,
+                fix=f"see what holds them with: kubectl get {kind.lower()} -n {namespace}; "
+                "end or delete them, and run the same command again",
+            )
+
+        context.kubernetes.watch_all_until(
+            api_version,
+            kind,
+            namespace,
+            none,
+            what=f"the operator to clear away its {kind} objects",
+            timeout=context.spec.timeouts.deletion,
+            expired=late,
+        )
+
+
+def made_by_operator(item: Document) -> bool:
+    """Whether the operator made an object by itself; what Helm installed is not meant."""
+    metadata = item["metadata"]
+    annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
+    if HELM_RELEASE in annotations:
+        return False
+    keys = [*annotations, *labels]
+    return _RAY_LABEL in labels or any(key.startswith(_DOMAIN) for key in keys)
+
+
+def remove_certificates(context: ClusterContext) -> None:
+    """Remove the TLS Secrets that the operator made for our cloud resource.
+
+    They matter only in a namespace that stays; their names hold the resource's id.
+    """
+    for name in _certificates(context.kubernetes, context.install.namespace):
+        context.kubernetes.delete(Reference("v1", "Secret", name, context.install.namespace))
+
+
+def _certificates(kubernetes: Kubernetes, namespace: str) -> Iterator[str]:
+    for item in kubernetes.list("v1", "Secret", namespace, metadata_only=True):
+        name = item["metadata"]["name"]
+        if name.startswith(("anyscale-cldrsrc-", "anyscale-svc-cldrsrc-")) and name.endswith(
+            "-certificate"
+        ):
+            yield name

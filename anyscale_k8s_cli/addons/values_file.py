@@ -1,0 +1,55 @@
+"""The operator's Helm values as a file for the user to look at or to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anyscale_k8s_cli import errors, tool_version
+from anyscale_k8s_cli.install import MANAGED_BY, Install
+
+
+def render(values: Mapping[str, Any], install: Install) -> str:
+    """YAML with a header that says who wrote it and for which install."""
+    body = yaml.safe_dump(dict(values), sort_keys=False, default_flow_style=False)
+    return (
+        f"{_first_line(install)}\n"
+        f"# Helm values of cloud {install.cloud!r} on {install.cluster}, by version "
+        f"{tool_version()}.\n"
+        "# Written again by each setup: put values of your own into another file and give\n"
+        "# it with --values.\n"
+        f"{body}"
+    )
+
+
+def check_writable(path: Path, install: Install) -> None:
+    """Raise `file-not-ours` when a file is there that was not written for this install."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            first = file.readline().rstrip("\n")
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as problem:
+        raise errors.CliError(
+            errors.FILE_NOT_OURS, f"{path} cannot be written over", cause=str(problem)
+        ) from problem
+    if first != _first_line(install):
+        raise errors.CliError(
+            errors.FILE_NOT_OURS,
+            f"{path} is not written over",
+            cause="it was not made by this tool for this install",
+            fix="name another file, or move this one away",
+        )
+
+
+def write(path: Path, values: Mapping[str, Any], install: Install) -> None:
+    """Write the file, unless one of somebody else is there (`file-not-ours`)."""
+    check_writable(path, install)
+    path.write_text(render(values, install), encoding="utf-8")
+
+
+def _first_line(install: Install) -> str:
+    return f"# Made by {MANAGED_BY} for install {install.id}."
