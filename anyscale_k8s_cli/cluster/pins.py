@@ -42,8 +42,10 @@ class HelmPins(_Pin):
 
 
 class KubernetesRange(_Pin):
+    """Minor versions; no `newest` where the makers name none."""
+
     minimum: str
-    newest: str
+    newest: str = ""
 
 
 class TestedWith(_Pin):
