@@ -38,7 +38,7 @@ _BASELINE_CAPABILITIES = {
 
 
 def admit_pods(store: Store, hooks: Sequence[PodAdmission]) -> Admission:
-    """New pods: their service account must exist, then the hooks, then Pod Security."""
+    """New pods: their account and priority must exist, then the hooks, then Pod Security."""
 
     def admit(resource: Resource, obj: Object, old: Object | None, _: Write) -> None:
         if resource.key != "pods" or old is not None:
@@ -52,11 +52,23 @@ def admit_pods(store: Store, hooks: Sequence[PodAdmission]) -> Admission:
                 f'serviceaccount "{account_name}" not found'
             )
             raise forbidden(resource, name, why)
+        _set_priority(store, resource, obj)
         for hook in hooks:
             hook(obj, clone(account))
         _check_security(store, resource, obj)
 
     return admit
+
+
+def _set_priority(store: Store, resource: Resource, pod: Object) -> None:
+    name = pod["spec"].get("priorityClassName")
+    if not name:
+        return
+    found = store.find("priorityclasses.scheduling.k8s.io", "", name)
+    if found is None:
+        why = f"no PriorityClass with name {name} was found"
+        raise forbidden(resource, name_of(pod), why)
+    pod["spec"]["priority"] = found["value"]
 
 
 def _check_security(store: Store, resource: Resource, pod: Object) -> None:

@@ -90,6 +90,13 @@ def _cluster_roles() -> dict[str, list[Object]]:
         "edit": edit,
         "view": view,
         "system:basic-user": own_reviews,
+        "system:node": [
+            {
+                "apiGroups": [""],
+                "resources": ["nodes", "nodes/status", "pods", "pods/status"],
+                "verbs": ["get", "list", "patch", "update", "watch"],
+            }
+        ],
         "system:discovery": [{"nonResourceURLs": _DISCOVERY_PATHS, "verbs": ["get"]}],
     }
 
@@ -98,6 +105,17 @@ _GROUP_OF_ROLE = {
     "cluster-admin": "system:masters",
     "system:basic-user": "system:authenticated",
     "system:discovery": "system:authenticated",
+    "system:node": "system:nodes",
+}
+
+
+_PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
+_API_SERVICE: Object = {
+    "metadata": {"name": "kubernetes", "labels": {"component": "apiserver"}},
+    "spec": {
+        "clusterIP": "10.100.0.1",
+        "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}],
+    },
 }
 
 
@@ -105,6 +123,10 @@ def seed(store: Store) -> None:
     """Fill an empty store."""
     for name in NAMESPACES:
         store.create("namespaces", {"metadata": {"name": name}})
+    store.create("services", _API_SERVICE, namespace="default")
+    for name, value in _PRIORITIES.items():
+        priority = {"metadata": {"name": name}, "value": value}
+        store.create("priorityclasses.scheduling.k8s.io", priority)
     labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
     for name, rules in _cluster_roles().items():
         role = {"metadata": {"name": name, "labels": labels}, "rules": rules}

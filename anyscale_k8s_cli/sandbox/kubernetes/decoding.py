@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from anyscale_k8s_cli.sandbox.kubernetes.errors import bad_request
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object, Resource
 from anyscale_k8s_cli.sandbox.kubernetes.schema import metadata_schema
@@ -25,6 +27,8 @@ def decode(resource: Resource, obj: Object, write: Write) -> Object:
     """
     if not isinstance(obj, dict):
         raise bad_request("the body is not an object")
+    if resource.crd:
+        check_type_meta(obj)
     obj.setdefault("apiVersion", resource.api_version)
     obj.setdefault("kind", resource.kind)
     if obj["kind"] != resource.kind or obj["apiVersion"].rpartition("/")[0] != resource.group:
@@ -50,6 +54,13 @@ def decode(resource: Resource, obj: Object, write: Write) -> Object:
     if mismatch := type_mismatch(value, schema, at):
         raise bad_request(refusal + mismatch)
     return obj
+
+
+def check_type_meta(obj: Object) -> None:
+    """Custom resources and applied objects must say what they are. Raises a 400 ApiError."""
+    for field, shown in (("kind", "Kind"), ("apiVersion", "apiVersion")):
+        if not obj.get(field):
+            raise bad_request(f"Object '{shown}' is missing in '{json.dumps(obj)[:200]}'")
 
 
 def _drop_unknown(resource: Resource, obj: Object) -> list[str]:

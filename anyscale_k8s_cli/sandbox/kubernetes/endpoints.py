@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from anyscale_k8s_cli.sandbox.kubernetes import errors
+from anyscale_k8s_cli.sandbox.kubernetes.decoding import check_type_meta
 from anyscale_k8s_cli.sandbox.kubernetes.objects import name_of, namespace_of
 from anyscale_k8s_cli.sandbox.kubernetes.representation import Representation, negotiate
 from anyscale_k8s_cli.sandbox.kubernetes.requests import Target, is_dry_run, is_watch
@@ -143,6 +144,7 @@ class Endpoints:
             if not request.query.get("fieldManager"):
                 cause = errors.required("fieldManager", "is required for apply patch")
                 raise errors.invalid(resource, target.name, [cause])
+            check_type_meta(body)
             metadata = body.setdefault("metadata", {})
             metadata.setdefault("name", target.name)
             if metadata.get("managedFields"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.store import Store
 from anyscale_k8s_cli.sandbox.kubernetes.users import ANONYMOUS, User, authenticated
 from anyscale_k8s_cli.sandbox.wire import AiohttpHandler, Operation, Refusal, Wire
 
+_log = logging.getLogger(__name__)
 _MAX_BODY = 8 * 1024 * 1024
 _HEALTH = {"healthz", "livez", "readyz"}
 # What the real server shows to anybody.
@@ -168,3 +170,9 @@ async def _render(request: web.Request, handler: AiohttpHandler) -> web.StreamRe
         return await handler(request)
     except errors.ApiError as problem:
         return _status(problem)
+    except (web.HTTPException, ConnectionError):
+        raise
+    except Exception as defect:  # noqa: BLE001 (a defect must not look like a broken network)
+        # The stand-in's own fault: told in the log, and to the client in the API's form.
+        _log.exception("%s %s failed", request.method, request.path)
+        return _status(errors.ApiError(500, "InternalError", f"Internal error: {defect!r}"))

@@ -30,6 +30,8 @@ from anyscale_k8s_cli.sandbox.kubernetes.writes import (
     Write,
 )
 
+# A generated name must stay fit for a label value.
+_LONGEST_BASE = 58
 # Fields that only the server sets; a client's values are ignored.
 _SERVER_FIELDS = (
     "uid",
@@ -159,7 +161,7 @@ class Store:
         if not metadata.get("generateName"):
             cause = errors.required("metadata.name", "name or generateName is required")
             raise errors.invalid(resource, "", [cause])
-        metadata["name"] = metadata["generateName"] + random_suffix()
+        metadata["name"] = metadata["generateName"][:_LONGEST_BASE] + random_suffix()
 
     def _admit(self, resource: Resource, obj: Object, old: Object | None, write: Write) -> None:
         if not resource.crd:
