@@ -22,7 +22,8 @@ class Version:
 
     key: str
     id: str
-    size: int
+    size: int = 0
+    marker: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,12 @@ class Objects:
             )
             if page is None:
                 return
-            items = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             yield [
-                Version(item["Key"], item["VersionId"], int(item.get("Size", 0))) for item in items
+                Version(item["Key"], item["VersionId"], size=int(item.get("Size", 0)))
+                for item in page.get("Versions", [])
+            ] + [
+                Version(item["Key"], item["VersionId"], marker=True)
+                for item in page.get("DeleteMarkers", [])
             ]
 
     def uploads(self) -> list[Upload]:

@@ -118,7 +118,7 @@ class S3:
             lambda: self._versioning(bucket),
             lambda: self._lifecycle(bucket),
             lambda: self._public_access_block(bucket),
-            lambda: self._encryption(bucket),
+            lambda: self.encryption(bucket),
             lambda: self._ownership(bucket),
             lambda: self.cors(bucket),
         )
@@ -195,7 +195,8 @@ class S3:
             return {}
         return {key: bool(on) for key, on in answer["PublicAccessBlockConfiguration"].items()}
 
-    def _encryption(self, bucket: str) -> tuple[str, str, bool]:
+    def encryption(self, bucket: str) -> tuple[str, str, bool]:
+        """The algorithm, the key of KMS (or empty), and whether the bucket has a key of its own."""
         answer = self._session.find(
             "s3",
             lambda: self._client.get_bucket_encryption(

@@ -1,0 +1,300 @@
+"""The operator's identity: a role that we make for one service account, or one the user has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import Identity
+from anyscale_k8s_cli.providers.eks import policies, tags, trust
+from anyscale_k8s_cli.providers.eks.arns import Arn
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
+from anyscale_k8s_cli.providers.eks.sdk.iam import ALREADY_THERE, NewRole, RoleDescription
+from anyscale_k8s_cli.providers.eks.sdk.session import side_by_side
+from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource, Unfit
+from anyscale_k8s_cli.run import StillWaiting
+
+NAME_LIMIT = 64
+NAME_SUFFIX = "-operator"
+DEFAULT_PATH = "/anyscale-k8s/"
+POLICY_NAME = "anyscale-operator"
+# IAM answers from copies that are seconds old.
+SETTLE_SECONDS = 30.0
+
+_TRUST = "trust policy"
+_POLICY = "permissions policy"
+_BOUNDARY = "permissions boundary"
+
+
+def default_name(install: Install) -> str:
+    return install.name(limit=NAME_LIMIT, suffix=NAME_SUFFIX)
+
+
+def default_path(cloud: str) -> str:
+    """The path below which the roles of a cloud are listed."""
+    return f"{DEFAULT_PATH}{cloud}/"
+
+
+def key(name: str) -> str:
+    return f"aws:iam-role/{name}"
+
+
+@dataclass(frozen=True)
+class RoleWishes:
+    """What the role should be. `policy` may need what is known only once others were read."""
+
+    name: str
+    path: str
+    trust: policies.Policy
+    policy: Callable[[], policies.Policy]
+    boundary: str | None
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RoleState:
+    role: RoleDescription
+    policy: policies.Policy | None
+
+
+class Role(Resource[Identity]):
+    """Ours, found by name and locator."""
+
+    kind: ClassVar[str] = "iam-role"
+
+    def __init__(
+        self,
+        aws: Aws,
+        install: Install,
+        wishes: RoleWishes,
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        super().__init__(
+            key=key(wishes.name), title=f"IAM role {wishes.name}", install=install, needs=needs
+        )
+        self._aws = aws
+        self._wishes = wishes
+
+    @property
+    def name(self) -> str:
+        return self._wishes.name
+
+    def read(self) -> Observed[Identity] | None:
+        role, policy = side_by_side(
+            lambda: self._aws.iam.role(self.name),
+            lambda: self._aws.iam.inline_policy(self.name, POLICY_NAME),
+        )
+        if role is None:
+            return None
+        return Observed(
+            id=role.arn,
+            output=Identity(role.arn, role.arn),
+            owner=Install.from_locator(role.tags),
+            state=RoleState(role, policy),
+        )
+
+    def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
+        state: RoleState = observed.state
+        wishes = self._wishes
+        changes = tags.differences(state.role.tags, wishes.tags)
+        if not policies.same(state.role.trust, wishes.trust):
+            changes.append(FieldChange(_TRUST, "other than wanted", "as wanted"))
+        if state.policy is None or not policies.same(state.policy, wishes.policy()):
+            old = "absent" if state.policy is None else "other than wanted"
+            changes.append(FieldChange(_POLICY, old, "as wanted"))
+        # Without a wish, a boundary that the company has put there stays.
+        if wishes.boundary and state.role.boundary != wishes.boundary:
+            changes.append(FieldChange(_BOUNDARY, state.role.boundary, wishes.boundary))
+        return changes
+
+    def create(self) -> Observed[Identity]:
+        wishes = self._wishes
+        new = NewRole(
+            name=wishes.name,
+            path=wishes.path,
+            trust=wishes.trust,
+            description=f"Anyscale operator of cloud {self.install.cloud}",
+            boundary=wishes.boundary,
+            tags=wishes.tags,
+        )
+        try:
+            self._aws.iam.create_role(new)
+        except AwsFailure as failure:
+            if failure.aws_code != ALREADY_THERE:
+                raise
+        observed = self._settled()
+        if observed.owner is None or observed.owner.id != self.install.id:
+            raise errors.CliError(
+                errors.FOREIGN_OBJECT,
+                f"The role name {self.name} is taken",
+                cause=f"{observed.id} is not ours",
+                fix="set rules.names.role to another name, or adopt the role with "
+                f"--identity {observed.id}",
+            )
+        return self.update(observed, self.diff(observed))
+
+    def update(
+        self, observed: Observed[Identity], changes: Sequence[FieldChange]
+    ) -> Observed[Identity]:
+        if not changes:
+            return observed
+        iam, wishes = self._aws.iam, self._wishes
+        fields = {change.field for change in changes}
+        if fields - {_TRUST, _POLICY, _BOUNDARY}:
+            iam.tag_role(self.name, wishes.tags)
+        if _BOUNDARY in fields and wishes.boundary:
+            iam.set_boundary(self.name, wishes.boundary)
+        if _TRUST in fields:
+            iam.set_trust(self.name, wishes.trust)
+        if _POLICY in fields:
+            iam.put_inline_policy(self.name, POLICY_NAME, wishes.policy())
+        return self._settled()
+
+    def delete(self, observed: Observed[Identity]) -> None:
+        self._aws.iam.delete_role(self.name)
+        self._aws.run.wait_for(self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS)
+
+    def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
+        """It is proven by use, once there is a token to use it with."""
+        return observed
+
+    def _settled(self) -> Observed[Identity]:
+        def look() -> Observed[Identity]:
+            observed = self.read()
+            if observed is None:
+                raise StillWaiting("IAM does not show it yet")
+            return observed
+
+        return self._aws.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
+
+    def _gone(self) -> None:
+        if self._aws.iam.role(self.name) is not None:
+            raise StillWaiting("IAM still shows it")
+
+
+@dataclass(frozen=True)
+class RoleUse:
+    """What a role that the user named must admit and allow."""
+
+    bearer: trust.Bearer
+    bucket_arn: str
+
+
+class AdoptedRole(Resource[Identity]):
+    """The user's own: looked at, used, never written."""
+
+    kind: ClassVar[str] = "iam-role"
+
+    def __init__(
+        self,
+        aws: Aws,
+        install: Install,
+        arn: str,
+        use: RoleUse,
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        self._arn = Arn.parse(arn)
+        super().__init__(
+            key=key(self._arn.name),
+            title=f"IAM role {self._arn.name}",
+            install=install,
+            needs=needs,
+            claim=Claim.ADOPT,
+        )
+        self._aws = aws
+        self._use = use
+
+    def read(self) -> Observed[Identity] | None:
+        account = self._aws.caller.account
+        if self._arn.account != account:
+            reason = f"it is in the account {self._arn.account}, the cluster in {account}"
+            return self._observed((Unfit(reason, "name a role of the cluster's account"),))
+        role = self._aws.iam.role(self._arn.name)
+        if role is None or role.arn != str(self._arn):
+            return None
+        return self._observed((*self._trust_unfit(role), *self._policy_unfit(role)))
+
+    def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
+        return ()
+
+    def create(self) -> Observed[Identity]:
+        raise self._never_written()
+
+    def update(
+        self, observed: Observed[Identity], changes: Sequence[FieldChange]
+    ) -> Observed[Identity]:
+        raise self._never_written()
+
+    def delete(self, observed: Observed[Identity]) -> None:
+        raise self._never_written()
+
+    def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
+        return observed
+
+    def _trust_unfit(self, role: RoleDescription) -> tuple[Unfit, ...]:
+        bearer = self._use.bearer
+        found = trust.admission(role.trust, bearer)
+        if found.admitted:
+            return ()
+        wanted = policies.trust(
+            bearer.provider_arn, bearer.issuer, self.install.namespace, bearer.audience
+        )
+        return (
+            Unfit(
+                f"its trust policy does not admit {bearer.subject} with audience "
+                f"{bearer.audience} ({'; '.join(found.evidence())})",
+                f"add to its trust policy: {json.dumps(wanted['Statement'][0])}",
+            ),
+        )
+
+    def _policy_unfit(self, role: RoleDescription) -> tuple[Unfit, ...]:
+        """What the simulator denies for certain; where it cannot tell, the proof by use does."""
+        bucket = self._use.bucket_arn
+        asked = ((policies.BUCKET_ACTIONS, bucket), (policies.OBJECT_ACTIONS, f"{bucket}/*"))
+        try:
+            verdicts = [
+                verdict
+                for actions, resource in asked
+                for verdict in self._aws.iam.simulate(role.arn, actions, [resource])
+            ]
+        except AwsFailure as failure:
+            if failure.denied:
+                return ()
+            raise
+        denied = [item for item in verdicts if not item.allowed and item.certain]
+        if not denied:
+            return ()
+        if not any(item.explicitly_denied for item in denied) and self._bucket_may_allow():
+            return ()
+        return (
+            Unfit(
+                f"its policies do not allow {', '.join(item.action for item in denied)} "
+                f"on {bucket}",
+                f"add to its policies: {json.dumps(policies.operator(bucket)['Statement'])}",
+            ),
+        )
+
+    def _bucket_may_allow(self) -> bool:
+        """A bucket's own policy can allow what the role's do not, and is not simulated."""
+        try:
+            return self._aws.s3.has_policy(Arn.parse(self._use.bucket_arn).name)
+        except AwsFailure as failure:
+            if failure.aws_code == "NoSuchBucket":
+                return False
+            if failure.denied:
+                return True
+            raise
+
+    def _observed(self, unfit: tuple[Unfit, ...]) -> Observed[Identity]:
+        arn = str(self._arn)
+        return Observed(id=arn, output=Identity(arn, arn), unfit=unfit)
+
+    def _never_written(self) -> errors.CliError:
+        return errors.CliError(
+            errors.FOREIGN_OBJECT, f"{self.title} is yours and is never changed by this tool"
+        )

@@ -1,0 +1,27 @@
+"""Names that EKS and the controllers in its clusters give to labels, annotations and classes.
+
+They are names of Kubernetes and the same in every partition, although they
+look like addresses.
+"""
+
+from __future__ import annotations
+
+ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+
+NODE_GROUP = "eks.amazonaws.com/nodegroup"
+CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
+KARPENTER_CAPACITY_TYPE = "karpenter.sh/capacity-type"
+GPU_PRODUCT = "nvidia.com/gpu.product"
+
+LOAD_BALANCER = "service.beta.kubernetes.io/aws-load-balancer-"
+AUTO_MODE_CLASS = "eks.amazonaws.com/nlb"
+
+# Tags by which the controllers know the load balancers of a cluster; the name of
+# the cluster is the value, but for the oldest, where it is part of the key.
+# https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/
+CONTROLLER_CLUSTER_TAG = "elbv2.k8s.aws/cluster"
+AUTO_MODE_CLUSTER_TAG = "eks:eks-cluster-name"
+IN_TREE_CLUSTER_TAG = "kubernetes.io/cluster/"
+
+SUBNET_ROLE_PUBLIC = "kubernetes.io/role/elb"
+SUBNET_ROLE_INTERNAL = "kubernetes.io/role/internal-elb"

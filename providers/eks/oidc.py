@@ -1,0 +1,133 @@
+"""IAM's OIDC provider for the cluster's issuer: one per cluster, shared by all who trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from anyscale_k8s_cli.install import MANAGED_BY, Install, marks
+from anyscale_k8s_cli.providers.eks import tags, trust
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.sdk.iam import OidcProviderDescription
+from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, SharedResource, Unfit
+from anyscale_k8s_cli.run import StillWaiting
+
+# IAM answers from copies that are seconds old.
+SETTLE_SECONDS = 30.0
+
+
+class OidcProvider(SharedResource[str]):
+    """Its output is its ARN, which follows from the issuer.
+
+    `ignored_role` is the ARN of a role of this install: its trust is no other use.
+    """
+
+    kind: ClassVar[str] = "iam-oidc-provider"
+
+    def __init__(
+        self,
+        aws: Aws,
+        install: Install,
+        issuer: str,
+        user_tags: Mapping[str, str],
+        *,
+        claim: Claim = Claim.SHARE,
+        ignored_role: str = "",
+    ) -> None:
+        host = issuer.removeprefix("https://")
+        super().__init__(
+            key=f"aws:iam-oidc-provider/{host}",
+            title=f"IAM OIDC provider of {host.rpartition('/')[2][:8]}…",
+            install=install,
+            claim=claim,
+        )
+        self._aws = aws
+        self._issuer = issuer
+        self._tags = tags.shared(install, user_tags)
+        self._ignored_role = ignored_role
+
+    @property
+    def arn(self) -> str:
+        return self._aws.caller.oidc_provider(self._issuer)
+
+    def read(self) -> Observed[str] | None:
+        found = self._aws.iam.oidc_provider(self.arn)
+        if found is None:
+            return None
+        return Observed(
+            id=found.arn,
+            output=found.arn,
+            marks=marks(found.tags),
+            made_by_us=found.tags.get(tags.MANAGED_BY_TAG) == MANAGED_BY,
+            unfit=self._unfit(found),
+            state=found,
+        )
+
+    def diff(self, observed: Observed[str]) -> Sequence[FieldChange]:
+        found: OidcProviderDescription = observed.state
+        changes = tags.differences(found.tags, self._tags)
+        if self._aws.audience not in found.client_ids:
+            ids = ", ".join(sorted(found.client_ids)) or "none"
+            changes.append(FieldChange("client ids", ids, f"with {self._aws.audience}"))
+        return changes
+
+    def create(self) -> Observed[str]:
+        self._aws.iam.create_oidc_provider(self._issuer, self._aws.audience, self._tags)
+        observed = self._settled()
+        # Another install may have made it a moment ago: then our mark is what is missing.
+        return self.update(observed, self.diff(observed)) if observed.made_by_us else observed
+
+    def update(self, observed: Observed[str], changes: Sequence[FieldChange]) -> Observed[str]:
+        if not changes:
+            return observed
+        found: OidcProviderDescription = observed.state
+        if tags.differences(found.tags, self._tags):
+            self._aws.iam.tag_oidc_provider(self.arn, self._tags)
+        if self._aws.audience not in found.client_ids:
+            self._aws.iam.add_client_id(self.arn, self._aws.audience)
+        return self._settled()
+
+    def delete(self, observed: Observed[str]) -> None:
+        self._aws.iam.delete_oidc_provider(observed.id)
+        self._aws.run.wait_for(self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS)
+
+    def ready(self, observed: Observed[str]) -> Observed[str]:
+        return observed
+
+    def others(self, observed: Observed[str]) -> str:
+        """Roles, of whatever tool, that let identities of this provider in."""
+        found = [
+            arn
+            for arn, document in self._aws.iam.role_trusts()
+            if arn != self._ignored_role and trust.mentions(document, observed.id)
+        ]
+        shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        return f"trusted by {shown}" if found else ""
+
+    def unmark(self, observed: Observed[str]) -> None:
+        self._aws.iam.untag_oidc_provider(observed.id, [self.install.mark])
+
+    def _unfit(self, found: OidcProviderDescription) -> tuple[Unfit, ...]:
+        audience = self._aws.audience
+        if audience in found.client_ids:
+            return ()
+        return (
+            Unfit(
+                f"it does not admit tokens made for {audience}",
+                "aws iam add-client-id-to-open-id-connect-provider "
+                f"--open-id-connect-provider-arn {found.arn} --client-id {audience}",
+            ),
+        )
+
+    def _settled(self) -> Observed[str]:
+        def look() -> Observed[str]:
+            observed = self.read()
+            if observed is None:
+                raise StillWaiting("IAM does not show it yet")
+            return observed
+
+        return self._aws.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
+
+    def _gone(self) -> None:
+        if self._aws.iam.oidc_provider(self.arn) is not None:
+            raise StillWaiting("IAM still shows it")

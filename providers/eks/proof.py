@@ -1,0 +1,227 @@
+"""Proof by use: the operator's role assumed with its service account's token, the bucket used."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.eks import codes, trust
+from anyscale_k8s_cli.providers.eks.arns import Arn
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.sdk.failures import EXPIRED, AwsFailure
+from anyscale_k8s_cli.providers.eks.sdk.objects import ABSENT, Objects
+from anyscale_k8s_cli.providers.eks.sdk.session import TemporaryKeys
+
+T = TypeVar("T")
+
+# What STS answers while a role or a provider is on its way to it, and also when
+# it is wrong: the two are told apart by looking.
+_PROPAGATING = frozenset({"AccessDenied", "InvalidIdentityToken", "IDPCommunicationError"})
+# How long IAM itself may not show what was just made, in seconds.
+_SHOWN_WITHIN = 20.0
+# How long S3 may deny a role whose policy was just written. A lasting denial is told
+# within half a minute.
+_BUCKET_SECONDS = 25.0
+PREFIX = "anyscale-k8s-cli/"
+KEY = f"{PREFIX}identity-proof.txt"
+CONTENT = b"Written by anyscale-k8s-cli to prove that the operator's role may use this bucket.\n"
+SESSION_NAME = "anyscale-k8s-cli-proof"
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a token says of its bearer. Not verified: STS does that."""
+
+    issuer: str
+    subject: str
+    audiences: tuple[str, ...]
+
+    @classmethod
+    def of(cls, token: str) -> Claimed:
+        try:
+            part = token.split(".")[1]
+            claims: dict[str, Any] = json.loads(
+                base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+            )
+        except (IndexError, ValueError, binascii.Error) as problem:
+            raise errors.CliError(
+                errors.CLUSTER_FAILED,
+                "The cluster gave a service account token that cannot be read",
+                cause=str(problem),
+            ) from problem
+        audiences = claims.get("aud", [])
+        return cls(
+            str(claims.get("iss", "")),
+            str(claims.get("sub", "")),
+            (audiences,) if isinstance(audiences, str) else tuple(map(str, audiences)),
+        )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`.
+
+    `role_arn` and `bucket` are asked when the proof is made. `patience` is how
+    long, in seconds, IAM may take to let the role be assumed.
+    """
+
+    aws: Aws
+    role_arn: Callable[[], str]
+    bucket: str
+    patience: float
+
+    def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
+        role_arn = self.role_arn()
+        first = token(self.aws.audience)
+        claimed = Claimed.of(first)
+        keys = self._assume(role_arn, first, token, claimed)
+        self._use(self.aws.objects_as(keys, self.bucket), role_arn)
+        return (
+            f"{role_arn} was assumed as {claimed.subject}",
+            f"put, get, list and delete of s3://{self.bucket}/{KEY} as that role",
+        )
+
+    # -- the role ---------------------------------------------------------------
+
+    def _assume(
+        self, role_arn: str, first: str, token: Callable[[str], str], claimed: Claimed
+    ) -> TemporaryKeys:
+        current = [first]
+        renewed = [False]
+        started = time.monotonic()
+
+        def attempt() -> TemporaryKeys:
+            return self.aws.sts.assume_with_token(role_arn, current[0], SESSION_NAME)
+
+        def worth_repeating(problem: BaseException) -> bool:
+            if not isinstance(problem, AwsFailure):
+                return False
+            if problem.aws_code in EXPIRED and not renewed[0]:
+                current[0], renewed[0] = token(self.aws.audience), True
+                return True
+            if problem.aws_code not in _PROPAGATING:
+                return False
+            self._raise_if_lasting(role_arn, claimed, time.monotonic() - started)
+            return True
+
+        try:
+            return self.aws.run.retry(
+                attempt,
+                retriable=worth_repeating,
+                what=f"{role_arn} to be assumable",
+                timeout=self.patience,
+            )
+        except AwsFailure as failure:
+            raise self._not_assumable(role_arn, claimed, failure) from failure
+
+    def _raise_if_lasting(self, role_arn: str, claimed: Claimed, seconds: float) -> None:
+        """Raise when the refusal will not pass by itself."""
+        provider_arn = self.aws.caller.oidc_provider(claimed.issuer)
+        provider = self.aws.iam.oidc_provider(provider_arn)
+        role = self.aws.iam.role(Arn.parse(role_arn).name)
+        if provider is None and seconds > _SHOWN_WITHIN:
+            raise errors.CliError(
+                codes.OIDC_PROVIDER_MISSING,
+                f"IAM has no OIDC provider for the cluster's issuer {claimed.issuer}",
+                cause="without it no service account of the cluster can assume a role",
+                fix="run setup again with --oidc-provider create",
+            )
+        if role is None and seconds > _SHOWN_WITHIN:
+            raise errors.CliError(
+                codes.ROLE_MISSING,
+                f"There is no role {role_arn}",
+                fix="run setup again: it makes the role anew",
+            )
+        if provider is None or role is None:
+            return
+        if not provider.client_ids & set(claimed.audiences):
+            raise errors.CliError(
+                codes.OIDC_AUDIENCE_MISSING,
+                f"{provider_arn} does not admit tokens made for {', '.join(claimed.audiences)}",
+                evidence=(f"client ids: {', '.join(sorted(provider.client_ids)) or 'none'}",),
+                fix="aws iam add-client-id-to-open-id-connect-provider "
+                f"--open-id-connect-provider-arn {provider_arn} --client-id {self.aws.audience}",
+            )
+        bearer = trust.Bearer(provider_arn, claimed.issuer, claimed.subject, self.aws.audience)
+        found = trust.admission(role.trust, bearer)
+        if not found.admitted:
+            raise errors.CliError(
+                codes.TRUST_MISMATCH,
+                f"The trust policy of {role_arn} does not admit the operator",
+                cause=f"the token's subject is {claimed.subject} and its audience "
+                f"{', '.join(claimed.audiences)}, its issuer's provider {provider_arn}",
+                evidence=found.evidence(),
+                fix="run setup again: it writes the trust policy anew; in a role of yours, "
+                "admit that subject and audience",
+            )
+
+    def _not_assumable(
+        self, role_arn: str, claimed: Claimed, failure: AwsFailure
+    ) -> errors.CliError:
+        if failure.aws_code in EXPIRED:
+            return errors.CliError(
+                codes.ROLE_NOT_ASSUMABLE,
+                f"{role_arn} cannot be assumed: a fresh token counts as expired",
+                cause=failure.cause,
+                evidence=failure.evidence,
+                fix="check the clock of the cluster's control plane and of this machine",
+            )
+        if failure.aws_code not in _PROPAGATING:
+            return failure
+        return errors.CliError(
+            codes.ROLE_NOT_ASSUMABLE,
+            f"{role_arn} could not be assumed within {self.patience:.0f} s",
+            cause=failure.cause or "STS denies it, although provider and trust policy are right",
+            evidence=failure.evidence,
+            fix="look for a rule of your organisation on sts:AssumeRoleWithWebIdentity, "
+            "then run the same command again",
+        )
+
+    # -- the bucket ---------------------------------------------------------------
+
+    def _use(self, objects: Objects, role_arn: str) -> None:
+        self._step("s3:PutObject", role_arn, lambda: objects.put(KEY, CONTENT))
+        content = self._step("s3:GetObject", role_arn, lambda: objects.get(KEY))
+        if content != CONTENT:
+            raise errors.CliError(
+                codes.BUCKET_DENIED, f"s3://{self.bucket}/{KEY} was read other than written"
+            )
+        keys = self._step("s3:ListBucket", role_arn, lambda: objects.keys(KEY))
+        if KEY not in keys:
+            raise errors.CliError(
+                codes.BUCKET_DENIED, f"s3://{self.bucket}/{KEY} was written and is not listed"
+            )
+        self._step("s3:DeleteObject", role_arn, lambda: objects.remove(KEY))
+
+    def _step(self, action: str, role_arn: str, call: Callable[[], T]) -> T:
+        try:
+            return self.aws.run.retry(
+                call,
+                retriable=lambda problem: isinstance(problem, AwsFailure) and problem.denied,
+                what=f"{action} on the bucket {self.bucket} as the role",
+                timeout=min(_BUCKET_SECONDS, self.patience),
+            )
+        except AwsFailure as failure:
+            if failure.aws_code in ABSENT:
+                raise errors.CliError(
+                    codes.BUCKET_MISSING,
+                    f"There is no bucket {self.bucket}",
+                    evidence=failure.evidence,
+                    fix="run setup again: it makes the bucket anew",
+                ) from failure
+            if not failure.denied:
+                raise
+            raise errors.CliError(
+                codes.BUCKET_DENIED,
+                f"{role_arn} may not {action} in the bucket {self.bucket}",
+                cause=failure.cause,
+                evidence=failure.evidence,
+                fix="look at the role's policies and boundary, the bucket's policy, the policy "
+                "of its KMS key, and the rules of your organisation",
+            ) from failure
