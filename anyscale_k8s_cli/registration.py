@@ -20,7 +20,14 @@ from anyscale_k8s_cli.controlplane.models import (
     NewCloud,
 )
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource, Unfit
+from anyscale_k8s_cli.resource import (
+    Claim,
+    FieldChange,
+    Observed,
+    Resource,
+    SharedResource,
+    Unfit,
+)
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,11 @@ class Found:
         return bool(placeholder) and self.cloud.credentials == placeholder
 
 
-class RegisteredCloud(Resource[CloudRecord]):
-    """The record `cld_…`. `cloud_id` picks one of several with the same name."""
+class RegisteredCloud(SharedResource[CloudRecord]):
+    """The record `cld_…`. `cloud_id` picks one of several with the same name.
+
+    With `only_ours` a cloud of the name that is somebody else's is not seen.
+    """
 
     kind: ClassVar[str] = "anyscale:cloud"
     goes_first: ClassVar[bool] = True
@@ -68,7 +78,7 @@ class RegisteredCloud(Resource[CloudRecord]):
         cloud_id: str | None = None,
         claim: Claim = Claim.OWN,
         force: bool = False,
-        known: Sequence[Found] = (),
+        only_ours: bool = False,
     ) -> None:
         super().__init__(
             key=f"{self.kind}/{install.cloud}",
@@ -80,14 +90,14 @@ class RegisteredCloud(Resource[CloudRecord]):
         self.provider = provider
         self._cloud_id = cloud_id
         self._force = force
-        self._known = tuple(known)
+        self._only_ours = only_ours
 
     def read(self) -> Observed[CloudRecord] | None:
         found = self._candidates()
         ours = [item for item in found if item.holds(self.install)] or [
             item for item in found if item.made_by(self.install, self.provider)
         ]
-        picked = ours or found
+        picked = ours if self._only_ours else ours or found
         if not picked:
             return None
         if len(picked) > 1:
@@ -145,18 +155,22 @@ class RegisteredCloud(Resource[CloudRecord]):
         raise AssertionError(f"no field of {self.key} can be updated: {changes}")
 
     def delete(self, observed: Observed[CloudRecord]) -> None:
-        """Remove the record if nothing else is left in it; while the operator still runs."""
+        """Remove the record while the operator still runs, so that it can clear what it made."""
         if self.clouds.get_cloud(observed.id) is None:
-            return
-        others = [
-            item.name
-            for item in self.clouds.list_resources(observed.id)
-            if item.name != self.install.resource_name
-        ]
-        if others:
             return
         self.clouds.start_deletion(observed.id)
         self.clouds.delete_cloud(observed.id, force=self._force)
+
+    def others(self, observed: Observed[CloudRecord]) -> str:
+        """Other resources in it, or that somebody else made it."""
+        found: Found = observed.state
+        names = [item.name for item in found.resources if item.name != self.install.resource_name]
+        if names:
+            return ", ".join(names)
+        return "" if found.made_by(self.install, self.provider) else "whoever made it: we did not"
+
+    def unmark(self, observed: Observed[CloudRecord]) -> None:
+        """A record carries no marks: our resource in it is the mark."""
 
     def ready(self, observed: Observed[CloudRecord]) -> Observed[CloudRecord]:
         """A cloud on Kubernetes is of use at once; adding to it retries by itself."""
@@ -252,17 +266,13 @@ class RegisteredResource(Resource[Registration]):
 
     def delete(self, observed: Observed[Registration]) -> None:
         """Remove the registration; with it the record, when it was the last and is ours."""
-        record = self._cloud.observed
-        cloud_id = observed.output.cloud_id
-        others = [
-            item.name
-            for item in self._clouds.list_resources(cloud_id)
-            if item.name != self.install.resource_name
-        ]
-        if record is not None and not others and self._cloud.claim is Claim.OWN:
+        record = self._cloud.read()
+        if record is None:
+            return
+        if self._cloud.claim is Claim.OWN and not self._cloud.others(record):
             self._cloud.delete(record)
             return
-        self._clouds.remove_resource(cloud_id, self.install.resource_name)
+        self._clouds.remove_resource(observed.output.cloud_id, self.install.resource_name)
 
     def ready(self, observed: Observed[Registration]) -> Observed[Registration]:
         """The operator's own report tells whether it is of use."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
-from anyscale_k8s_cli.addons.values_file import check_writable, write_values
+from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, values_file
+from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.checks import Report, Status, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -67,6 +67,7 @@ class Side:
     record: RegisteredCloud
     registration: RegisteredResource
     cluster: ClusterSide
+    operator_values: Callable[[], Mapping[str, Any]]
 
     @property
     def resources(self) -> tuple[Resource[Any], ...]:
@@ -159,8 +160,8 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             asyncio.to_thread(clouds.user), open_cluster(provider, loaded.spec, run)
         )
     install = install_of(loaded.spec, opened)
-    if request.values_file:
-        check_writable(request.values_file, install, overwrite=request.overwrite)
+    if request.values_file and not request.overwrite:
+        values_file.check_writable(request.values_file, install)
     side = await _side(request, loaded.spec, provider, opened, install, clouds, run)
     with phase(run, "plan", "Comparing what is there with what should be"):
         ledger = await asyncio.to_thread(read_ledger, opened.kubernetes, install.namespace)
@@ -210,7 +211,7 @@ async def _side(
         }
 
     registration = RegisteredResource(record, install, payload, (cloud.storage, cloud.identity))
-    tools = await helm_tools(opened, wanted, request.environment, run)
+    helm, charts = await helm_tools(opened, wanted, request.environment, run)
     balancer = await asyncio.to_thread(
         provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
     )
@@ -219,20 +220,30 @@ async def _side(
         install=install,
         provider=provider,
         cluster=opened.cluster,
-        tools=tools,
+        kubernetes=opened.kubernetes,
+        helm=helm,
+        charts=charts,
+        run=run,
         nodes=opened.nodes,
         control_plane_url=host,
         user_domain=user_data_domain(host),
         upgrade=request.upgrade,
     )
-    inside = cluster_side(
+    inside = await asyncio.to_thread(
+        cluster_side,
         context,
-        cloud_side=cloud,
-        registration=registration,
-        load_balancer=balancer,
-        load_balancer_left=lambda addresses: provider.load_balancer_left(install, addresses),
+        cloud,
+        registration,
+        balancer,
+        lambda addresses: provider.load_balancer_left(install, addresses),
     )
-    return Side(cloud, record, registration, inside)
+    return Side(
+        cloud,
+        record,
+        registration,
+        inside,
+        lambda: operator_values(context, cloud, registration, inside.gateway),
+    )
 
 
 def _check_same_cluster(made: SetupPlan) -> None:
@@ -322,11 +333,18 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
             with phase(run, "verify", "Asking the control plane whether it works"):
                 health = await _verify(made, run, changed=bool(made.plan.writes), notes=warnings)
             if made.request.values_file:
-                write_values(made.request.values_file, made.side.cluster, made.install)
+                _write_values(made, made.request.values_file)
         except errors.CliError as problem:
             error = problem
     seconds = time.monotonic() - made.started
     return SetupReport(made, applied, health, tuple(warnings), error, seconds)
+
+
+def _write_values(made: SetupPlan, path: Path) -> None:
+    values = made.side.operator_values()
+    if made.request.overwrite:
+        path.unlink(missing_ok=True)
+    values_file.write(path, values, made.install)
 
 
 @dataclass(frozen=True)

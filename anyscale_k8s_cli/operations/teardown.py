@@ -177,6 +177,7 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         provider=provider.control_plane_name,
         cloud_id=target.registered.cloud.id if target.registered else None,
         force=request.ignore_active_workloads,
+        only_ours=True,
     )
     registration = RegisteredResource(record, install, dict)
     scope = Scope(
@@ -227,22 +228,28 @@ async def _cluster_side(
     install, provider = target.install, target.provider
     spec = _spec_of(request, target)
     host = clouds.plane.host
+    helm, charts = await helm_tools(opened, spec, request.environment, run)
     context = ClusterContext(
         spec=spec,
         install=install,
         provider=provider,
         cluster=opened.cluster,
-        tools=await helm_tools(opened, spec, request.environment, run),
+        kubernetes=opened.kubernetes,
+        helm=helm,
+        charts=charts,
+        run=run,
         nodes=opened.nodes,
         control_plane_url=host,
         user_domain=user_data_domain(host),
+        teardown=True,
     )
-    return cluster_side(
+    return await asyncio.to_thread(
+        cluster_side,
         context,
-        cloud_side=None,
-        registration=registration,
-        load_balancer=None,
-        load_balancer_left=lambda addresses: provider.load_balancer_left(install, addresses),
+        None,
+        registration,
+        None,
+        lambda addresses: provider.load_balancer_left(install, addresses),
     )
 
 

@@ -16,7 +16,6 @@ from anyscale_k8s_cli.cluster.helm import Helm
 from anyscale_k8s_cli.cluster.helm_executable import default_cache, find_helm
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
-from anyscale_k8s_cli.cluster.release_work import HelmTools
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.clouds import opened
@@ -99,13 +98,12 @@ def _access(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
 
 async def helm_tools(
     opened_cluster: OpenCluster, wanted: CloudSpec, environment: Mapping[str, str], run: Run
-) -> HelmTools:
-    """helm, its private kubeconfig and the charts, until the command ends."""
+) -> tuple[Helm, Charts]:
+    """helm, with its private kubeconfig, and the charts, until the command ends."""
     executable = await find_helm(run, environment=environment)
     kubeconfig = run.resources.enter_context(PrivateKubeconfig(opened_cluster.kubernetes.access))
     helm = Helm(executable, kubeconfig, run, environment)
-    charts = Charts(helm, run, default_cache(), wanted.charts.mirror)
-    return HelmTools(opened_cluster.kubernetes, helm, charts, run)
+    return helm, Charts(helm, run, default_cache(), wanted.charts.mirror)
 
 
 def install_of(wanted: CloudSpec, opened_cluster: OpenCluster) -> Install:
