@@ -135,7 +135,7 @@ def test_a_deployment_must_make_sense(store: Store, changes: dict[str, Any], mes
 
 def test_an_unknown_field_is_dropped_or_refused(store: Store) -> None:
     odd = deployment(replica=3)
-    with pytest.raises(ApiError, match='strict decoding error: unknown field "spec.replica"'):
+    with pytest.raises(ApiError, match=r'strict decoding error: unknown field "spec\.replica"'):
         store.create("deployments.apps", odd, write=Write(validation="Strict"))
     warned = Write(validation="Warn")
     created = store.create("deployments.apps", odd, write=warned)
