@@ -53,6 +53,18 @@ class Branch(TyperGroup):
 
     table: ClassVar[Mapping[str, Entry]] = {}
 
+    def get_params(self, ctx: _Context) -> list[Any]:
+        """The same, but that a flag nobody gave is False.
+
+        Typer's own are None, and to check a None it imports pydantic, which
+        costs more than all the rest of a help page.
+        """
+        params = super().get_params(ctx)
+        for param in params:
+            if getattr(param, "is_flag", False) and param.default is None:
+                param.default = False
+        return params
+
     def list_commands(self, ctx: _Context) -> list[str]:
         return list(self.table)
 

@@ -1,0 +1,90 @@
+"""The tree of commands: what it offers, how its help reads, and what help imports."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from anyscale_k8s_cli.cli import main, tree
+
+from .conftest import Invoke
+
+COMMANDS = dict(tree.walk(main.Commands))
+JARGON = re.compile(r"\b(IRSA|reconcil\w+|idempoten\w+|CRDs?|RBAC|payload|slug|boolean)\b", re.I)
+
+
+def test_the_tree_is_the_one_that_is_documented() -> None:
+    assert {" ".join(path) for path in COMMANDS} == {
+        *("cloud", "cloud plan", "cloud setup", "cloud status", "cloud list", "cloud get"),
+        *("cloud delete", "login", "logout", "auth", "auth show", "auth fix"),
+        *("sandbox", "sandbox up", "sandbox status", "sandbox run", "sandbox env", "sandbox down"),
+    }
+
+
+@pytest.mark.parametrize("path", [(), *COMMANDS], ids=" ".join)
+def test_help_reads_well(path: tuple[str, ...], invoke: Invoke) -> None:
+    shown = invoke(*path, "--help")
+    head, _, examples = shown.out.partition("Examples:\n")
+
+    assert shown.code == 0
+    assert shown.err == ""
+    assert examples.strip().splitlines()
+    assert all("anyscale" in line for line in examples.strip().splitlines())
+    assert max(len(line) for line in head.splitlines()) <= 80
+    assert not JARGON.search(re.sub(r"--[a-z-]+", "", head))
+
+
+@pytest.mark.parametrize("path", [(), ("cloud",), ("sandbox",), ("auth",)], ids=" ".join)
+def test_a_group_alone_shows_its_help(path: tuple[str, ...], invoke: Invoke) -> None:
+    assert invoke(*path) == invoke(*path, "--help")
+
+
+def test_examples_use_the_name_that_was_typed(invoke: Invoke) -> None:
+    shown = invoke("cloud", "setup", "-h", program="anyscale-k8s")
+
+    assert "Usage: anyscale-k8s cloud setup" in shown.out
+    assert "  anyscale-k8s cloud setup -f cloud.yaml --yes -o json\n" in shown.out
+    assert not re.search(r"anyscale (cloud|login)", shown.out)
+
+
+@pytest.mark.parametrize("path", list(COMMANDS), ids=" ".join)
+def test_summaries_in_the_table_are_sentences(path: tuple[str, ...]) -> None:
+    branch = main.Commands if len(path) == 1 else type(COMMANDS[path[:-1]])
+    summary = branch.table[path[-1]].summary
+
+    assert re.fullmatch(r"[A-Z].*\.", summary)
+    assert len(summary) <= 45
+
+
+HEAVY = ("boto3", "botocore", "httpx", "kubernetes", "moto", "pydantic", "rich", "yaml", "asyncio")
+
+
+def modules_after(*arguments: str) -> set[str]:
+    code = (
+        "import sys; sys.argv = ['anyscale', *sys.argv[1:]]\n"
+        "from anyscale_k8s_cli.cli.main import main\n"
+        "code = main()\n"
+        "print(code, *sys.modules, file=sys.stderr)"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    code, *modules = child.stderr.splitlines()[-1].split()
+    assert code == "0"
+    return set(modules)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("--version",), ("cloud", "--help"), ("cloud", "setup", "--help")],
+    ids=" ".join,
+)
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    modules = modules_after(*arguments)
+
+    assert not modules & set(HEAVY)
+    ours = {name for name in modules if name.startswith("anyscale_k8s_cli.cli.cloud.")}
+    assert ours == ({"anyscale_k8s_cli.cli.cloud.setup"} if "setup" in arguments else set())
