@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.addons import gateway_controller as controller
+from anyscale_k8s_cli.addons.belonging import goes_with
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.gateway import (
     Gateway,
-    LoadBalancersLeft,
+    LoadBalancerLeft,
     envoy_proxy,
     gateway_class,
 )
@@ -52,19 +53,24 @@ def cluster_side(
     cloud_side: CloudSide | None,
     registration: Resource[Registration],
     load_balancer: LoadBalancer | None,
-    load_balancers_left: LoadBalancersLeft,
+    load_balancer_left: LoadBalancerLeft,
 ) -> ClusterSide:
     """What should be in the cluster, wired by needs. Reads only (for GPU plugins).
 
     For teardown `cloud_side` and `load_balancer` may be None and the outputs of
     `registration` unknown: reading and deleting need none of them.
     """
-    namespace = Namespace(context.surroundings, context.install.namespace, privileged=True)
+    namespace = Namespace(
+        context.surroundings,
+        context.install.namespace,
+        ours=goes_with(context.install),
+        privileged=True,
+    )
     pools = _gpu_pools(context)
     gpu = gpu_plugin(context, pools)
     ways, its_class = _ways_in(context, namespace, load_balancer)
     gateway = Gateway(
-        context, registration, load_balancer, load_balancers_left, needs=(namespace, its_class)
+        context, registration, load_balancer, load_balancer_left, needs=(namespace, its_class)
     )
     account = service_account(context, cloud_side, needs=(namespace,))
     operator = operator_release(
@@ -81,7 +87,7 @@ def _ways_in(
     api, envoy = gateway_api_definitions(context), envoy_definitions(context)
     own_place: tuple[Resource[Any], ...] = ()
     if context.teardown or not controller.brought_by_others(context.kubernetes):
-        own_place = (Namespace(context.surroundings, controller.NAMESPACE),)
+        own_place = (controller.namespace(context),)
     running = controller.gateway_controller(context, needs=(*own_place, api, envoy))
     proxy = envoy_proxy(context, load_balancer, needs=(namespace, envoy))
     # The controller guards a class that is in use with a finalizer, and must

@@ -24,7 +24,7 @@ class ClusterContext:
 
     `nodes` are the cluster's nodes as the API tells them. `user_domain` is the
     domain under which the control plane publishes users' addresses. `upgrade`
-    lets versions of what is installed move. `teardown` builds whatever this
+    lets versions of what is installed move. `teardown` asks for whatever the
     install may have made, needed by the spec or not.
     """
 

@@ -17,6 +17,7 @@ from anyscale_k8s_cli.addons.addresses import (
 )
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER
+from anyscale_k8s_cli.addons.names import GATEWAY
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject, object_key
 from anyscale_k8s_cli.cluster.removal import holding
@@ -26,11 +27,10 @@ from anyscale_k8s_cli.resource import FieldChange, Observed, Resource
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.templates import load_yaml
 
-GATEWAY = "gateway"
 _GATEWAY_API = "gateway.networking.k8s.io/v1"
 _ENVOY_API = "gateway.envoyproxy.io/v1alpha1"
 
-LoadBalancersLeft = Callable[[Sequence[str]], Sequence[str]]
+LoadBalancerLeft = Callable[[Sequence[str]], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Gateway(Resource[GatewayState]):
         context: ClusterContext,
         registration: Resource[Registration],
         load_balancer: LoadBalancer | None,
-        load_balancers_left: LoadBalancersLeft,
+        load_balancer_left: LoadBalancerLeft,
         needs: Sequence[Resource[Any]],
     ) -> None:
         self.reference = Reference(_GATEWAY_API, "Gateway", GATEWAY, context.install.namespace)
@@ -125,7 +125,7 @@ class Gateway(Resource[GatewayState]):
         self._kubernetes = context.kubernetes
         self._registration = registration
         self._served_by = load_balancer.served_by if load_balancer else "its controller"
-        self._load_balancers_left = load_balancers_left
+        self._load_balancer_left = load_balancer_left
         self._object = KubernetesObject(context.surroundings, self.reference, self._manifest)
 
     def read(self) -> Observed[GatewayState] | None:
@@ -240,7 +240,7 @@ class Gateway(Resource[GatewayState]):
 
     def _wait_for_platform(self, addresses: Sequence[str]) -> None:
         def gone() -> None:
-            left = self._load_balancers_left(addresses)
+            left = self._load_balancer_left(addresses)
             if left:
                 raise StillWaiting(f"still listed: {', '.join(left)}")
 

@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from anyscale_k8s_cli.addons.belonging import goes_with
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL
 from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.cluster.release_work import Release, made_by_us
@@ -25,6 +27,16 @@ CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
 # and the controller serves `v1` of the Gateway API.
 MINIMUM = (1, 2)
 _TAG = re.compile(r":v?(\d+)\.(\d+)\.")
+
+
+def namespace(context: ClusterContext) -> Namespace:
+    """Where controller and proxies run."""
+    return Namespace(
+        context.surroundings,
+        NAMESPACE,
+        ours=goes_with(context.install, (NAMESPACE, RELEASE)),
+        in_use_by=lambda: foreign_gateways(context.kubernetes, context.install.id),
+    )
 
 
 def gateway_controller(

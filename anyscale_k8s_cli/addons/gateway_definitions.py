@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from anyscale_k8s_cli.addons.belonging import goes_with
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.cluster.definitions import Definitions, DefinitionSet
 from anyscale_k8s_cli.cluster.documents import Document, Documents
@@ -90,6 +91,7 @@ def _definitions(context: ClusterContext, wanted: DefinitionSet, title: str) -> 
         title=title,
         claim=Claim.ADOPT if never else Claim.SHARE,
         upgrade=context.upgrade,
+        ours=goes_with(context.install),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from anyscale_k8s_cli.addons.belonging import goes_with
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.documents import Document, Documents
@@ -102,7 +103,17 @@ def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resou
     """Namespace and shared release; nothing where the spec or the cluster has no use for it."""
     if not context.teardown and (context.spec.gpu == "off" or not pools):
         return ()
-    namespace = Namespace(context.surroundings, NAMESPACE, privileged=True)
+
+    def in_use_by() -> str:
+        return gpu_users(context.kubernetes, context.install.namespace)
+
+    namespace = Namespace(
+        context.surroundings,
+        NAMESPACE,
+        ours=goes_with(context.install, (NAMESPACE, RELEASE)),
+        in_use_by=in_use_by,
+        privileged=True,
+    )
     release = Release(
         name=RELEASE,
         namespace=NAMESPACE,
@@ -115,17 +126,18 @@ def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resou
         seconds=context.spec.timeouts.controller,
         deletion_seconds=context.spec.timeouts.deletion,
     )
+    # Where others bring it everywhere there is nothing to put into a namespace.
+    own_place = () if all_served(pools) and not context.teardown else (namespace,)
     plugin = SharedHelmRelease(
         context.tools,
         release,
         context.surroundings,
         title="GPU device plugin",
-        needs=() if all_served(pools) else (namespace,),
+        needs=own_place,
         incumbent=lambda: incumbent(pools),
-        in_use_by=lambda: gpu_users(context.kubernetes, context.install.namespace),
+        in_use_by=in_use_by,
     )
-    # Where others bring it everywhere there is nothing to put into a namespace.
-    return (plugin,) if all_served(pools) and not context.teardown else (namespace, plugin)
+    return (*own_place, plugin)
 
 
 def all_served(pools: Sequence[GpuPool]) -> bool:

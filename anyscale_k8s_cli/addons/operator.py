@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.gateway import Gateway
+from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
-from anyscale_k8s_cli.cluster.managers import HELM_RELEASE
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.cluster.release_work import Release
 from anyscale_k8s_cli.cluster.releases import HelmRelease
@@ -23,14 +24,6 @@ from anyscale_k8s_cli.resource import NotYetKnown, Resource
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.templates import load_yaml
 
-CHART = "anyscale-operator"
-RELEASE = "anyscale-operator"
-SERVICE_ACCOUNT = "anyscale-operator"
-
-# What the operator makes carries labels or annotations of this domain; the head
-# and worker pods of Ray have the label besides.
-_DOMAIN = "anyscale.com/"
-_RAY_LABEL = "ray-node-type"
 # Kinds that the operator makes and clears away itself.
 MADE_BY_OPERATOR = (
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),
@@ -48,7 +41,7 @@ def service_account(
     def manifest() -> Mapping[str, Any]:
         account: Document = load_yaml(
             "operator/service-account.yaml",
-            {"name": SERVICE_ACCOUNT, "namespace": namespace, "release": RELEASE},
+            {"name": SERVICE_ACCOUNT, "namespace": namespace, "release": OPERATOR_RELEASE},
         )
         if cloud_side is not None:
             account["metadata"]["annotations"] |= cloud_side.service_account_annotations()
@@ -61,7 +54,7 @@ def service_account(
         manifest,
         title="Operator's service account",
         needs=(*needs, *identity),
-        own_release=(namespace, RELEASE),
+        own_release=(namespace, OPERATOR_RELEASE),
         prove=_proof(context, cloud_side),
     )
 
@@ -93,9 +86,9 @@ def operator_release(
     """The release; ready once the operator says that it is registered and works."""
     spec = context.spec
     release = Release(
-        name=RELEASE,
+        name=OPERATOR_RELEASE,
         namespace=context.install.namespace,
-        chart=CHART,
+        chart=OPERATOR_CHART,
         values=lambda: operator_values(context, cloud_side, registration, gateway),
         version=spec.operator.version,
         source=spec.operator.chart,
@@ -198,16 +191,6 @@ def wait_cleared(context: ClusterContext) -> None:
             timeout=context.spec.timeouts.deletion,
             expired=late,
         )
-
-
-def made_by_operator(item: Document) -> bool:
-    """Whether the operator made an object by itself; what Helm installed is not meant."""
-    metadata = item["metadata"]
-    annotations, labels = metadata.get("annotations") or {}, metadata.get("labels") or {}
-    if HELM_RELEASE in annotations:
-        return False
-    keys = [*annotations, *labels]
-    return _RAY_LABEL in labels or any(key.startswith(_DOMAIN) for key in keys)
 
 
 def remove_certificates(context: ClusterContext) -> None:

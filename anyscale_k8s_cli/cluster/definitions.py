@@ -14,7 +14,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster import rollouts
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
-from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, Surroundings
+from anyscale_k8s_cli.cluster.objects import Surroundings
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, marks
 from anyscale_k8s_cli.resource import (
     Claim,
@@ -53,7 +53,10 @@ class DefinitionSet:
 
 
 class Definitions(SharedResource[Documents]):
-    """All definitions of a group at once; the output is their metadata."""
+    """All definitions of a group at once; the output is their metadata.
+
+    `ours` tells of an object of these kinds whether it goes with this install.
+    """
 
     kind: ClassVar[str] = "k8s:definitions"
 
@@ -66,6 +69,7 @@ class Definitions(SharedResource[Documents]):
         needs: Sequence[Resource[Any]] = (),
         claim: Claim = Claim.SHARE,
         upgrade: bool = False,
+        ours: Callable[[Document], bool],
     ) -> None:
         super().__init__(
             key=f"k8s:definitions/{wanted.group}",
@@ -79,6 +83,7 @@ class Definitions(SharedResource[Documents]):
         self._wanted = wanted
         self._anchor = Reference(API, KIND, wanted.names[0])
         self._upgrade = upgrade
+        self._ours = ours
 
     def read(self) -> Observed[Documents] | None:
         found = self._present()
@@ -159,7 +164,7 @@ class Definitions(SharedResource[Documents]):
             for item in observed.output
             if _is_ours(item)
             for instance in self._instances(item["metadata"]["name"])
-            if (instance["metadata"].get("labels") or {}).get(INSTALL_LABEL) != self.install.id
+            if not self._ours(instance)
         ]
         return ", ".join(strangers[:3])
 

@@ -265,6 +265,13 @@ class Kubernetes:
         )
         return bool(answer.get("status", {}).get("allowed"))
 
+    def whoami(self) -> str:
+        """The name by which the API server knows the present principal."""
+        api = "authentication.k8s.io/v1"
+        body = {"apiVersion": api, "kind": "SelfSubjectReview"}
+        answer = self._write(Request("POST", f"/apis/{api}/selfsubjectreviews", body=body))
+        return str(answer["status"]["userInfo"]["username"])
+
     # Waiting
 
     def watch_until(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
-from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, Surroundings, object_key
+from anyscale_k8s_cli.cluster.objects import Surroundings, object_key
 from anyscale_k8s_cli.cluster.transport import KubernetesError
 from anyscale_k8s_cli.install import MANAGED_BY, Install, marks
 from anyscale_k8s_cli.resource import (
@@ -38,7 +38,9 @@ class Namespace(SharedResource[Document]):
     """Made when it is missing; used as it is when it was there before us.
 
     `privileged`: pods in it need Pod Security level privileged. A namespace of
-    ours gets the label; one of others that forbids it is unfit.
+    ours gets the label; one of others that forbids it is unfit. `ours` tells of an
+    object in it whether it goes with this install; `in_use_by` names who else
+    depends on what runs in it.
     """
 
     kind: ClassVar[str] = "k8s:namespace"
@@ -48,6 +50,8 @@ class Namespace(SharedResource[Document]):
         surroundings: Surroundings,
         name: str,
         *,
+        ours: Callable[[Document], bool],
+        in_use_by: Callable[[], str] = str,
         privileged: bool = False,
         needs: Sequence[Resource[Any]] = (),
     ) -> None:
@@ -62,6 +66,8 @@ class Namespace(SharedResource[Document]):
         self.name = name
         self._surroundings = surroundings
         self._kubernetes: Kubernetes = surroundings.kubernetes
+        self._ours = ours
+        self._in_use_by = in_use_by
         self._privileged = privileged
 
     def read(self) -> Observed[Document] | None:
@@ -145,15 +151,15 @@ class Namespace(SharedResource[Document]):
         return self._observed(found)
 
     def others(self, observed: Observed[Document]) -> str:
-        """Workloads and volumes in it that this install did not make."""
+        """Who depends on what runs in it; workloads and volumes that are not this install's."""
         del observed
         strangers = [
             f"{kind} {found['metadata']['name']}"
             for api_version, kind in _TENANTS
-            for found in self._kubernetes.list(api_version, kind, self.name)
-            if (found["metadata"].get("labels") or {}).get(INSTALL_LABEL) != self.install.id
+            for found in self._kubernetes.list(api_version, kind, self.name, metadata_only=True)
+            if not self._ours(found)
         ]
-        return ", ".join(strangers[:3])
+        return self._in_use_by() or ", ".join(strangers[:3])
 
     def unmark(self, observed: Observed[Document]) -> None:
         del observed

@@ -271,7 +271,7 @@ def _refusal(
             errors.CLUSTER_FORBIDDEN,
             f"{access.principal or 'The principal used'} may not do this in the cluster",
             cause=message,
-            fix=grant_everything(message),
+            fix=_grant_to_whom(message),
             status=403,
             reason=reason,
         )
@@ -289,10 +289,14 @@ def _denied_by_rights(message: str) -> bool:
     return "User " in message or "forbidden: " not in message
 
 
-def grant_everything(message: str = "") -> str:
-    """The command that gives the rights setup needs to the user the API server named."""
+def _grant_to_whom(message: str) -> str:
     user = re.search(r'User "([^"]+)"', message)
+    return grant_everything(user.group(1) if user else "USER")
+
+
+def grant_everything(user: str) -> str:
+    """The command that gives a user, as the API server calls it, the rights that setup needs."""
     return (
         "kubectl create clusterrolebinding anyscale-k8s-setup --clusterrole=cluster-admin "
-        f"--user={user.group(1) if user else 'USER'}"
+        f"--user={user}"
     )

@@ -1,0 +1,8 @@
+"""Names of what an install consists of, where several modules need them."""
+
+GATEWAY = "gateway"
+
+OPERATOR_CHART = "anyscale-operator"
+OPERATOR_RELEASE = "anyscale-operator"
+# The chart's own default, which trust policies name.
+SERVICE_ACCOUNT = "anyscale-operator"

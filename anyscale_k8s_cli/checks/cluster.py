@@ -1,0 +1,212 @@
+"""Checks of the cluster that hold on every platform. They read only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from kubernetes.utils import quantity
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
+from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.namespaces import ENFORCE
+from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
+from anyscale_k8s_cli.cluster.transport import grant_everything
+from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.spec import CloudSpec
+
+# What setup and the charts write, by API group. Installing roles needs every right
+# that the roles give, so only an administrator can do it in the end; but the list
+# tells which right is missing.
+_WRITTEN: tuple[tuple[str, str, bool], ...] = (
+    ("", "namespaces", False),
+    ("", "secrets", True),
+    ("", "configmaps", True),
+    ("", "serviceaccounts", True),
+    ("apps", "deployments", True),
+    ("batch", "jobs", True),
+    ("coordination.k8s.io", "leases", True),
+    ("policy", "poddisruptionbudgets", True),
+    ("rbac.authorization.k8s.io", "roles", True),
+    ("rbac.authorization.k8s.io", "rolebindings", True),
+    ("rbac.authorization.k8s.io", "clusterroles", False),
+    ("rbac.authorization.k8s.io", "clusterrolebindings", False),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", False),
+    ("apiextensions.k8s.io", "customresourcedefinitions", False),
+    ("gateway.networking.k8s.io", "gatewayclasses", False),
+    ("gateway.networking.k8s.io", "gateways", True),
+    ("gateway.envoyproxy.io", "envoyproxies", True),
+)
+
+# The operator's pod, from the chart's defaults: both containers.
+_OPERATOR_CPU = Decimal("1.1")
+_OPERATOR_MEMORY = Decimal(1024**3)
+
+# The package's function has no types.
+_amount: Callable[[Any], Decimal] = quantity.parse_quantity
+
+
+def cluster_checks(
+    spec: CloudSpec, cluster: Cluster, kubernetes: Kubernetes, nodes: Sequence[Document]
+) -> tuple[Check, ...]:
+    """The checks before a setup."""
+    namespace = spec.namespace
+    return (
+        Check(
+            "cluster-reachable",
+            "The cluster answers and knows who is asking",
+            lambda: reachable(kubernetes),
+            error=errors.CLUSTER_UNREACHABLE,
+        ),
+        Check(
+            "cluster-version",
+            "The Kubernetes version is one that was tested",
+            lambda: version(kubernetes.version() or cluster.version),
+            severity=Severity.WARNING,
+        ),
+        Check(
+            "cluster-rights",
+            "Everything that setup writes may be written",
+            lambda: rights(kubernetes, namespace),
+            error=errors.CLUSTER_FORBIDDEN,
+        ),
+        Check(
+            "namespace-pod-security",
+            f"Privileged pods may run in the namespace {namespace}",
+            lambda: pod_security(kubernetes, namespace),
+            error=errors.ADOPTED_UNFIT,
+        ),
+        Check(
+            "operator-capacity",
+            "A node has room for the operator",
+            lambda: capacity(kubernetes, spec, nodes),
+            severity=Severity.WARNING,
+        ),
+    )
+
+
+def reachable(kubernetes: Kubernetes) -> Finding:
+    """Who is asking, by the cluster's own word."""
+    try:
+        return passed(f"{kubernetes.access.endpoint}, as {kubernetes.whoami()}")
+    except errors.CliError as problem:
+        if problem.code not in (errors.CLUSTER_UNREACHABLE, errors.CLUSTER_UNAUTHENTICATED):
+            raise
+        return Finding(Status.FAIL, str(problem), problem.evidence, problem.fix)
+
+
+def version(found: str, tested: KubernetesRange | None = None) -> Finding:
+    """Whether the operator's chart was tested with this version."""
+    tested = tested or pins().charts[OPERATOR_CHART].tested.kubernetes
+    minor = _minor(found)
+    if minor is None:
+        return Finding(Status.UNKNOWN, f"the version {found!r} cannot be read")
+    oldest, newest = _minor(tested.minimum), _minor(tested.newest)
+    if oldest and newest and oldest <= minor <= newest:
+        return passed(f"Kubernetes {found}")
+    return Finding(
+        Status.WARN,
+        f"Kubernetes {found}; tested from {tested.minimum} to {tested.newest}",
+        fix="upgrade the cluster"
+        if oldest and minor < oldest
+        else "use a newer version of this tool",
+    )
+
+
+def rights(kubernetes: Kubernetes, namespace: str) -> Finding:
+    """Ask the API server, which tells allowed from denied without anything being tried."""
+    if kubernetes.can_i("*", "*", group="*"):
+        return passed("administrator of the cluster")
+    denied = [
+        f"create {resource}{f'.{group}' if group else ''}"
+        for group, resource, namespaced in _WRITTEN
+        if not kubernetes.can_i(
+            "create", resource, group=group, namespace=namespace if namespaced else None
+        )
+    ]
+    if not denied:
+        return passed("every kind of object that setup writes")
+    return Finding(
+        Status.FAIL,
+        f"not allowed: {', '.join(denied)}",
+        fix=grant_everything(kubernetes.whoami()),
+    )
+
+
+def pod_security(kubernetes: Kubernetes, namespace: str) -> Finding:
+    """Ray pods have an init container with privileges."""
+    found = kubernetes.get("v1", "Namespace", namespace)
+    if found is None:
+        return passed("the namespace will be made")
+    level = (found["metadata"].get("labels") or {}).get(ENFORCE, "privileged")
+    if level == "privileged":
+        return passed()
+    return Finding(
+        Status.FAIL,
+        f"the namespace {namespace} enforces Pod Security level {level}",
+        fix=f"kubectl label namespace {namespace} {ENFORCE}=privileged --overwrite",
+    )
+
+
+def capacity(kubernetes: Kubernetes, spec: CloudSpec, nodes: Sequence[Document]) -> Finding:
+    """Whether some node has the CPU and memory free that the operator asks for."""
+    if kubernetes.get("apps/v1", "Deployment", OPERATOR_RELEASE, spec.namespace) is not None:
+        return passed("the operator is there already")
+    placed = spec.operator.values.get("operator") or {}
+    special = any(placed.get(key) for key in ("nodeSelector", "tolerations", "affinity"))
+    usable = [node for node in nodes if special or _schedulable(node)]
+    if not usable:
+        return Finding(
+            Status.UNKNOWN if not nodes else Status.WARN,
+            "no node is there that takes ordinary pods",
+            fix="give the operator a place with --values (operator.nodeSelector, tolerations)",
+        )
+    used = _used(kubernetes)
+    for node in usable:
+        cpu, memory = _free(node, used)
+        if cpu >= _OPERATOR_CPU and memory >= _OPERATOR_MEMORY:
+            return passed(f"on {node['metadata']['name']}")
+    return Finding(
+        Status.WARN,
+        f"no node has {_OPERATOR_CPU} CPU and 1 GiB free; the operator waits until one is added",
+        fix="add a node, or lower operator.container.resources with --values",
+    )
+
+
+def _schedulable(node: Document) -> bool:
+    spec = node.get("spec") or {}
+    taints = spec.get("taints") or []
+    blocked = any(taint.get("effect") in ("NoSchedule", "NoExecute") for taint in taints)
+    return not blocked and not spec.get("unschedulable")
+
+
+def _used(kubernetes: Kubernetes) -> Mapping[str, tuple[Decimal, Decimal]]:
+    """CPU and memory that pods ask for, by node."""
+    used: dict[str, tuple[Decimal, Decimal]] = {}
+    living = "status.phase!=Succeeded,status.phase!=Failed"
+    for pod in kubernetes.list("v1", "Pod", field_selector=living):
+        name = pod["spec"].get("nodeName")
+        if name:
+            cpu, memory = used.get(name, (Decimal(0), Decimal(0)))
+            for container in pod["spec"].get("containers") or ():
+                asked = (container.get("resources") or {}).get("requests") or {}
+                cpu += _amount(asked.get("cpu", 0))
+                memory += _amount(asked.get("memory", 0))
+            used[name] = (cpu, memory)
+    return used
+
+
+def _free(node: Document, used: Mapping[str, tuple[Decimal, Decimal]]) -> tuple[Decimal, Decimal]:
+    offered = (node.get("status") or {}).get("allocatable") or {}
+    cpu, memory = used.get(node["metadata"]["name"], (Decimal(0), Decimal(0)))
+    return _amount(offered.get("cpu", 0)) - cpu, _amount(offered.get("memory", 0)) - memory
+
+
+def _minor(text: str) -> tuple[int, int] | None:
+    found = re.match(r"v?(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else None
