@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import functools
 import os
 import signal
 import subprocess
@@ -10,6 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+# Linux, prctl(2): the signal a process gets when the thread that started it ends.
+_PR_SET_PDEATHSIG = 1
 
 # Seconds between TERM and KILL: within the ten seconds that an interruption may take.
 GRACE = 5.0
@@ -61,7 +66,20 @@ async def run_child(
 def _own_group() -> dict[str, Any]:
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    if sys.platform == "linux":
+        # A helm that outlives a killed run would race with the run that goes on after it.
+        return {"process_group": 0, "preexec_fn": functools.partial(_die_with_parent, _libc())}
     return {"process_group": 0}
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent(libc: ctypes.CDLL) -> None:
+    """Runs in the child, between fork and exec; the library was loaded before."""
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
