@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from anyscale_k8s_cli import errors, tool_version
-from anyscale_k8s_cli.addons import ClusterSide
 from anyscale_k8s_cli.install import MANAGED_BY, Install
 
 
@@ -46,9 +45,9 @@ def check_writable(path: Path, install: Install) -> None:
         )
 
 
-def write_values(path: Path, side: ClusterSide, install: Install) -> None:
-    """Write the values of the operator's release; see `check_writable` first."""
-    path.write_text(render(side.operator.release.values(), install), encoding="utf-8")
+def write(path: Path, values: Mapping[str, Any], install: Install) -> None:
+    """Write the file over what is there; ask `check_writable` before."""
+    path.write_text(render(values, install), encoding="utf-8")
 
 
 def _first_line(install: Install) -> str:
