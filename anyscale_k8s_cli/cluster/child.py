@@ -66,10 +66,11 @@ async def run_child(
 def _own_group() -> dict[str, Any]:
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    options: dict[str, Any] = {"process_group": 0}
     if sys.platform == "linux":
         # A helm that outlives a killed run would race with the run that goes on after it.
-        return {"process_group": 0, "preexec_fn": functools.partial(_die_with_parent, _libc())}
-    return {"process_group": 0}
+        options["preexec_fn"] = functools.partial(_die_with_parent, _libc())
+    return options
 
 
 @functools.cache
