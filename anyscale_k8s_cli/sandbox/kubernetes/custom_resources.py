@@ -38,9 +38,3 @@ def _schema(node: Object) -> Schema:
     # Metadata is held against the common schema instead.
     properties["metadata"] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     return Schema({**node, "properties": properties})
-
-
-def status_names(crd: Object) -> Object:
-    """What `status.acceptedNames` says: the names as asked for."""
-    names: Object = crd["spec"]["names"]
-    return names
