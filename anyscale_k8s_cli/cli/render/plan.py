@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import table
-from anyscale_k8s_cli.cli.render.style import CHANGES, STATUSES, UNKNOWN, counted
+from anyscale_k8s_cli.cli.render.style import CHANGES, UNKNOWN, counted
 
 _WRITES = ("create", "update", "delete")
 _WORD_WIDTH = 6
@@ -81,20 +81,10 @@ def changes(counts: Mapping[str, int]) -> int:
 
 def _show_findings(checks: Sequence[Mapping[str, Any]], console: Console) -> None:
     """The checks that did not pass; waived ones stay visible."""
-    rows = [
-        (
-            STATUSES.get(item["status"], UNKNOWN),
-            item["status"],
-            item["title"],
-            item.get("detail") or "",
-            item.get("fix") or "",
-        )
-        for item in checks
-        if item["status"] != "pass"
-    ]
-    if rows:
+    shown = [item for item in checks if item["status"] != "pass"]
+    if shown:
         table.heading(console, "Checks")
-        table.objects(console, rows, word_width=7)
+        table.findings(console, shown)
 
 
 def _exposure(header: Mapping[str, Any]) -> Text | None:

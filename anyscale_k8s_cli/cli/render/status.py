@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import table
-from anyscale_k8s_cli.cli.render.style import HEALTH, STATUSES, UNKNOWN
+from anyscale_k8s_cli.cli.render.style import HEALTH, UNKNOWN
 
 _SHOWN = {
     "cloud_id": "cloud",
@@ -26,36 +26,21 @@ _SHOWN = {
 def show_status(document: Mapping[str, Any], console: Console) -> None:
     health = str(document.get("health") or "UNKNOWN")
     mark = HEALTH.get(health, UNKNOWN)
-    name = document.get("cloud") or document.get("name") or ""
-    if isinstance(name, Mapping):
-        name = name.get("name", "")
+    name = document.get("cloud")
     title = f"Cloud {name} is {health}" if name else health
     console.print()
     console.print(Text.assemble((f"{mark.symbol} ", mark.style), (title, "bold")))
     table.facts(
         console, [(label, table.text_of(document.get(key))) for key, label in _SHOWN.items()]
     )
-    _checks(document.get("checks") or [], console)
+    if document.get("checks"):
+        table.heading(console, "Checks")
+        table.findings(console, document["checks"])
     if document.get("cause"):
         table.heading(console, "Cause")
-        console.print(Text(f"  {document['cause']}"))
+        console.print(Text(f"  {document['cause']}"), soft_wrap=True)
+        for line in document.get("evidence") or []:
+            console.print(Text(f"    {line}", style="dim"), soft_wrap=True)
     if document.get("command"):
         table.heading(console, "Next")
         table.command(console, str(document["command"]))
-
-
-def _checks(checks: list[Mapping[str, Any]], console: Console) -> None:
-    if not checks:
-        return
-    table.heading(console, "Checks")
-    rows = [
-        (
-            STATUSES.get(str(item.get("status")), UNKNOWN),
-            str(item.get("status", "")),
-            item.get("title") or item.get("code") or item.get("name", ""),
-            item.get("detail") or "",
-            item.get("fix") or "",
-        )
-        for item in checks
-    ]
-    table.objects(console, rows, word_width=7)

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from anyscale_k8s_cli.cli.render.style import Mark
+from anyscale_k8s_cli.cli.render.style import STATUSES, UNKNOWN, Mark
 
 # From here on an object fits on one line with its key and the reason.
 WIDE = 120
@@ -66,11 +66,31 @@ def _wide(console: Console, rows: Sequence[tuple[Mark, str, str, str, str]]) -> 
     table = Table.grid(padding=(0, 2), expand=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_column(style="dim", overflow="fold")
-    table.add_column(style="dim", overflow="fold")
-    for mark, word, title, key, reason in rows:
-        table.add_row(Text(f"{mark.symbol} {word}", style=mark.style), title, key, reason)
+    # rich takes the room of an empty column from the others.
+    shown = [place for place in (3, 4) if any(row[place] for row in rows)]
+    for _ in shown:
+        table.add_column(style="dim", overflow="fold")
+    for row in rows:
+        mark, word, title = row[:3]
+        first = Text(f"{mark.symbol} {word}", style=mark.style)
+        table.add_row(first, title, *(str(row[place]) for place in shown))
     _indented(console, table, by=2)
+
+
+def findings(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
+    """Checks with what they saw, and below each what mends it, to copy."""
+    for item in checks:
+        mark = STATUSES.get(str(item.get("status")), UNKNOWN)
+        detail = f": {item['detail']}" if item.get("detail") else ""
+        console.print(
+            Padding(
+                Text.assemble((f"{mark.symbol} ", mark.style), item["title"], (detail, "dim")),
+                (0, 0, 0, 2),
+                expand=False,
+            )
+        )
+        if item.get("fix"):
+            command(console, str(item["fix"]), indent=4)
 
 
 def plain(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -54,6 +54,27 @@ def plan() -> dict[str, Any]:
     bucket = "aws:s3-bucket/anyscale-prod-1f3a9c2e"
     return {
         "schema": "anyscale-k8s/plan/v1",
+        "cloud": "prod",
+        "checks": [
+            {
+                "code": "nodes",
+                "title": "Nodes",
+                "severity": "fatal",
+                "status": "pass",
+                "detail": "3",
+                "evidence": [],
+                "fix": "",
+            },
+            {
+                "code": "gpu-quota",
+                "title": "GPU quota",
+                "severity": "warning",
+                "status": "warn",
+                "detail": "0 of 8 left",
+                "evidence": [],
+                "fix": "",
+            },
+        ],
         "summary": summary(create=1, update=1, adopt=1, none=1),
         "resources": [
             resource("create", "S3 bucket anyscale-prod-1f3a9c2e", bucket, "does not exist"),
@@ -172,6 +193,7 @@ def unhealthy() -> dict[str, Any]:
                 "fix": "anyscale cloud setup --name prod",
             },
         ],
+        "evidence": ["pod anyscale-operator-5d: 0/3 nodes are available"],
         "cause": "the operator's pod cannot be scheduled: too few CPUs",
         "command": "anyscale cloud setup --name prod",
     }
