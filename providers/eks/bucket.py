@@ -290,8 +290,13 @@ class AdoptedBucket(Resource[Storage]):
         return observed
 
     def kms_key(self) -> str | None:
-        """The key that encrypts it, which its users need as well."""
-        algorithm, key_arn, _ = self._aws.s3.encryption(self._name)
+        """The key that encrypts it, which its users need as well; None if none can be seen."""
+        try:
+            algorithm, key_arn, _ = self._aws.s3.encryption(self._name)
+        except AwsFailure as failure:
+            if failure.denied or failure.aws_code in s3.ABSENT:
+                return None
+            raise
         return key_arn if algorithm.startswith("aws:kms") and key_arn else None
 
     def _without_cors(self) -> Unfit:

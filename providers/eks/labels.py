@@ -15,6 +15,7 @@ GPU_PRODUCT = "nvidia.com/gpu.product"
 
 LOAD_BALANCER = "service.beta.kubernetes.io/aws-load-balancer-"
 AUTO_MODE_CLASS = "eks.amazonaws.com/nlb"
+CONTROLLER_CLASS = "service.k8s.aws/nlb"
 
 # Tags by which the controllers know the load balancers of a cluster; the name of
 # the cluster is the value, but for the oldest, where it is part of the key.

@@ -202,6 +202,11 @@ class Iam:
             tags=tags_of(answer.get("Tags", [])),
         )
 
+    def oidc_providers(self) -> list[str]:
+        """The ARNs of the account's providers."""
+        answer = self._session.ask("iam", self._client.list_open_id_connect_providers)
+        return [item["Arn"] for item in answer["OpenIDConnectProviderList"]]
+
     def create_oidc_provider(self, issuer: str, client_id: str, tags: Mapping[str, str]) -> None:
         """Register the issuer; one that is registered already is success."""
         # IAM has the issuer's thumbprint itself: it verifies EKS by its own trust store.

@@ -1,0 +1,269 @@
+"""Checks of the AWS side: what would stop a setup, or make it less than it should be."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.eks import labels, permissions
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
+from anyscale_k8s_cli.spec import CloudSpec
+
+T = TypeVar("T")
+
+# Three addresses may stand behind an endpoint's name.
+CONNECT_SECONDS = 4.0
+# Codes of Service Quotas: https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
+_LOAD_BALANCERS = ("elasticloadbalancing", "L-69A177A2")
+_BUCKETS = ("s3", "L-DC2B2D3D")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What setup will make: `role` with its path, empty for what the user has already."""
+
+    bucket: str
+    role: str
+
+
+def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Check]:
+    facts: EksFacts = cluster.facts
+    found = [
+        Check(
+            "eks-endpoint-unreachable",
+            "The cluster's API endpoint can be reached from here",
+            partial(_endpoint, cluster, facts),
+            error=errors.CLUSTER_UNREACHABLE,
+        ),
+        Check(
+            "aws-permissions",
+            "You may do in AWS what setup does",
+            partial(_permissions, aws, facts, cluster, names),
+            error=errors.FORBIDDEN,
+        ),
+        Check(
+            "eks-subnet-tags",
+            "Subnets for the load balancer can be found",
+            partial(_subnets, spec, facts),
+            Severity.WARNING,
+        ),
+        Check(
+            "aws-load-balancer-quota",
+            "The region has room for a Network Load Balancer",
+            partial(_load_balancer_quota, aws),
+            Severity.WARNING,
+        ),
+    ]
+    if names.role:
+        found.append(
+            Check(
+                "aws-role-quota",
+                "The account has room for a role",
+                partial(_role_quota, aws),
+                Severity.WARNING,
+            )
+        )
+    if names.bucket:
+        found.append(
+            Check(
+                "aws-bucket-quota",
+                "The account has room for a bucket",
+                partial(_bucket_quota, aws),
+                Severity.WARNING,
+            )
+        )
+    return found
+
+
+# -- the endpoint --------------------------------------------------------------
+
+
+def _endpoint(cluster: Cluster, facts: EksFacts) -> Finding:
+    parts = urlsplit(cluster.access.endpoint)
+    host, port = parts.hostname or "", parts.port or 443
+    if parts.scheme in getproxies() and not proxy_bypass(host):
+        return Finding(Status.UNKNOWN, "a proxy stands between")
+    try:
+        socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
+    except OSError as problem:
+        return _unreachable(cluster, facts, f"{host}:{port}: {problem}")
+    return passed(host)
+
+
+def _unreachable(cluster: Cluster, facts: EksFacts, seen: str) -> Finding:
+    where = f"--name {cluster.name} --region {cluster.region}"
+    if not facts.public_endpoint:
+        return Finding(
+            Status.FAIL,
+            "the endpoint is private and this machine is outside the cluster's network",
+            (seen,),
+            "run this inside the VPC or through a VPN, or open the endpoint: aws eks "
+            f"update-cluster-config {where} --resources-vpc-config endpointPublicAccess=true,"
+            "publicAccessCidrs=<your address>/32",
+        )
+    return Finding(
+        Status.FAIL,
+        f"the endpoint is public for {', '.join(facts.public_cidrs) or 'everybody'}",
+        (seen,),
+        "run this from an admitted address, or add yours: aws eks update-cluster-config "
+        f"{where} --resources-vpc-config publicAccessCidrs=<networks>",
+    )
+
+
+# -- subnets --------------------------------------------------------------------
+
+
+def _subnets(spec: CloudSpec, facts: EksFacts) -> Finding:
+    if spec.network.load_balancer_subnets:
+        return passed("you named them")
+    internal = spec.network.expose == "internal"
+    tag = labels.SUBNET_ROLE_INTERNAL if internal else labels.SUBNET_ROLE_PUBLIC
+    tagged = [subnet for subnet in facts.subnets if subnet.tags.get(tag) in ("1", "")]
+    if tagged:
+        return passed(f"{len(tagged)} subnets carry {tag}")
+    kind = "private" if internal else "public"
+    return Finding(
+        Status.WARN,
+        f"none of the cluster's {len(facts.subnets)} subnets carries the tag {tag}",
+        tuple(f"{subnet.id} in {subnet.zone}" for subnet in facts.subnets[:6]),
+        f"aws ec2 create-tags --resources <{kind} subnets> --tags Key={tag},Value=1, "
+        "or name them with --lb-subnet",
+    )
+
+
+# -- quotas ---------------------------------------------------------------------
+
+
+def _load_balancer_quota(aws: Aws) -> Finding:
+    def used() -> int:
+        return sum(item.kind == "network" for item in aws.network.load_balancers())
+
+    return _quota(used, lambda: int(aws.account.quota(*_LOAD_BALANCERS)))
+
+
+def _bucket_quota(aws: Aws) -> Finding:
+    return _quota(lambda: len(aws.s3.names()), lambda: int(aws.account.quota(*_BUCKETS)))
+
+
+def _role_quota(aws: Aws) -> Finding:
+    summary = _allowed(aws.iam.account_summary)
+    if summary is None:
+        return Finding(Status.UNKNOWN, "you may not ask")
+    return _room(summary.get("Roles", 0), summary.get("RolesQuota", 0))
+
+
+def _quota(used: Callable[[], int], limit: Callable[[], int]) -> Finding:
+    found, most = _allowed(used), _allowed(limit)
+    if found is None or most is None:
+        return Finding(Status.UNKNOWN, "you may not ask")
+    return _room(found, most)
+
+
+def _room(used: int, limit: int) -> Finding:
+    detail = f"{used} of {limit} used, 1 needed"
+    if used < limit:
+        return passed(detail)
+    return Finding(Status.WARN, detail, fix="ask for more in the Service Quotas console")
+
+
+def _allowed(ask: Callable[[], T]) -> T | None:
+    """The answer, or None for who may not ask, and where AWS does not know."""
+    try:
+        return ask()
+    except AwsFailure as failure:
+        if failure.denied or failure.aws_code == "NoSuchResourceException":
+            return None
+        raise
+
+
+# -- permissions ------------------------------------------------------------------
+
+
+def _permissions(aws: Aws, facts: EksFacts, cluster: Cluster, names: Names) -> Finding:
+    """What the simulator says of the writes of setup; only a clear no is a failure.
+
+    A no about what is there already, or about what setup can do without, is a warning.
+    """
+    if facts.caller.is_root:
+        return Finding(Status.UNKNOWN, "you are the account's root user, which may do everything")
+    denied: list[_Denied] = []
+    unsure = 0
+    for sid, actions, resource in _questions(facts, cluster, names):
+        try:
+            verdicts = aws.iam.simulate(facts.principal, actions, [resource])
+        except AwsFailure as failure:
+            return Finding(Status.UNKNOWN, f"they cannot be simulated: {failure.cause}")
+        refused = [item for item in verdicts if not item.allowed]
+        unsure += sum(not item.certain for item in refused)
+        denied += [_Denied(sid, item.action, resource) for item in refused if item.certain]
+    if denied:
+        needed = [item for item in denied if item.action not in _OPTIONAL]
+        there = _existing(aws, facts, names, {item.sid for item in needed})
+        blocking = any(item.sid not in there for item in needed)
+        return Finding(
+            Status.FAIL if blocking else Status.WARN,
+            f"{facts.principal} lacks {len(denied)} permissions"
+            + ("" if blocking else ", which setup may do without"),
+            tuple(f"{item.action} on {item.resource}" for item in denied),
+            "have them allowed; `anyscale cloud permissions --provider eks` prints the policy",
+        )
+    if unsure:
+        return Finding(Status.UNKNOWN, f"{unsure} actions depend on what is known only then")
+    return passed(facts.principal)
+
+
+@dataclass(frozen=True)
+class _Denied:
+    sid: str
+    action: str
+    resource: str
+
+
+# Tags can follow the creation; the others are for changes of what is there.
+_OPTIONAL = {
+    "s3:TagResource",
+    "iam:AddClientIDToOpenIDConnectProvider",
+    "iam:PutRolePermissionsBoundary",
+    "iam:UpdateAssumeRolePolicy",
+}
+
+
+def _existing(aws: Aws, facts: EksFacts, names: Names, sids: set[str]) -> set[str]:
+    """Those of the statements whose object needs no making any more."""
+    role = names.role.rpartition("/")[2]
+    provider = facts.caller.oidc_provider(facts.issuer)
+    present: dict[str, Callable[[], object | None]] = {
+        "MakeBucket": lambda: aws.s3.region_of(names.bucket),
+        "MakeRole": lambda: aws.iam.role(role),
+        "MakeOidcProvider": lambda: aws.iam.oidc_provider(provider),
+    }
+    return {sid for sid in sids if _allowed(present[sid]) is not None}
+
+
+def _questions(facts: EksFacts, cluster: Cluster, names: Names) -> list[tuple[str, list[str], str]]:
+    """The writes of setup, by statement: whether it may read has been found out by now."""
+    known = {
+        "partition": facts.caller.partition,
+        "account": facts.caller.account,
+        "region": cluster.region,
+        "cluster": cluster.name,
+        "bucket": names.bucket,
+        "role": names.role,
+        "oidc_provider": facts.issuer.removeprefix("https://"),
+    }
+    unneeded = {"MakeBucket" * (not names.bucket), "MakeRole" * (not names.role)}
+    return [
+        (statement["Sid"], statement["Action"], statement["Resource"])
+        for statement in permissions.statements("setup", known)
+        if statement["Sid"] not in unneeded
+    ]

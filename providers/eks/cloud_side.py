@@ -1,0 +1,188 @@
+"""The objects outside the cluster, put together from spec, cluster and install."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Any
+
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Storage
+from anyscale_k8s_cli.providers.eks import bucket, identity, labels, policies, tags
+from anyscale_k8s_cli.providers.eks.arns import Arn
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.bucket_settings import BucketWishes, settings
+from anyscale_k8s_cli.providers.eks.checks import Names
+from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
+from anyscale_k8s_cli.providers.eks.proof import Proof
+from anyscale_k8s_cli.providers.eks.trust import Bearer
+from anyscale_k8s_cli.resource import Claim, Resource
+from anyscale_k8s_cli.spec import CloudSpec
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def build(
+    aws: Aws, spec: CloudSpec, cluster: Cluster, install: Install, console_origin: str
+) -> CloudSide:
+    """What should be there. Nothing is asked of AWS yet."""
+    builder = _Builder(aws, spec, cluster, install, console_origin)
+    storage, role = builder.storage, builder.role
+    return CloudSide(
+        resources=(storage, builder.oidc_provider, role),
+        storage=storage,
+        identity=role,
+        service_account_annotations=lambda: {labels.ROLE_ANNOTATION: role.output.helm},
+        prove_identity=Proof(
+            aws, lambda: role.output.registered, builder.bucket_name, spec.timeouts.identity
+        ),
+    )
+
+
+def names(spec: CloudSpec, install: Install) -> Names:
+    """What setup will make, by name."""
+    made_bucket = spec.rules.names.get("bucket") or bucket.default_name(install)
+    path = _role_path(spec, install)
+    return Names(
+        bucket="" if spec.existing.bucket else made_bucket,
+        role="" if spec.existing.identity else f"{path}{_role_name(spec, install)}",
+    )
+
+
+def bucket_name(given: str) -> str:
+    """The name in what a user calls a bucket: a name, `s3://name` or an ARN; empty if in none."""
+    name = given.removeprefix("s3://").rstrip("/")
+    if name.startswith("arn:"):
+        try:
+            name = Arn.parse(name).resource
+        except ValueError:
+            return ""
+    return name if _BUCKET_NAME.fullmatch(name) else ""
+
+
+def slashed(path: str) -> str:
+    """A path of IAM begins and ends with a slash."""
+    inner = path.strip("/")
+    return f"/{inner}/" if inner else "/"
+
+
+def _role_path(spec: CloudSpec, install: Install) -> str:
+    given = spec.rules.role_path
+    return slashed(given) if given else identity.default_path(install.cloud)
+
+
+def _role_name(spec: CloudSpec, install: Install) -> str:
+    return spec.rules.names.get("role") or identity.default_name(install)
+
+
+class _Builder:
+    """Makes each object once; they know each other by their names."""
+
+    def __init__(
+        self, aws: Aws, spec: CloudSpec, cluster: Cluster, install: Install, console_origin: str
+    ) -> None:
+        self._aws = aws
+        self._spec = spec
+        self._install = install
+        self._origin = console_origin
+        self._facts: EksFacts = cluster.facts
+        self._region = cluster.region
+
+    @property
+    def bucket_name(self) -> str:
+        given = self._spec.existing.bucket
+        if given:
+            return bucket_name(given)
+        return self._spec.rules.names.get("bucket") or bucket.default_name(self._install)
+
+    @cached_property
+    def storage(self) -> Resource[Storage]:
+        if self._spec.existing.bucket:
+            return self._adopted_bucket
+        wishes = BucketWishes(self._tags, self._origin, lambda: self._kms_key_arn)
+        place = bucket.BucketPlace(self.bucket_name, self._region, self._spec.timeouts.deletion)
+        return bucket.Bucket(
+            self._aws,
+            self._install,
+            place,
+            self._tags,
+            settings(self._aws.s3, self.bucket_name, wishes),
+        )
+
+    @cached_property
+    def oidc_provider(self) -> OidcProvider:
+        use = self._spec.existing.oidc_provider == "use"
+        role = f"role{_role_path(self._spec, self._install)}{_role_name(self._spec, self._install)}"
+        return OidcProvider(
+            self._aws,
+            self._install,
+            self._facts.issuer,
+            self._spec.rules.tags,
+            claim=Claim.ADOPT if use else Claim.SHARE,
+            ignored_role=self._facts.caller.iam(role),
+        )
+
+    @cached_property
+    def role(self) -> Resource[Identity]:
+        given = self._spec.existing.identity
+        if given:
+            use = identity.RoleUse(self._bearer, self._bucket_arn)
+            return identity.AdoptedRole(
+                self._aws, self._install, given, use, needs=(self.oidc_provider,)
+            )
+        wishes = identity.RoleWishes(
+            name=_role_name(self._spec, self._install),
+            path=_role_path(self._spec, self._install),
+            trust=policies.trust(
+                self.oidc_provider.arn,
+                self._facts.issuer,
+                self._install.namespace,
+                self._facts.audience,
+            ),
+            policy=self._policy,
+            boundary=self._spec.rules.permissions_boundary,
+            tags=self._tags,
+        )
+        needs: list[Resource[Any]] = [self.oidc_provider]
+        if self._spec.existing.bucket:
+            # Its key is a part of the policy, and must be of a bucket that is there.
+            needs.append(self.storage)
+        return identity.Role(self._aws, self._install, wishes, needs)
+
+    @cached_property
+    def _adopted_bucket(self) -> bucket.AdoptedBucket:
+        return bucket.AdoptedBucket(
+            self._aws, self._install, self.bucket_name, self._region, self._origin
+        )
+
+    @cached_property
+    def _tags(self) -> dict[str, str]:
+        return tags.own(self._install, self._spec.rules.tags)
+
+    @property
+    def _bucket_arn(self) -> str:
+        return self._facts.caller.bucket(self.bucket_name)
+
+    @property
+    def _bearer(self) -> Bearer:
+        return Bearer(
+            self.oidc_provider.arn,
+            self._facts.issuer,
+            policies.subject(self._install.namespace),
+            self._facts.audience,
+        )
+
+    def _policy(self) -> policies.Policy:
+        return policies.operator(self._bucket_arn, self._kms_key_arn)
+
+    @cached_property
+    def _kms_key_arn(self) -> str | None:
+        """The key's ARN, which policies want; asked once, when first needed."""
+        given = self._spec.rules.kms_key
+        if self._spec.existing.bucket:
+            given = self._adopted_bucket.kms_key()
+        if not given or ":key/" in given:
+            return given
+        return self._aws.account.kms_key_arn(given)

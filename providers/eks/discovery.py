@@ -1,0 +1,204 @@
+"""What is there: who we are, the cluster, its node groups and its network. Reads only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.access import ClusterAccess
+from anyscale_k8s_cli.provider import Cluster, NodePool
+from anyscale_k8s_cli.providers.eks import codes
+from anyscale_k8s_cli.providers.eks.arns import Arn, Caller
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.sdk.eks import ClusterDescription, NodeGroup
+from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
+from anyscale_k8s_cli.providers.eks.sdk.network import Subnet
+from anyscale_k8s_cli.providers.eks.sdk.session import side_by_side
+from anyscale_k8s_cli.spec import CloudSpec
+
+# Families with NVIDIA GPUs: https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html
+_GPU_FAMILY = re.compile(r"(g|gr|p)\d")
+_NODE_IMAGE = "node image"
+_AUTO_MODE = "EKS Auto Mode"
+
+
+@dataclass(frozen=True)
+class EksFacts:
+    """What only this provider looks into. `principal` is the ARN that IAM knows the caller by."""
+
+    caller: Caller
+    principal: str
+    issuer: str
+    audience: str
+    auto_mode: bool
+    subnets: tuple[Subnet, ...]
+    addons: tuple[str, ...]
+    public_endpoint: bool
+    private_endpoint: bool
+    public_cidrs: tuple[str, ...]
+    created_at: datetime | None = None
+
+
+def discover(aws: Aws, spec: CloudSpec) -> Cluster:
+    """The cluster as AWS tells of it.
+
+    Raises `account-mismatch` before anything but the caller is asked for,
+    `cluster-not-found`, `eks-cluster-not-active`, and what `AwsFailure` maps.
+    """
+    name, region = spec.cluster.name or "", spec.region or ""
+    caller = aws.caller
+    check_account(caller, spec.account.id)
+    described, principal, groups, addons = side_by_side(
+        lambda: aws.eks.describe(name),
+        lambda: principal_of(aws),
+        lambda: _of_cluster(partial(aws.eks.node_groups, name)),
+        lambda: _of_cluster(partial(aws.eks.addons, name)),
+    )
+    if described is None:
+        raise _no_cluster(aws, name, region)
+    _check_active(described, region)
+    subnets = aws.network.subnets(described.subnet_ids)
+    facts = EksFacts(
+        caller=caller,
+        principal=principal,
+        issuer=described.issuer,
+        audience=aws.audience,
+        auto_mode=described.auto_mode,
+        subnets=tuple(subnets),
+        addons=tuple(addons),
+        public_endpoint=described.public_endpoint,
+        private_endpoint=described.private_endpoint,
+        public_cidrs=described.public_cidrs,
+        created_at=described.created_at,
+    )
+    return Cluster(
+        name=name,
+        id=described.arn,
+        account=caller.account,
+        region=region,
+        version=described.version,
+        access=ClusterAccess(
+            endpoint=described.endpoint,
+            ca_pem=described.ca_pem,
+            token=partial(aws.sts.cluster_token, name),
+            principal=caller.arn,
+            grant=grant(described, principal, region),
+        ),
+        zones=tuple(sorted({subnet.zone for subnet in subnets})),
+        node_pools=tuple(_pool(group) for group in groups),
+        facts=facts,
+    )
+
+
+def check_account(caller: Caller, wanted: str | None) -> None:
+    """Raise `account-mismatch` when the credentials are of another account than was said."""
+    if wanted and caller.account != wanted:
+        raise errors.CliError(
+            errors.ACCOUNT_MISMATCH,
+            f"The AWS credentials are of account {caller.account}, not {wanted}",
+            cause=f"they belong to {caller.arn}",
+            fix=f"give the credentials of {wanted} with --aws-profile, "
+            f"or --account-id {caller.account}",
+        )
+
+
+def principal_of(aws: Aws) -> str:
+    """The ARN by which IAM and EKS know the caller: for a session that of its role.
+
+    A session's ARN lacks the role's path (roles of IAM Identity Center have one).
+    Who may not look the role up gets the ARN without it.
+    """
+    caller = aws.caller
+    if caller.role_name is None:
+        return caller.arn
+    try:
+        role = aws.iam.role(caller.role_name)
+    except AwsFailure as failure:
+        if failure.denied:
+            return caller.pathless_principal
+        raise
+    return role.arn if role else caller.pathless_principal
+
+
+def grant(described: ClusterDescription, principal: str, region: str) -> str:
+    """The commands that let the principal into the cluster as its administrator."""
+    where = f"--cluster-name {described.name} --region {region}"
+    partition = Arn.parse(described.arn).partition
+    policy = Arn(partition, "eks", "", "aws", "cluster-access-policy/AmazonEKSClusterAdminPolicy")
+    commands = [
+        f"aws eks create-access-entry {where} --principal-arn {principal}",
+        f"aws eks associate-access-policy {where} --principal-arn {principal} "
+        f"--policy-arn {policy} --access-scope type=cluster",
+    ]
+    if described.authentication_mode == "CONFIG_MAP":
+        commands.insert(
+            0,
+            f"aws eks update-cluster-config --name {described.name} --region {region} "
+            "--access-config authenticationMode=API_AND_CONFIG_MAP",
+        )
+    return " && ".join(commands)
+
+
+def _of_cluster(ask: partial[list[NodeGroup]] | partial[list[str]]) -> Sequence[object]:
+    """Nothing when there is no such cluster: that is told once, by DescribeCluster."""
+    try:
+        return ask()
+    except AwsFailure as failure:
+        if failure.aws_code == "ResourceNotFoundException":
+            return []
+        raise
+
+
+def _no_cluster(aws: Aws, name: str, region: str) -> errors.CliError:
+    try:
+        names = aws.eks.names()
+    except AwsFailure:
+        names = []
+    there = ", ".join(sorted(names)) or "none that you can see"
+    return errors.CliError(
+        errors.CLUSTER_NOT_FOUND,
+        f"There is no EKS cluster {name!r} in {region}",
+        cause=f"account {aws.caller.account} has in that region: {there}",
+        fix="check --cluster-name, --region and --aws-profile",
+        details={"clusters": sorted(names)},
+    )
+
+
+def _check_active(described: ClusterDescription, region: str) -> None:
+    if described.status not in ("ACTIVE", "UPDATING"):
+        raise errors.CliError(
+            codes.CLUSTER_NOT_ACTIVE,
+            f"The EKS cluster {described.name} is {described.status}, not ACTIVE",
+            fix=f"aws eks wait cluster-active --name {described.name} --region {region}, "
+            "then run the same command again",
+        )
+    if not described.issuer:
+        raise errors.CliError(
+            codes.NO_OIDC_ISSUER,
+            f"The EKS cluster {described.name} has no OIDC issuer",
+            cause="its service accounts cannot assume roles",
+            fix="update the cluster to a supported version of Kubernetes",
+        )
+
+
+def _pool(group: NodeGroup) -> NodePool:
+    image = group.ami_type
+    nvidia_image = "NVIDIA" in image or image.endswith("_GPU")
+    by_family = any(_GPU_FAMILY.match(kind) for kind in group.instance_types)
+    # The NVIDIA variants of Bottlerocket run the device plugin themselves:
+    # https://bottlerocket.dev/en/os/latest/concepts/gpu/
+    brings_plugin = nvidia_image and image.startswith("BOTTLEROCKET")
+    return NodePool(
+        name=group.name,
+        instance_types=group.instance_types,
+        labels=group.labels,
+        taints=group.taints,
+        size=group.size,
+        gpu=nvidia_image or by_family,
+        gpu_driver=_NODE_IMAGE if nvidia_image else "",
+        gpu_plugin_owner=_NODE_IMAGE if brings_plugin else "",
+    )

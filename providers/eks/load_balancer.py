@@ -1,0 +1,118 @@
+"""How the gateway's Service asks for a Network Load Balancer, and who will answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.events import Notice
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import ClusterReader, LoadBalancer
+from anyscale_k8s_cli.providers.eks import codes, labels, tags
+from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec
+
+CONTROLLER = "AWS Load Balancer Controller"
+AUTO_MODE = "EKS Auto Mode"
+IN_TREE = "the cluster's built-in AWS cloud provider"
+# AWS takes 50 tags on a load balancer; the controllers set three or four themselves.
+MOST_TAGS = 45
+
+
+def load_balancer(
+    spec: CloudSpec, facts: EksFacts, install: Install, reader: ClusterReader, run: Run
+) -> LoadBalancer:
+    """What the Service must carry for whoever serves Services in this cluster.
+
+    Raises `eks-load-balancer-tags` for tags that an annotation cannot carry.
+    """
+    wanted = _common(spec, tags.own(install, spec.rules.tags))
+    internal = spec.network.expose == "internal"
+    if _has_controller(reader):
+        return LoadBalancer(
+            served_by=CONTROLLER,
+            annotations=_prefixed(
+                {
+                    "type": "external",
+                    # Works with any network plugin; `ip` with Amazon's own alone.
+                    "nlb-target-type": "instance",
+                    "scheme": "internal" if internal else "internet-facing",
+                    "cross-zone-load-balancing-enabled": "true",
+                    **wanted,
+                },
+                spec.network.annotations,
+            ),
+            # Where both are there, a Service without a class is Auto Mode's.
+            load_balancer_class=labels.CONTROLLER_CLASS if facts.auto_mode else None,
+            source_ranges=spec.network.allow_cidrs,
+        )
+    if facts.auto_mode:
+        return LoadBalancer(
+            served_by=AUTO_MODE,
+            annotations=_prefixed(
+                {"scheme": "internal" if internal else "internet-facing", **wanted},
+                spec.network.annotations,
+            ),
+            load_balancer_class=labels.AUTO_MODE_CLASS,
+            source_ranges=spec.network.allow_cidrs,
+        )
+    if spec.rules.tags:
+        run.emit(
+            Notice(
+                level="warning",
+                text=f"{IN_TREE} tags a load balancer only after it has made it: a rule that "
+                "demands tags at creation would deny it. The AWS Load Balancer Controller "
+                "tags at creation.",
+            )
+        )
+    return LoadBalancer(
+        served_by=IN_TREE,
+        annotations=_prefixed(
+            {"type": "nlb", **({"internal": "true"} if internal else {}), **wanted},
+            spec.network.annotations,
+        ),
+        source_ranges=spec.network.allow_cidrs,
+    )
+
+
+def _has_controller(reader: ClusterReader) -> bool:
+    """Whether the AWS Load Balancer Controller is there, by its usual name or its own kind."""
+    usual = reader.get("apps/v1", "Deployment", "aws-load-balancer-controller", "kube-system")
+    if usual is not None:
+        return True
+    # A chart's release of another name makes other names; the label is always the same.
+    selector = "app.kubernetes.io/name=aws-load-balancer-controller"
+    return bool(reader.list("apps/v1", "Deployment", label_selector=selector))
+
+
+def _common(spec: CloudSpec, wanted_tags: Mapping[str, str]) -> dict[str, str]:
+    found = {"additional-resource-tags": _tag_annotation(wanted_tags)}
+    if spec.network.load_balancer_subnets:
+        found["subnets"] = ",".join(spec.network.load_balancer_subnets)
+    return found
+
+
+def _tag_annotation(wanted: Mapping[str, str]) -> str:
+    for key, value in wanted.items():
+        if "," in key or "=" in key or "," in value:
+            raise errors.CliError(
+                codes.LOAD_BALANCER_TAGS,
+                f"The tag {key}={value} cannot be put on a load balancer",
+                cause="the annotation that carries tags separates them by commas and '='",
+                fix="give --tag another key or value",
+            )
+    if len(wanted) > MOST_TAGS:
+        raise errors.CliError(
+            codes.LOAD_BALANCER_TAGS,
+            f"{len(wanted)} tags are too many for a load balancer",
+            cause=f"{MOST_TAGS} fit beside those of the controller, "
+            f"{len(wanted) - MOST_TAGS} fewer must do",
+            fix="give fewer --tag",
+        )
+    return ",".join(f"{key}={value}" for key, value in wanted.items())
+
+
+def _prefixed(ours: Mapping[str, str], users: Mapping[str, str]) -> dict[str, str]:
+    """The user's own annotations win."""
+    return {**{labels.LOAD_BALANCER + key: value for key, value in ours.items()}, **users}

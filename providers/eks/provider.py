@@ -1,0 +1,228 @@
+"""The provider itself: each part of the contract, handed to the module that knows."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    ClusterReader,
+    ClusterState,
+    Identity,
+    LoadBalancer,
+    PolicyDocument,
+    Scope,
+    Search,
+    Storage,
+    Verb,
+)
+from anyscale_k8s_cli.providers.eks import (
+    capacity,
+    cloud_side,
+    discovery,
+    gpu,
+    permissions,
+    search,
+    teardown,
+)
+from anyscale_k8s_cli.providers.eks import checks as checks_of_aws
+from anyscale_k8s_cli.providers.eks import load_balancer as balancing
+from anyscale_k8s_cli.providers.eks.arns import Arn
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import (
+    AccountSpec,
+    CloudSpec,
+    ClusterSpec,
+    CredentialsSpec,
+    RulesSpec,
+)
+
+_NAMES = ("bucket", "role")
+_ROLE_PATH = re.compile(r"/|/[!-~]+/")
+_POLICY_ARN = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/.+")
+_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/.+")
+
+
+class EksProvider:
+    """Amazon EKS. One object serves one command; sessions with AWS are kept and shared."""
+
+    name = "eks"
+    control_plane_name = "AWS"
+    # A profile in the environment is left to the SDK, which has its own rules of precedence.
+    environment: Mapping[str, tuple[str, ...]] = {"region": ("AWS_REGION", "AWS_DEFAULT_REGION")}
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._sessions: dict[tuple[str | None, str | None], Aws] = {}
+        self._profile: str | None = None
+
+    def check_spec(self, spec: CloudSpec) -> None:
+        missing = [
+            flag
+            for flag, value in (("--region", spec.region), ("--cluster-name", spec.cluster.name))
+            if not value
+        ]
+        if missing:
+            raise errors.CliError(
+                errors.MISSING_INPUT,
+                f"Missing: {', '.join(missing)}",
+                cause="EKS clusters are found by region and name",
+                fix=f"give {' and '.join(missing)}",
+            )
+        _check_names(spec)
+
+    def discover(self, spec: CloudSpec) -> Cluster:
+        return discovery.discover(self._of(spec), spec)
+
+    def cloud_side(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, console_origin: str
+    ) -> CloudSide:
+        return cloud_side.build(self._of(spec), spec, cluster, install, console_origin)
+
+    def registration(
+        self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
+    ) -> dict[str, Any]:
+        return {
+            "aws_config": {},
+            "kubernetes_config": {
+                "zones": list(cluster.zones),
+                "anyscale_operator_iam_identity": identity.registered,
+            },
+        }
+
+    def operator_values(
+        self, spec: CloudSpec, cluster: Cluster, identity: Identity, nodes: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        facts: EksFacts = cluster.facts
+        market = capacity.market_values(
+            nodes, node_groups=bool(cluster.node_pools), auto_mode=facts.auto_mode
+        )
+        values: dict[str, Any] = {
+            "global": {
+                "aws": {"region": cluster.region},
+                "auth": {"iamIdentity": identity.helm},
+            }
+        }
+        return {**values, "workloads": market} if market else values
+
+    def load_balancer(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
+    ) -> LoadBalancer:
+        return balancing.load_balancer(spec, cluster.facts, install, reader, self._run)
+
+    def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
+        return gpu.plugin_values(cluster.node_pools)
+
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+        install = Install(
+            provider=self.name,
+            account=cluster.account,
+            region=cluster.region,
+            cluster=cluster.id,
+            namespace=spec.namespace,
+            cloud=spec.name,
+            name_prefix=spec.rules.name_prefix,
+        )
+        names = cloud_side.names(spec, install)
+        return checks_of_aws.checks(spec, cluster, self._of(spec), names)
+
+    def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
+        return permissions.documents(verb)
+
+    def search(self, scope: Scope, cloud: str | None) -> Search:
+        self._profile = scope.aws_profile
+        return search.search(self._aws(scope.region), scope, cloud)
+
+    def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
+        self._profile = scope.aws_profile or self._profile
+        aws = self._aws(install.region)
+        discovery.check_account(aws.caller, install.account)
+        deleted = self.cluster_state(install) is ClusterState.DELETED
+        return teardown.find_owned(aws, install, cluster_deleted=deleted)
+
+    def cluster_state(self, install: Install) -> ClusterState:
+        aws = self._aws(install.region)
+        try:
+            discovery.check_account(aws.caller, install.account)
+            described = aws.eks.describe(Arn.parse(install.cluster).name)
+        except errors.CliError as problem:
+            if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
+                raise
+            return ClusterState.UNKNOWN
+        if described is None or described.status == "DELETING":
+            return ClusterState.DELETED
+        return ClusterState.PRESENT
+
+    def locate(self, install: Install) -> CloudSpec:
+        return CloudSpec(
+            provider=self.name,
+            name=install.cloud,
+            region=install.region,
+            namespace=install.namespace,
+            cluster=ClusterSpec(name=Arn.parse(install.cluster).name),
+            account=AccountSpec(id=install.account),
+            credentials=CredentialsSpec(aws_profile=self._profile),
+            rules=RulesSpec(name_prefix=install.name_prefix),
+        )
+
+    def load_balancer_left(self, install: Install, addresses: Sequence[str]) -> Sequence[str]:
+        wanted = {address.lower() for address in addresses}
+        if not wanted:
+            return ()
+        network = self._aws(install.region).network
+        there = [*network.load_balancers(), *network.classic_load_balancers()]
+        return tuple(item.arn or item.name for item in there if item.dns_name.lower() in wanted)
+
+    # -- sessions ------------------------------------------------------------------
+
+    def _of(self, spec: CloudSpec) -> Aws:
+        self._profile = spec.credentials.aws_profile
+        return self._aws(spec.region)
+
+    def _aws(self, region: str | None) -> Aws:
+        with self._lock:
+            place = (self._profile, region)
+            if place not in self._sessions:
+                self._sessions[place] = Aws(self._run, self._profile, region)
+            return self._sessions[place]
+
+
+def _check_names(spec: CloudSpec) -> None:
+    """Refuse what AWS would refuse, and what means nothing here."""
+    rules, existing = spec.rules, spec.existing
+    wrong: list[str] = []
+    if unknown := sorted(set(rules.names) - set(_NAMES)):
+        wrong.append(
+            f"rules.names: {', '.join(unknown)}: nothing of that name is made here; "
+            f"accepted: {', '.join(_NAMES)}"
+        )
+    if rules.role_path and not _ROLE_PATH.fullmatch(cloud_side.slashed(rules.role_path)):
+        wrong.append(f"--role-path: {rules.role_path!r} is no path of IAM, such as /team/")
+    if rules.permissions_boundary and not _POLICY_ARN.fullmatch(rules.permissions_boundary):
+        wrong.append("--permissions-boundary: give the ARN of a managed policy")
+    if existing.identity and not _ROLE_ARN.fullmatch(existing.identity):
+        wrong.append("--identity: give the ARN of a role")
+    if existing.identity and (rules.role_path or rules.permissions_boundary):
+        wrong.append("--role-path, --permissions-boundary: no role is made with --identity")
+    if existing.bucket and rules.kms_key:
+        wrong.append("--kms-key: a bucket given with --bucket keeps the encryption it has")
+    if existing.bucket and not cloud_side.bucket_name(existing.bucket):
+        wrong.append("--bucket: give a name, s3://name or the bucket's ARN")
+    if wrong:
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
+            evidence=tuple(wrong) if len(wrong) > 1 else (),
+            fix="see docs/providers/eks.md for what is accepted",
+        )

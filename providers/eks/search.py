@@ -1,0 +1,109 @@
+"""Finding installs and what is theirs with no ledger and no cluster: by locators in tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from anyscale_k8s_cli.install import MANAGED_BY, Install
+from anyscale_k8s_cli.provider import Scope, Search
+from anyscale_k8s_cli.providers.eks import identity, tags
+from anyscale_k8s_cli.providers.eks.arns import Arn
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.discovery import check_account
+from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
+from anyscale_k8s_cli.providers.eks.sdk.session import side_by_side
+
+T = TypeVar("T")
+
+# Without a region each bucket is asked for its tags, one call each.
+MOST_BUCKETS = 200
+_OUR_NAMES = re.compile(r".*-[0-9a-f]{8}(-\d+)?")
+
+
+def search(aws: Aws, scope: Scope, cloud: str | None) -> Search:
+    """Installs by the tags of roles and buckets, narrowed by what the scope knows.
+
+    What may not be looked at is told as unsearched; nothing is guessed.
+    """
+    check_account(aws.caller, scope.account)
+    account = aws.caller.account
+    looking = _Looking(aws)
+    found = [
+        *looking.at(f"IAM roles of account {account}", partial(_of_roles, aws)),
+        *_of_buckets(looking, aws, scope),
+    ]
+    installs = {
+        install.id: install
+        for pairs in found
+        if (install := Install.from_locator(pairs)) is not None
+        and install.provider == "eks"
+        and install.account == account
+        and cloud in (None, install.cloud)
+        and scope.region in (None, install.region)
+        and scope.cluster in (None, Arn.parse(install.cluster).name)
+    }
+    return Search(tuple(installs.values()), tuple(looking.searched), tuple(looking.unsearched))
+
+
+class _Looking:
+    """Where was looked, and where could not be."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self.searched: list[str] = []
+        self.unsearched: list[str] = []
+
+    def at(self, place: str, look: Callable[[], list[T]]) -> list[T]:
+        try:
+            found = look()
+        except AwsFailure as failure:
+            if not failure.denied:
+                raise
+            self.unsearched.append(f"{place}: {failure}")
+            return []
+        self.searched.append(place)
+        return found
+
+
+def _of_roles(aws: Aws) -> list[Mapping[str, str]]:
+    """The tags of all roles below our path. Listing roles does not tell them."""
+    names = aws.iam.roles(identity.DEFAULT_PATH)
+    if not names:
+        return []
+    roles = side_by_side(*(partial(aws.iam.role, name) for name in names))
+    return [role.tags for role in roles if role is not None]
+
+
+def _of_buckets(looking: _Looking, aws: Aws, scope: Scope) -> list[Mapping[str, str]]:
+    account = aws.caller.account
+    if scope.region:
+        return looking.at(
+            f"S3 buckets of account {account} in {scope.region}",
+            lambda: [
+                item.tags for item in aws.account.tagged({tags.MANAGED_BY_TAG: MANAGED_BY}, ["s3"])
+            ],
+        )
+    names = looking.at(f"S3 buckets of account {account}", aws.s3.names)
+    # Those named as we name them come first, should there be too many.
+    ordered = sorted(names, key=lambda name: (_OUR_NAMES.fullmatch(name) is None, name))
+    if len(ordered) > MOST_BUCKETS:
+        rest = len(ordered) - MOST_BUCKETS
+        looking.unsearched.append(f"{rest} more S3 buckets: give --region to have all searched")
+    return _tags_of(aws, ordered[:MOST_BUCKETS])
+
+
+def _tags_of(aws: Aws, names: Iterable[str]) -> list[Mapping[str, str]]:
+    def one(name: str) -> Mapping[str, str]:
+        try:
+            return aws.s3.tags(name)
+        except AwsFailure as failure:
+            # A bucket whose tags we may not see is not ours: we make and tag with one hand.
+            if failure.denied or failure.aws_code == "NoSuchBucket":
+                return {}
+            raise
+
+    asked = [partial(one, name) for name in names]
+    return side_by_side(*asked) if asked else []
