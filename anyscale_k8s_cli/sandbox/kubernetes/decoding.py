@@ -10,7 +10,6 @@ from anyscale_k8s_cli.sandbox.kubernetes.schema import metadata_schema
 from anyscale_k8s_cli.sandbox.kubernetes.structural import (
     drop_nulls,
     drop_unknown,
-    set_defaults,
     type_mismatch,
 )
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
@@ -69,7 +68,6 @@ def _drop_unknown(resource: Resource, obj: Object) -> list[str]:
     if not resource.crd:
         drop_nulls(obj)
         return unknown + list(drop_unknown(obj, resource.schema))
-    set_defaults(obj, resource.schema)
     # metadata, apiVersion and kind are implied by every custom schema.
     body = {k: v for k, v in obj.items() if k not in ("apiVersion", "kind", "metadata")}
     unknown += drop_unknown(body, resource.schema)

@@ -21,6 +21,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.resources import Object, Registry, Reso
 from anyscale_k8s_cli.sandbox.kubernetes.server_side_apply import apply, track_update
 from anyscale_k8s_cli.sandbox.kubernetes.storage import Storage, Subscriber
 from anyscale_k8s_cli.sandbox.kubernetes.structural import missing_values, violations
+from anyscale_k8s_cli.sandbox.kubernetes.structural import set_defaults as set_schema_defaults
 from anyscale_k8s_cli.sandbox.kubernetes.validation import check_metadata, check_object
 from anyscale_k8s_cli.sandbox.kubernetes.writes import (
     INTERNAL,
@@ -164,7 +165,10 @@ class Store:
         metadata["name"] = metadata["generateName"][:_LONGEST_BASE] + random_suffix()
 
     def _admit(self, resource: Resource, obj: Object, old: Object | None, write: Write) -> None:
-        if not resource.crd:
+        if resource.crd:
+            # After an apply: what the schema fills in belongs to nobody.
+            set_schema_defaults(obj, resource.schema)
+        else:
             set_defaults(resource, obj, old, self.addresses)
         for admission in self.admission:
             admission(resource, obj, old, write)
