@@ -5,10 +5,10 @@ Nothing is asked without a terminal on both ends, nor with `--yes`.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-import typer
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import console
@@ -53,7 +53,7 @@ def fill_in(
 
 def confirm(question: str) -> None:
     """Go on only when the person says yes. Raises `confirmation-needed`."""
-    if not typer.confirm(question, err=True):
+    if _answer(f"{question} [y/N]: ").lower() not in ("y", "yes"):
         raise errors.CliError(
             errors.CONFIRMATION_NEEDED, "Not confirmed", cause="nothing was changed"
         )
@@ -84,9 +84,26 @@ def _missing(flags: list[str]) -> errors.CliError:
 _VALUES = {"--provider": "PLATFORM", "--cluster-name": "NAME", "--name": "NAME"}
 
 
-def _ask(question: str) -> str:
-    answer: str = typer.prompt(question, err=True)
-    return answer.strip()
+def _ask(question: str, default: str = "") -> str:
+    """An answer that is not empty; asked again until there is one."""
+    shown = f"{question} [{default}]: " if default else f"{question}: "
+    while True:
+        answer = _answer(shown) or default
+        if answer:
+            return answer
+
+
+def _answer(question: str) -> str:
+    """One line from the person. Raises `interrupted` when there is nothing more to read."""
+    try:
+        # Both Typer's prompts and Python's own put something on standard output,
+        # where nothing but the result may be.
+        with contextlib.redirect_stdout(sys.stderr):
+            return input(question).strip()
+    except EOFError:
+        raise errors.CliError(
+            errors.INTERRUPTED, "Interrupted", cause="the input ended before the answer"
+        ) from None
 
 
 def _ask_provider() -> str:
@@ -94,7 +111,7 @@ def _ask_provider() -> str:
 
     available = provider.available()
     if len(available) == 1:
-        return str(typer.prompt("Platform", default=available[0], err=True)).strip()
+        return _ask("Platform", default=available[0])
     return _ask(f"Platform ({', '.join(available)})")
 
 

@@ -1,0 +1,161 @@
+"""`--sandbox`: the sandbox's environment in place of the real one, before anything reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from anyscale_k8s_cli import operations, sandbox
+from anyscale_k8s_cli.cli.sandbox import attachment
+from anyscale_k8s_cli.operations.requests import SetupRequest
+
+from . import toys
+from .conftest import Invoke
+
+INSIDE = {"HOME": "/sandbox/home", "ANYSCALE_HOST": "http://127.0.0.1:1", "AWS_REGION": "r"}
+
+
+@dataclass(frozen=True)
+class Record:
+    url: str = "http://127.0.0.1:1"
+    pid: int = 42
+    environment: dict[str, str] = field(default_factory=lambda: dict(INSIDE))
+
+
+@dataclass
+class Supervisor:
+    """Stands where the sandbox's own would."""
+
+    record: Record | None = None
+    ran: list[str] = field(default_factory=list)
+
+    def attached(self) -> Record | None:
+        return self.record
+
+    def up(self, wait: float) -> Record:
+        assert wait > 0
+        self.record = Record()
+        return self.record
+
+    def down(self) -> None:
+        self.record = None
+
+    def run(self, command: list[str]) -> int:
+        self.ran += command
+        return 17
+
+
+@pytest.fixture
+def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+    toy = Supervisor()
+    before = dict(os.environ)
+    monkeypatch.setattr(sandbox, "supervisor", toy, raising=False)
+    yield toy
+    os.environ.clear()
+    os.environ.update(before)
+
+
+REAL = {
+    "AWS_PROFILE": "production",
+    "GOOGLE_APPLICATION_CREDENTIALS": "/real.json",
+    "AZURE_CLIENT_SECRET": "s",
+    "KUBECONFIG": "/home/me/.kube/config",
+    "https_proxy": "http://proxy",
+    "SSH_AUTH_SOCK": "/agent",
+    "MY_TOKEN": "t",
+}
+
+
+def test_nothing_of_the_real_environment_is_kept_but_what_is_harmless() -> None:
+    present = {**REAL, "PATH": "/bin", "TERM": "xterm", "LC_ALL": "C", "HOME": "/home/me"}
+
+    assert attachment.merged(present, INSIDE) == {
+        "PATH": "/bin",
+        "TERM": "xterm",
+        "LC_ALL": "C",
+        **INSIDE,
+    }
+
+
+def test_the_sandbox_wins_over_what_is_kept() -> None:
+    assert attachment.merged({"PATH": "/bin"}, {"PATH": "/inside:/bin"}) == {"PATH": "/inside:/bin"}
+
+
+def test_setup_starts_one_says_so_and_sees_nothing_else(
+    supervisor: Supervisor, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in REAL.items():
+        monkeypatch.setenv(name, value)
+    operation = toys.of_setup()
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+
+    arguments = ("--provider", "eks", "--cluster-name", "demo", "--name", "a", "--yes", "--sandbox")
+    ended = invoke("cloud", "setup", *arguments)
+
+    assert ended.code == 0
+    assert "No sandbox is running; starting one." in ended.err
+    assert isinstance(operation.request, SetupRequest)
+    assert INSIDE.items() <= operation.request.environment.items()
+    assert not set(REAL) & set(operation.request.environment)
+    assert not set(REAL) & set(os.environ)
+    assert str(operation.request.home) == "/sandbox/home"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("cloud", "list"), ("cloud", "delete", "prod", "--yes"), ("cloud", "status", "prod")],
+    ids=" ".join,
+)
+def test_other_commands_say_what_to_type(
+    arguments: tuple[str, ...], supervisor: Supervisor, invoke: Invoke
+) -> None:
+    ended = invoke(*arguments, "--sandbox")
+
+    assert ended.code == 1
+    assert ended.err == (
+        "✗ No sandbox is running\n"
+        "  fix:   anyscale sandbox up\n"
+        "  code:  sandbox-not-running (exit code 1)\n"
+    )
+
+
+def test_up_status_env_and_down(supervisor: Supervisor, invoke: Invoke) -> None:
+    up = invoke("sandbox", "up", "-o", "json")
+    status = invoke("sandbox", "status", "-o", "json")
+    env = invoke("sandbox", "env")
+    down = invoke("sandbox", "down", "-o", "json")
+
+    assert json.loads(up.out) == {
+        "schema": "anyscale-k8s/sandbox-up/v1",
+        "url": "http://127.0.0.1:1",
+        "pid": 42,
+    }
+    assert json.loads(status.out)["schema"] == "anyscale-k8s/sandbox-status/v1"
+    assert "export ANYSCALE_HOST=http://127.0.0.1:1\n" in env.out
+    assert json.loads(down.out)["was_running"] is True
+    assert supervisor.record is None
+    assert invoke("sandbox", "status").code == 1
+
+
+def test_run_gives_the_exit_code_of_the_command(supervisor: Supervisor, invoke: Invoke) -> None:
+    ended = invoke("sandbox", "run", "--", "prog", "-o", "json", "--flag")
+
+    assert ended.code == 17
+    assert supervisor.ran == ["prog", "-o", "json", "--flag"]
+    assert ended.out == ""
+
+
+def test_what_a_shell_must_forget() -> None:
+    present = {**REAL, "PATH": "/bin", "AWS_REGION": "real"}
+
+    assert attachment.real_names(present, INSIDE) == [
+        "AWS_PROFILE",
+        "AZURE_CLIENT_SECRET",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "KUBECONFIG",
+        "https_proxy",
+    ]

@@ -1,0 +1,262 @@
+"""Questions: which, in which order, and when none may be asked."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from anyscale_k8s_cli import errors, operations, provider
+from anyscale_k8s_cli.cli import console, prompts
+from anyscale_k8s_cli.operations.requests import DeleteRequest, SetupRequest
+
+from . import samples, toys
+from .conftest import Invoke
+
+SETUP = ("cloud", "setup", "--provider", "eks", "--cluster-name", "demo", "--name", "prod")
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A person at a terminal, who types what the test writes here."""
+    typed = io.StringIO()
+    monkeypatch.setattr(console, "can_ask", lambda: True)
+    monkeypatch.setattr("sys.stdin", typed)
+    return typed
+
+
+def type_(answers: io.StringIO, *lines: str) -> None:
+    answers.write("".join(f"{line}\n" for line in lines))
+    answers.seek(0)
+
+
+def test_without_a_terminal_every_missing_option_is_named(invoke: Invoke) -> None:
+    ended = invoke("cloud", "setup", "--yes", "-o", "json")
+
+    error = json.loads(ended.out)["error"]
+    assert ended.code == 1
+    assert error["code"] == "missing-input"
+    assert error["message"] == "--provider, --cluster-name, --name are missing"
+    assert error["fix"] == "add --provider PLATFORM and --cluster-name NAME and --name NAME"
+
+
+def test_with_yes_nothing_is_asked(invoke: Invoke, answers: io.StringIO) -> None:
+    ended = invoke("cloud", "setup", "--yes")
+
+    assert ended.code == 1
+    assert "--provider, --cluster-name, --name are missing" in ended.err
+    assert ended.out == ""
+
+
+def test_a_context_names_a_cluster_too() -> None:
+    settings = {"provider": "generic", "name": "prod", "cluster.context": "lab"}
+
+    assert prompts.fill_in(settings, {}, {}, may_ask=False) == settings
+
+
+def test_the_file_may_say_it(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    operation = toys.of_setup()
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    with open("cloud.yaml", "w", encoding="utf-8") as file:
+        file.write("provider: eks\nname: prod\ncluster: {name: demo}\n")
+
+    assert invoke("cloud", "setup", "-f", "cloud.yaml", "--yes").code == 0
+    assert isinstance(operation.request, SetupRequest)
+    assert operation.request.flags == {}
+
+
+def test_questions_come_in_the_order_in_which_one_thinks(
+    invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_setup()
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    monkeypatch.setattr(provider, "available", lambda: ["eks", "generic"])
+    monkeypatch.setattr(prompts, "_has_region", lambda name, _: name == "eks")
+    type_(answers, "eks", "us-west-2", "demo", "prod", "y")
+
+    ended = invoke("cloud", "setup")
+
+    asked = [
+        "Platform (eks, generic): ",
+        "Region: ",
+        "Name of the cluster: ",
+        "Name for the Anyscale cloud: ",
+        "Do this? [y/N]: ",
+    ]
+    places = [ended.err.find(question) for question in asked]
+    assert ended.code == 0
+    assert ended.out.startswith("\n✓ Cloud prod is HEALTHY")
+    assert -1 not in places
+    assert places == sorted(places)
+    assert isinstance(operation.request, SetupRequest)
+    assert operation.request.flags == {
+        "provider": "eks",
+        "region": "us-west-2",
+        "cluster.name": "demo",
+        "name": "prod",
+    }
+
+
+def test_an_empty_answer_is_asked_again_and_the_end_of_input_ends_it(
+    invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_(answers, "", "")
+
+    ended = invoke("cloud", "setup", *SETUP[2:6], "--region", "r")
+
+    assert ended.err.count("Name for the Anyscale cloud: ") == 3
+    assert ended.code == 130
+
+
+def test_account_cluster_and_endpoint_are_shown_before_the_question(
+    invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    type_(answers, "y")
+
+    shown, question, _ = invoke(*SETUP).err.partition("Do this?")
+
+    assert question
+    for key in ("account", "cluster", "endpoint", "cluster_uid"):
+        assert samples.HEADER[key] in shown
+    assert "PUBLIC" in shown
+
+
+def test_no_means_that_nothing_happens(
+    invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_setup()
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    type_(answers, "n")
+
+    ended = invoke(*SETUP)
+
+    assert ended.code == 5
+    assert "✗ Not confirmed\n  cause: nothing was changed\n" in ended.err
+    assert operation.calls == ["plan"]
+
+
+def test_nothing_to_change_asks_nothing(
+    invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_setup()
+    operation.found.document["summary"] = samples.summary(none=4)
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+
+    assert invoke(*SETUP).code == 0
+    assert operation.calls == ["plan", "apply"]
+
+
+@pytest.mark.parametrize("arguments", [SETUP, ("cloud", "delete", "prod")], ids=["setup", "delete"])
+def test_without_a_terminal_a_yes_is_needed_before_any_work(
+    arguments: tuple[str, ...], invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup, teardown = toys.of_setup(), toys.of_delete()
+    monkeypatch.setattr(operations, "setup", setup, raising=False)
+    monkeypatch.setattr(operations, "teardown", teardown, raising=False)
+
+    ended = invoke(*arguments)
+
+    assert ended.code == 5
+    assert "needs a yes, and there is no terminal to ask at" in ended.err
+    assert "add --yes" in ended.err
+    assert setup.calls == teardown.calls == []
+
+
+def test_a_dry_run_of_setup_is_a_plan(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = toys.of_setup()
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+
+    ended = invoke(*SETUP, "--dry-run", "-o", "json")
+
+    assert ended.code == 0
+    assert operation.calls == ["plan"]
+    assert json.loads(ended.out) == {**samples.plan(), "schema": "anyscale-k8s/setup/v1"}
+
+
+def test_a_refused_plan_is_shown_and_not_done(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_setup()
+    refused = errors.CliError(errors.FOREIGN_OBJECT, "The bucket cannot be used").as_json()
+    operation.found.document["error"] = refused
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+
+    ended = invoke(*SETUP, "--yes")
+
+    assert ended.code == 5
+    assert "Plan\n" in ended.out
+    assert "✗ The bucket cannot be used" in ended.err
+    assert operation.calls == ["plan"]
+
+
+def test_a_saved_plan_takes_no_other_settings(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_setup()
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+
+    refused = invoke(*SETUP, "--plan", "a.plan", "--yes")
+    done = invoke("cloud", "setup", "--plan", "a.plan", "--yes")
+
+    assert refused.code == 1
+    assert "--plan takes no other settings" in refused.err
+    assert done.code == 0
+    assert isinstance(operation.request, SetupRequest)
+    assert str(operation.request.saved_plan) == "a.plan"
+
+
+def test_a_plan_is_saved(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation = toys.of_setup()
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+
+    assert invoke("cloud", "plan", *SETUP[2:], "--out", "a.plan").code == 0
+    assert [str(path) for path in operation.found.saved] == ["a.plan"]
+
+
+def test_delete_shows_asks_and_reports(
+    invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_delete()
+    monkeypatch.setattr(operations, "teardown", operation, raising=False)
+    type_(answers, "y")
+
+    ended = invoke("cloud", "delete", "prod", "--delete-bucket", "b", "--force", "--region", "r")
+
+    request = operation.request
+    assert ended.code == 0
+    assert "Will be removed" in ended.err.partition("Remove this for good?")[0]
+    assert "✓ Cloud prod is gone" in ended.out
+    assert isinstance(request, DeleteRequest)
+    assert (request.name, request.delete_bucket, request.region) == ("prod", "b", "r")
+    assert request.ignore_active_workloads
+
+
+def test_a_dry_run_of_delete_removes_nothing(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_delete()
+    monkeypatch.setattr(operations, "teardown", operation, raising=False)
+
+    ended = invoke("cloud", "delete", "prod", "--dry-run", "-o", "json")
+
+    assert ended.code == 0
+    assert operation.calls == ["find"]
+    assert json.loads(ended.out) == samples.teardown()
+
+
+@pytest.mark.parametrize(("health", "answer"), [("HEALTHY", 0), ("DISCONNECTED", 6)])
+def test_status_answers_with_the_health(
+    health: str, answer: int, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {**samples.unhealthy(), "health": health}
+    operation = toys.Operation(toys.Made(document), toys.Made({}))
+    monkeypatch.setattr(operations, "status", operation, raising=False)
+
+    ended = invoke("cloud", "status", "prod", "-o", "json")
+
+    assert ended.code == answer
+    assert json.loads(ended.out) == document
