@@ -1,0 +1,36 @@
+"""`python -m anyscale_k8s_cli.sandbox`: the process that holds the stand-ins of one sandbox.
+
+Not for people: `anyscale sandbox up` and `run` start it. It says `ready` on its
+standard output once everything answers, and closes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m anyscale_k8s_cli.sandbox")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--record", type=Path, required=True)
+    parser.add_argument("--helm", type=Path, required=True)
+    parser.add_argument("--world", default="{}")
+    parser.add_argument("--lifeline", action="store_true")
+    options = parser.parse_args()
+    os.umask(0o077)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+    from anyscale_k8s_cli.sandbox.hold import Held, hold
+
+    held = Held(options.folder, options.record, options.helm, options.world, options.lifeline)
+    asyncio.run(hold(held))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""A client of the sandbox's admin interface, for tests and commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+if TYPE_CHECKING:
+    from anyscale_k8s_cli.sandbox.wire import FaultRule
+
+URL_VARIABLE = "ANYSCALE_SANDBOX_ADMIN"
+TOKEN_VARIABLE = "ANYSCALE_SANDBOX_ADMIN_TOKEN"
+_LIMIT = 30.0
+
+
+class AdminRefused(Exception):
+    """The sandbox did not do what it was asked for."""
+
+
+@dataclass(frozen=True)
+class AdminClient:
+    """Every call raises AdminRefused, or OSError when no sandbox answers."""
+
+    url: str
+    token: str = field(repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> AdminClient:
+        """For a process inside of a sandbox. Raises KeyError outside."""
+        return cls(environment[URL_VARIABLE], environment[TOKEN_VARIABLE])
+
+    def status(self) -> dict[str, Any]:
+        return self._call("GET", "/status")
+
+    def calls(self, *, after: int = 0, writes_only: bool = False) -> list[dict[str, Any]]:
+        """What was called since call number `after`, in order of completion."""
+        found = self._call("GET", f"/calls?after={after}&writes_only={int(writes_only)}")
+        return list(found["calls"])
+
+    def last_call(self) -> int:
+        """The number of the newest call, to ask for `calls(after=…)` later."""
+        return max((call["number"] for call in self.calls()), default=0)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The rules, with how often they were `seen` to match and how often they `fired`."""
+        return list(self._call("GET", "/faults")["faults"])
+
+    def inject(self, rule: FaultRule) -> None:
+        self._call("POST", "/faults", asdict(rule))
+
+    def clear_faults(self) -> None:
+        self._call("DELETE", "/faults")
+
+    def snapshot(self) -> dict[str, Any]:
+        """`aws`, `kubernetes` by cluster, and `control_plane`; the values of Secrets are hashes."""
+        return self._call("GET", "/snapshot")
+
+    def break_(self, what: str, *, name: str | None = None) -> list[str]:
+        """Break role-trust, bucket, oidc-provider, load-balancer, registration or token."""
+        fields = {"name": name} if name else {}
+        return self._change(f"break/{what}", fields)
+
+    def set_active_workloads(self, count: int, *, resource_id: str | None = None) -> list[str]:
+        return self._change("active-workloads", {"count": count, "resource_id": resource_id})
+
+    def delete_cluster(self) -> list[str]:
+        return self._change("kubernetes/cluster-deleted", {})
+
+    def expire_sessions(self) -> list[str]:
+        return self._change("expire-sessions", {})
+
+    def set_admin_policies(self, policies: Sequence[Mapping[str, Any]]) -> list[str]:
+        return self._change("admin-policies", {"policies": list(policies)})
+
+    def bucket_being_deleted(self, name: str, attempts: int) -> list[str]:
+        return self._change("bucket-being-deleted", {"name": name, "attempts": attempts})
+
+    def outsider(self) -> dict[str, str]:
+        """Variables of an AWS principal without access to the cluster."""
+        return dict(self._call("GET", "/world/outsider")["environment"])
+
+    def shutdown(self) -> None:
+        self._call("POST", "/shutdown")
+
+    def _change(self, path: str, fields: Mapping[str, Any]) -> list[str]:
+        return list(self._call("POST", f"/world/{path}", fields)["changed"])
+
+    def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        request = Request(  # noqa: S310 - the address of our own record, on loopback
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+        # Whatever proxy the environment names, this never goes through it.
+        opener = build_opener(ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=_LIMIT) as answer:
+                return dict(json.load(answer))
+        except HTTPError as refused:
+            with refused:
+                raise AdminRefused(f"{refused.code}: {refused.read().decode()}") from refused

@@ -1,0 +1,196 @@
+"""The EKS platform of the sandbox: an AWS account and a cluster that know each other."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anyscale_k8s_cli.sandbox.aws.nodes import nodes
+from anyscale_k8s_cli.sandbox.aws.seed import (
+    ACCOUNT_ID,
+    ADDONS,
+    ADMIN,
+    ADMIN_POLICY,
+    CPU_NODES,
+    GPU_NODES,
+    POD_IDENTITY_AGENT,
+    AccessEntrySeed,
+    EksClusterSeed,
+)
+from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings, AwsStandIn
+from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
+from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
+from anyscale_k8s_cli.sandbox.kubernetes.users import User
+from anyscale_k8s_cli.sandbox.tls import Authority
+from anyscale_k8s_cli.sandbox.wire import Wire
+from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
+from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
+from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
+from anyscale_k8s_cli.sandbox.world import EksWorld, World
+
+_OUTSIDER = "demo-outsider"
+# Who made the cluster where it was not the administrator.
+_OTHER_CREATOR = "platform-team"
+
+
+class EksPlatform:
+    """The account and its one cluster. `load_balancers` serves the cluster's Services."""
+
+    def __init__(self, world: World, wire: Wire, authority: Authority) -> None:
+        self.seed = cluster_seed(world.eks)
+        self.aws = AwsStandIn(wire, _settings(world.eks, self.seed), issuer_keys=self._issuer_keys)
+        self.load_balancers = SwitchableLoadBalancers(self.aws, self.seed.name)
+        self._keys: dict[str, Any] = {}
+        self._outsider: dict[str, str] = {}
+        kubelet_token = secrets.token_urlsafe(24)
+        kubelet = User("system:node:kubelet", ("system:nodes",))
+        self._cluster: KubernetesStandIn | None = KubernetesStandIn(
+            wire,
+            authority,
+            name=self.seed.name,
+            version=self.seed.version,
+            token_authenticators=[static_tokens({kubelet_token: kubelet}), self._authenticate],
+            pod_admission=[self._admit],
+            workloads=[
+                OperatorImage(authority, world.operator_recheck_seconds),
+                EnvoyGateway(authority),
+                DevicePlugin(authority, kubelet_token),
+            ],
+            load_balancers=self.load_balancers,
+            service_account_issuer=self.seed.issuer,
+            nodes=nodes(self.seed),
+            pace=world.pace,
+        )
+
+    @property
+    def clusters(self) -> Mapping[str, KubernetesStandIn]:
+        return {self._cluster.name: self._cluster} if self._cluster else {}
+
+    @property
+    def cluster(self) -> KubernetesStandIn:
+        """The cluster. Raises LookupError once it was deleted."""
+        if self._cluster is None:
+            raise LookupError(f"the cluster {self.seed.name} was deleted")
+        return self._cluster
+
+    async def start(self) -> None:
+        # moto is slow to import: the cluster gets ready meanwhile.
+        await asyncio.gather(self.aws.start(), self._start_cluster())
+        self.aws.set_endpoint(self.seed.name, self.cluster.url, self.cluster.ca_pem)
+
+    async def _start_cluster(self) -> None:
+        # Made once and here: AWS asks for the keys from threads of its own.
+        self._keys = await asyncio.to_thread(self.cluster.issuer_keys)
+        await self.cluster.start()
+
+    async def stop(self) -> None:
+        if self._cluster is not None:
+            await self._cluster.stop()
+        await self.aws.stop()
+
+    async def delete_cluster(self) -> None:
+        """What its owner would do: it is gone, what its controllers made in the account stays."""
+        cluster, self._cluster = self.cluster, None
+        self.aws.delete_cluster(self.seed.name)
+        await cluster.stop()
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        files = {"AWS_CONFIG_FILE": "aws-config", "AWS_SHARED_CREDENTIALS_FILE": "aws-credentials"}
+        for name in files.values():
+            (folder / name).touch(mode=0o600)
+        return {
+            **self.aws.environment(),
+            **{variable: str(folder / name) for variable, name in files.items()},
+            "AWS_REGION": self.seed.region,
+            "AWS_DEFAULT_REGION": self.seed.region,
+        }
+
+    def addresses(self) -> dict[str, str]:
+        clusters = {f"kubernetes/{name}": cluster.url for name, cluster in self.clusters.items()}
+        return {"aws": self.aws.url, **clusters}
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"aws": self.aws.snapshot()}
+
+    def outsider(self) -> dict[str, str]:
+        """Variables of a principal that may do everything in the account but enter the cluster."""
+        if not self._outsider:
+            account = self.aws.world.account
+            user = account.iam.create_user(self.seed.region, _OUTSIDER)
+            account.replace_user_policies(_OUTSIDER, [ADMIN_POLICY])
+            key = user.create_access_key(prefix="AKIA")
+            self._outsider = {
+                "AWS_ACCESS_KEY_ID": key.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+            }
+        return self._outsider
+
+    def _issuer_keys(self, issuer: str) -> Mapping[str, Any] | None:
+        return self._keys if issuer == self.seed.issuer else None
+
+    async def _authenticate(self, token: str) -> User | None:
+        # In a thread: the account may be busy with a slow call.
+        return await asyncio.to_thread(self._user, token)
+
+    def _user(self, token: str) -> User | None:
+        arn = self.aws.verify_eks_token(token, self.seed.name)
+        found = self.aws.kubernetes_user(arn, self.seed.name) if arn else None
+        return User(*found) if found else None
+
+    def _admit(self, pod: dict[str, Any], account: dict[str, Any] | None) -> None:
+        self.aws.inject_irsa(pod, account, cluster=self.seed.name)
+
+
+class SwitchableLoadBalancers:
+    """The account's load balancers, until they are told never to answer again."""
+
+    def __init__(self, aws: AwsStandIn, cluster: str) -> None:
+        self._aws = aws
+        self._cluster = cluster
+        self.answers = True
+
+    async def ensure(self, service: dict[str, Any]) -> list[dict[str, Any]] | None:
+        if not self.answers:
+            return None
+        return await self._aws.load_balancers(self._cluster).ensure(service)
+
+    async def remove(self, service: dict[str, Any]) -> None:
+        await self._aws.load_balancers(self._cluster).remove(service)
+
+
+def cluster_seed(world: EksWorld) -> EksClusterSeed:
+    """The cluster of a world."""
+    own = world.admin_groups == ("system:masters",)
+    entries: tuple[AccessEntrySeed, ...] = ()
+    if not own and world.admin_groups is not None:
+        partition = "aws-cn" if world.region.startswith("cn-") else "aws"
+        arn = f"arn:{partition}:iam::{ACCOUNT_ID}:user/{ADMIN}"
+        entries = (AccessEntrySeed(arn, groups=world.admin_groups),)
+    return EksClusterSeed(
+        name=world.cluster,
+        region=world.region,
+        version=world.version,
+        creator=ADMIN if own else _OTHER_CREATOR,
+        access_entries=entries,
+        oidc_provider_registered=world.oidc_provider_registered,
+        load_balancer_controller=world.load_balancer_controller,
+        load_balancer_never_answers=world.load_balancer_never_answers,
+        subnets_tagged=world.subnets_tagged,
+        auto_mode=world.auto_mode,
+        node_groups=(CPU_NODES, GPU_NODES) if world.gpu_nodes else (CPU_NODES,),
+        addons=(*ADDONS, POD_IDENTITY_AGENT) if world.pod_identity_agent else ADDONS,
+        describes_while_creating=world.describes_while_creating,
+    )
+
+
+def _settings(world: EksWorld, seed: EksClusterSeed) -> AwsSettings:
+    policies = (ADMIN_POLICY,) if world.admin_policies is None else world.admin_policies
+    return AwsSettings(
+        clusters=(seed,),
+        admin_policies=policies,
+        refused_attempts=world.refused_attempts,
+        removal_seconds=world.removal_seconds,
+    )

@@ -1,0 +1,148 @@
+"""The environment of what runs in a sandbox: a list of what is let through, and what leads there.
+
+The real environment holds real credentials, so nothing of it is kept but what
+has to do with this machine and this terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from anyscale_k8s_cli.sandbox import client
+
+RECORD_VARIABLE = "ANYSCALE_SANDBOX_RECORD"
+# As cluster/helm_executable.py knows it.
+HELM_VARIABLE = "ANYSCALE_K8S_HELM"
+
+_HARMLESS = frozenset(
+    {
+        "CI",
+        "COLORTERM",
+        "COLUMNS",
+        "COMSPEC",
+        "LANG",
+        "LANGUAGE",
+        "LINES",
+        "LOGNAME",
+        "NO_COLOR",
+        "PATH",
+        "PATHEXT",
+        "SHELL",
+        "SYSTEMROOT",
+        "TEMP",
+        "TERM",
+        "TMP",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "WINDIR",
+    }
+)
+_LOOPBACK = "127.0.0.1,localhost"
+# A context of nobody: whoever uses it by mistake reaches a closed port of this machine.
+_KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: somebody-elses
+clusters:
+- name: somebody-elses
+  cluster: {server: "https://127.0.0.1:9"}
+contexts:
+- name: somebody-elses
+  context: {cluster: somebody-elses, user: somebody}
+users:
+- name: somebody
+  user: {}
+"""
+
+
+def harmless(present: Mapping[str, str]) -> dict[str, str]:
+    """What a process in a sandbox may keep of the real environment."""
+    return {
+        name: value
+        for name, value in present.items()
+        if name.upper() in _HARMLESS or name.upper().startswith("LC_")
+    }
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A sandbox's own folder, for its user alone: a home, executables, certificates, its log."""
+
+    path: Path
+
+    @property
+    def home(self) -> Path:
+        return self.path / "home"
+
+    @property
+    def executables(self) -> Path:
+        return self.path / "bin"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "sandbox.log"
+
+    def fill(self, helm: Path) -> None:
+        """Make the home and the executables: `helm`, and this tool's own commands."""
+        kube = self.home / ".kube"
+        kube.mkdir(parents=True)
+        (kube / "config").write_text(_KUBECONFIG, encoding="utf-8")
+        self.executables.mkdir()
+        if sys.platform == "win32":
+            _write_command(self.executables / "helm.cmd", f'@"{helm}" %*\r\n')
+        else:
+            (self.executables / "helm").symlink_to(helm)
+        for name in ("anyscale", "anyscale-k8s"):
+            self._add_own_command(name)
+
+    def environment(self, helm: Path) -> dict[str, str]:
+        """The variables that lead to this folder."""
+        home = str(self.home)
+        return {
+            "HOME": home,
+            "USERPROFILE": home,
+            "XDG_CACHE_HOME": str(self.home / ".cache"),
+            "XDG_CONFIG_HOME": str(self.home / ".config"),
+            "XDG_DATA_HOME": str(self.home / ".local" / "share"),
+            "XDG_STATE_HOME": str(self.home / ".local" / "state"),
+            "KUBECONFIG": str(self.home / ".kube" / "config"),
+            "NO_PROXY": _LOOPBACK,
+            "no_proxy": _LOOPBACK,
+            HELM_VARIABLE: str(helm),
+        }
+
+    def _add_own_command(self, name: str) -> None:
+        call = "import sys; from anyscale_k8s_cli.cli.main import main; sys.exit(main())"
+        if sys.platform == "win32":
+            text = f'@"{sys.executable}" -c "{call}" %*\r\n'
+            _write_command(self.executables / f"{name}.cmd", text)
+            return
+        # By way of sh, because an interpreter's path may be too long or have spaces for `#!`.
+        text = f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''\n{call}\n"
+        _write_command(self.executables / name, text)
+
+
+def for_child(present: Mapping[str, str], sandbox: Mapping[str, str], own: Path) -> dict[str, str]:
+    """The whole environment of a command in a sandbox, with `own` first in its PATH."""
+    kept = harmless(present)
+    path = os.pathsep.join([str(own), kept.get("PATH", os.defpath)])
+    return {**kept, **sandbox, "PATH": path}
+
+
+def admin_variables(url: str, token: str, record: Path) -> dict[str, str]:
+    """What lets a process in a sandbox find the sandbox itself."""
+    return {
+        client.URL_VARIABLE: url,
+        client.TOKEN_VARIABLE: token,
+        RECORD_VARIABLE: str(record),
+    }
+
+
+def _write_command(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="")
+    path.chmod(0o700)

@@ -1,0 +1,36 @@
+"""What a platform brings into the sandbox: its cloud, its clusters, how clients find them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
+
+
+class Platform(Protocol):
+    """One cloud with its clusters, each kept apart from the others'."""
+
+    @property
+    def clusters(self) -> Mapping[str, KubernetesStandIn]:
+        """The clusters that are there, by name."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """End everything; safe to repeat, and after a start that failed."""
+        ...
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """The variables that lead its SDK here; files that they name are written to `folder`."""
+        ...
+
+    def addresses(self) -> dict[str, str]:
+        """Where its stand-ins listen, by their names."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """What is in its cloud, by the cloud's name. May be called from any thread."""
+        ...

@@ -1,0 +1,108 @@
+"""A running world: every stand-in, put together, started and stopped as one."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
+from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
+from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
+from anyscale_k8s_cli.sandbox.controlplane.storage import StorageAccess
+from anyscale_k8s_cli.sandbox.eks import EksPlatform
+from anyscale_k8s_cli.sandbox.platforms import Platform
+from anyscale_k8s_cli.sandbox.tls import Authority
+from anyscale_k8s_cli.sandbox.wire import Wire
+from anyscale_k8s_cli.sandbox.world import World
+
+MIRROR_VARIABLE = "ANYSCALE_K8S_CHART_MIRROR"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+class Stage:
+    """Holds the stand-ins of one sandbox. Everything but `snapshot` belongs to one event loop."""
+
+    def __init__(self, world: World) -> None:
+        self.wire = Wire()
+        self.authority = Authority()
+        self.token = f"aph0_{secrets.token_urlsafe(32)}"
+        self.eks = EksPlatform(world, self.wire, self.authority)
+        self.platforms: tuple[Platform, ...] = (self.eks,)
+        self.charts = ChartRepository(self.wire, self.authority)
+        self.plane = ControlPlaneStandIn(
+            self.wire,
+            self.token,
+            seed=Seed(permission_level=world.permission_level),
+            behaviour=world.behaviour,
+            login_polls=world.login_polls,
+        )
+
+    async def start(self) -> None:
+        """Returns once every stand-in answers."""
+        starts = [platform.start() for platform in self.platforms]
+        await asyncio.gather(self.charts.start(), *starts)
+        self.plane.sts_url = self.eks.aws.url
+        self.plane.storage = StorageAccess(self.eks.aws.url)
+        await self.plane.start()
+
+    async def stop(self) -> None:
+        """End everything, calls that hang included; safe to repeat."""
+        self.wire.clear_faults()
+        for platform in self.platforms:
+            await platform.stop()
+        await self.plane.stop()
+        await self.charts.stop()
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """The variables that lead clients here; files that they name are written to `folder`."""
+        bundle = folder / "ca.pem"
+        bundle.write_bytes(self.authority.ca_pem)
+        found = {
+            "ANYSCALE_HOST": self.plane.url,
+            "ANYSCALE_CLI_TOKEN": self.token,
+            "SSL_CERT_FILE": str(bundle),
+            MIRROR_VARIABLE: self.charts.url,
+        }
+        for platform in self.platforms:
+            found |= platform.environment(folder)
+        return found
+
+    def addresses(self) -> dict[str, str]:
+        """Where each stand-in listens, by its name."""
+        found = {"anyscale": self.plane.url, "charts": self.charts.url}
+        for platform in self.platforms:
+            found |= platform.addresses()
+        return found
+
+    async def snapshot(self) -> dict[str, Any]:
+        """What is where, to compare two moments by; the values of Secrets are hashes."""
+        found: dict[str, Any] = {"control_plane": self.plane.snapshot(), "kubernetes": {}}
+        for platform in self.platforms:
+            for name, cluster in platform.clusters.items():
+                objects = cluster.store.snapshot()
+                found["kubernetes"][name] = {key: redacted(objects[key]) for key in objects}
+            found |= await asyncio.to_thread(platform.snapshot)
+        return found
+
+
+def redacted(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A Kubernetes object that tells whether a Secret changed, and not what is in it."""
+    shown = dict(item)
+    if item.get("kind") != "Secret":
+        return shown
+    for field in ("data", "stringData"):
+        if item.get(field):
+            shown[field] = {key: _hashed(value) for key, value in item[field].items()}
+    annotations = dict(item["metadata"].get("annotations") or {})
+    if _LAST_APPLIED in annotations:
+        annotations[_LAST_APPLIED] = _hashed(annotations[_LAST_APPLIED])
+        shown["metadata"] = {**item["metadata"], "annotations": annotations}
+    return shown
+
+
+def _hashed(value: str) -> str:
+    return "sha256:" + hashlib.sha256(value.encode()).hexdigest()

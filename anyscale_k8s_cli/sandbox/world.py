@@ -1,0 +1,76 @@
+"""What a new sandbox holds, as plain data: the knobs that tests turn.
+
+The ordinary world is small and believable: an organisation with its owner signed
+in, an AWS account with an EKS cluster of two node pools, and a bucket that
+somebody made by hand. Each platform has a part of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+
+from anyscale_k8s_cli.sandbox.aws.seed import LoadBalancerController
+from anyscale_k8s_cli.sandbox.controlplane.accounts import OWNER
+from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class EksWorld:
+    """The AWS account and its cluster.
+
+    `admin_groups` are the administrator's groups in the cluster; None means no
+    access entry at all, which is what a second principal (`Stage.outsider`) always has.
+    `removal_seconds` is how long a deleted load balancer can still be seen.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    cluster: str = "demo"
+    region: str = "us-west-2"
+    version: str = "1.33"
+    admin_groups: tuple[str, ...] | None = ("system:masters",)
+    admin_policies: tuple[Mapping[str, Any], ...] | None = None
+    oidc_provider_registered: bool = False
+    pod_identity_agent: bool = False
+    auto_mode: bool = False
+    load_balancer_controller: LoadBalancerController = (
+        LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER
+    )
+    load_balancer_never_answers: bool = False
+    subnets_tagged: bool = True
+    gpu_nodes: bool = True
+    describes_while_creating: int = 0
+    refused_attempts: int = 1
+    removal_seconds: float = 0.3
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that can be different about a sandbox.
+
+    `pace` is how long a simulated step of a cluster takes, in seconds;
+    `operator_recheck_seconds` how often a healthy operator looks around again.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    pace: float = 0.05
+    operator_recheck_seconds: float = 3.0
+    permission_level: str = OWNER
+    login_polls: int = 1
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    eks: EksWorld = field(default_factory=EksWorld)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> World:
+        """Knobs that are not named keep their ordinary value. Raises ValueError."""
+        return TypeAdapter(World).validate_json(text)
