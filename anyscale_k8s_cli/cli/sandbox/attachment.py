@@ -1,8 +1,4 @@
-"""Attaching a command to the sandbox: its environment instead of the real one.
-
-The real environment holds real credentials, so nothing of it is kept but what
-is on a list of names that have to do with this machine and this terminal.
-"""
+"""Attaching a command to the sandbox: its environment instead of the real one."""
 
 from __future__ import annotations
 
@@ -13,39 +9,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cli.crash import DEBUG_VARIABLE
 
 if TYPE_CHECKING:
     from anyscale_k8s_cli.sandbox.supervisor import SandboxRecord
 
 START_SECONDS = 60.0
 
-_KEPT = frozenset(
-    {
-        "PATH",
-        "TERM",
-        "COLORTERM",
-        "COLUMNS",
-        "LINES",
-        "NO_COLOR",
-        "CI",
-        "LANG",
-        "LANGUAGE",
-        "TZ",
-        "USER",
-        "LOGNAME",
-        "SHELL",
-        "TMPDIR",
-        "TEMP",
-        "TMP",
-        "SYSTEMROOT",
-        "WINDIR",
-        "COMSPEC",
-        "PATHEXT",
-        "VIRTUAL_ENV",
-        "ANYSCALE_DEBUG",
-    }
-)
-_KEPT_BEGINNINGS = ("LC_", "PYTHON", "COVERAGE_")
 _REAL_BEGINNINGS = (
     "ANYSCALE_",
     "ARM_",
@@ -71,6 +41,7 @@ def attach(*, start: bool) -> None:
     """
     with needing_packages():
         from anyscale_k8s_cli.sandbox import supervisor
+        from anyscale_k8s_cli.sandbox.environment import Folder, for_child
 
         record = supervisor.attached()
         if record is None and start:
@@ -79,19 +50,10 @@ def attach(*, start: bool) -> None:
             record = supervisor.up(START_SECONDS)
     if record is None:
         raise not_running()
-    environment = merged(os.environ, record.environment)
+    environment = for_child(os.environ, record.environment, Folder(record.directory).executables)
+    debug = {name: os.environ[name] for name in (DEBUG_VARIABLE,) if name in os.environ}
     os.environ.clear()
-    os.environ.update(environment)
-
-
-def merged(present: Mapping[str, str], sandbox: Mapping[str, str]) -> dict[str, str]:
-    """The sandbox's environment, and of the present one what is harmless."""
-    kept = {
-        name: value
-        for name, value in present.items()
-        if name.upper() in _KEPT or name.upper().startswith(_KEPT_BEGINNINGS)
-    }
-    return {**kept, **sandbox}
+    os.environ.update({**environment, **debug})
 
 
 def real_names(present: Mapping[str, str], sandbox: Mapping[str, str]) -> list[str]:

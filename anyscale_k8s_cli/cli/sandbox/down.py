@@ -21,6 +21,5 @@ def down(common: Common) -> int:
         with attachment.needing_packages():
             from anyscale_k8s_cli.sandbox import supervisor
 
-            was_running = supervisor.attached() is not None
-            supervisor.down()
+            was_running = supervisor.down()
         return session.finish({"schema": SCHEMA, "was_running": was_running}, show_down)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ INSIDE = {"HOME": "/sandbox/home", "ANYSCALE_HOST": "http://127.0.0.1:1", "AWS_R
 class Record:
     url: str = "http://127.0.0.1:1"
     pid: int = 42
+    directory: Path = Path("/sandbox")
     environment: dict[str, str] = field(default_factory=lambda: dict(INSIDE))
 
 
@@ -41,8 +43,9 @@ class Supervisor:
         self.record = Record()
         return self.record
 
-    def down(self) -> None:
-        self.record = None
+    def down(self) -> bool:
+        running, self.record = self.record is not None, None
+        return running
 
     def run(self, command: list[str]) -> int:
         self.ran += command
@@ -70,21 +73,6 @@ REAL = {
 }
 
 
-def test_nothing_of_the_real_environment_is_kept_but_what_is_harmless() -> None:
-    present = {**REAL, "PATH": "/bin", "TERM": "xterm", "LC_ALL": "C", "HOME": "/home/me"}
-
-    assert attachment.merged(present, INSIDE) == {
-        "PATH": "/bin",
-        "TERM": "xterm",
-        "LC_ALL": "C",
-        **INSIDE,
-    }
-
-
-def test_the_sandbox_wins_over_what_is_kept() -> None:
-    assert attachment.merged({"PATH": "/bin"}, {"PATH": "/inside:/bin"}) == {"PATH": "/inside:/bin"}
-
-
 def test_setup_starts_one_says_so_and_sees_nothing_else(
     supervisor: Supervisor, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +90,7 @@ def test_setup_starts_one_says_so_and_sees_nothing_else(
     assert INSIDE.items() <= operation.request.environment.items()
     assert not set(REAL) & set(operation.request.environment)
     assert not set(REAL) & set(os.environ)
+    assert os.environ["PATH"].startswith(f"/sandbox/bin{os.pathsep}")
     assert str(operation.request.home) == "/sandbox/home"
 
 
