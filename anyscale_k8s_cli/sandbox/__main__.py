@@ -18,7 +18,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m anyscale_k8s_cli.sandbox")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--record", type=Path, required=True)
-    parser.add_argument("--helm", type=Path, required=True)
     parser.add_argument("--world", default="{}")
     parser.add_argument("--lifeline", action="store_true")
     options = parser.parse_args()
@@ -27,7 +26,7 @@ def main() -> int:
 
     from anyscale_k8s_cli.sandbox.hold import Held, hold
 
-    held = Held(options.folder, options.record, options.helm, options.world, options.lifeline)
+    held = Held(options.folder, options.record, options.world, options.lifeline)
     asyncio.run(hold(held))
     return 0
 

@@ -7,6 +7,7 @@ has to do with this machine and this terminal.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,20 +88,27 @@ class Folder:
     def log(self) -> Path:
         return self.path / "sandbox.log"
 
-    def fill(self, helm: Path) -> None:
-        """Make the home and the executables: `helm`, and this tool's own commands."""
+    @property
+    def helm(self) -> Path:
+        return self.executables / ("helm.exe" if sys.platform == "win32" else "helm")
+
+    def fill(self) -> None:
+        """Make the home, and the executables but `helm`: this tool's own commands."""
         kube = self.home / ".kube"
         kube.mkdir(parents=True)
         (kube / "config").write_text(_KUBECONFIG, encoding="utf-8")
         self.executables.mkdir()
-        if sys.platform == "win32":
-            _write_command(self.executables / "helm.cmd", f'@"{helm}" %*\r\n')
-        else:
-            (self.executables / "helm").symlink_to(helm)
         for name in ("anyscale", "anyscale-k8s"):
             self._add_own_command(name)
 
-    def environment(self, helm: Path) -> dict[str, str]:
+    def add_helm(self, helm: Path) -> None:
+        if sys.platform == "win32":
+            # Symbolic links need a privilege there.
+            shutil.copy(helm, self.helm)
+        else:
+            self.helm.symlink_to(helm)
+
+    def environment(self) -> dict[str, str]:
         """The variables that lead to this folder."""
         home = str(self.home)
         return {
@@ -113,7 +121,7 @@ class Folder:
             "KUBECONFIG": str(self.home / ".kube" / "config"),
             "NO_PROXY": _LOOPBACK,
             "no_proxy": _LOOPBACK,
-            HELM_VARIABLE: str(helm),
+            HELM_VARIABLE: str(self.helm),
         }
 
     def _add_own_command(self, name: str) -> None:

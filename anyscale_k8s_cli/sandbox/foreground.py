@@ -59,7 +59,7 @@ class Foreground:
         own_group = sys.platform != "win32" and not self._terminal
         try:
             child = subprocess.Popen(
-                command, env=dict(environment), **({"process_group": 0} if own_group else {})
+                command, env=dict(environment), process_group=0 if own_group else None
             )
         except OSError as problem:
             raise errors.CliError(
@@ -71,7 +71,7 @@ class Foreground:
         self._child = child
         born = processes.born(child.pid)
         _tell(supervisor, {"pid": child.pid, "born": born, "group": own_group})
-        code = child.wait()
+        code: int = child.wait()
         if supervisor.poll() is not None:
             sys.stderr.write("The sandbox ended before the command did.\n")
         _tell(supervisor, {"ended": True})

@@ -32,7 +32,6 @@ class Held:
 
     folder: Path
     record: Path
-    helm: Path
     world: str
     lifeline: bool
 
@@ -65,7 +64,7 @@ async def hold(held: Held) -> None:
 
 def _record(held: Held, stage: Stage, admin: AdminServer, started_at: str) -> SandboxRecord:
     variables = {
-        **Folder(held.folder).environment(held.helm),
+        **Folder(held.folder).environment(),
         **stage.environment(held.folder),
         **admin_variables(admin.url, admin.token, held.record),
     }

@@ -15,6 +15,8 @@ _PROC = Path("/proc")
 _POLL = 0.02
 _PS_SECONDS = 5.0
 _DEAD = "ZX"
+# Places in /proc/<pid>/stat, counted from the state.
+_GROUP, _START = 2, 19
 
 
 def born(pid: int) -> str | None:
@@ -23,7 +25,7 @@ def born(pid: int) -> str | None:
     Empty when there is no such process (one that only waits for its parent counts
     as none), None when this system does not tell.
     """
-    if (_PROC / "self" / "stat").exists():
+    if _has_proc():
         return _born_by_proc(pid)
     if sys.platform == "win32":
         return None
@@ -31,13 +33,18 @@ def born(pid: int) -> str | None:
 
 
 def _born_by_proc(pid: int) -> str:
+    fields = _stat(_PROC / str(pid))
+    return fields[_START] if fields and fields[0] not in _DEAD else ""
+
+
+def _stat(folder: Path) -> list[str]:
+    """What /proc tells of a process, from its state on; empty if there is no such process."""
     try:
-        text = (_PROC / str(pid) / "stat").read_text()
+        text = (folder / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return ""
-    # After the program's name in parentheses: the state, and as 20th the start in ticks.
-    fields = text.rpartition(")")[2].split()
-    return "" if fields[0] in _DEAD else fields[19]
+        return []
+    # The program's name comes before, in parentheses, and may hold anything.
+    return text.rpartition(")")[2].split()
 
 
 def _born_by_ps(pid: int) -> str | None:
@@ -85,11 +92,19 @@ def end(pid: int, birth: str, *, group: bool, grace: float) -> None:
 def _is_empty(group: int) -> bool:
     if sys.platform == "win32":
         return True
+    if _has_proc():
+        # By its members, because those that only wait for their parent count as gone.
+        found = (_stat(folder) for folder in _PROC.iterdir() if folder.name.isdigit())
+        return not any(f and f[0] not in _DEAD and f[_GROUP] == str(group) for f in found)
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
         return True
     return False
+
+
+def _has_proc() -> bool:
+    return (_PROC / "self" / "stat").exists()
 
 
 def _wait(happened: Callable[[], bool], seconds: float) -> bool:

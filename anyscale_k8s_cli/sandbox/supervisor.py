@@ -170,12 +170,11 @@ def _launched(
     place: Path, world: str, *, folder: Path | None = None, lifeline: bool
 ) -> Iterator[_Start]:
     """A starting sandbox. With `lifeline` it ends with this context, else only if it failed."""
-    helm = _find_helm()
     folder = folder or record.new_folder()
-    Folder(folder).fill(helm)
+    Folder(folder).fill()
     argv = [sys.executable, "-m", "anyscale_k8s_cli.sandbox"]
-    argv += ["--folder", str(folder), "--record", str(place), "--helm", str(helm)]
-    argv += ["--world", world, *(["--lifeline"] if lifeline else [])]
+    argv += ["--folder", str(folder), "--record", str(place), "--world", world]
+    argv += ["--lifeline"] if lifeline else []
     with open(Folder(folder).log, "wb") as log:
         process = subprocess.Popen(
             argv,
@@ -188,6 +187,8 @@ def _launched(
         )
     start = _Start(process, folder, place)
     try:
+        # While it starts; it only needs to know where helm will be.
+        Folder(folder).add_helm(_find_helm())
         yield start
     finally:
         if lifeline or not start.ready:
