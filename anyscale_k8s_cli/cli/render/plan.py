@@ -29,7 +29,8 @@ def show_plan(document: Mapping[str, Any], header: Mapping[str, Any], console: C
             CHANGES.get(item["change"], UNKNOWN),
             item["change"],
             item["title"],
-            item["key"],
+            # On a narrow screen the key takes a line, too much for what stays as it is.
+            item["key"] if item["change"] != "none" or console.width >= table.WIDE else "",
             item.get("reason") or "",
         )
         for item in document["resources"]

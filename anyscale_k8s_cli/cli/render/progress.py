@@ -93,7 +93,7 @@ class Progress:
                 return
 
     def _wait(self, event: events.StepWaiting) -> None:
-        waiting = f"{event.what}: {event.detail}" if event.detail else event.what
+        waiting = f"waiting for {event.what}" + (f": {event.detail}" if event.detail else "")
         step = self._find(event.key)
         if step is not None:
             step.waiting = waiting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -28,12 +28,18 @@ def facts(console: Console, pairs: Iterable[tuple[str, Text | str | None]]) -> N
         (label, Text(value) if isinstance(value, str) else value) for label, value in pairs if value
     ]
     width = max((len(label) for label, _ in shown), default=0)
-    room = max(_LEAST_ROOM, console.width - width - 4)
     for label, value in shown:
-        for number, line in enumerate(value.wrap(console, room)):
-            line.rstrip()
-            start = label if number == 0 else ""
-            console.print(Text.assemble((f"  {start:<{width}}  ", "dim"), line), soft_wrap=True)
+        wrapped(console, value, first=Text(f"  {label:<{width}}  ", "dim"), indent=width + 4)
+
+
+def wrapped(console: Console, content: Text, *, first: Text, indent: int) -> None:
+    """Text after `first`, its further lines below its beginning, with nothing at the ends."""
+    room = max(_LEAST_ROOM, console.width - indent)
+    start = first
+    for line in content.wrap(console, room):
+        line.rstrip()
+        console.print(Text.assemble(start, line), soft_wrap=True)
+        start = Text(" " * indent)
 
 
 def objects(
@@ -48,18 +54,16 @@ def objects(
         return
     for mark, word, title, key, reason in rows:
         line = Text.assemble("  ", (f"{mark.symbol} {word:<{word_width}} ", mark.style), title)
-        below = [key] if key and key != title else []
-        if reason and len(line) + len(reason) + 2 <= console.width:
+        indent = word_width + 5
+        fits = len(line) + len(reason) + 2 <= console.width
+        if reason and fits:
             line.append(f"  {reason}", "dim")
-        elif reason:
-            below.append(reason)
         console.print(line)
-        for text in below:
-            _indented(console, Text(text, style="dim", overflow="fold"), by=word_width + 5)
-
-
-def _indented(console: Console, content: RenderableType, *, by: int) -> None:
-    console.print(Padding(content, (0, 0, 0, by), expand=False))
+        if key and key != title:
+            # Not wrapped: it is there to be copied.
+            console.print(Text(" " * indent + key, style="dim"), soft_wrap=True)
+        if reason and not fits:
+            wrapped(console, Text(reason, style="dim"), first=Text(" " * indent), indent=indent)
 
 
 def _wide(console: Console, rows: Sequence[tuple[Mark, str, str, str, str]]) -> None:
@@ -74,7 +78,7 @@ def _wide(console: Console, rows: Sequence[tuple[Mark, str, str, str, str]]) -> 
         mark, word, title = row[:3]
         first = Text(f"{mark.symbol} {word}", style=mark.style)
         table.add_row(first, title, *(str(row[place]) for place in shown))
-    _indented(console, table, by=2)
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
 def findings(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
@@ -82,13 +86,8 @@ def findings(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
     for item in checks:
         mark = STATUSES.get(str(item.get("status")), UNKNOWN)
         detail = f": {item['detail']}" if item.get("detail") else ""
-        console.print(
-            Padding(
-                Text.assemble((f"{mark.symbol} ", mark.style), item["title"], (detail, "dim")),
-                (0, 0, 0, 2),
-                expand=False,
-            )
-        )
+        said = Text.assemble(item["title"], (detail, "dim"))
+        wrapped(console, said, first=Text(f"  {mark.symbol} ", mark.style), indent=4)
         if item.get("fix"):
             command(console, str(item["fix"]), indent=4)
 

@@ -78,7 +78,7 @@ def test_the_tree_shows_what_runs_why_it_waits_and_what_comes() -> None:
     assert screen.drawn() == (
         "✓ Looking around  2.0s · 1 of 2 checks passed\n"
         "⠹ Making it so  2.0s · 1 of 4 done\n"
-        "  ⠹ Role  2.0s  the role to be usable: AccessDenied\n"
+        "  ⠹ Role  2.0s  waiting for the role to be usable: AccessDenied\n"
         "  ○ Gateway  after Role\n"
         "  ○ Operator  after Gateway\n"
     )
@@ -120,7 +120,7 @@ def test_long_lines_are_cut_and_never_wrapped() -> None:
 
     lines = screen.drawn().splitlines()
     assert max(len(line) for line in lines) == 40
-    assert lines[3] == "      " + "w" * 33 + "…"
+    assert lines[3] == "      waiting for " + "w" * 21 + "…"
 
 
 def test_many_steps_to_come_are_counted() -> None:
