@@ -51,13 +51,13 @@ class Aws:
         A fixed name and no address: EKS uses that of the first partition in all
         of them (https://github.com/eksctl-io/eksctl/pull/1912).
         """
-        return f"sts.{self.session.dns_suffix()}"
+        return f"sts.{self.session.first_dns_suffix()}"
 
     def objects(self, bucket: str) -> Objects:
         """The contents of a bucket of ours."""
         return Objects(self.session, bucket, self.caller.account)
 
-    def objects_as(self, keys: TemporaryKeys, bucket: str) -> Objects:
+    def objects_as(self, role_arn: str, keys: TemporaryKeys, bucket: str) -> Objects:
         """The same, seen with the keys of an assumed role."""
-        session = Session(self.run, region=self.session.region, keys=keys)
+        session = Session(self.run, region=self.region, keys=keys, principal=role_arn)
         return Objects(session, bucket, self.caller.account)

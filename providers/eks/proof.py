@@ -23,11 +23,10 @@ T = TypeVar("T")
 # What STS answers while a role or a provider is on its way to it, and also when
 # it is wrong: the two are told apart by looking.
 _PROPAGATING = frozenset({"AccessDenied", "InvalidIdentityToken", "IDPCommunicationError"})
-# How long IAM itself may not show what was just made, in seconds.
-_SHOWN_WITHIN = 20.0
-# How long S3 may deny a role whose policy was just written. A lasting denial is told
-# within half a minute.
-_BUCKET_SECONDS = 25.0
+# Seconds. How long IAM itself may not show what was just made, and S3 may deny a role
+# whose policy was just written: what lasts is told within half a minute.
+SHOWN_WITHIN = 20.0
+BUCKET_SECONDS = 25.0
 PREFIX = "anyscale-k8s-cli/"
 KEY = f"{PREFIX}identity-proof.txt"
 CONTENT = b"Written by anyscale-k8s-cli to prove that the operator's role may use this bucket.\n"
@@ -81,7 +80,7 @@ class Proof:
         first = token(self.aws.audience)
         claimed = Claimed.of(first)
         keys = self._assume(role_arn, first, token, claimed)
-        self._use(self.aws.objects_as(keys, self.bucket), role_arn)
+        self._use(self.aws.objects_as(role_arn, keys, self.bucket), role_arn)
         return (
             f"{role_arn} was assumed as {claimed.subject}",
             f"put, get, list and delete of s3://{self.bucket}/{KEY} as that role",
@@ -125,14 +124,14 @@ class Proof:
         provider_arn = self.aws.caller.oidc_provider(claimed.issuer)
         provider = self.aws.iam.oidc_provider(provider_arn)
         role = self.aws.iam.role(Arn.parse(role_arn).name)
-        if provider is None and seconds > _SHOWN_WITHIN:
+        if provider is None and seconds > min(SHOWN_WITHIN, self.patience / 2):
             raise errors.CliError(
                 codes.OIDC_PROVIDER_MISSING,
                 f"IAM has no OIDC provider for the cluster's issuer {claimed.issuer}",
                 cause="without it no service account of the cluster can assume a role",
                 fix="run setup again with --oidc-provider create",
             )
-        if role is None and seconds > _SHOWN_WITHIN:
+        if role is None and seconds > min(SHOWN_WITHIN, self.patience / 2):
             raise errors.CliError(
                 codes.ROLE_MISSING,
                 f"There is no role {role_arn}",
@@ -205,7 +204,7 @@ class Proof:
                 call,
                 retriable=lambda problem: isinstance(problem, AwsFailure) and problem.denied,
                 what=f"{action} on the bucket {self.bucket} as the role",
-                timeout=min(_BUCKET_SECONDS, self.patience),
+                timeout=min(BUCKET_SECONDS, self.patience),
             )
         except AwsFailure as failure:
             if failure.aws_code in ABSENT:

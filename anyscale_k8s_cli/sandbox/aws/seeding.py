@@ -21,8 +21,9 @@ class AdminKey:
     secret: str
 
 
-def seed_admin(account: Account, policies: Iterable[Document]) -> AdminKey:
-    user = account.iam.create_user("us-east-1", ADMIN)
+def seed_admin(account: Account, policies: Iterable[Document], region: str) -> AdminKey:
+    # A user is of no region, but moto takes its partition from one.
+    user = account.iam.create_user(region, ADMIN)
     # moto's ids of users do not look like those of IAM.
     user.id = "AIDA" + user.id[:16].upper()
     account.replace_user_policies(ADMIN, list(policies))

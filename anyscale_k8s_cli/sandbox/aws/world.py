@@ -58,7 +58,7 @@ class World:
         self.account = Account(settings.account_id, region)
         self.principals = Principals(self.account, settings.clock)
         self._propagation = Propagation(settings.refused_attempts)
-        self.admin = seed_admin(self.account, settings.admin_policies)
+        self.admin = seed_admin(self.account, settings.admin_policies, region)
         for cluster in settings.clusters:
             for role_id in seed_cluster(self.account, cluster):
                 self._propagation.settled(role_id)

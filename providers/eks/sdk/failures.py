@@ -51,6 +51,8 @@ THROTTLED = frozenset(
     }
 )
 _SIGNED_AT_ANOTHER_TIME = ("Signature expired", "Signature not yet current")
+# Nobody signs these: who calls is in the token.
+_UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
 _AGAIN = "run the same command again to go on"
 
 
@@ -127,6 +129,8 @@ def of_answer(problem: botocore_errors.ClientError, service: str, asker: Asker) 
     if code in DENIED:
         needed = action(service, problem.operation_name)
         who = asker.principal or "your AWS principal"
+        if problem.operation_name in _UNSIGNED:
+            who = "the bearer of the service account's token"
         return failure(
             errors.FORBIDDEN,
             f"{who} may not {needed}",
@@ -171,7 +175,7 @@ def of_sdk(problem: botocore_errors.BotoCoreError, service: str, asker: Asker) -
             text,
             fix="log in with `aws configure` or `aws sso login`, or give --aws-profile",
         )
-    if isinstance(problem, botocore_errors.HTTPClientError):
+    if isinstance(problem, botocore_errors.HTTPClientError | botocore_errors.ConnectionError):
         return AwsFailure(
             codes.AWS_UNREACHABLE,
             f"AWS ({service}) cannot be reached from here",

@@ -55,10 +55,11 @@ class Session:
         profile: str | None = None,
         region: str | None = None,
         keys: TemporaryKeys | None = None,
+        principal: str = "",
     ) -> None:
         self.run = run
         self.profile = profile
-        self.principal = ""
+        self.principal = principal
         self._lock = threading.RLock()
         self._clients: dict[str, Any] = {}
         self._source = ""
@@ -117,12 +118,10 @@ class Session:
     def events(self) -> Any:
         return self._boto3.events
 
-    def dns_suffix(self, partition: str | None = None) -> str:
-        """The domain of a partition's services; of the first partition when none is given."""
-        resolver = self._core.get_component("endpoint_resolver")
-        name = partition or self._boto3.get_available_partitions()[0]
-        suffix: str = resolver.get_partition_dns_suffix(name)
-        return suffix
+    def first_dns_suffix(self) -> str:
+        """The domain of the services of the SDK's first partition."""
+        partitions: Any = self._core.get_data("partitions")
+        return str(partitions["partitions"][0]["outputs"]["dnsSuffix"])
 
     def _make(self, service: str) -> Any:
         try:

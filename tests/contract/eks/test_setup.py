@@ -1,0 +1,560 @@
+"""What setup makes, finds changed, mends, and will not touch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.eks import codes
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.sandbox.aws.seed import DATA_KEY, TEAM_DATA, BucketSeed
+from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
+from anyscale_k8s_cli.sandbox.wire import FaultKind
+
+from .conftest import CLUSTER, CONSOLE, World
+
+BUCKET = "anyscale-prod-92c04b15"
+ROLE = f"{BUCKET}-operator"
+PROVIDER = "arn:aws:iam::284710593866:oidc-provider/" + CLUSTER.issuer.removeprefix("https://")
+ALL = {"s3-bucket", "iam-oidc-provider", "iam-role"}
+
+
+def client(service: str) -> Any:
+    return boto3.session.Session(region_name="us-west-2").client(service)
+
+
+def of_kind(resources: tuple[Resource[Any], ...], kind: str) -> Any:
+    return next(item for item in resources if item.kind == kind)
+
+
+def without_versions(snapshot: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **snapshot,
+        "buckets": {
+            name: {**bucket, "versions": []} for name, bucket in snapshot["buckets"].items()
+        },
+    }
+
+
+def test_a_plan_writes_nothing(world: World) -> None:
+    before = world.snapshot()
+    calls = world.calls(world.changes)
+    assert not [call.operation.name for call in calls if call.operation.write]
+    assert world.snapshot() == before
+
+
+def test_everything_is_made_once(world: World) -> None:
+    assert world.changes() == dict.fromkeys(ALL, "create")
+    world.setup()
+    assert world.changes() == dict.fromkeys(ALL, "none")
+    assert not [c for c in world.calls(world.setup) if c.operation.write]
+
+
+def test_what_is_made(world: World) -> None:
+    world.setup(world.spec(rules={"tags": {"team": "ml"}}))
+    found = world.snapshot()
+    bucket = found["buckets"][BUCKET]
+    assert bucket["versioning"] == "Enabled"
+    assert all(bucket["public_access_block"].values())
+    assert bucket["ownership"] == "BucketOwnerEnforced"
+    assert [rule["allowed_origins"] for rule in bucket["cors"]] == [[CONSOLE]]
+    assert [rule["id"] for rule in bucket["lifecycle"]] == [
+        "anyscale-k8s-old-versions",
+        "anyscale-k8s-unfinished-uploads",
+    ]
+    role = found["roles"][ROLE]
+    assert role["path"] == "/anyscale-k8s/prod/"
+    condition = role["trust"]["Statement"][0]["Condition"]["StringEquals"]
+    prefix = CLUSTER.issuer.removeprefix("https://")
+    assert condition == {
+        f"{prefix}:sub": "system:serviceaccount:anyscale-operator:anyscale-operator",
+        f"{prefix}:aud": "sts.amazonaws.com",
+    }
+    provider = found["oidc_providers"][PROVIDER]
+    assert provider["client_ids"] == ["sts.amazonaws.com"]
+    for tags in (bucket["tags"], role["tags"], provider["tags"]):
+        assert tags["team"] == "ml"
+        assert tags["anyscale-k8s/managed-by"] == "anyscale-k8s-cli"
+    for tags in (bucket["tags"], role["tags"]):
+        assert tags["anyscale-k8s/install"] == "92c04b15"
+    assert "anyscale-k8s/user-92c04b15" in provider["tags"]
+
+
+def test_every_bucket_call_says_whose_it_expects(world: World) -> None:
+    calls = world.calls(world.setup)
+    asked = [
+        call.operation.body
+        for call in calls
+        if call.operation.service == "s3" and call.operation.name != "CreateBucket"
+    ]
+    assert asked
+    assert {body["ExpectedBucketOwner"] for body in asked} == {"284710593866"}
+
+
+def break_tags(s3: Any) -> None:
+    found = s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"]
+    for tag in found:
+        if tag["Key"] == "anyscale-k8s/region":
+            tag["Value"] = "elsewhere"
+    found.append({"Key": "put-by", "Value": "somebody"})
+    s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": found})
+
+
+def break_lifecycle(s3: Any) -> None:
+    theirs = {
+        "ID": "theirs",
+        "Status": "Enabled",
+        "Filter": {"Prefix": "tmp/"},
+        "Expiration": {"Days": 1},
+    }
+    s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [theirs]})
+
+
+def break_cors(s3: Any) -> None:
+    theirs = {"ID": "theirs", "AllowedOrigins": ["https://x.example"], "AllowedMethods": ["GET"]}
+    s3.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [theirs]})
+
+
+def break_block(s3: Any) -> None:
+    s3.put_public_access_block(
+        Bucket=BUCKET,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": False,
+            "RestrictPublicBuckets": True,
+        },
+    )
+
+
+BREAKS: dict[str, Callable[[Any], Any]] = {
+    "tag anyscale-k8s/region": break_tags,
+    "lifecycle rule anyscale-k8s-unfinished-uploads": break_lifecycle,
+    "CORS for the console": break_cors,
+    "without BlockPublicPolicy": break_block,
+    "versioning": lambda s3: s3.put_bucket_versioning(
+        Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"}
+    ),
+    "object ownership": lambda s3: s3.put_bucket_ownership_controls(
+        Bucket=BUCKET, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    ),
+    "encryption": lambda s3: s3.put_bucket_encryption(
+        Bucket=BUCKET,
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]
+        },
+    ),
+}
+
+
+def test_each_setting_of_the_bucket_is_watched_and_mended(world: World) -> None:
+    """One world for all: each is broken and mended by itself."""
+    world.setup()
+    s3 = client("s3")
+    for told, make in BREAKS.items():
+        make(s3)
+        assert world.changes() == {**dict.fromkeys(ALL, "none"), "s3-bucket": "update"}, told
+        assert told in world.reasons()["s3-bucket"]
+        writes = [call for call in world.calls(world.setup) if call.operation.write]
+        assert len(writes) == 1, told
+        assert world.changes()["s3-bucket"] == "none", told
+    bucket = world.snapshot()["buckets"][BUCKET]
+    assert bucket["tags"]["put-by"] == "somebody"
+    assert "theirs" in {rule["id"] for rule in bucket["lifecycle"]}
+    assert "theirs" in {rule["id_"] for rule in bucket["cors"]}
+
+
+def test_role_and_provider_are_watched_and_mended(world: World) -> None:
+    world.setup()
+    iam = client("iam")
+    document = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    )
+    trust = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
+    trust["Statement"][0]["Condition"]["StringEquals"].popitem()
+    iam.put_role_policy(RoleName=ROLE, PolicyName="anyscale-operator", PolicyDocument=document)
+    iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps(trust))
+    iam.untag_open_id_connect_provider(
+        OpenIDConnectProviderArn=PROVIDER, TagKeys=["anyscale-k8s/user-92c04b15"]
+    )
+    assert world.changes() == {
+        "s3-bucket": "none",
+        "iam-oidc-provider": "update",
+        "iam-role": "update",
+    }
+    assert "trust policy" in world.reasons()["iam-role"]
+    assert "permissions policy" in world.reasons()["iam-role"]
+    world.setup()
+    assert world.changes() == dict.fromkeys(ALL, "none")
+
+
+@pytest.mark.parametrize("gone", sorted(ALL))
+def test_what_was_deleted_by_hand_is_made_again(world: World, gone: str) -> None:
+    side = world.setup()
+    victim = of_kind(side.resources, gone)
+    victim.delete(victim.read())
+    assert world.changes() == {**dict.fromkeys(ALL, "none"), gone: "create"}
+    world.setup()
+    assert world.changes() == dict.fromkeys(ALL, "none")
+
+
+def test_a_crash_at_any_write_is_gone_on_from(world: World) -> None:
+    """Each install crashes at another write; all end alike."""
+    writes = [c for c in world.calls(world.setup) if c.operation.write]
+    whole = world.snapshot()["buckets"][BUCKET]
+    for number in range(1, len(writes) + 1):
+        spec = world.spec(name=f"crash-{number}")
+        world.fault("*", FaultKind.ERROR, writes_only=True, nth=number, status=400, code="Injected")
+        side = world.cloud_side(spec)
+        # The provider object is shared: one of the writes is a mark instead of a creation.
+        with contextlib.suppress(errors.CliError):
+            world.apply(side)
+        world.wire.clear_faults()
+        side = world.setup(spec)
+        assert world.changes(spec) == dict.fromkeys(ALL, "none"), number
+        made = world.snapshot()["buckets"][side.storage.output.url.removeprefix("s3://")]
+        assert made["lifecycle"] == whole["lifecycle"]
+        assert made["cors"] == whole["cors"]
+
+
+@pytest.mark.parametrize(
+    "operation", ["CreateBucket", "CreateRole", "CreateOpenIDConnectProvider", "PutRolePolicy"]
+)
+def test_an_answer_that_is_lost_is_no_failure(world: World, operation: str) -> None:
+    world.fault(operation, FaultKind.ERROR_AFTER, status=500)
+    world.setup()
+    assert world.changes() == dict.fromkeys(ALL, "none")
+
+
+def test_throttling_is_waited_out(world: World) -> None:
+    world.fault("Put*", FaultKind.THROTTLE, times=2)
+    world.setup()
+    assert world.changes() == dict.fromkeys(ALL, "none")
+
+
+# -- names ------------------------------------------------------------------------
+
+
+def test_a_name_that_somebody_else_has(world: World) -> None:
+    spec = world.spec(rules={"names": {"bucket": "somebody-elses"}})
+    assert world.changes(spec)["s3-bucket"] == "refuse"
+    reason = world.reasons(spec)["s3-bucket"]
+    assert "another AWS account" in reason
+    assert "anyscale-prod-92c04b15-284710593866" in reason
+
+
+def test_a_bucket_of_the_account_that_is_not_ours(world: World) -> None:
+    before = world.snapshot()
+    spec = world.spec(rules={"names": {"bucket": "team-data"}})
+    with pytest.raises(errors.CliError) as caught:
+        world.setup(spec)
+    assert caught.value.code is errors.FOREIGN_OBJECT
+    assert world.snapshot() == before
+
+
+def test_a_role_of_the_account_that_is_not_ours(world: World) -> None:
+    spec = world.spec(rules={"names": {"role": "demo-node"}})
+    assert world.changes(spec)["iam-role"] == "refuse"
+
+
+def test_a_name_that_is_still_being_deleted(world: World) -> None:
+    world.stand_in.name_being_deleted(BUCKET, 2)
+    world.setup()
+    assert world.changes()["s3-bucket"] == "none"
+
+
+def test_a_name_that_is_not_freed_in_time(world: World) -> None:
+    world.stand_in.name_being_deleted(BUCKET, 1000)
+    with pytest.raises(errors.CliError) as caught:
+        world.setup(world.spec(timeouts={"deletion": 0.1}))
+    assert caught.value.code is codes.BUCKET_BEING_DELETED
+
+
+def test_names_path_boundary_and_tags_of_the_company(world: World) -> None:
+    iam = client("iam")
+    everything = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+    boundary = iam.create_policy(PolicyName="limit", PolicyDocument=json.dumps(everything))
+    arn = boundary["Policy"]["Arn"]
+    spec = world.spec(
+        rules={
+            "names": {"bucket": "acme-data", "role": "acme-operator"},
+            "role_path": "acme/ml",
+            "permissions_boundary": arn,
+            "tags": {"owner": "ml"},
+        }
+    )
+    world.setup(spec)
+    found = world.snapshot()
+    assert found["buckets"]["acme-data"]["tags"]["owner"] == "ml"
+    role = found["roles"]["acme-operator"]
+    assert (role["path"], role["boundary"]) == ("/acme/ml/", arn)
+    assert world.changes(spec) == dict.fromkeys(ALL, "none")
+    iam.delete_role_permissions_boundary(RoleName="acme-operator")
+    assert "permissions boundary" in world.reasons(spec)["iam-role"]
+    world.setup(spec)
+    assert world.snapshot()["roles"]["acme-operator"]["boundary"] == arn
+
+
+def test_without_the_right_to_tag_at_creation(world: World) -> None:
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    denied = {"Effect": "Deny", "Action": "s3:TagResource", "Resource": "*"}
+    world.stand_in.set_admin_policies([{"Version": "2012-10-17", "Statement": [allowed, denied]}])
+    world.setup()
+    assert world.snapshot()["buckets"][BUCKET]["tags"]["anyscale-k8s/install"] == "92c04b15"
+
+
+def test_the_region_that_takes_no_constraint(start: Callable[[AwsSettings], World]) -> None:
+    world = start(AwsSettings(clusters=(replace(CLUSTER, region="us-east-1"),)))
+    spec = world.spec(region="us-east-1")
+    side = world.setup(spec)
+    name = side.storage.output.url.removeprefix("s3://")
+    assert world.snapshot()["buckets"][name]["region"] == "us-east-1"
+    assert world.changes(spec) == dict.fromkeys(ALL, "none")
+
+
+def test_another_partition(start: Callable[[AwsSettings], World]) -> None:
+    world = start(
+        AwsSettings(clusters=(replace(CLUSTER, region="cn-north-1"),), buckets=(), kms_keys=())
+    )
+    spec = world.spec(region="cn-north-1")
+    side = world.setup(spec)
+    assert side.identity.output.registered.startswith("arn:aws-cn:iam::")
+    assert world.changes(spec) == dict.fromkeys(ALL, "none")
+
+
+@pytest.mark.parametrize("given", [DATA_KEY.id, "alias/team-data"])
+def test_a_key_of_kms(world: World, given: str) -> None:
+    spec = world.spec(rules={"kms_key": given})
+    side = world.setup(spec)
+    assert world.changes(spec) == dict.fromkeys(ALL, "none")
+    arn = f"arn:aws:kms:us-west-2:284710593866:key/{DATA_KEY.id}"
+    policy = json.loads(world.snapshot()["roles"][ROLE]["inline"]["anyscale-operator"])
+    assert policy["Statement"][-1]["Resource"] == arn
+    assert side.prove_identity is not None
+    assert len(side.prove_identity(world.issuer.token)) == 2
+
+
+# -- the OIDC provider -----------------------------------------------------------
+
+
+def register(client_id: str, tags: dict[str, str] | None = None) -> None:
+    client("iam").create_open_id_connect_provider(
+        Url=CLUSTER.issuer,
+        ClientIDList=[client_id],
+        ThumbprintList=["9e99a48a9960b14926bb7f3b02e22da2b0ab7280"],
+        Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
+    )
+
+
+def test_a_provider_that_is_there_is_used(world: World) -> None:
+    register("sts.amazonaws.com")
+    before = world.snapshot()["oidc_providers"]
+    world.setup()
+    assert world.changes()["iam-oidc-provider"] == "keep"
+    assert world.snapshot()["oidc_providers"] == before
+
+
+def test_a_provider_for_another_audience_cannot_be_used(world: World) -> None:
+    register("somebody")
+    assert world.changes()["iam-oidc-provider"] == "refuse"
+    assert "sts.amazonaws.com" in world.reasons()["iam-oidc-provider"]
+
+
+def test_a_provider_that_must_be_there(world: World) -> None:
+    spec = world.spec(existing={"oidc_provider": "use"})
+    assert world.changes(spec)["iam-oidc-provider"] == "refuse"
+    register("sts.amazonaws.com")
+    assert world.changes(spec)["iam-oidc-provider"] == "adopt"
+
+
+def test_two_installs_share_a_provider(world: World) -> None:
+    first = of_kind(world.setup().resources, "iam-oidc-provider")
+    second = of_kind(world.setup(world.spec(name="dev")).resources, "iam-oidc-provider")
+    observed = second.read()
+    assert len(observed.marks) == 2
+    assert "anyscale-prod-" in second.others(observed)
+    second.unmark(observed)
+    left = first.read()
+    assert left.marks == {first.install.mark}
+    assert "anyscale-dev-" in first.others(left)
+
+
+# -- what the user has -------------------------------------------------------------
+
+ADOPTED = BucketSeed("users-own", objects=(("data", b"1"),))
+
+
+@pytest.fixture
+def adopting(start: Callable[[AwsSettings], World]) -> World:
+    far = BucketSeed("far-away", region="eu-west-1")
+    strange = BucketSeed("somebody-elses", account_id="915532408817")
+    return start(AwsSettings(clusters=(CLUSTER,), buckets=(TEAM_DATA, ADOPTED, far, strange)))
+
+
+def admit_console() -> None:
+    rule = {
+        "AllowedOrigins": ["https://console.anyscale.com"],
+        "AllowedMethods": ["GET", "PUT", "POST", "HEAD", "DELETE"],
+        "AllowedHeaders": ["*"],
+    }
+    client("s3").put_bucket_cors(Bucket="users-own", CORSConfiguration={"CORSRules": [rule]})
+
+
+@pytest.mark.parametrize("given", ["users-own", "s3://users-own", "arn:aws:s3:::users-own"])
+def test_a_bucket_of_the_user_is_used_and_not_written(adopting: World, given: str) -> None:
+    spec = adopting.spec(existing={"bucket": given})
+    assert adopting.changes(spec)["s3-bucket"] == "refuse"
+    assert "do not admit the console" in adopting.reasons(spec)["s3-bucket"]
+    admit_console()
+    before = adopting.snapshot()["buckets"]
+    side = adopting.setup(spec)
+    assert adopting.changes(spec)["s3-bucket"] == "adopt"
+    assert adopting.snapshot()["buckets"] == before
+    assert side.storage.output.url == "s3://users-own"
+    assert side.prove_identity is not None
+    assert side.prove_identity(adopting.issuer.token)
+
+
+def test_the_key_of_the_users_bucket_is_in_the_roles_policy(adopting: World) -> None:
+    admit_console()
+    arn = f"arn:aws:kms:us-west-2:284710593866:key/{DATA_KEY.id}"
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
+    client("s3").put_bucket_encryption(
+        Bucket="users-own",
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": default}]
+        },
+    )
+    side = adopting.setup(adopting.spec(existing={"bucket": "users-own"}))
+    assert side.prove_identity is not None
+    assert side.prove_identity(adopting.issuer.token)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nowhere-to-be-found", "does not exist"),
+        ("far-away", "it is in eu-west-1"),
+        ("somebody-elses", "not in the account 284710593866"),
+    ],
+)
+def test_a_bucket_that_cannot_be_adopted(adopting: World, name: str, told: str) -> None:
+    spec = adopting.spec(existing={"bucket": name})
+    assert adopting.changes(spec)["s3-bucket"] == "refuse"
+    assert told in adopting.reasons(spec)["s3-bucket"]
+
+
+def own_role(trust: dict[str, Any], policy: dict[str, Any]) -> str:
+    iam = client("iam")
+    role = iam.create_role(
+        RoleName="users-role", Path="/own/", AssumeRolePolicyDocument=json.dumps(trust)
+    )
+    iam.put_role_policy(RoleName="users-role", PolicyName="p", PolicyDocument=json.dumps(policy))
+    return str(role["Role"]["Arn"])
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+ADMITS = document(
+    {
+        "Effect": "Allow",
+        "Principal": {"Federated": PROVIDER},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringLike": {
+                f"{CLUSTER.issuer.removeprefix('https://')}:sub": "system:serviceaccount:anyscale*"
+            }
+        },
+    }
+)
+ADMITS_NOBODY = document(
+    {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+)
+MAY = document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+MAY_READ = document({"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"})
+
+
+def test_a_role_of_the_user_is_used_and_not_written(world: World) -> None:
+    arn = own_role(ADMITS, MAY)
+    before = world.snapshot()["roles"]
+    spec = world.spec(existing={"identity": arn})
+    side = world.setup(spec)
+    assert world.changes(spec)["iam-role"] == "adopt"
+    assert world.snapshot()["roles"] == before
+    assert side.service_account_annotations() == {"eks.amazonaws.com/role-arn": arn}
+
+
+@pytest.mark.parametrize(
+    ("trust", "policy", "told"),
+    [
+        (ADMITS_NOBODY, MAY, "does not admit system:serviceaccount:anyscale-operator"),
+        (ADMITS, MAY_READ, "do not allow s3:PutObject, s3:DeleteObject"),
+    ],
+)
+def test_a_role_that_cannot_be_adopted(
+    world: World, trust: dict[str, Any], policy: dict[str, Any], told: str
+) -> None:
+    spec = world.spec(existing={"identity": own_role(trust, policy)})
+    assert world.changes(spec)["iam-role"] == "refuse"
+    assert told in world.reasons(spec)["iam-role"]
+
+
+def test_what_may_not_be_simulated_is_not_held_against_a_role(world: World) -> None:
+    spec = world.spec(existing={"identity": own_role(ADMITS, MAY_READ)})
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    denied = {"Effect": "Deny", "Action": "iam:Simulate*", "Resource": "*"}
+    world.stand_in.set_admin_policies([document(allowed, denied)])
+    assert world.changes(spec)["iam-role"] == "adopt"
+
+
+@pytest.mark.parametrize(
+    ("arn", "told"),
+    [
+        ("arn:aws:iam::284710593866:role/nobody", "does not exist"),
+        ("arn:aws:iam::111111111111:role/other", "in the account 111111111111"),
+    ],
+)
+def test_a_role_that_is_not_there(world: World, arn: str, told: str) -> None:
+    spec = world.spec(existing={"identity": arn})
+    assert told in world.reasons(spec)["iam-role"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rules": {"names": {"lamp": "x"}}},
+        {"rules": {"role_path": "/with space/"}},
+        {"rules": {"permissions_boundary": "AdministratorAccess"}},
+        {"existing": {"identity": "my-role"}},
+        {"existing": {"bucket": "Not_A_Bucket"}},
+        {"existing": {"bucket": "users-own"}, "rules": {"kms_key": "alias/a"}},
+        {
+            "existing": {"identity": "arn:aws:iam::284710593866:role/a"},
+            "rules": {"role_path": "/a/"},
+        },
+    ],
+)
+def test_what_means_nothing_here_is_refused(world: World, wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        world.provider.check_spec(world.spec(**wrong))
+    assert caught.value.code is errors.INVALID_SPEC
+
+
+def test_region_and_cluster_must_be_said(world: World) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        world.provider.check_spec(world.spec(region=None, cluster={"context": "c"}))
+    assert caught.value.code is errors.MISSING_INPUT
+    assert "--region" in caught.value.message
+    assert "--cluster-name" in caught.value.message
