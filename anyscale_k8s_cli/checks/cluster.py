@@ -107,11 +107,12 @@ def version(found: str, tested: KubernetesRange | None = None) -> Finding:
     if minor is None:
         return Finding(Status.UNKNOWN, f"the version {found!r} cannot be read")
     oldest, newest = _minor(tested.minimum), _minor(tested.newest)
-    if oldest and newest and oldest <= minor <= newest:
+    if (oldest is None or oldest <= minor) and (newest is None or minor <= newest):
         return passed(f"Kubernetes {found}")
+    until = f" to {tested.newest}" if newest else ""
     return Finding(
         Status.WARN,
-        f"Kubernetes {found}; tested from {tested.minimum} to {tested.newest}",
+        f"Kubernetes {found}; tested from {tested.minimum}{until}",
         fix="upgrade the cluster"
         if oldest and minor < oldest
         else "use a newer version of this tool",

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ class SetupPlan:
     side: Side
     plan: Plan
     preflight: Report
-    started: float = field(default_factory=time.monotonic)
+    started: float
 
     @property
     def spec(self) -> CloudSpec:
@@ -150,6 +150,7 @@ class SetupPlan:
 
 async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     """Compute what setup would do. Performs reads only."""
+    started = time.monotonic()
     saved = SavedPlan.read(request.saved_plan) if request.saved_plan else None
     if saved:
         request = replace(request, flags=dict(_flat(saved.spec)))
@@ -173,7 +174,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         preflight, computed = await asyncio.gather(
             run_checks(checks, run), compute(side.resources, rights, run)
         )
-    made = SetupPlan(request, loaded, install, opened, clouds, side, computed, preflight)
+    made = SetupPlan(request, loaded, install, opened, clouds, side, computed, preflight, started)
     if saved:
         saved.check_covers(computed, install)
     return made

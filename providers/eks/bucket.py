@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import humanize
+
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Storage
@@ -15,7 +17,7 @@ from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.bucket_settings import Setting, admits, cors_rule
 from anyscale_k8s_cli.providers.eks.sdk import s3
 from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
-from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource, Unfit
+from anyscale_k8s_cli.resource import Claim, DataResource, FieldChange, Observed, Resource, Unfit
 from anyscale_k8s_cli.run import StillWaiting
 
 NAME_LIMIT = 63
@@ -51,7 +53,7 @@ class BucketPlace:
     patience: float
 
 
-class Bucket(Resource[Storage]):
+class Bucket(DataResource[Storage]):
     """Ours, found by name and locator. Setup never deletes it, and delete only when told to."""
 
     kind: ClassVar[str] = "s3-bucket"
@@ -122,9 +124,18 @@ class Bucket(Resource[Storage]):
     def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
         return observed
 
-    def contents(self, observed: Observed[Storage]) -> tuple[int, int]:
-        """How many versions of objects there are, and their bytes."""
-        return bucket_contents.count(self._aws.objects(self.name))
+    def contents(self, observed: Observed[Storage]) -> str:
+        """How many versions of objects there are, and their size."""
+        number, size = bucket_contents.count(self._aws.objects(self.name))
+        return f"{number:,} object versions, {humanize.naturalsize(size, binary=True)}"
+
+    def removal_command(self, observed: Observed[Storage]) -> str:
+        """Found by its locator, also when nothing else of the cloud is left."""
+        install = self.install
+        return (
+            f"anyscale cloud delete {install.cloud} --provider {install.provider} "
+            f"--region {install.region} --delete-bucket {self.name}"
+        )
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
         """Take the cluster's UID off a bucket that is kept."""
