@@ -36,7 +36,7 @@ def gateway_api_definitions(context: ClusterContext) -> Definitions:
             version=pins().charts[CHART].version,
             judge=too_old,
         ),
-        "Gateway API",
+        "Gateway API definitions",
     )
 
 

@@ -151,13 +151,10 @@ def unhealthy(seen: str, diagnosis: Diagnosis | None) -> errors.CliError:
             cause=seen,
             fix="run the same command again to go on",
         )
-    complaint = next(
-        (line for line in reversed(diagnosis.log) if "ERROR" in line.upper()), diagnosis.cause
-    )
     return errors.CliError(
         errors.OPERATOR_UNHEALTHY,
         "The operator did not become ready",
-        cause=complaint,
+        cause=diagnosis.complaint or diagnosis.cause,
         evidence=(diagnosis.cause, *diagnosis.evidence),
         fix="mend what the operator complains of and run the same command again",
     )

@@ -101,13 +101,15 @@ def changed_by(found: Document, path: Path) -> str:
 def _owns(fields: Mapping[str, Any], path: Path) -> bool:
     """Whether a set of managed fields holds the path; a list's items are keyed, so any will do."""
     for number, key in enumerate(path):
+        if number and not fields:
+            # A leaf that is owned whole: a list without keys, say.
+            return True
         if isinstance(key, int):
             return any(
                 _owns(inner, path[number + 1 :]) for name, inner in fields.items() if name != "."
             )
         if f"f:{key}" not in fields:
-            # An owned leaf that is a mapping or list has nothing below it.
-            return number > 0 and not fields
+            return False
         fields = fields[f"f:{key}"]
     return True
 

@@ -28,6 +28,11 @@ class Diagnosis:
     log: tuple[str, ...] = ()
 
     @property
+    def complaint(self) -> str:
+        """The program's own last complaint, where its log has one."""
+        return next((line for line in reversed(self.log) if "ERROR" in line.upper()), "")
+
+    @property
     def evidence(self) -> tuple[str, ...]:
         """Lines for `CliError.evidence`."""
         return (

@@ -81,18 +81,29 @@ class Kubernetes:
         if path is None:
             return []
         query = _selectors(label_selector, field_selector) | {"limit": str(PAGE)}
-        items: Documents = []
-        while True:
-            accept = _METADATA_ONLY if metadata_only else "application/json"
-            page = self._read(Request("GET", path, query, accept=accept)) or {}
-            items += page.get("items") or []
-            following = page.get("metadata", {}).get("continue")
-            if not following:
-                break
-            query["continue"] = following
+        accept = _METADATA_ONLY if metadata_only else "application/json"
+        try:
+            items = self._pages(path, query, accept)
+        except KubernetesError as problem:
+            # The pages lasted longer than the server remembers their version.
+            if problem.status != 410:
+                raise
+            del query["limit"]
+            items = self._pages(path, query, accept)
         for item in items:
             item |= {"apiVersion": api_version, "kind": kind}
         return items
+
+    def _pages(self, path: str, query: Mapping[str, str], accept: str) -> Documents:
+        items: Documents = []
+        following = ""
+        while True:
+            asked = {**query, "continue": following} if following else dict(query)
+            page = self._read(Request("GET", path, asked, accept=accept)) or {}
+            items += page.get("items") or []
+            following = page.get("metadata", {}).get("continue") or ""
+            if not following:
+                return items
 
     def serves(self, api_version: str, kind: str) -> bool:
         """Whether the API knows the kind (a CRD may be missing)."""

@@ -18,6 +18,7 @@ from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.helm import Helm
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL
+from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.cluster.release_records import (
     ManifestObject,
     ReleaseRecord,
@@ -162,15 +163,23 @@ class ReleaseWork:
         return self._kubernetes.get(ref.api_version, ref.kind, ref.name, ref.namespace)
 
     def _version_wanted(self, record: ReleaseRecord) -> str | None:
-        """Another chart version than the installed one, where one is wanted."""
-        wanted = self.release.version
-        if wanted is None and self.release.upgrade:
+        """Another chart version than the installed one, where one is wanted.
+
+        What was said outright counts; pins count for an upgrade only, and never
+        take a release back.
+        """
+        release, installed = self.release, record.chart_version
+        if release.version is not None:
+            wanted = release.version
+        elif release.source is not None:
             wanted = self._archive(None).version
-            if _version_key(wanted) < _version_key(record.chart_version):
+        elif release.upgrade:
+            wanted = pins().charts[release.chart].version
+            if _version_key(wanted) < _version_key(installed):
                 return None
-        if wanted is None or wanted.removeprefix("v") == record.chart_version.removeprefix("v"):
+        else:
             return None
-        return wanted
+        return None if wanted.removeprefix("v") == installed.removeprefix("v") else wanted
 
     # Changing
 
@@ -313,8 +322,8 @@ class ReleaseWork:
         return errors.CliError(
             problem.code,
             problem.message,
-            cause=diagnosis.cause,
-            evidence=(*diagnosis.evidence, *problem.evidence),
+            cause=diagnosis.complaint or diagnosis.cause,
+            evidence=(diagnosis.cause, *diagnosis.evidence, *problem.evidence),
             fix=problem.fix,
             details=problem.details,
         )
@@ -345,7 +354,7 @@ class ReleaseWork:
         return errors.CliError(
             errors.TIMED_OUT,
             f"{self.release} did not come up within {self.release.seconds:.0f} s",
-            cause=diagnosis.cause if diagnosis else seen,
+            cause=diagnosis.complaint or diagnosis.cause if diagnosis else seen,
             evidence=diagnosis.evidence if diagnosis else (),
             fix="mend what the evidence says and run the same command again",
         )

@@ -27,7 +27,7 @@ from anyscale_k8s_cli.resource import Resource, Rights
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
-from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool
+from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool, LoadBalancerProvider
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
@@ -71,6 +71,7 @@ class World:
         *,
         workloads: tuple[Workload, ...] = (),
         nodes: list[Object] | None = None,
+        load_balancers: LoadBalancerProvider | None = None,
     ) -> None:
         self.authority = authority or Authority()
         self.wire = Wire()
@@ -89,7 +90,7 @@ class World:
                 static_tokens({ADMIN: User("admin", (SUPERUSERS,)), NOBODY: User("nobody")})
             ],
             workloads=workloads,
-            load_balancers=AddressPool(),
+            load_balancers=load_balancers or AddressPool(),
             service_account_issuer="https://issuer.example",
             nodes=nodes,
             pace=0.02,
@@ -120,9 +121,6 @@ class World:
     def changes(self, resources: Sequence[Resource[Any]]) -> dict[str, str]:
         """What a plan would change, by key; what stays as it is is left out."""
         planned = self.plan(resources).changes
-        for item in planned:
-            if item.change != "none":
-                print(item.resource.key, item.change.value, item.decision.reason)  # noqa: T201
         return {item.resource.key: item.change.value for item in planned if item.change != "none"}
 
     def apply(self, resources: Sequence[Resource[Any]]) -> apply.Applied:

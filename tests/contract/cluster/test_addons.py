@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import copy
+import gzip
+import json
+import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +17,8 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
+from anyscale_k8s_cli.addons.gateway_controller import CHART, NAMESPACE
+from anyscale_k8s_cli.apply import backwards
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.install import Install
@@ -126,7 +133,13 @@ class Site:
             provider="eks",
             name=cloud,
             namespace=namespace,
-            timeouts={"operator": 8, "load_balancer": 8, "controller": 20, "deletion": 20},
+            timeouts={
+                "operator": 20,
+                "load_balancer": 20,
+                "controller": 20,
+                "deletion": 20,
+                **changes.pop("timeouts", {}),
+            },
             **changes.pop("spec", {}),
         )
         teardown = changes.get("teardown", False)
@@ -189,8 +202,6 @@ class Site:
             planned.append(
                 PlannedChange(resource, Decision(change, Ownership.OURS, "test"), observed)
             )
-        from anyscale_k8s_cli.apply import backwards
-
         journal = type("Journal", (), {"guard": lambda s: None, "removed": lambda s, r: None})()
         applied = asyncio.run(backwards(planned, self.world.run, journal))
         if applied.error:
@@ -203,13 +214,14 @@ def site(make_world: Any, helm4: Any, tmp_path: Path) -> Site:
     return make_site(make_world, helm4, tmp_path)
 
 
-def make_site(make_world: Any, helm: Any, tmp_path: Path) -> Site:
+def make_site(make_world: Any, helm: Any, tmp_path: Path, **world_settings: Any) -> Site:
     authority = Authority()
     operator = OperatorImage()
     world = make_world(
         authority=authority,
         workloads=(EnvoyGateway(authority), DevicePlugin(authority, "admin-token"), operator),
         nodes=NODES,
+        **world_settings,
     )
     return Site(world, world.helm_tools(helm, tmp_path), operator, [])
 
@@ -318,13 +330,25 @@ def test_changed_values_are_named_and_never_shown(site: Site) -> None:
 
 
 def test_versions_stay_unless_upgrade_is_asked_for(site: Site, tmp_path: Path) -> None:
-    site.world.apply(site.install().resources)
-    pinned = dict(site.tools.charts._pinned)
-    pinned["anyscale-operator"] = pinned["anyscale-operator"].model_copy(
-        update={"version": "1.9.0"}
-    )
-    site.tools.charts._pinned = pinned
+    older = _older_chart(site, tmp_path)
+    site.world.apply(site.install(spec={"operator": {"chart": str(older)}}).resources)
     assert site.world.changes(site.install().resources) == {}
+    item = _planned(site, "helm:release/ray/anyscale-operator", upgrade=True)
+    assert item.decision.reason == "chart version: '1.7.9' → '1.8.0'"
+    side = site.install(upgrade=True)
+    site.world.apply(side.resources)
+    assert side.operator.output.chart_version == "1.8.0"
+
+
+def _older_chart(site: Site, tmp_path: Path) -> Path:
+    """The operator's chart as it was one version ago."""
+    archive = asyncio.run(site.tools.charts.fetch("anyscale-operator"))
+    with tarfile.open(archive.path) as bundle:
+        bundle.extractall(tmp_path / "older", filter="data")
+    folder = tmp_path / "older" / "anyscale-operator"
+    about = folder / "Chart.yaml"
+    about.write_text(about.read_text().replace("version: 1.8.0", "version: 1.7.9"))
+    return folder
 
 
 def test_a_release_left_pending_is_recovered(site: Site) -> None:
@@ -341,11 +365,6 @@ def test_a_release_left_pending_is_recovered(site: Site) -> None:
 
 def _leave_pending(site: Site, namespace: str, name: str, status: str) -> None:
     """What a helm that is killed in the middle leaves: a newer revision, not deployed."""
-    import base64
-    import copy
-    import gzip
-    import json
-
     secrets = site.world.kubernetes.list(
         "v1", "Secret", namespace, label_selector=f"owner=helm,name={name}"
     )
@@ -374,7 +393,7 @@ def _leave_pending(site: Site, namespace: str, name: str, status: str) -> None:
 def test_the_operators_own_complaint_is_the_cause(site: Site) -> None:
     site.operator.complaint = "identity: the role does not trust this service account"
     with pytest.raises(errors.CliError) as caught:
-        site.world.apply(site.install().resources)
+        site.world.apply(site.install(timeouts={"operator": 3}).resources)
     problem = caught.value
     assert problem.code is errors.OPERATOR_UNHEALTHY
     assert "the role does not trust this service account" in problem.cause
@@ -405,8 +424,6 @@ def test_two_installs_share_controller_and_definitions(site: Site) -> None:
 
 
 def test_a_controller_of_others_is_used_and_none_installed_beside_it(site: Site) -> None:
-    from anyscale_k8s_cli.addons.gateway_controller import CHART, NAMESPACE
-
     async def by_hand() -> None:
         archive = await site.tools.charts.fetch(CHART)
         await site.tools.helm.upgrade("theirs", "infra", archive, {}, timeout=30, wait=False)
@@ -429,10 +446,12 @@ def test_a_controller_of_others_is_used_and_none_installed_beside_it(site: Site)
     assert newest(site.world.kubernetes, "infra", "theirs") is not None
 
 
-def test_a_gateway_that_nobody_serves_says_who_should(site: Site) -> None:
-    site.world.standin._services._provider = _Nobody()
+def test_a_gateway_that_nobody_serves_says_who_should(
+    make_world: Any, helm4: Any, tmp_path: Path
+) -> None:
+    site = make_site(make_world, helm4, tmp_path, load_balancers=_Nobody())
     with pytest.raises(errors.CliError) as caught:
-        site.world.apply(site.install().resources)
+        site.world.apply(site.install(timeouts={"load_balancer": 2}).resources)
     problem = caught.value
     assert problem.code is errors.NO_ADDRESS
     assert problem.details == {"cause": "not-served"}

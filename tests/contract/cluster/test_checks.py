@@ -1,0 +1,95 @@
+"""The cluster's checks against the stand-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anyscale_k8s_cli.checks import Status
+from anyscale_k8s_cli.checks.cluster import capacity, pod_security, reachable, rights, version
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.pins import KubernetesRange
+from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
+from anyscale_k8s_cli.spec import CloudSpec
+
+SPEC = CloudSpec(provider="eks", name="prod", namespace="ray")
+
+
+def test_reachable_tells_who_is_asking(world: Any) -> None:
+    finding = reachable(world.kubernetes)
+    assert finding.status is Status.PASS
+    assert finding.detail == f"{world.standin.url}, as admin"
+
+
+def test_a_stranger_is_told_how_to_be_let_in(world: Any) -> None:
+    finding = reachable(Kubernetes(world.access("unknown"), world.run))
+    assert finding.status is Status.FAIL
+    assert finding.fix == "grant-access --to someone"
+
+
+def test_rights_of_an_administrator_are_one_question(world: Any) -> None:
+    before = len(world.wire.calls())
+    assert rights(world.kubernetes, "ray").status is Status.PASS
+    assert len(world.wire.calls()) == before + 1
+
+
+def test_missing_rights_are_named_with_the_command(world: Any) -> None:
+    finding = rights(Kubernetes(world.access(world.nobody), world.run), "ray")
+    assert finding.status is Status.FAIL
+    assert "create clusterroles.rbac.authorization.k8s.io" in finding.detail
+    assert finding.fix.endswith("--clusterrole=cluster-admin --user=nobody")
+
+
+def test_versions_outside_the_tested_range_are_a_warning() -> None:
+    tested = KubernetesRange(minimum="1.30", newest="1.35")
+    assert version("1.33.2-eks-abc", tested).status is Status.PASS
+    assert version("1.20", tested).status is Status.WARN
+    assert version("1.36", tested).status is Status.WARN
+    assert version("nonsense", tested).status is Status.UNKNOWN
+
+
+def test_pod_security(world: Any) -> None:
+    assert pod_security(world.kubernetes, "ray").status is Status.PASS
+    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+    world.kubernetes.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ray", "labels": labels}}
+    )
+    finding = pod_security(world.kubernetes, "ray")
+    assert finding.status is Status.FAIL
+    assert finding.fix.startswith("kubectl label namespace ray")
+
+
+def test_capacity(world: Any) -> None:
+    nodes = world.kubernetes.list("v1", "Node")
+    assert capacity(world.kubernetes, SPEC, nodes).status is Status.PASS
+    assert capacity(world.kubernetes, SPEC, []).status is Status.UNKNOWN
+    small = node("small", allocatable={"cpu": "1", "memory": "8Gi"})
+    assert capacity(world.kubernetes, SPEC, [small]).status is Status.WARN
+    taint = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
+    tainted = node("tainted", taints=[taint])
+    assert capacity(world.kubernetes, SPEC, [tainted]).status is Status.WARN
+    tolerant = SPEC.model_copy(
+        update={
+            "operator": SPEC.operator.model_copy(
+                update={"values": {"operator": {"tolerations": [{"operator": "Exists"}]}}}
+            )
+        }
+    )
+    assert capacity(world.kubernetes, tolerant, [tainted]).status is Status.PASS
+
+
+def test_what_runs_there_counts(world: Any) -> None:
+    (only,) = world.kubernetes.list("v1", "Node")
+    world.kubernetes.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "hog", "namespace": "default"},
+            "spec": {
+                "nodeName": only["metadata"]["name"],
+                "containers": [
+                    {"name": "hog", "image": "hog", "resources": {"requests": {"cpu": "7500m"}}}
+                ],
+            },
+        }
+    )
+    assert capacity(world.kubernetes, SPEC, [only]).status is Status.WARN

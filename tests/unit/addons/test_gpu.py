@@ -1,0 +1,136 @@
+"""Who brings the device plugin to which pool, and what follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli.addons.gpu import (
+    NOBODY,
+    OURS,
+    GpuPool,
+    all_served,
+    incumbent,
+    restricted,
+    survey,
+)
+from anyscale_k8s_cli.provider import NodePool
+
+POOL = NodePool("g", labels={"pool": "g"}, gpu=True, size=2)
+
+
+def node(allocatable: int = 0, **labels: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "n", "labels": labels},
+        "status": {"allocatable": {"nvidia.com/gpu": str(allocatable)} if allocatable else {}},
+    }
+
+
+def plugin(name: str = "nvidia-device-plugin-daemonset", **annotations: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "gpu-operator", "annotations": annotations}}
+
+
+THEIRS = "DaemonSet gpu-operator/nvidia-device-plugin-daemonset"
+OUR_PLUGIN = {
+    "metadata": {
+        "name": "nvdp-nvidia-device-plugin",
+        "namespace": "nvidia-device-plugin",
+        "annotations": {
+            "meta.helm.sh/release-name": "nvdp",
+            "meta.helm.sh/release-namespace": "nvidia-device-plugin",
+        },
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("pool", "nodes", "plugins", "owner"),
+    [
+        # The provider knows: its word counts.
+        (NodePool("g", gpu=True, gpu_plugin_owner="GKE"), [], [], "GKE"),
+        # Nothing is known and nothing is there.
+        (POOL, [], [], NOBODY),
+        (POOL, [node(pool="g")], [], NOBODY),
+        # GPUs are offered without any DaemonSet: the image does it.
+        (POOL, [node(1, pool="g")], [], "the node image"),
+        # The GPU operator, also where it does not work (yet): never a second one.
+        (POOL, [node(1, pool="g")], [plugin()], THEIRS),
+        (POOL, [node(pool="g")], [plugin()], THEIRS),
+        # Scaled to zero.
+        (
+            POOL,
+            [],
+            [plugin("x-nvidia-gpu-device-plugin")],
+            "DaemonSet gpu-operator/x-nvidia-gpu-device-plugin",
+        ),
+        # Our own.
+        (POOL, [node(1, pool="g")], [OUR_PLUGIN], OURS),
+        (POOL, [], [OUR_PLUGIN], OURS),
+        (POOL, [node(1, pool="g")], [OUR_PLUGIN, plugin()], THEIRS),
+    ],
+)
+def test_owner(pool: NodePool, nodes: list[Any], plugins: list[Any], owner: str) -> None:
+    (found,) = survey([pool], nodes, plugins)
+    assert found.plugin_owner == owner
+
+
+def test_cpu_pools_and_nodes_are_of_no_interest() -> None:
+    assert survey([NodePool("c", labels={"pool": "c"})], [node(pool="c"), node()], []) == ()
+
+
+def test_nodes_outside_pools_are_told_by_what_they_offer_or_their_labels() -> None:
+    (strays,) = survey([], [node(4), node(8)], [])
+    assert (strays.nodes, strays.allocatable) == (2, 12)
+    labelled = {"metadata": {"name": "n", "labels": {"nvidia.com/gpu.present": "true"}}}
+    (stray,) = survey([], [labelled], [])
+    assert stray.plugin_owner == NOBODY
+    denied = {"metadata": {"name": "n", "labels": {"nvidia.com/gpu.present": "false"}}}
+    assert survey([], [denied], []) == ()
+
+
+def test_report_of_a_pool() -> None:
+    labels = {"pool": "g", "nvidia.com/gpu.product": "Tesla-T4"}
+    pool = NodePool("g", labels=labels, gpu=True, gpu_driver="node image", size=3)
+    (found,) = survey([pool], [], [])
+    assert str(found) == (
+        "g: 3 nodes, 0 GPUs allocatable, driver from node image, device plugin from nobody, "
+        "product label set"
+    )
+
+
+def gpu_pool(name: str, owner: str) -> GpuPool:
+    return GpuPool(name, 1, "", owner, 0, False, {"pool": name})
+
+
+def test_a_plugin_is_wanted_as_soon_as_one_pool_has_none() -> None:
+    theirs, none = gpu_pool("a", "the node image"), gpu_pool("b", NOBODY)
+    assert all_served([theirs])
+    assert not all_served([theirs, none])
+    assert not all_served([])
+    found = incumbent([theirs])
+    assert found is not None
+    assert found.what == "brought by the node image"
+    assert incumbent([theirs, none]) is None
+
+
+def test_values_are_held_to_the_pools_that_have_none() -> None:
+    product = {"key": "nvidia.com/gpu.product", "operator": "Exists"}
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    values: dict[str, Any] = {
+        "affinity": {
+            "nodeAffinity": {required: {"nodeSelectorTerms": [{"matchExpressions": [product]}]}}
+        },
+        "gfd": {"enabled": True},
+    }
+    pools = [gpu_pool("a", "the node image"), gpu_pool("b", NOBODY), gpu_pool("c", OURS)]
+    limited = restricted(values, pools)
+    terms = limited["affinity"]["nodeAffinity"][required]["nodeSelectorTerms"]
+    assert terms == [
+        {"matchExpressions": [product, {"key": "pool", "operator": "In", "values": [name]}]}
+        for name in ("b", "c")
+    ]
+    assert limited["gfd"] == {"enabled": True}
+    # Nothing is limited where nobody else brings one, and the input is left alone.
+    assert restricted(values, pools[1:]) == values
+    assert len(values["affinity"]["nodeAffinity"][required]["nodeSelectorTerms"]) == 1
