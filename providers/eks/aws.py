@@ -41,7 +41,7 @@ class Aws:
         return S3(self.session, self.caller.account)
 
     @property
-    def region(self) -> str | None:
+    def region(self) -> str:
         return self.session.region
 
     @property

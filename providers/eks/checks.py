@@ -24,8 +24,8 @@ T = TypeVar("T")
 # Three addresses may stand behind an endpoint's name.
 CONNECT_SECONDS = 4.0
 # Codes of Service Quotas: https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
-_LOAD_BALANCERS = ("elasticloadbalancing", "L-69A177A2")
-_BUCKETS = ("s3", "L-DC2B2D3D")
+LOAD_BALANCERS = ("elasticloadbalancing", "L-69A177A2")
+BUCKETS = ("s3", "L-DC2B2D3D")
 
 
 @dataclass(frozen=True)
@@ -148,28 +148,28 @@ def _load_balancer_quota(aws: Aws) -> Finding:
     def used() -> int:
         return sum(item.kind == "network" for item in aws.network.load_balancers())
 
-    return _quota(used, lambda: int(aws.account.quota(*_LOAD_BALANCERS)))
+    return _quota(used, lambda: int(aws.account.quota(*LOAD_BALANCERS)))
 
 
 def _bucket_quota(aws: Aws) -> Finding:
-    return _quota(lambda: len(aws.s3.names()), lambda: int(aws.account.quota(*_BUCKETS)))
+    return _quota(lambda: len(aws.s3.names()), lambda: int(aws.account.quota(*BUCKETS)))
 
 
 def _role_quota(aws: Aws) -> Finding:
     summary = _allowed(aws.iam.account_summary)
     if summary is None:
         return Finding(Status.UNKNOWN, "you may not ask")
-    return _room(summary.get("Roles", 0), summary.get("RolesQuota", 0))
+    return room(summary.get("Roles", 0), summary.get("RolesQuota", 0))
 
 
 def _quota(used: Callable[[], int], limit: Callable[[], int]) -> Finding:
     found, most = _allowed(used), _allowed(limit)
     if found is None or most is None:
         return Finding(Status.UNKNOWN, "you may not ask")
-    return _room(found, most)
+    return room(found, most)
 
 
-def _room(used: int, limit: int) -> Finding:
+def room(used: int, limit: int) -> Finding:
     detail = f"{used} of {limit} used, 1 needed"
     if used < limit:
         return passed(detail)

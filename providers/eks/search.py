@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import TypeVar
 
 from anyscale_k8s_cli.install import MANAGED_BY, Install
 from anyscale_k8s_cli.provider import Scope, Search
-from anyscale_k8s_cli.providers.eks import identity, tags
+from anyscale_k8s_cli.providers.eks import identity, policies, tags, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import check_account
@@ -31,21 +32,32 @@ def search(aws: Aws, scope: Scope, cloud: str | None) -> Search:
     check_account(aws.caller, scope.account)
     account = aws.caller.account
     looking = _Looking(aws)
-    found = [
-        *looking.at(f"IAM roles of account {account}", partial(_of_roles, aws)),
-        *_of_buckets(looking, aws, scope),
-    ]
-    installs = {
-        install.id: install
-        for pairs in found
-        if (install := Install.from_locator(pairs)) is not None
-        and install.provider == "eks"
+
+    def ours(found: Iterable[Mapping[str, str]]) -> dict[str, Install]:
+        installs = (Install.from_locator(pairs) for pairs in found)
+        return {
+            install.id: install
+            for install in installs
+            if install is not None and _fits(install, account, scope, cloud)
+        }
+
+    place = f"IAM roles of account {account}"
+    installs = ours(looking.at(f"{place} below {identity.DEFAULT_PATH}", partial(_of_roles, aws)))
+    installs |= ours(_of_buckets(looking, aws, scope))
+    if not installs:
+        # A company's own path for roles, and its own bucket.
+        installs = ours(looking.at(f"{place} that trust an operator", partial(_of_trusts, aws)))
+    return Search(tuple(installs.values()), tuple(looking.searched), tuple(looking.unsearched))
+
+
+def _fits(install: Install, account: str, scope: Scope, cloud: str | None) -> bool:
+    return (
+        install.provider == "eks"
         and install.account == account
         and cloud in (None, install.cloud)
         and scope.region in (None, install.region)
-        and scope.cluster in (None, Arn.parse(install.cluster).name)
-    }
-    return Search(tuple(installs.values()), tuple(looking.searched), tuple(looking.unsearched))
+        and scope.cluster in (None, install.cluster, Arn.parse(install.cluster).name)
+    )
 
 
 class _Looking:
@@ -70,7 +82,25 @@ class _Looking:
 
 def _of_roles(aws: Aws) -> list[Mapping[str, str]]:
     """The tags of all roles below our path. Listing roles does not tell them."""
-    names = aws.iam.roles(identity.DEFAULT_PATH)
+    return _role_tags(aws, aws.iam.roles(identity.DEFAULT_PATH))
+
+
+def _of_trusts(aws: Aws) -> list[Mapping[str, str]]:
+    """The tags of all roles, of whatever path, that trust some operator's service account."""
+    return _role_tags(aws, operator_roles(aws))
+
+
+def operator_roles(aws: Aws, namespace: str | None = None) -> list[str]:
+    """The names of the roles whose trust names the operator (of one namespace, if given)."""
+    wanted = policies.subject(namespace or "*")
+    return [
+        Arn.parse(arn).name
+        for arn, document in aws.iam.role_trusts()
+        if any(fnmatchcase(found, wanted) for found in trust.subjects(document))
+    ]
+
+
+def _role_tags(aws: Aws, names: list[str]) -> list[Mapping[str, str]]:
     if not names:
         return []
     roles = side_by_side(*(partial(aws.iam.role, name) for name in names))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.providers.eks import bucket, identity, leftovers, tags
+from anyscale_k8s_cli.providers.eks import bucket, identity, leftovers, search, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
@@ -80,7 +80,7 @@ def _bucket(aws: Aws, install: Install) -> str | None:
 
 
 def _role(aws: Aws, install: Install) -> RoleDescription | None:
-    """The install's role: the one of the usual name, else one below the cloud's path."""
+    """The install's role: by its usual name, else by the cloud's path, else by its trust."""
 
     def tags_of(name: str) -> Mapping[str, str]:
         role = aws.iam.role(name)
@@ -90,6 +90,8 @@ def _role(aws: Aws, install: Install) -> RoleDescription | None:
     if name is None:
         below = aws.iam.roles(identity.default_path(install.cloud))
         name = _first_ours(below, tags_of, install)
+    if name is None:
+        name = _first_ours(search.operator_roles(aws, install.namespace), tags_of, install)
     return aws.iam.role(name) if name is not None else None
 
 

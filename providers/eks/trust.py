@@ -65,6 +65,11 @@ def admission(trust: Policy, bearer: Bearer) -> Admission:
     )
 
 
+def subjects(trust: Policy) -> tuple[str, ...]:
+    """The subjects that the statements about web identities name."""
+    return _unique(_values(list(_web_identity_statements(trust)), ":sub"))
+
+
 def mentions(trust: Policy, provider_arn: str) -> bool:
     """Whether any statement lets identities of this provider in."""
     return any(

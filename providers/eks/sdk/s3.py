@@ -67,7 +67,7 @@ class S3:
         if answer is None:
             return None
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
-        return str(headers.get("x-amz-bucket-region") or self._session.region or "")
+        return str(headers.get("x-amz-bucket-region") or self._session.region)
 
     def create(self, bucket: str, region: str, tags: Mapping[str, str]) -> None:
         """Make the bucket, in one call with its tags where there are some."""

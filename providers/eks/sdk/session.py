@@ -44,8 +44,8 @@ class TemporaryKeys:
 class Session:
     """Clients of one profile and region, made when first asked for. Safe for threads.
 
-    `region` None is enough for the services that have none (IAM, STS, listing
-    buckets). `principal` is put into messages once it is known.
+    Without a `region` only what has none can be asked (IAM, STS, all buckets).
+    `principal` is put into messages once it is known.
     """
 
     def __init__(
@@ -72,13 +72,16 @@ class Session:
                 region_name=region,
                 **_keyword_arguments(keys),
             )
+            if not self._boto3.region_name:
+                # For what has no region: who we are, IAM, the list of buckets.
+                self._core.set_config_variable("region", self._first_partition()["region"])
         except BotoCoreError as problem:
             raise failures.of_sdk(problem, "profile", self._asker()) from problem
 
     @property
-    def region(self) -> str | None:
-        """The region asked for, else that of the profile or the environment."""
-        region: str | None = self._boto3.region_name
+    def region(self) -> str:
+        """The region asked for, else the profile's or the environment's, else the SDK's first."""
+        region: str = self._boto3.region_name
         return region
 
     def client(self, service: str) -> Any:
@@ -120,8 +123,12 @@ class Session:
 
     def first_dns_suffix(self) -> str:
         """The domain of the services of the SDK's first partition."""
-        partitions: Any = self._core.get_data("partitions")
-        return str(partitions["partitions"][0]["outputs"]["dnsSuffix"])
+        return self._first_partition()["suffix"]
+
+    def _first_partition(self) -> dict[str, str]:
+        data: Any = self._core.get_data("partitions")
+        outputs = data["partitions"][0]["outputs"]
+        return {"suffix": outputs["dnsSuffix"], "region": outputs["implicitGlobalRegion"]}
 
     def _make(self, service: str) -> Any:
         try:

@@ -1,0 +1,227 @@
+"""Checks, and the least rights: enough for what is done, and nothing beside."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+
+from anyscale_k8s_cli.checks import Finding, Status
+from anyscale_k8s_cli.provider import Scope, Verb
+from anyscale_k8s_cli.providers.eks import EksProvider, checks
+from anyscale_k8s_cli.providers.eks.bucket import Bucket
+from anyscale_k8s_cli.providers.eks.sdk.actions import action
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.aws.quotas import QUOTAS
+from anyscale_k8s_cli.sandbox.aws.seed import ADMIN_POLICY
+from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
+from anyscale_k8s_cli.sandbox.wire import Call
+from anyscale_k8s_cli.spec import CloudSpec
+
+from .conftest import CLUSTER, World
+from .test_setup import BREAKS, PROVIDER, ROLE
+
+# How the wire calls services, and how the SDK does.
+SERVICES = {"tagging": "resourcegroupstaggingapi", "elasticloadbalancing": "elbv2"}
+SERVICES["servicequotas"] = "service-quotas"
+# Only what setup and delete meet on other ways than these tests: names in errors,
+# aliases of keys, a boundary that was taken off, roles and buckets of the user.
+ON_OTHER_WAYS = {
+    "eks:ListClusters",
+    "iam:PutRolePermissionsBoundary",
+    "iam:AddClientIDToOpenIDConnectProvider",
+    "iam:DetachRolePolicy",
+    "kms:DescribeKey",
+    "s3:GetBucketPolicy",
+    "s3:TagResource",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DescribeSecurityGroups",
+    "elasticloadbalancing:DeleteLoadBalancer",
+    "elasticloadbalancing:DeleteTargetGroup",
+}
+
+
+def granted(verb: Verb) -> tuple[dict[str, Any], set[str]]:
+    (document,) = EksProvider(Run()).permissions(verb)
+    policy = json.loads(document.text)
+    return policy, {item for statement in policy["Statement"] for item in statement["Action"]}
+
+
+def used(calls: list[Call]) -> set[str]:
+    found = {
+        action(SERVICES.get(c.operation.service, c.operation.service), c.operation.name)
+        for c in calls
+        if c.operation.service != "sts"
+    }
+    # One call, two rights: markers and versions.
+    return found | ({"s3:DeleteObject"} if "s3:DeleteObjectVersion" in found else set())
+
+
+def check_all(world: World, spec: CloudSpec | None = None) -> dict[str, Finding]:
+    spec = spec or world.spec()
+    cluster = world.provider.discover(spec)
+    return {check.code: check.run() for check in world.provider.checks(spec, cluster)}
+
+
+def test_setup_needs_no_more_and_uses_all_that_its_policy_grants(world: World) -> None:
+    policy, grants = granted(Verb.SETUP)
+    world.stand_in.set_admin_policies([policy])
+
+    def first() -> None:
+        check_all(world)
+        world.setup()
+
+    calls = world.calls(first)
+    world.stand_in.set_admin_policies([ADMIN_POLICY])
+    spoil(world)
+    world.stand_in.set_admin_policies([policy])
+    calls += world.calls(world.setup)
+    assert used(calls) <= grants
+    assert grants - used(calls) - ON_OTHER_WAYS == set()
+
+
+def spoil(world: World) -> None:
+    """Change by hand all that setup watches."""
+    session = boto3.session.Session(region_name="us-west-2")
+    for spoil_setting in BREAKS.values():
+        spoil_setting(session.client("s3"))
+    iam = session.client("iam")
+    trust = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
+    trust["Statement"][0]["Condition"]["StringEquals"].popitem()
+    iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps(trust))
+    iam.untag_role(RoleName=ROLE, TagKeys=["anyscale-k8s/region"])
+    iam.untag_open_id_connect_provider(
+        OpenIDConnectProviderArn=PROVIDER, TagKeys=["anyscale-k8s/user-92c04b15"]
+    )
+
+
+def test_a_plan_needs_no_more_than_its_policy_grants(world: World) -> None:
+    policy, _ = granted(Verb.PLAN)
+    world.setup()
+    world.stand_in.set_admin_policies([policy])
+    assert set(world.changes().values()) == {"none"}
+
+
+def test_delete_needs_no_more_and_uses_all_that_its_policy_grants(world: World) -> None:
+    side = world.setup()
+    bucket = side.storage
+    assert isinstance(bucket, Bucket)
+    policy, grants = granted(Verb.DELETE)
+    world.stand_in.set_admin_policies([policy])
+
+    def work() -> None:
+        provider = EksProvider(Run())
+        assert provider.search(Scope(), "prod").installs
+        (install,) = provider.search(Scope(region="us-west-2"), "prod").installs
+        owned = provider.find_owned(Scope(region="us-west-2"), install)
+        for item in sorted(owned, key=lambda item: -len(item.needs)):
+            observed = item.read()
+            assert observed is not None
+            if isinstance(item, Bucket):
+                item.forget_cluster(observed)
+                item.contents(observed)
+            elif hasattr(item, "unmark"):
+                item.others(observed)
+                item.unmark(observed)
+            item.delete(observed)
+        provider.load_balancer_left(install, ["x"])
+
+    asked = used(world.calls(work))
+    assert asked <= grants
+    # What a plan needs is granted too, and what empties a bucket that is not empty.
+    unused = grants - asked - ON_OTHER_WAYS - granted(Verb.PLAN)[1]
+    assert unused == {
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+    }
+
+
+def test_the_policies_know_no_partition(world: World) -> None:
+    for verb in Verb:
+        policy, _ = granted(verb)
+        assert "arn:aws" not in json.dumps(policy)
+
+
+def test_who_may_do_all_passes(world: World) -> None:
+    findings = check_all(world)
+    assert findings["aws-permissions"].status is Status.PASS
+    for code in ("eks-subnet-tags", "aws-load-balancer-quota", "aws-role-quota"):
+        assert findings[code].status is Status.PASS, findings[code]
+
+
+def without(*actions: str) -> list[dict[str, Any]]:
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    denied = {"Effect": "Deny", "Action": list(actions), "Resource": "*"}
+    return [{"Version": "2012-10-17", "Statement": [allowed, denied]}]
+
+
+def test_what_is_denied_fails_before_it_is_needed(world: World) -> None:
+    world.stand_in.set_admin_policies(without("iam:CreateRole"))
+    finding = check_all(world)["aws-permissions"]
+    assert finding.status is Status.FAIL
+    assert finding.evidence[0].startswith("iam:CreateRole on arn:aws:iam::284710593866:role/")
+
+
+def test_what_is_there_needs_no_making(world: World) -> None:
+    world.setup()
+    world.stand_in.set_admin_policies(without("iam:CreateRole", "s3:CreateBucket"))
+    assert check_all(world)["aws-permissions"].status is Status.WARN
+
+
+def test_what_setup_can_do_without_is_a_warning(world: World) -> None:
+    world.stand_in.set_admin_policies(without("s3:TagResource"))
+    assert check_all(world)["aws-permissions"].status is Status.WARN
+
+
+def test_who_may_not_ask_gets_no_verdict(world: World) -> None:
+    world.stand_in.set_admin_policies(
+        without("iam:Simulate*", "servicequotas:*", "iam:GetAccountSummary")
+    )
+    findings = check_all(world)
+    for code in ("aws-permissions", "aws-load-balancer-quota", "aws-role-quota"):
+        assert findings[code].status is Status.UNKNOWN
+
+
+def test_what_the_user_has_needs_no_rights(world: World) -> None:
+    spec = world.spec(
+        existing={"bucket": "team-data", "identity": "arn:aws:iam::284710593866:role/demo-node"}
+    )
+    world.stand_in.set_admin_policies(without("iam:CreateRole", "s3:CreateBucket"))
+    findings = check_all(world, spec)
+    assert findings["aws-permissions"].status is Status.PASS
+    assert "aws-bucket-quota" not in findings
+
+
+def test_subnets_without_their_tag(start: Callable[[AwsSettings], World]) -> None:
+    world = start(AwsSettings(clusters=(replace(CLUSTER, subnets_tagged=False),)))
+    finding = check_all(world)["eks-subnet-tags"]
+    assert finding.status is Status.WARN
+    assert "kubernetes.io/role/elb" in finding.detail
+    named = world.spec(network={"load_balancer_subnets": ["subnet-1"]})
+    assert check_all(world, named)["eks-subnet-tags"].status is Status.PASS
+
+
+def test_an_endpoint_that_answers_and_one_that_does_not(world: World) -> None:
+    assert check_all(world)["eks-endpoint-unreachable"].status is Status.FAIL
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        world.stand_in.set_endpoint("demo", f"https://127.0.0.1:{port}", b"")
+        assert check_all(world)["eks-endpoint-unreachable"].status is Status.PASS
+
+
+def test_the_quotas_that_are_asked_for_exist() -> None:
+    known = {(quota.service, quota.code) for quota in QUOTAS}
+    assert {checks.LOAD_BALANCERS, checks.BUCKETS} <= known
+
+
+@pytest.mark.parametrize("used_up", [True, False])
+def test_room_is_told(used_up: bool) -> None:
+    finding = checks.room(50 if used_up else 3, 50)
+    assert finding.status is (Status.WARN if used_up else Status.PASS)
+    assert "of 50 used, 1 needed" in finding.detail

@@ -1,0 +1,304 @@
+"""Finding and removing what is ours, with no ledger and no cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import CloudSide, ClusterState, Scope
+from anyscale_k8s_cli.providers.eks import EksProvider
+from anyscale_k8s_cli.providers.eks.bucket import Bucket
+from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.aws.seed import LoadBalancerController
+from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
+
+from .conftest import CLUSTER, World
+
+HERE = Scope(region="us-west-2")
+
+
+def client(service: str) -> Any:
+    return boto3.session.Session(region_name="us-west-2").client(service)
+
+
+def installed(world: World, name: str = "prod") -> tuple[CloudSide, Install]:
+    spec = world.spec(name=name)
+    side = world.setup(spec)
+    return side, world.install(spec, world.provider.discover(spec))
+
+
+def fresh() -> EksProvider:
+    """Another machine."""
+    return EksProvider(Run())
+
+
+def remove(resources: list[Resource[Any]], *, bucket: bool) -> None:
+    """In the order of a teardown: who needs goes first."""
+    for item in sorted(resources, key=lambda item: -len(item.needs)):
+        observed = item.read()
+        if observed is None or (isinstance(item, Bucket) and not bucket):
+            continue
+        if isinstance(item, OidcProvider):
+            item.unmark(observed)
+            if not observed.made_by_us or item.others(observed):
+                continue
+        item.delete(observed)
+        assert item.read() is None
+        item.delete(observed)
+
+
+@pytest.mark.parametrize("scope", [Scope(), HERE, Scope(cluster="demo")])
+def test_an_install_is_found_from_nothing(world: World, scope: Scope) -> None:
+    _, install = installed(world)
+    installed(world, "dev")
+    found = fresh().search(scope, "prod")
+    assert found.installs == (install,)
+    assert len(fresh().search(scope, None).installs) == 2
+    assert any("IAM roles" in line for line in found.searched)
+
+
+@pytest.mark.parametrize(
+    "scope", [Scope(region="eu-west-1"), Scope(cluster="other")], ids=["region", "cluster"]
+)
+def test_a_scope_narrows(world: World, scope: Scope) -> None:
+    installed(world)
+    assert fresh().search(scope, None).installs == ()
+
+
+def test_another_account_is_not_searched(world: World) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        fresh().search(Scope(account="111111111111"), None)
+    assert caught.value.code is errors.ACCOUNT_MISMATCH
+
+
+@pytest.mark.parametrize("scope", [Scope(), HERE], ids=["everywhere", "one region"])
+def test_a_kept_bucket_alone_is_found(world: World, scope: Scope) -> None:
+    _, install = installed(world)
+    remove(list(fresh().find_owned(HERE, install)), bucket=False)
+    assert [item.id for item in fresh().search(scope, "prod").installs] == [install.id]
+
+
+def test_a_role_of_the_companys_path_alone_is_found(world: World) -> None:
+    rules = {"names": {"role": "acme-operator"}, "role_path": "/acme/"}
+    side = world.setup(world.spec(rules=rules))
+    observed = side.storage.read()
+    assert observed is not None
+    side.storage.delete(observed)
+    assert len(fresh().search(HERE, "prod").installs) == 1
+
+
+def test_where_one_may_not_look_is_told(world: World) -> None:
+    installed(world)
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    denied = {"Effect": "Deny", "Action": "iam:ListRoles", "Resource": "*"}
+    world.stand_in.set_admin_policies([{"Version": "2012-10-17", "Statement": [allowed, denied]}])
+    found = fresh().search(HERE, "prod")
+    assert len(found.installs) == 1
+    assert "iam:ListRoles" in found.unsearched[0]
+
+
+def test_everything_of_ours_goes_and_nothing_else(world: World) -> None:
+    before = world.snapshot()
+    _, install = installed(world)
+    owned = list(fresh().find_owned(HERE, install))
+    assert {item.kind for item in owned} == {"s3-bucket", "iam-role", "iam-oidc-provider"}
+    remove(owned, bucket=True)
+    assert world.snapshot() == before
+    assert fresh().find_owned(HERE, install) == []
+
+
+def test_teardown_knows_the_objects_by_the_same_keys(world: World) -> None:
+    side, install = installed(world)
+    owned = fresh().find_owned(HERE, install)
+    assert {item.key for item in owned} == {item.key for item in side.resources}
+
+
+@pytest.mark.parametrize("rules", [{}, {"role_path": "/acme/"}], ids=["path", "no path"])
+def test_what_has_other_names_is_found_by_its_tags(world: World, rules: dict[str, Any]) -> None:
+    names = {"bucket": "acme-data", "role": "acme-operator"}
+    spec = world.spec(rules={"names": names, **rules})
+    world.setup(spec)
+    install = world.install(spec, world.provider.discover(spec))
+    keys = {item.key for item in fresh().find_owned(HERE, install)}
+    assert {"aws:s3-bucket/acme-data", "aws:iam-role/acme-operator"} <= keys
+
+
+def test_the_other_installs_objects_stay(world: World) -> None:
+    installed(world, "dev")
+    before = world.snapshot()
+    _, install = installed(world)
+    remove(list(fresh().find_owned(HERE, install)), bucket=True)
+    assert world.snapshot() == before
+
+
+def test_a_provider_that_others_trust_is_not_for_us_to_remove(world: World) -> None:
+    _, install = installed(world)
+    owned = list(fresh().find_owned(HERE, install))
+    provider = next(item for item in owned if isinstance(item, OidcProvider))
+    observed = provider.read()
+    assert observed is not None
+    assert provider.others(observed) == ""
+    trust = client("iam").get_role(RoleName=install.name(limit=64, suffix="-operator"))
+    client("iam").create_role(
+        RoleName="neighbour",
+        AssumeRolePolicyDocument=json.dumps(trust["Role"]["AssumeRolePolicyDocument"]),
+    )
+    assert "neighbour" in provider.others(observed)
+
+
+# -- the bucket ---------------------------------------------------------------------
+
+
+def test_a_full_bucket_is_counted_and_emptied(world: World) -> None:
+    side, _ = installed(world)
+    bucket = side.storage
+    assert isinstance(bucket, Bucket)
+    s3 = client("s3")
+    for number in range(3):
+        s3.put_object(Bucket=bucket.name, Key="again", Body=b"x" * number)
+    s3.delete_object(Bucket=bucket.name, Key="again")
+    s3.create_multipart_upload(Bucket=bucket.name, Key="unfinished")
+    observed = bucket.read()
+    assert observed is not None
+    assert bucket.contents(observed) == "3 object versions, 3 Bytes"
+    bucket.delete(observed)
+    assert bucket.name not in world.snapshot()["buckets"]
+    told = [event.as_json().get("detail", "") for event in world.events]
+    assert "4 versions removed" in told
+    assert "4 versions removed, 1 uploads aborted" in told
+
+
+def test_a_kept_bucket_forgets_the_cluster(world: World) -> None:
+    side, install = installed(world)
+    bucket = side.storage
+    assert isinstance(bucket, Bucket)
+    observed = bucket.read()
+    assert observed is not None
+    assert observed.owner == install
+    bucket.forget_cluster(observed)
+    observed = bucket.read()
+    assert observed is not None
+    assert observed.owner == install.forgetting_cluster()
+    writes = [c for c in world.calls(lambda: bucket.forget_cluster(observed)) if c.operation.write]
+    assert writes == []
+
+
+# -- the cluster --------------------------------------------------------------------
+
+
+def test_what_the_cloud_says_of_the_cluster(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, install = installed(world)
+    assert fresh().cluster_state(install) is ClusterState.PRESENT
+    world.stand_in.delete_cluster("demo")
+    assert fresh().cluster_state(install) is ClusterState.DELETED
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    assert fresh().cluster_state(install) is ClusterState.UNKNOWN
+
+
+def test_the_install_leads_to_its_cluster(world: World) -> None:
+    _, install = installed(world)
+    spec = fresh().locate(install)
+    cluster = fresh().discover(spec)
+    assert world.install(spec, cluster) == install
+
+
+def service(annotations: dict[str, str], load_balancer_class: str | None) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "gateway",
+            "namespace": "anyscale-operator",
+            "uid": "u-1",
+            "annotations": annotations,
+        },
+        "spec": {"type": "LoadBalancer", "loadBalancerClass": load_balancer_class},
+    }
+
+
+class Reader:
+    """A cluster with or without the AWS Load Balancer Controller."""
+
+    def __init__(self, *, controller: bool) -> None:
+        self.controller = controller
+
+    def get(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None
+    ) -> dict[str, Any] | None:
+        return {"kind": kind} if self.controller else None
+
+    def list(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+    ) -> list[dict[str, Any]]:
+        return []
+
+
+def balanced(world: World, **more: Any) -> tuple[Install, str]:
+    """An install with a load balancer; returns its address."""
+    spec = world.spec(**more)
+    world.setup(spec)
+    cluster = world.provider.discover(spec)
+    install = world.install(spec, cluster)
+    controller = world.cluster_seed.load_balancer_controller == "aws-load-balancer-controller"
+    asked = world.provider.load_balancer(spec, cluster, install, Reader(controller=controller))
+    made = asyncio.run(
+        world.stand_in.load_balancers("demo").ensure(
+            service(dict(asked.annotations), asked.load_balancer_class)
+        )
+    )
+    assert made is not None, f"nobody serves {asked}"
+    return install, made[0]["hostname"]
+
+
+CONTROLLERS = ["aws-load-balancer-controller", "auto-mode", "in-tree"]
+
+
+@pytest.fixture(params=CONTROLLERS)
+def balancing(request: pytest.FixtureRequest, start: Callable[[AwsSettings], World]) -> World:
+    seed = replace(
+        CLUSTER,
+        load_balancer_controller=LoadBalancerController(request.param),
+        auto_mode=request.param == "auto-mode",
+    )
+    return start(AwsSettings(clusters=(seed,), removal_seconds=0.0))
+
+
+@pytest.mark.parametrize("expose", ["public", "internal"])
+def test_whoever_serves_the_cluster_makes_the_load_balancer(balancing: World, expose: str) -> None:
+    install, _ = balanced(balancing, network={"expose": expose}, rules={"tags": {"team": "ml"}})
+    (found,) = balancing.snapshot()["load_balancers"].values()
+    assert found["scheme"] == ("internal" if expose == "internal" else "internet-facing")
+    assert found["tags"]["team"] == "ml"
+    assert found["tags"]["anyscale-k8s/install"] == install.id
+
+
+def test_a_load_balancer_that_is_left_is_seen(balancing: World) -> None:
+    install, address = balanced(balancing)
+    left = fresh().load_balancer_left(install, [address, "other.example"])
+    assert len(left) == 1
+    assert fresh().load_balancer_left(install, []) == ()
+    assert fresh().load_balancer_left(install, ["other.example"]) == ()
+
+
+def test_the_load_balancers_of_a_deleted_cluster_are_ours_to_remove(balancing: World) -> None:
+    install, address = balanced(balancing)
+    kinds = {item.kind for item in fresh().find_owned(HERE, install)}
+    assert "load-balancer" not in kinds
+    balancing.stand_in.delete_cluster("demo")
+    owned = [item for item in fresh().find_owned(HERE, install) if item.kind == "load-balancer"]
+    assert len(owned) == 1
+    remove(owned, bucket=False)
+    assert fresh().load_balancer_left(install, [address]) == ()
