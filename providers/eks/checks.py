@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
@@ -21,8 +18,6 @@ from anyscale_k8s_cli.spec import CloudSpec
 
 T = TypeVar("T")
 
-# Three addresses may stand behind an endpoint's name.
-CONNECT_SECONDS = 4.0
 # Codes of Service Quotas: https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
 LOAD_BALANCERS = ("elasticloadbalancing", "L-69A177A2")
 BUCKETS = ("s3", "L-DC2B2D3D")
@@ -39,12 +34,6 @@ class Names:
 def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Check]:
     facts: EksFacts = cluster.facts
     found = [
-        Check(
-            "eks-endpoint-unreachable",
-            "The cluster's API endpoint can be reached from here",
-            partial(_endpoint, cluster, facts),
-            error=errors.CLUSTER_UNREACHABLE,
-        ),
         Check(
             "aws-permissions",
             "You may do in AWS what setup does",
@@ -83,41 +72,6 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Ch
             )
         )
     return found
-
-
-# -- the endpoint --------------------------------------------------------------
-
-
-def _endpoint(cluster: Cluster, facts: EksFacts) -> Finding:
-    parts = urlsplit(cluster.access.endpoint)
-    host, port = parts.hostname or "", parts.port or 443
-    if parts.scheme in getproxies() and not proxy_bypass(host):
-        return Finding(Status.UNKNOWN, "a proxy stands between")
-    try:
-        socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
-    except OSError as problem:
-        return _unreachable(cluster, facts, f"{host}:{port}: {problem}")
-    return passed(host)
-
-
-def _unreachable(cluster: Cluster, facts: EksFacts, seen: str) -> Finding:
-    where = f"--name {cluster.name} --region {cluster.region}"
-    if not facts.public_endpoint:
-        return Finding(
-            Status.FAIL,
-            "the endpoint is private and this machine is outside the cluster's network",
-            (seen,),
-            "run this inside the VPC or through a VPN, or open the endpoint: aws eks "
-            f"update-cluster-config {where} --resources-vpc-config endpointPublicAccess=true,"
-            "publicAccessCidrs=<your address>/32",
-        )
-    return Finding(
-        Status.FAIL,
-        f"the endpoint is public for {', '.join(facts.public_cidrs) or 'everybody'}",
-        (seen,),
-        "run this from an admitted address, or add yours: aws eks update-cluster-config "
-        f"{where} --resources-vpc-config publicAccessCidrs=<networks>",
-    )
 
 
 # -- subnets --------------------------------------------------------------------

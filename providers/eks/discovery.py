@@ -14,6 +14,7 @@ from anyscale_k8s_cli.provider import Cluster, NodePool
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.providers.eks.arns import Arn, Caller
 from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.reach import check_reachable
 from anyscale_k8s_cli.providers.eks.sdk.eks import ClusterDescription, NodeGroup
 from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
 from anyscale_k8s_cli.providers.eks.sdk.network import Subnet
@@ -37,9 +38,6 @@ class EksFacts:
     auto_mode: bool
     subnets: tuple[Subnet, ...]
     addons: tuple[str, ...]
-    public_endpoint: bool
-    private_endpoint: bool
-    public_cidrs: tuple[str, ...]
     created_at: datetime | None = None
 
 
@@ -47,7 +45,8 @@ def discover(aws: Aws, spec: CloudSpec) -> Cluster:
     """The cluster as AWS tells of it.
 
     Raises `account-mismatch` before anything but the caller is asked for,
-    `cluster-not-found`, `eks-cluster-not-active`, and what `AwsFailure` maps.
+    `cluster-not-found`, `eks-cluster-not-active`, `cluster-unreachable` for a
+    private endpoint, and what `AwsFailure` maps.
     """
     name, region = spec.cluster.name or "", spec.region or ""
     caller = aws.caller
@@ -61,6 +60,9 @@ def discover(aws: Aws, spec: CloudSpec) -> Cluster:
     if described is None:
         raise _no_cluster(aws, name, region)
     _check_active(described, region)
+    if spec.cluster.context is None and spec.cluster.kubeconfig is None:
+        # A context of the user's may lead by a way of its own.
+        check_reachable(described, region)
     subnets = aws.network.subnets(described.subnet_ids)
     facts = EksFacts(
         caller=caller,
@@ -70,9 +72,6 @@ def discover(aws: Aws, spec: CloudSpec) -> Cluster:
         auto_mode=described.auto_mode,
         subnets=tuple(subnets),
         addons=tuple(addons),
-        public_endpoint=described.public_endpoint,
-        private_endpoint=described.private_endpoint,
-        public_cidrs=described.public_cidrs,
         created_at=described.created_at,
     )
     return Cluster(

@@ -109,7 +109,7 @@ class Session:
                 return None
             raise
 
-    def frozen_credentials(self) -> Any:
+    def credentials(self) -> Any:
         """The SDK's credentials object, for signing what is sent by somebody else."""
         credentials = self._boto3.get_credentials()
         if credentials is None:

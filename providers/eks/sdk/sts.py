@@ -51,7 +51,7 @@ class Sts:
                 meta.region_name,
                 "sts",
                 "v4",
-                self._session.frozen_credentials(),
+                self._session.credentials(),
                 self._session.events,
             )
             request = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -205,14 +204,6 @@ def test_subnets_without_their_tag(start: Callable[[AwsSettings], World]) -> Non
     assert "kubernetes.io/role/elb" in finding.detail
     named = world.spec(network={"load_balancer_subnets": ["subnet-1"]})
     assert check_all(world, named)["eks-subnet-tags"].status is Status.PASS
-
-
-def test_an_endpoint_that_answers_and_one_that_does_not(world: World) -> None:
-    assert check_all(world)["eks-endpoint-unreachable"].status is Status.FAIL
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        world.stand_in.set_endpoint("demo", f"https://127.0.0.1:{port}", b"")
-        assert check_all(world)["eks-endpoint-unreachable"].status is Status.PASS
 
 
 def test_the_quotas_that_are_asked_for_exist() -> None:
