@@ -15,6 +15,10 @@ NAMES = ("anyscale", "anyscale-k8s")
 _GROUPS = ("auth", "cloud", "sandbox")
 _COMMANDS = (*_GROUPS, "login", "logout")
 _OWN = re.compile(r"\banyscale(?= (?:auth|cloud|login|logout|sandbox)\b)")
+# Commands that work on a sandbox when they are told so; the words after them are theirs.
+_ON_A_CLOUD = re.compile(
+    r"\banyscale (?:(?:auth|cloud) [a-z]+|login|logout)\b(?! --sandbox)(?=\s|$)"
+)
 
 
 def program() -> str:
@@ -24,7 +28,9 @@ def program() -> str:
 
 
 def as_typed(text: str) -> str:
-    """The text with our commands under the name that was typed."""
+    """The text with our commands under the name that was typed, and as much in the sandbox."""
+    if "--sandbox" in sys.argv:
+        text = _ON_A_CLOUD.sub(lambda found: f"{found[0]} --sandbox", text)
     return _OWN.sub(program(), text)
 
 

@@ -371,6 +371,7 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
     planned = next(item for item in made.plan.changes if item.resource is namespace)
     ledger = Ledger(made.opened.kubernetes, made.install)
     plan = made.plan
+    first = engine.Applied(())
     if planned.change is Change.CREATE:
         first = await engine.forwards(Plan((planned,)), run, Unjournaled())
         if first.error:
@@ -380,7 +381,11 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
         await asyncio.to_thread(ledger.open, [planned, *plan.writes])
         if planned.change is Change.CREATE and namespace.observed is not None:
             await asyncio.to_thread(ledger.done, namespace, namespace.observed)
-        return await engine.forwards(plan, run, LockedLedger(ledger, lock))
+        applied = await engine.forwards(plan, run, LockedLedger(ledger, lock))
+    created = {outcome.change.resource: outcome for outcome in first.outcomes}
+    return engine.Applied(
+        tuple(created.get(item.change.resource, item) for item in applied.outcomes)
+    )
 
 
 class Unjournaled:

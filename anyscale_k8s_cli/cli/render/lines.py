@@ -12,12 +12,23 @@ from anyscale_k8s_cli.cli.render.style import duration
 _QUIET_CHECKS = ("pass",)
 
 
-class PlainLines:
-    """One line for each thing that happens; `verbose` adds the calls and what passed."""
+# Seconds after which a wait is worth a line.
+_PATIENCE = 2.0
 
-    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
+
+class PlainLines:
+    """One line for each thing that happens; `verbose` adds the calls and what passed.
+
+    A wait is told when it has lasted for `patience` seconds, at once where verbose.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, verbose: bool = False, patience: float = _PATIENCE
+    ) -> None:
         self._stream = stream
         self._verbose = verbose
+        self._patience = 0.0 if verbose else patience
+        self._waits: dict[str, threading.Timer] = {}
         self._began: float | None = None
         self._titles: dict[str, str] = {}
         self._lock = threading.RLock()
@@ -26,16 +37,45 @@ class PlainLines:
         with self._lock:
             if self._began is None:
                 self._began = event.at
-            line = self._line(event)
-            if line:
-                self._stream.write(f"[{event.at - self._began:6.1f}s] {line}\n")
-                self._stream.flush()
+            if isinstance(event, events.StepWaiting) and self._patience:
+                self._tell_later(event)
+            else:
+                if isinstance(event, events.StepFinished):
+                    self._forget_wait(event.key)
+                self._tell(event)
 
     def start(self) -> None:
         """Nothing to prepare."""
 
     def stop(self) -> None:
-        """Nothing to clear away."""
+        """Forget the waits that nobody needs to hear of any more."""
+        with self._lock:
+            for key in list(self._waits):
+                self._forget_wait(key)
+
+    def _tell(self, event: events.Event, waited: float = 0.0) -> None:
+        line = self._line(event)
+        if line:
+            self._stream.write(f"[{event.at + waited - (self._began or 0):6.1f}s] {line}\n")
+            self._stream.flush()
+
+    def _tell_later(self, event: events.StepWaiting) -> None:
+        self._forget_wait(event.key)
+
+        def still_waiting() -> None:
+            with self._lock:
+                if self._waits.pop(event.key, None) is timer:
+                    self._tell(event, self._patience)
+
+        timer = threading.Timer(self._patience, still_waiting)
+        timer.daemon = True
+        self._waits[event.key] = timer
+        timer.start()
+
+    def _forget_wait(self, key: str) -> None:
+        timer = self._waits.pop(key, None)
+        if timer is not None:
+            timer.cancel()
 
     def _line(self, event: events.Event) -> str:  # noqa: PLR0911 - one answer for each kind
         match event:

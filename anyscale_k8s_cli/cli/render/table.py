@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from anyscale_k8s_cli.cli.program import as_typed
 from anyscale_k8s_cli.cli.render.style import STATUSES, UNKNOWN, Mark
 
 # From here on an object fits on one line with its key and the reason.
@@ -103,8 +104,8 @@ def plain(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]
 
 
 def command(console: Console, text: str, *, indent: int = 2) -> None:
-    """A command to copy: never wrapped."""
-    console.print(Text(" " * indent + text, style="bold"), soft_wrap=True)
+    """A command to copy, as the person would type it: never wrapped."""
+    console.print(Text(" " * indent + as_typed(text), style="bold"), soft_wrap=True)
 
 
 def text_of(value: Any) -> str:

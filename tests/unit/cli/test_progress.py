@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 
 import pytest
 from rich.console import Console
@@ -164,7 +165,7 @@ def test_calls_are_shown_when_asked_for() -> None:
 
 def plain(events: list[Event], *, verbose: bool = False) -> list[str]:
     target = io.StringIO()
-    show = PlainLines(target, verbose=verbose)
+    show = PlainLines(target, verbose=verbose, patience=0.0)
     for event in events:
         show(event)
     return target.getvalue().splitlines()
@@ -227,3 +228,27 @@ def test_lines_reach_the_stream_at_once(kind: type[PlainLines] | type[JsonLines]
     kind(stream)(PhaseStarted(at=START, phase="p", title="Working"))
 
     assert b"Working" in raw.getvalue()
+
+
+def test_a_short_wait_is_not_worth_a_line_and_a_long_one_is() -> None:
+    target = io.StringIO()
+    show = PlainLines(target, patience=3600.0)
+    wait = StepWaiting(at=START, key="role", what="the role to be usable")
+    done = StepFinished(
+        at=START, key="role", title="Role", change="create", result="done", seconds=1.0
+    )
+    show(wait)
+    show(done)
+    show.stop()
+    assert "waiting" not in target.getvalue()
+
+    told = threading.Event()
+
+    class Telling(io.StringIO):
+        def flush(self) -> None:
+            told.set()
+
+    long = Telling()
+    PlainLines(long, patience=0.01)(wait)
+    assert told.wait(10)
+    assert "waiting for the role to be usable" in long.getvalue()
