@@ -172,6 +172,9 @@ class RegisteredCloud(SharedResource[CloudRecord]):
     def unmark(self, observed: Observed[CloudRecord]) -> None:
         """A record carries no marks: our resource in it is the mark."""
 
+    def removal_command(self, observed: Observed[CloudRecord]) -> str:
+        return f"anyscale cloud delete --cloud-id {observed.id}"
+
     def ready(self, observed: Observed[CloudRecord]) -> Observed[CloudRecord]:
         """A cloud on Kubernetes is of use at once; adding to it retries by itself."""
         return observed

@@ -177,6 +177,10 @@ class SharedResource(Resource[Out]):
     def unmark(self, observed: Observed[Out]) -> None:
         """Take our mark away and leave the object."""
 
+    @abstractmethod
+    def removal_command(self, observed: Observed[Out]) -> str:
+        """The command with which a person would remove it, once nobody needs it."""
+
 
 class DataResource(Resource[Out]):
     """An object that holds the user's data: deleted only when the user names it."""

@@ -172,6 +172,10 @@ class Definitions(SharedResource[Documents]):
         del observed
         self._mark(None)
 
+    def removal_command(self, observed: Observed[Documents]) -> str:
+        names = " ".join(item["metadata"]["name"] for item in observed.output)
+        return f"kubectl delete customresourcedefinition {names}"
+
     def _present(self) -> Documents:
         suffix = f".{self._wanted.group}"
         everything = self._kubernetes.list(API, KIND, metadata_only=True)

@@ -167,6 +167,9 @@ class Namespace(SharedResource[Document]):
             self.reference, {"metadata": {"annotations": {self.install.mark: None}}}
         )
 
+    def removal_command(self, observed: Observed[Document]) -> str:
+        return f"kubectl delete namespace {self.reference.name}"
+
     def _wait_gone(self, uid: str) -> None:
         self._kubernetes.wait_gone(
             self.reference, timeout=self._surroundings.deletion_seconds, uid=uid

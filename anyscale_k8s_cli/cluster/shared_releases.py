@@ -141,6 +141,10 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
         del observed
         self._uses.unmark()
 
+    def removal_command(self, observed: Observed[ReleaseRecord | None]) -> str:
+        release = self._work.release
+        return f"helm uninstall {release.name} --namespace {release.namespace}"
+
     def _bring_up(self) -> Observed[ReleaseRecord | None]:
         """Under our claim: install or mend the release, then mark it."""
         state = SharedState(self._work.look(), self._uses.look())

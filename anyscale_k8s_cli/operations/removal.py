@@ -36,7 +36,7 @@ class Kept:
     def of(cls, item: PlannedChange) -> Kept:
         resource, observed = item.resource, item.observed
         command = None
-        if isinstance(resource, DataResource) and observed is not None:
+        if isinstance(resource, DataResource | SharedResource) and observed is not None:
             command = resource.removal_command(observed)
         return cls(
             key=resource.key,

@@ -107,6 +107,10 @@ class OidcProvider(SharedResource[str]):
     def unmark(self, observed: Observed[str]) -> None:
         self._aws.iam.untag_oidc_provider(observed.id, [self.install.mark])
 
+    def removal_command(self, observed: Observed[str]) -> str:
+        arn = observed.id
+        return f"aws iam delete-open-id-connect-provider --open-id-connect-provider-arn {arn}"
+
     def _unfit(self, found: OidcProviderDescription) -> tuple[Unfit, ...]:
         audience = self._aws.audience
         if audience in found.client_ids:
