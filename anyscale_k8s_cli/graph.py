@@ -48,4 +48,3 @@ async def walk(
                 spoilt.add(node)
             sorter.done(node)
     return skipped
-

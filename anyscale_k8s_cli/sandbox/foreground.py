@@ -31,6 +31,8 @@ class Foreground:
     def __init__(self) -> None:
         self._terminal = _in_terminal()
         self._child: subprocess.Popen[bytes] | None = None
+        self._starting = False
+        self._pending: list[int] = []
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -57,8 +59,25 @@ class Foreground:
     ) -> int:
         """Run it to its end; `supervisor` is told of it, and ends it if this process dies."""
         own_group = sys.platform != "win32" and not self._terminal
+        child = self._child = self._started(command, environment, own_group=own_group)
+        self._starting = False
+        for number in self._pending:
+            self._hand_on(number)
+        born = processes.born(child.pid)
+        _tell(supervisor, {"pid": child.pid, "born": born, "group": own_group})
+        code: int = child.wait()
+        if supervisor.poll() is not None:
+            sys.stderr.write("The sandbox ended before the command did.\n")
+        _tell(supervisor, {"ended": True})
+        return code if code >= 0 else _BY_SIGNAL - code
+
+    def _started(
+        self, command: list[str], environment: Mapping[str, str], *, own_group: bool
+    ) -> subprocess.Popen[bytes]:
+        # It may be running before we are told so: a signal in between is kept for it.
+        self._starting = True
         try:
-            child = subprocess.Popen(
+            return subprocess.Popen(
                 command, env=dict(environment), process_group=0 if own_group else None
             )
         except OSError as problem:
@@ -68,30 +87,29 @@ class Foreground:
                 cause=problem.strerror or str(problem),
                 fix="give a command and its arguments after --",
             ) from problem
-        self._child = child
-        born = processes.born(child.pid)
-        _tell(supervisor, {"pid": child.pid, "born": born, "group": own_group})
-        code: int = child.wait()
-        if supervisor.poll() is not None:
-            sys.stderr.write("The sandbox ended before the command did.\n")
-        _tell(supervisor, {"ended": True})
-        return code if code >= 0 else _BY_SIGNAL - code
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        name = signal.Signals(number).name
-        if self._child is None:
-            code = errors.INTERRUPTED if name == "SIGINT" else errors.TERMINATED
+        if self._starting:
+            self._pending.append(number)
+        elif self._child is not None:
+            self._hand_on(number)
+        else:
+            code = errors.INTERRUPTED if number == signal.SIGINT else errors.TERMINATED
             raise errors.CliError(code, "Interrupted before the command began")
-        if self._terminal and name in _TYPED:
+
+    def _hand_on(self, number: int) -> None:
+        if self._child is None or self._child.returncode is not None:
+            return
+        if self._terminal and signal.Signals(number).name in _TYPED:
             return
         if sys.platform == "win32" or self._terminal:
             self._child.send_signal(number)
-        elif self._child.returncode is None:
-            try:
-                os.killpg(self._child.pid, number)
-            except ProcessLookupError:
-                # It ended in the meantime; its exit code is on its way.
-                return
+            return
+        try:
+            os.killpg(self._child.pid, number)
+        except ProcessLookupError:
+            # It ended in the meantime; its exit code is on its way.
+            return
 
 
 def _in_terminal() -> bool:

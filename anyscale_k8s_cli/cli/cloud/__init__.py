@@ -12,6 +12,9 @@ class CloudCommands(Branch):
         "status": Entry("anyscale_k8s_cli.cli.cloud.status", "Tell whether a cloud is healthy."),
         "list": Entry("anyscale_k8s_cli.cli.cloud.list", "List your clouds."),
         "get": Entry("anyscale_k8s_cli.cli.cloud.get", "Show one cloud."),
+        "permissions": Entry(
+            "anyscale_k8s_cli.cli.cloud.permissions", "Print the least rights for a command."
+        ),
         "delete": Entry("anyscale_k8s_cli.cli.cloud.delete", "Remove a cloud and all made for it."),
     }
 

@@ -1,0 +1,112 @@
+"""What is run in development and in CI: `nox --list` tells of each session.
+
+Everything is tried on the installed package and not on the clone: two folders
+of the clone have another place in the package, so only what is installed is
+what users get. Arguments after `--` are handed on to the session's tool.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+SOURCES = ("anyscale_k8s_cli", "providers", "templates")
+
+nox.needs_version = ">=2024.10.9"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_venv = "yes"
+
+DEMO = """
+set -e
+anyscale cloud setup --provider eks --cluster-name demo --region us-west-2 --name prod --yes
+anyscale cloud status prod
+anyscale cloud delete prod --yes
+"""
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Watch a cloud being set up, looked at and deleted, on stand-ins on this machine."""
+    _install(session, ".[sandbox]")
+    session.run("anyscale", "sandbox", "run", "--", *(session.posargs or ("sh", "-c", DEMO)))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, lint, and who may import whom. Arguments go to `ruff check`."""
+    _install(session, "ruff", "import-linter")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".", *session.posargs)
+    _install(session, "--no-deps", "--force-reinstall", ".")
+    rules, cache = ROOT / "pyproject.toml", session.cache_dir / "imports"
+    session.chdir(session.create_tmp())  # in the clone, the clone would be looked at
+    session.run("lint-imports", "--config", str(rules), "--cache-dir", str(cache))
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types of every file of the installed package. Arguments go to mypy."""
+    _install(session, ".[types]")
+    rules, cache = ROOT / "pyproject.toml", session.cache_dir / "types"
+    expected = len(_tracked(session, "*.py", *SOURCES))
+    session.chdir(session.create_tmp())  # in the clone, mypy would see no provider
+    said = session.run(
+        *("mypy", "--config-file", str(rules), "--cache-dir", str(cache)),
+        *("-p", "anyscale_k8s_cli", *session.posargs),
+        silent=True,
+        success_codes=[0, 1],
+    )
+    session.log(said)
+    checked = re.search(r"no issues found in (\d+) source files", str(said))
+    if checked is None:
+        session.error("mypy is not content")
+    if int(checked[1]) != expected:
+        session.error(f"mypy looked at {checked[1]} files of {expected}")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests. Arguments go to pytest: `nox -s tests -- tests/unit -k plan`."""
+    _install(session, ".[test]")
+    session.run(
+        *("pytest", "--numprocesses=2", "--dist=loadfile", *session.posargs),
+        # Children started by tests must not find the clone before the installed package.
+        env={"PYTHONSAFEPATH": "1"},
+    )
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Pages against the code: links, codes, options, schemas. Arguments go to pytest."""
+    _install(session, ".[test]")
+    session.run("pytest", "tests/docs", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Timings, which never pass or fail. Arguments choose: `nox -s bench -- help_cost`."""
+    _install(session, ".[sandbox]")
+    programs = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if _is_program(path))
+    for program in programs:
+        if not session.posargs or program.stem in session.posargs:
+            session.run("python", str(program), env={"PYTHONSAFEPATH": "1"})
+
+
+def _install(session: nox.Session, *what: str) -> None:
+    # A build folder of an earlier install would bring back modules that are gone.
+    shutil.rmtree(ROOT / "build", ignore_errors=True)
+    session.install("--constraint", str(ROOT / "constraints.txt"), *what)
+
+
+def _tracked(session: nox.Session, pattern: str, *folders: str) -> list[str]:
+    listed = session.run("git", "ls-files", "--", *folders, external=True, silent=True, log=False)
+    return [name for name in str(listed).splitlines() if Path(name).match(pattern)]
+
+
+def _is_program(path: Path) -> bool:
+    return "__main__" in path.read_text(encoding="utf-8")

@@ -1,0 +1,283 @@
+"""The sandbox's own life, as processes: up, attached, down, run, and what its children see."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anyscale_k8s_cli.sandbox import processes
+from anyscale_k8s_cli.sandbox.record import SandboxRecord, load
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Desk
+
+PLANTED = "PLANTED-real-secret"
+REAL_VARIABLES = (
+    "ANYSCALE_CLI_TOKEN",
+    "ANYSCALE_HOST",
+    "ANYSCALE_SSL_CA_CERT",
+    "ARM_CLIENT_SECRET",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CA_BUNDLE",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_PROFILE",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AZURE_CLIENT_SECRET",
+    "CLOUDSDK_CONFIG",
+    "COREWEAVE_API_TOKEN",
+    "GITHUB_TOKEN",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "HELM_KUBETOKEN",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "KUBECONFIG",
+    "NEBIUS_IAM_TOKEN",
+    "OCI_CLI_KEY_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "https_proxy",
+)
+# What a child may have; each name is here because it has to do with this machine and
+# terminal, or because the sandbox sets it.
+ALLOWED = {
+    *("ANYSCALE_CLI_TOKEN", "ANYSCALE_HOST", "ANYSCALE_K8S_CHART_MIRROR", "ANYSCALE_K8S_HELM"),
+    *("ANYSCALE_SANDBOX_ADMIN", "ANYSCALE_SANDBOX_ADMIN_TOKEN", "ANYSCALE_SANDBOX_RECORD"),
+    *("AWS_ACCESS_KEY_ID", "AWS_CONFIG_FILE", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"),
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SHARED_CREDENTIALS_FILE"),
+    *("CI", "COLORTERM", "COLUMNS", "HOME", "KUBECONFIG", "LANG", "LANGUAGE", "LINES", "LOGNAME"),
+    *("NO_COLOR", "NO_PROXY", "PATH", "SHELL", "SSL_CERT_FILE", "TEMP", "TERM", "TMP", "TMPDIR"),
+    *("TZ", "USER", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
+    *("XDG_STATE_HOME", "no_proxy"),
+}
+SHOW_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+# Refuses every connection and every name that is not this machine's.
+ONLY_LOOPBACK = """
+import sys
+def check(event, args):
+    if event == "socket.connect":
+        host = args[1][0] if isinstance(args[1], tuple) else "unix"
+    elif event == "socket.getaddrinfo":
+        host = args[0]
+    else:
+        return
+    if host not in ("127.0.0.1", "localhost", "::1", "unix", None):
+        print("LEFT", host, flush=True)
+        raise SystemExit(99)
+sys.addaudithook(check)
+"""
+ASK_EVERYBODY = (
+    ONLY_LOOPBACK
+    + """
+import boto3
+cluster = boto3.client("eks").describe_cluster(name="demo")["cluster"]
+who = boto3.client("sts").get_caller_identity()["Account"]
+buckets = [item["Name"] for item in boto3.client("s3").list_buckets()["Buckets"]]
+print(cluster["status"], who, buckets, flush=True)
+from anyscale_k8s_cli.cli.main import run
+sys.exit(run(["cloud", "list", "-o", "json"]))
+"""
+)
+
+
+def started(desk: Desk) -> SandboxRecord:
+    up = desk.anyscale("sandbox", "up")
+    assert up.code == 0, up.err
+    record = load(desk.record)
+    assert record is not None
+    return record
+
+
+def is_running(record: SandboxRecord) -> bool:
+    return bool(processes.is_running(record.pid, record.born or ""))
+
+
+def plant(home: Path) -> dict[str, str]:
+    """Real-looking profiles in a home, and variables that lead to them."""
+    files = {
+        ".aws/credentials": f"[default]\naws_access_key_id = AKIA{PLANTED}\n"
+        f"aws_secret_access_key = {PLANTED}\n[prod]\naws_access_key_id = AKIA{PLANTED}\n",
+        ".aws/config": "[default]\nregion = eu-north-1\nendpoint_url = https://aws.example.com\n",
+        ".anyscale/credentials.json": json.dumps({"cli_token": f"aph0_{PLANTED}"}),
+        ".kube/config": f"users: [{{name: prod, user: {{token: {PLANTED}}}}}]\n",
+        ".config/gcloud/application_default_credentials.json": json.dumps({"key": PLANTED}),
+        ".netrc": f"machine 127.0.0.1 login me password {PLANTED}\n",
+    }
+    for name, content in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(content)
+    variables = dict.fromkeys(REAL_VARIABLES, PLANTED)
+    proxy = f"http://{PLANTED}.example.com:3128"
+    return {**variables, "HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "https_proxy": proxy}
+
+
+def in_run(desk: Desk, *command: str, env: dict[str, str] | None = None) -> Any:
+    return desk.anyscale("sandbox", "run", "--", *command, env=env)
+
+
+def test_up_attach_and_down(desk: Desk) -> None:
+    record = started(desk)
+    assert stat.S_IMODE(desk.record.stat().st_mode) == 0o600
+    assert stat.S_IMODE(record.directory.stat().st_mode) == 0o700
+    assert is_running(record)
+
+    again = desk.anyscale("sandbox", "up", "-o", "json")
+    assert again.code == 0
+    assert again.document["pid"] == record.pid
+    assert desk.anyscale("sandbox", "status", "-o", "json").document["url"] == record.url
+    # From within, without the record of this home, it is found as well.
+    inside = desk.anyscale("sandbox", "status", "-o", "json", env=dict(record.environment))
+    assert inside.document["pid"] == record.pid
+    assert record.admin.status()["pid"] == record.pid
+
+    assert desk.anyscale("sandbox", "down").code == 0
+    assert not is_running(record)
+    assert not desk.record.exists()
+    assert not record.directory.exists()
+    assert desk.anyscale("sandbox", "status").code == 1
+    assert desk.anyscale("sandbox", "down").code == 0
+
+
+def test_commands_in_a_row_share_the_sandbox(desk: Desk) -> None:
+    record = started(desk)
+    kubeconfig = Path(record.environment["KUBECONFIG"])
+    before = kubeconfig.read_bytes()
+    first = desk.anyscale("cloud", "list", "--sandbox", "-o", "json", env=plant(desk.home))
+    assert first.code == 0, first.err
+    assert [call["operation"]["name"] for call in record.admin.calls() if "cloud" in call["path"]]
+    assert PLANTED not in first.out + first.err
+    assert kubeconfig.read_bytes() == before
+
+
+def test_a_dead_sandbox_is_cleared_away(desk: Desk) -> None:
+    record = started(desk)
+    os.kill(record.pid, signal.SIGKILL)
+    assert desk.anyscale("sandbox", "status").code == 1
+    assert not desk.record.exists()
+    assert not record.directory.exists()
+    assert started(desk).pid != record.pid
+
+
+def test_the_record_of_another_process_is_not_believed(desk: Desk) -> None:
+    record = started(desk)
+    assert desk.anyscale("sandbox", "down").code == 0
+    somebody = os.getpid()
+    SandboxRecord(
+        **{**vars(record), "pid": somebody, "born": "1", "directory": desk.home / "mine"}
+    ).save(desk.record)
+    (desk.home / "mine").mkdir()
+    assert desk.anyscale("sandbox", "down").code == 0
+    assert not desk.record.exists()
+    assert (desk.home / "mine").exists()
+
+
+def test_env_speaks_the_shells_language(desk: Desk) -> None:
+    record = started(desk)
+    lines = desk.anyscale("sandbox", "env").out
+    script = f'{lines}\nexec "{sys.executable}" -c "{SHOW_ENVIRONMENT}"'
+    shown = subprocess.run(
+        ["sh", "-c", script],
+        env={**desk.environment, "AWS_PROFILE": "prod"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen = json.loads(shown.stdout)
+    assert dict(record.environment).items() <= seen.items()
+    document = desk.anyscale("sandbox", "env", "-o", "json", env={"AWS_PROFILE": "prod"}).document
+    assert document["set"] == dict(record.environment)
+    assert "AWS_PROFILE" in document["unset"]
+
+
+def test_children_see_only_what_is_on_the_list(desk: Desk) -> None:
+    shown = in_run(desk, sys.executable, "-c", SHOW_ENVIRONMENT, env=plant(desk.home))
+    # The planted KUBECONFIG and the like are no reason to fail, either.
+    assert shown.code == 0, shown.err
+    seen = json.loads(shown.out)
+    names = {name for name in seen if not name.startswith("LC_")}
+    assert names <= ALLOWED
+    assert PLANTED not in shown.out
+    assert str(desk.home) not in shown.out
+    assert seen["ANYSCALE_CLI_TOKEN"].startswith("aph0_")
+
+
+def test_nothing_leaves_this_machine(desk: Desk) -> None:
+    done = in_run(desk, sys.executable, "-c", ASK_EVERYBODY, env=plant(desk.home))
+    assert "LEFT" not in done.out
+    assert done.code == 0, done.err
+    first, rest = done.out.split("\n", 1)
+    assert first == "ACTIVE 284710593866 ['team-data']"
+    assert json.loads(rest)["clouds"] == []
+
+
+def test_tokens_are_in_nobodys_arguments(desk: Desk) -> None:
+    record = started(desk)
+    secrets = [record.token, record.environment["ANYSCALE_CLI_TOKEN"]]
+    secrets.append(record.environment["AWS_SECRET_ACCESS_KEY"])
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                line = (folder / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            assert not any(secret in line for secret in secrets)
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)])
+def test_run_answers_with_its_commands_code(desk: Desk, script: str, code: int) -> None:
+    done = in_run(desk, "sh", "-c", f"echo out; echo {desk.home} >&2; {script}")
+    assert done.code == code
+    assert done.out == "out\n"
+
+
+def test_own_executables_come_first(desk: Desk) -> None:
+    done = in_run(desk, "sh", "-c", "command -v helm; command -v anyscale; helm version --short")
+    helm, anyscale, version = done.out.splitlines()
+    assert Path(helm).parent == Path(anyscale).parent
+    assert version.startswith("v")
+
+
+def test_run_hands_signals_on(desk: Desk) -> None:
+    script = "trap 'echo told; exit 9' TERM; echo ready; while :; do sleep 0.1; done"
+    running = desk.start("sandbox", "run", "--", "sh", "-c", script)
+    assert running.stdout is not None
+    assert running.stdout.readline() == "ready\n"
+    running.send_signal(signal.SIGTERM)
+    rest, _ = running.communicate(timeout=60)
+    assert rest == "told\n"
+    assert running.returncode == 9
+
+
+def test_a_killed_run_leaves_no_process(desk: Desk) -> None:
+    # The marker is an argument of the command's own child.
+    script = 'echo "$ANYSCALE_SANDBOX_RECORD"; sleep 3600.125; echo not reached'
+    running = desk.start("sandbox", "run", "--", "sh", "-c", script)
+    assert running.stdout is not None
+    folder = Path(running.stdout.readline().strip()).parent
+    running.kill()
+    running.communicate(timeout=60)
+    from tests.e2e.conftest import eventually, processes_that_name
+
+    eventually(lambda: not processes_that_name("sleep 3600.125"))
+    eventually(lambda: not processes_that_name(str(folder)))
+    eventually(lambda: not folder.exists())
+
+
+def test_a_command_that_does_not_exist(desk: Desk) -> None:
+    done = in_run(desk, "no-such-command")
+    assert done.code == 1
+    assert "no-such-command" in done.err
+
+
+def test_a_world_that_does_not_exist(desk: Desk) -> None:
+    done = desk.anyscale("sandbox", "up", env={"ANYSCALE_SANDBOX_WORLD": '{"weather": "rain"}'})
+    assert done.code == 2
+    assert "weather" in done.err
+    assert not desk.record.exists()
