@@ -7,7 +7,6 @@ what users get. Arguments after `--` are handed on to the session's tool.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path

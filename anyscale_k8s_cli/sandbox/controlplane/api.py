@@ -82,7 +82,7 @@ class Api:
             web.post(f"{manager}/admission/{{resource}}", self.admit),
         ]
 
-    async def health(self, request: web.Request) -> web.Response:  # noqa: ARG002
+    async def health(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def userinfo(self, request: web.Request) -> web.Response:

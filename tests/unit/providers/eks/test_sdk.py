@@ -29,11 +29,11 @@ def answer(code: str, message: str = "because", operation: str = "HeadBucket") -
 @pytest.mark.parametrize(
     ("code", "meant"),
     [
-        *((code, errors.CLOUD_CREDENTIALS_REJECTED) for code in failures.EXPIRED),
-        *((code, errors.CLOUD_CREDENTIALS_REJECTED) for code in failures.REJECTED),
-        *((code, errors.CLOUD_CREDENTIALS_REJECTED) for code in failures.CLOCK),
-        *((code, errors.FORBIDDEN) for code in failures.DENIED),
-        *((code, codes.AWS_THROTTLED) for code in failures.THROTTLED),
+        *((code, errors.CLOUD_CREDENTIALS_REJECTED) for code in sorted(failures.EXPIRED)),
+        *((code, errors.CLOUD_CREDENTIALS_REJECTED) for code in sorted(failures.REJECTED)),
+        *((code, errors.CLOUD_CREDENTIALS_REJECTED) for code in sorted(failures.CLOCK)),
+        *((code, errors.FORBIDDEN) for code in sorted(failures.DENIED)),
+        *((code, codes.AWS_THROTTLED) for code in sorted(failures.THROTTLED)),
         ("MalformedPolicyDocument", codes.AWS_FAILED),
         ("", codes.AWS_FAILED),
     ],
