@@ -21,9 +21,13 @@ from anyscale_k8s_cli.sandbox.aws.seed import (
     EksClusterSeed,
 )
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings, AwsStandIn
+from anyscale_k8s_cli.sandbox.controlplane.aws import S3Signer, StsVerifier
+from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
+from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.users import User
+from anyscale_k8s_cli.sandbox.platforms import Http
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
@@ -96,6 +100,12 @@ class EksPlatform:
         cluster, self._cluster = self.cluster, None
         self.aws.delete_cluster(self.seed.name)
         await cluster.stop()
+
+    def verifiers(self, http: Http) -> Mapping[str, IdentityVerifier]:
+        return {"AWS": StsVerifier(self.aws.url, http)}
+
+    def signers(self, http: Http) -> Mapping[str, StorageSigner]:
+        return {"s3": S3Signer(self.aws.url)}
 
     def environment(self, folder: Path) -> dict[str, str]:
         files = {"AWS_CONFIG_FILE": "aws-config", "AWS_SHARED_CREDENTIALS_FILE": "aws-credentials"}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import aiohttp
+
+from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
+from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
+
+Http = Callable[[], aiohttp.ClientSession]
 
 
 class Platform(Protocol):
@@ -21,6 +27,14 @@ class Platform(Protocol):
 
     async def stop(self) -> None:
         """End everything; safe to repeat, and after a start that failed."""
+        ...
+
+    def verifiers(self, http: Http) -> Mapping[str, IdentityVerifier]:
+        """How the control plane knows its identities, by the control plane's provider."""
+        ...
+
+    def signers(self, http: Http) -> Mapping[str, StorageSigner]:
+        """How the control plane signs addresses in its buckets, by their scheme."""
         ...
 
     def environment(self, folder: Path) -> dict[str, str]:

@@ -12,7 +12,6 @@ from typing import Any
 from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
-from anyscale_k8s_cli.sandbox.controlplane.storage import StorageAccess
 from anyscale_k8s_cli.sandbox.eks import EksPlatform
 from anyscale_k8s_cli.sandbox.platforms import Platform
 from anyscale_k8s_cli.sandbox.tls import Authority
@@ -45,8 +44,9 @@ class Stage:
         """Returns once every stand-in answers."""
         starts = [platform.start() for platform in self.platforms]
         await asyncio.gather(self.charts.start(), *starts)
-        self.plane.sts_url = self.eks.aws.url
-        self.plane.storage = StorageAccess(self.eks.aws.url)
+        for platform in self.platforms:
+            self.plane.verifiers |= platform.verifiers(self.plane.http)
+            self.plane.signers |= platform.signers(self.plane.http)
         await self.plane.start()
 
     async def stop(self) -> None:

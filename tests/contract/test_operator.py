@@ -29,9 +29,9 @@ from anyscale_k8s_cli.controlplane.transport import Limits
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.aws.seed import ACCOUNT_ID
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings, AwsStandIn
+from anyscale_k8s_cli.sandbox.controlplane.aws import S3Signer, StsVerifier
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
-from anyscale_k8s_cli.sandbox.controlplane.storage import StorageAccess
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
 from anyscale_k8s_cli.sandbox.tls import Authority
@@ -69,9 +69,9 @@ class World:
             self.wire,
             TOKEN,
             behaviour=Behaviour(activation=0, deletion=0.2, add_failures=0, report_interval=0.1),
-            sts_url=self.aws.url,
-            storage=StorageAccess(self.aws.url),
+            signers={"s3": S3Signer(self.aws.url)},
         )
+        self.plane.verifiers["AWS"] = StsVerifier(self.aws.url, self.plane.http)
         await self.plane.start()
         self.kubernetes = KubernetesStandIn(
             self.wire,

@@ -23,7 +23,7 @@ from anyscale_k8s_cli.sandbox.controlplane.shapes import (
     WriteCloud,
     fitting,
 )
-from anyscale_k8s_cli.sandbox.controlplane.storage import Signer
+from anyscale_k8s_cli.sandbox.controlplane.storage import Addresses
 
 AZURE_AUDIENCE = "api://086bc555-6989-4362-ba30-fded273e432b"
 
@@ -41,7 +41,7 @@ class Api:
     accounts: Accounts
     registry: Registry
     operators: Operators
-    signer: Signer
+    addresses: Addresses
 
     def routes(self) -> Iterable[web.RouteDef]:
         v2 = "/api/v2"
@@ -234,7 +234,7 @@ class Api:
         ]
         if not wanted:
             raise not_found("Cloud resource", asked.cloud_resource_id or "by default")
-        return _result(self.signer.presign(cloud, wanted[0], asked))
+        return _result(await self.addresses.presign(cloud, wanted[0], asked))
 
     async def load_balancer(self, request: web.Request) -> web.Response:
         self._caller(request)

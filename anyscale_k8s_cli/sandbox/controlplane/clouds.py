@@ -20,7 +20,6 @@ from anyscale_k8s_cli.sandbox.controlplane.shapes import (
     OperatorHealth,
     Provider,
     Stack,
-    StorageSession,
     WriteCloud,
 )
 
@@ -58,7 +57,7 @@ class Operator:
     reported_at: datetime | None = None
     active_workloads: int = 0
     wanted_workloads: int = 0
-    storage: StorageSession | None = None
+    storage: dict[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass

@@ -1,8 +1,7 @@
 """The operator's side: registration with a proof of identity, and its reports.
 
-The real operator sends a signed STS request, which the control plane replays
-and compares with the registered role; it never assumes that role. Here
-likewise, over HTTP. Each way in which that can fail has its own sentence.
+What proves an identity is each cloud's own; who compares it is handed in. Each
+way in which that can fail has its own sentence.
 """
 
 from __future__ import annotations
@@ -10,15 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-
-import aiohttp
 
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Accounts
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Registry, Resource
@@ -26,59 +21,19 @@ from anyscale_k8s_cli.sandbox.controlplane.refusals import Refused
 from anyscale_k8s_cli.sandbox.controlplane.shapes import (
     RegisterRequest,
     Registration,
-    SignedRequest,
     StatusReport,
     fitting,
 )
 
 _SESSION_SECONDS = 3600
-_ARN = re.compile(r"<Arn>([^<]+)</Arn>")
-_CODE = re.compile(r"<Code>([^<]+)</Code>")
-# …:assumed-role/<role>/<session>, with the account before it
-_ASSUMED = re.compile(r"arn:[\w-]+:sts::(\d{12}):assumed-role/([^/]+)/.+")
-_ROLE = re.compile(r"arn:[\w-]+:iam::(\d{12}):role/(?:.+/)?([^/]+)")
 
 
 class IdentityVerifier(Protocol):
-    """Finds out who signed a request."""
+    """Knows the identities of one cloud."""
 
-    async def caller(self, request: SignedRequest) -> str:
-        """The caller's ARN; raises 403 when the signature does not hold."""
+    async def verify(self, proof: Mapping[str, Any], registered: str) -> None:
+        """Return when the proof is of the registered identity; raises 403 in its own words."""
         ...
-
-
-@dataclass(frozen=True)
-class StsVerifier:
-    """Replays a signed GetCallerIdentity at the one STS it believes.
-
-    `http` gives the client session to use; it lives as long as the stand-in.
-    """
-
-    sts_url: str
-    http: Callable[[], aiohttp.ClientSession]
-
-    async def caller(self, request: SignedRequest) -> str:
-        asked, believed = urlsplit(request.url), urlsplit(self.sts_url)
-        if (asked.scheme, asked.netloc) != (believed.scheme, believed.netloc):
-            raise Refused(403, f"Identity proofs of {asked.netloc} are not accepted.")
-        if request.method != "POST" or "Action=GetCallerIdentity" not in request.body:
-            raise Refused(403, "The identity proof is not a GetCallerIdentity request.")
-        try:
-            async with self.http().post(
-                request.url, data=request.body.encode(), headers=request.headers
-            ) as answer:
-                text = await answer.text()
-        except aiohttp.ClientError as failure:
-            raise Refused(503, f"STS does not answer: {type(failure).__name__}") from failure
-        if answer.status != 200:
-            code = _CODE.search(text)
-            raise Refused(
-                403, f"STS refused the identity proof: {code[1] if code else answer.status}."
-            )
-        found = _ARN.search(text)
-        if found is None:
-            raise Refused(503, "STS answered something unexpected.")
-        return found[1]
 
 
 @dataclass
@@ -89,11 +44,11 @@ class Session:
 
 @dataclass
 class Operators:
-    """Who is connected. `verifier` is None where no cloud's identities can be checked."""
+    """Who is connected. `verifiers` are by the provider of the resource."""
 
     registry: Registry
     accounts: Accounts
-    verifier: IdentityVerifier | None
+    verifiers: Mapping[str, IdentityVerifier]
     _sessions: dict[str, Session] = field(default_factory=dict)
 
     async def register(self, body: Any) -> dict[str, Any]:
@@ -142,17 +97,18 @@ class Operators:
         }
 
     async def _prove(self, message: Registration, resource: Resource) -> None:
-        identity = _registered_identity(resource)
+        provider = str(resource.content["provider"])
+        identity, verifier = _registered_identity(resource), self.verifiers.get(provider)
         if message.token is not None:
             self._prove_by_token(message.token)
-        elif message.caller_identity is None:
+        elif message.proof is None:
             raise Refused(403, "The operator sent neither an identity proof nor a token.")
-        elif self.verifier is None:
-            raise Refused(403, f"Identities of {resource.content['provider']} are not accepted.")
+        elif verifier is None:
+            raise Refused(403, f"Identities of {provider} are not accepted.")
         elif not identity:
             raise Refused(403, f"Cloud resource {resource.id} names no operator identity.")
         else:
-            _compare(await self.verifier.caller(message.caller_identity), identity)
+            await verifier.verify(message.proof, identity)
 
     def _prove_by_token(self, token: str) -> None:
         try:
@@ -172,15 +128,3 @@ def _decode(request: RegisterRequest) -> Registration:
     except (binascii.Error, ValueError):
         raise Refused(400, "message_base64 does not hold a registration message.") from None
     return fitting(Registration, content)
-
-
-def _compare(caller: str, registered: str) -> None:
-    """Account and role name must agree; a session's ARN has no path to compare."""
-    used, wanted = _ASSUMED.fullmatch(caller), _ROLE.fullmatch(registered)
-    if wanted is None:
-        raise Refused(403, f"The registered identity {registered} is not the ARN of a role.")
-    if used is None or used.groups() != wanted.groups():
-        raise Refused(
-            403,
-            f"The operator's identity {caller} does not match the registered {registered}.",
-        )

@@ -18,9 +18,9 @@ from anyscale_k8s_cli.sandbox.controlplane import views
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Accounts, Seed
 from anyscale_k8s_cli.sandbox.controlplane.api import Api, token_of
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour, Registry, Resource
-from anyscale_k8s_cli.sandbox.controlplane.operators import Operators, StsVerifier
+from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier, Operators
 from anyscale_k8s_cli.sandbox.controlplane.refusals import Refused, envelope
-from anyscale_k8s_cli.sandbox.controlplane.storage import Signer, StorageAccess
+from anyscale_k8s_cli.sandbox.controlplane.storage import Addresses, StorageSigner
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import AiohttpHandler, Operation, Refusal, Wire
 
@@ -51,19 +51,18 @@ def _utc_now() -> datetime:
 class ControlPlaneStandIn:
     """Anyscale's control plane for one organisation.
 
-    `token` is the seed user's and never ends. `sts_url` is where identity
-    proofs are replayed, `storage` where and how addresses in buckets are
-    signed; without them AWS operators cannot register and no address is given.
-    `trusted` is the client's TLS context for both. With an `authority` the
-    server speaks TLS.
+    `token` is the seed user's and never ends. `verifiers`, by provider, know the
+    clouds' identities and `signers`, by scheme, sign addresses in buckets; what
+    has none cannot register, or be addressed. They may use `http`. `trusted` is
+    its TLS context. With an `authority` the server speaks TLS.
     """
 
     wire: Wire
     token: str
     seed: Seed = field(default_factory=Seed)
     behaviour: Behaviour = field(default_factory=Behaviour)
-    sts_url: str = ""
-    storage: StorageAccess | None = None
+    verifiers: dict[str, IdentityVerifier] = field(default_factory=dict)
+    signers: dict[str, StorageSigner] = field(default_factory=dict)
     authority: Authority | None = None
     trusted: ssl.SSLContext | None = None
     login_polls: int = 1
@@ -120,12 +119,11 @@ class ControlPlaneStandIn:
         return found[1]
 
     def _application(self) -> web.Application:
-        verifier = StsVerifier(self.sts_url, self._session) if self.sts_url else None
         api = Api(
             self.accounts,
             self.registry,
-            Operators(self.registry, self.accounts, verifier),
-            Signer(self.seed.organization_id, self.storage),
+            Operators(self.registry, self.accounts, self.verifiers),
+            Addresses(self.seed.organization_id, self.signers),
         )
         application = web.Application(
             middlewares=[_traced, self.wire.middleware(self._classify, _render), _enveloped]
@@ -133,7 +131,8 @@ class ControlPlaneStandIn:
         application.add_routes(api.routes())
         return application
 
-    def _session(self) -> aiohttp.ClientSession:
+    def http(self) -> aiohttp.ClientSession:
+        """The client session; it lives as long as the stand-in."""
         if self._http is None:
             raise RuntimeError("the stand-in has not started")
         return self._http

@@ -136,31 +136,18 @@ class RegisterRequest(Body):
     message_base64: str
 
 
-class SignedRequest(Body):
-    """A request somebody else signed, to be sent as it is."""
-
-    method: str
-    url: str
-    headers: dict[str, str] = {}
-    body: str = ""
-
-
-class StorageSession(Body):
-    """Temporary keys for the bucket, held in memory only."""
-
-    access_key_id: str
-    secret_access_key: str = Field(repr=False)
-    session_token: str = Field(default="", repr=False)
-
-
 class Registration(Body):
-    """What the stand-in operator says of itself. The real message is protobuf."""
+    """What the stand-in operator says of itself. The real message is protobuf.
+
+    `proof` shows who it is and `storage` lets its bucket be used for a while, each
+    in the form of its cloud.
+    """
 
     cloud_resource_id: str
     operator_version: str
-    caller_identity: SignedRequest | None = None
+    proof: dict[str, Any] | None = Field(default=None, repr=False)
     token: str | None = Field(default=None, repr=False)
-    storage: StorageSession | None = None
+    storage: dict[str, Any] | None = Field(default=None, repr=False)
 
 
 class Check(Body):
@@ -174,7 +161,7 @@ class StatusReport(Body):
     operator_version: str
     check_results: list[Check]
     active_workloads: int = 0
-    storage: StorageSession | None = None
+    storage: dict[str, Any] | None = Field(default=None, repr=False)
 
 
 B = TypeVar("B", bound=BaseModel)

@@ -1,62 +1,57 @@
 """Signed addresses in a registered bucket.
 
 How the real control plane gets at a customer's bucket is not documented for
-every platform. Here it signs with the keys that the operator sends with its
-registration and renews with its reports, which is what makes a wrong policy on
-the operator's role show up in the browser too. Before an operator has
-registered it signs with keys of its own, if the sandbox gave it any; else it
-refuses.
+every platform. Here it signs with what the operator sends with its registration
+and renews with its reports, which is what makes a wrong policy on the
+operator's identity show up in the browser too. How one signs is each kind of
+storage's own; who does it is handed in.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote, urlsplit
-
-from botocore.auth import S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Cloud, Resource
 from anyscale_k8s_cli.sandbox.controlplane.refusals import Refused
-from anyscale_k8s_cli.sandbox.controlplane.shapes import (
-    AccessMode,
-    PresignedUrlRequest,
-    StorageSession,
-)
+from anyscale_k8s_cli.sandbox.controlplane.shapes import AccessMode, PresignedUrlRequest
 
-_SECONDS = 3600
+SECONDS = 3600
 _FILE_NAME = re.compile(r"[\w.-]+(/[\w.-]+)*")
-_DEFAULT_REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
-class StorageAccess:
-    """Where S3 answers, and the control plane's own keys for it, if it has any."""
+class Target:
+    """One object: `bucket` is the registered URL, `endpoint` and `region` as registered."""
 
-    endpoint_url: str
-    access_key_id: str = ""
-    secret_access_key: str = field(default="", repr=False)
+    bucket: str
+    path: str
+    endpoint: str
+    region: str
 
-    @property
-    def own(self) -> StorageSession | None:
-        if not self.access_key_id:
-            return None
-        return StorageSession(
-            access_key_id=self.access_key_id, secret_access_key=self.secret_access_key
-        )
+
+class StorageSigner(Protocol):
+    """Signs addresses of one kind of storage."""
+
+    async def sign(self, method: str, target: Target, keys: Mapping[str, Any] | None) -> str:
+        """A URL that the storage accepts for an hour; `keys` are what the operator sent.
+
+        Raises 409 when there is nothing to sign with.
+        """
+        ...
 
 
 @dataclass(frozen=True)
-class Signer:
-    """Signs for one organisation."""
+class Addresses:
+    """Gives out addresses for one organisation. `signers` are by the scheme of the bucket."""
 
     organization_id: str
-    access: StorageAccess | None
+    signers: Mapping[str, StorageSigner]
 
-    def presign(
+    async def presign(
         self, cloud: Cloud, resource: Resource, asked: PresignedUrlRequest
     ) -> dict[str, Any]:
         """The answer of the presigned-address call."""
@@ -72,27 +67,17 @@ class Signer:
             # Nobody here acts on it, so the bucket is not asked.
             "file_exists": False,
         }
-        if bucket.scheme != "s3" or self.access is None:
-            endpoint = storage.get("endpoint") or ""
+        endpoint = (storage.get("endpoint") or "").rstrip("/")
+        signer = self.signers.get(bucket.scheme)
+        if signer is None:
             return {**answer, "url": endpoint, "url_scheme": "smart_open"}
-        keys = resource.operator.storage or self.access.own
-        if keys is None:
-            raise Refused(409, "No operator is connected that could give access to the bucket.")
-        endpoint = (storage.get("endpoint") or self.access.endpoint_url).rstrip("/")
-        region = storage.get("region") or resource.content.get("region") or _DEFAULT_REGION
+        region = storage.get("region") or resource.content.get("region") or ""
         method = "PUT" if asked.access_mode is AccessMode.WRITE else "GET"
-        url = sign_url(method, f"{endpoint}/{bucket.netloc}/{quote(path)}", region, keys)
+        target = Target(storage["bucket_name"], path, endpoint, region)
+        url = await signer.sign(method, target, resource.operator.storage)
         return {**answer, "url": url, "url_scheme": "http"}
 
 
-def sign_url(method: str, url: str, region: str, keys: StorageSession) -> str:
-    """A URL that S3 accepts for an hour without further authentication."""
-    request = AWSRequest(method=method, url=url)
-    signer = S3SigV4QueryAuth(
-        Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token or None),
-        "s3",
-        region,
-        expires=_SECONDS,
-    )
-    signer.add_auth(request)
-    return str(request.url)
+def no_operator() -> Refused:
+    """Nobody has sent anything to sign with."""
+    return Refused(409, "No operator is connected that could give access to the bucket.")

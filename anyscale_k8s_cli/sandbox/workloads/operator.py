@@ -20,8 +20,13 @@ from anyscale_k8s_cli.sandbox.kubernetes.runtime import Pod
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.workloads import operator_checks as checks
 from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, PodApi
-from anyscale_k8s_cli.sandbox.workloads.operator_aws import Aws, AwsFailure, AwsSession
+from anyscale_k8s_cli.sandbox.workloads.operator_aws import Aws
 from anyscale_k8s_cli.sandbox.workloads.operator_checks import Component, Finding, examine
+from anyscale_k8s_cli.sandbox.workloads.operator_cloud import (
+    CloudFailure,
+    CloudSession,
+    OperatorCloud,
+)
 from anyscale_k8s_cli.sandbox.workloads.operator_config import BadConfig, OperatorConfig
 from anyscale_k8s_cli.sandbox.workloads.operator_objects import ManagedObjects
 from anyscale_k8s_cli.sandbox.workloads.operator_plane import OperatorPlane, PlaneRefused
@@ -102,7 +107,7 @@ class Operator:
     session: str = ""
     storage: dict[str, Any] = field(default_factory=dict)
     interval: float = 0.0
-    aws_session: AwsSession | None = None
+    cloud_session: CloudSession | None = None
     ready: bool = False
     # The registration has gone or is going: make nothing new, and clear away what was made.
     leaving: bool = False
@@ -113,7 +118,7 @@ class Operator:
 
     def __post_init__(self) -> None:
         self.plane = OperatorPlane(self.http, self.config.control_plane)
-        self.aws = Aws(self.http, self.config, self.pod.token)
+        self.cloud = cloud_of(self.config, self.http, self.pod)
         self.cluster = checks.ClusterChecks(self.pod, self.api, self.config)
         self.objects = ManagedObjects(self.pod.namespace, self.api, self.config)
         self.interval = self.config.report_interval
@@ -149,7 +154,7 @@ class Operator:
         await self._record(Component.STORAGE_BUCKET, self._bucket)
         if not self.healthy:
             # An expired or withdrawn session shows up in the bucket first.
-            self.aws_session = None
+            self.cloud_session = None
 
     async def settle(self) -> None:
         """Make what belongs there, report, and become ready or leave."""
@@ -183,26 +188,26 @@ class Operator:
         async def identity() -> str:
             if self.config.token:
                 return "an Anyscale token is used"
-            if self.aws_session is None:
-                self.aws_session = await self.aws.session()
-            return f"credentials from {self.aws_session.source}"
+            if self.cloud_session is None:
+                self.cloud_session = await self.cloud.session()
+            return f"credentials from {self.cloud_session.source}"
 
         await self._record(Component.IAM_IDENTITY, identity)
 
     async def _registered(self) -> str:
         if self.session:
             return f"cloud resource {self.config.resource_id} is registered"
-        if not self.config.token and self.aws_session is None:
+        if not self.config.token and self.cloud_session is None:
             raise checks.Unwell("not registered: the operator has no identity to show")
         message: dict[str, Any] = {
             "cloud_resource_id": self.config.resource_id,
             "operator_version": self.config.version,
-            "storage": self._storage_session(),
+            "storage": await self._storage_keys(),
         }
         if self.config.token:
             message["token"] = self.config.token
-        elif self.aws_session is not None:
-            message["caller_identity"] = self.aws.caller_identity(self.aws_session)
+        elif self.cloud_session is not None:
+            message["proof"] = await self.cloud_session.proof()
         try:
             answer = await self.plane.register(message)
         except PlaneRefused as refused:
@@ -219,15 +224,15 @@ class Operator:
     async def _bucket(self) -> str:
         if not self.storage:
             raise checks.Unwell("the bucket is not known before the registration")
-        if self.aws_session is None:
-            self.aws_session = await self._optional_session()
-        return await checks.bucket(self.aws, self.aws_session, self.storage)
+        if self.cloud_session is None:
+            self.cloud_session = await self._optional_session()
+        return await checks.bucket(self.cloud_session, self.storage)
 
-    async def _optional_session(self) -> AwsSession:
+    async def _optional_session(self) -> CloudSession:
         """Keys for the bucket beside a token, which proves the identity but opens no bucket."""
         try:
-            return await self.aws.session()
-        except AwsFailure as failure:
+            return await self.cloud.session()
+        except CloudFailure as failure:
             raise checks.Unwell(f"no credentials for the bucket: {failure}") from failure
 
     async def _report(self) -> None:
@@ -236,7 +241,7 @@ class Operator:
             "operator_version": self.config.version,
             "check_results": [finding.as_json() for finding in self.findings.values()],
             "active_workloads": self.workloads,
-            "storage": self._storage_session(),
+            "storage": await self._storage_keys(),
         }
         try:
             answer = await self.plane.report(self.session, report)
@@ -291,11 +296,16 @@ class Operator:
             self.told[topic] = line
             self.pod.log(line)
 
-    def _storage_session(self) -> dict[str, str] | None:
-        if self.aws_session is None:
+    async def _storage_keys(self) -> dict[str, Any] | None:
+        if self.cloud_session is None:
             return None
-        return {
-            "access_key_id": self.aws_session.access_key,
-            "secret_access_key": self.aws_session.secret,
-            "session_token": self.aws_session.token,
-        }
+        try:
+            return await self.cloud_session.storage_keys()
+        except CloudFailure as failure:
+            self._say("keys", f"WARN  no keys for the control plane: {failure}")
+            return None
+
+
+def cloud_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> OperatorCloud:
+    """The cloud whose SDK this operator would use."""
+    return Aws(http, config, pod.token)

@@ -21,6 +21,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from yarl import URL
 
+from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure
 from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
 STS_AUDIENCE = "sts.amazonaws.com"
@@ -32,22 +33,73 @@ _ERROR = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)</Message>", re.DOTALL)
 Tokens = Callable[[str], Awaitable[str]]
 
 
-class AwsFailure(Exception):
-    """AWS said no, or nothing; the text is for the operator's log."""
-
-
 @dataclass(frozen=True)
 class AwsSession:
     """Temporary keys of the operator's role."""
 
+    aws: Aws
     access_key: str
     secret: str = field(repr=False)
     token: str = field(repr=False)
     source: str = ""
 
+    async def proof(self) -> dict[str, Any]:
+        """A signed GetCallerIdentity for somebody else to send; it works for a few minutes."""
+        request = AWSRequest(
+            method="POST",
+            url=f"{self.aws.endpoint}/",
+            data=urlencode({"Action": "GetCallerIdentity", "Version": _STS_VERSION}),
+            headers={"Content-Type": _FORM},
+        )
+        SigV4Auth(self._credentials, "sts", self.aws.config.region).add_auth(request)
+        return {
+            "method": "POST",
+            "url": request.url,
+            "headers": dict(request.headers.items()),
+            "body": request.data,
+        }
+
+    async def storage_keys(self) -> dict[str, Any]:
+        return {
+            "access_key_id": self.access_key,
+            "secret_access_key": self.secret,
+            "session_token": self.token,
+        }
+
+    async def put(self, storage: dict[str, Any], key: str, content: bytes) -> None:
+        await self._s3(storage, "PUT", key, body=content)
+
+    async def get(self, storage: dict[str, Any], key: str) -> bytes:
+        return await self._s3(storage, "GET", key)
+
+    async def list(self, storage: dict[str, Any], prefix: str) -> None:
+        await self._s3(storage, "GET", query={"list-type": "2", "prefix": prefix})
+
+    async def delete(self, storage: dict[str, Any], key: str) -> None:
+        await self._s3(storage, "DELETE", key)
+
     @property
-    def credentials(self) -> Credentials:
+    def _credentials(self) -> Credentials:
         return Credentials(self.access_key, self.secret, self.token or None)
+
+    async def _s3(
+        self,
+        storage: dict[str, Any],
+        method: str,
+        key: str = "",
+        *,
+        query: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> bytes:
+        bucket = str(storage["bucket_name"]).split("://", 1)[1].strip("/")
+        endpoint = str(storage.get("endpoint") or self.aws.endpoint).rstrip("/")
+        url = f"{endpoint}/{bucket}" + (f"/{quote(key)}" if key else "")
+        if query:
+            url += "?" + urlencode(query)
+        request = AWSRequest(method=method, url=url, data=body)
+        region = storage.get("region") or self.aws.config.region
+        S3SigV4Auth(self._credentials, "s3", region).add_auth(request)
+        return await self.aws.send(method, url, dict(request.headers.items()), body)
 
 
 @dataclass(frozen=True)
@@ -59,53 +111,15 @@ class Aws:
     tokens: Tokens
 
     async def session(self) -> AwsSession:
-        """Credentials, from wherever the platform provides them."""
         environ = self.config.environ
         if environ.get("AWS_ROLE_ARN"):
             return await self._web_identity(environ["AWS_ROLE_ARN"])
         if environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
             return await self._container(environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
-        raise AwsFailure(
+        raise CloudFailure(
             "no valid credential sources found: no web identity or container credentials in the "
             "environment; no EC2 IMDS role found, operation error ec2imds: GetMetadata"
         )
-
-    def caller_identity(self, session: AwsSession) -> dict[str, Any]:
-        """A signed GetCallerIdentity for somebody else to send; it works for a few minutes."""
-        request = AWSRequest(
-            method="POST",
-            url=f"{self._endpoint()}/",
-            data=urlencode({"Action": "GetCallerIdentity", "Version": _STS_VERSION}),
-            headers={"Content-Type": _FORM},
-        )
-        SigV4Auth(session.credentials, "sts", self.config.region).add_auth(request)
-        return {
-            "method": "POST",
-            "url": request.url,
-            "headers": dict(request.headers.items()),
-            "body": request.data,
-        }
-
-    async def s3(
-        self,
-        session: AwsSession,
-        storage: dict[str, Any],
-        method: str,
-        key: str = "",
-        *,
-        query: dict[str, str] | None = None,
-        body: bytes = b"",
-    ) -> bytes:
-        """One call on the registered bucket; returns the body."""
-        bucket = str(storage["bucket_name"]).split("://", 1)[1].strip("/")
-        endpoint = str(storage.get("endpoint") or self._endpoint()).rstrip("/")
-        url = f"{endpoint}/{bucket}" + (f"/{quote(key)}" if key else "")
-        if query:
-            url += "?" + urlencode(query)
-        request = AWSRequest(method=method, url=url, data=body)
-        region = storage.get("region") or self.config.region
-        S3SigV4Auth(session.credentials, "s3", region).add_auth(request)
-        return await self._send(method, url, dict(request.headers.items()), body)
 
     async def _web_identity(self, role_arn: str) -> AwsSession:
         parameters = {
@@ -115,10 +129,11 @@ class Aws:
             "RoleSessionName": "anyscale-operator",
             "WebIdentityToken": await self._token(STS_AUDIENCE),
         }
-        url = f"{self._endpoint()}/"
+        url = f"{self.endpoint}/"
         body = urlencode(parameters).encode()
-        answer = (await self._send("POST", url, {"Content-Type": _FORM}, body)).decode()
+        answer = (await self.send("POST", url, {"Content-Type": _FORM}, body)).decode()
         return AwsSession(
+            self,
             _element(answer, "AccessKeyId"),
             _element(answer, "SecretAccessKey"),
             _element(answer, "SessionToken"),
@@ -127,8 +142,9 @@ class Aws:
 
     async def _container(self, url: str) -> AwsSession:
         token = await self._token(AGENT_AUDIENCE)
-        answer = json.loads(await self._send("GET", url, {"Authorization": token}))
+        answer = json.loads(await self.send("GET", url, {"Authorization": token}))
         return AwsSession(
+            self,
             answer["AccessKeyId"],
             answer["SecretAccessKey"],
             answer["Token"],
@@ -139,14 +155,15 @@ class Aws:
         try:
             return await self.tokens(audience)
         except LookupError as missing:
-            raise AwsFailure(f"failed to read the token file: {missing}") from missing
+            raise CloudFailure(f"failed to read the token file: {missing}") from missing
 
-    def _endpoint(self) -> str:
+    @property
+    def endpoint(self) -> str:
         if not self.config.aws_endpoint:
-            raise AwsFailure("AWS_ENDPOINT_URL is not set: the sandbox reaches no real AWS")
+            raise CloudFailure("AWS_ENDPOINT_URL is not set: the sandbox reaches no real AWS")
         return self.config.aws_endpoint
 
-    async def _send(
+    async def send(
         self, method: str, url: str, headers: dict[str, str], body: bytes = b""
     ) -> bytes:
         # As it was signed: the client would decode some of the escapes.
@@ -155,9 +172,9 @@ class Aws:
             async with self.http.request(method, target, headers=headers, data=body) as answer:
                 content = await answer.read()
         except aiohttp.ClientError as failure:
-            raise AwsFailure(f"no answer from AWS: {failure}") from failure
+            raise CloudFailure(f"no answer from AWS: {failure}") from failure
         if answer.status >= 400:
-            raise AwsFailure(_said(answer.status, content.decode(errors="replace")))
+            raise CloudFailure(_said(answer.status, content.decode(errors="replace")))
         return content
 
 
@@ -177,5 +194,5 @@ def _said(status: int, body: str) -> str:
 def _element(xml: str, name: str) -> str:
     found = re.search(f"<{name}>(.*?)</{name}>", xml, re.DOTALL)
     if found is None:
-        raise AwsFailure(f"STS answered without {name}")
+        raise CloudFailure(f"STS answered without {name}")
     return html.unescape(found[1])

@@ -18,7 +18,7 @@ import yaml
 
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Pod
 from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, Object, PodApi
-from anyscale_k8s_cli.sandbox.workloads.operator_aws import Aws, AwsFailure, AwsSession
+from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure, CloudSession
 from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
 _GATEWAY_API = "/apis/gateway.networking.k8s.io/v1"
@@ -58,7 +58,7 @@ async def examine(component: Component, check: Callable[[], Awaitable[str]]) -> 
     """Run a check that returns what it found or raises."""
     try:
         return Finding(component, True, await check())
-    except (Unwell, AwsFailure, ApiFailure) as problem:
+    except (Unwell, CloudFailure, ApiFailure) as problem:
         return Finding(component, False, str(problem))
     except aiohttp.ClientError as problem:
         return Finding(component, False, f"no answer from the Kubernetes API: {problem}")
@@ -153,21 +153,21 @@ class ClusterChecks:
         return f"{len(types)} instance types"
 
 
-async def bucket(aws: Aws, session: AwsSession, storage: dict[str, Any]) -> str:
+async def bucket(session: CloudSession, storage: dict[str, Any]) -> str:
     """Put, get, list and delete an object of our own."""
     name, content = storage["bucket_name"], secrets.token_bytes(16)
     key = f"anyscale-operator-check/{secrets.token_hex(8)}"
     step = "write to"
     try:
-        await aws.s3(session, storage, "PUT", key, body=content)
+        await session.put(storage, key, content)
         step = "read from"
-        if await aws.s3(session, storage, "GET", key) != content:
+        if await session.get(storage, key) != content:
             raise Unwell(f"bucket {name} returned other data than was written")
         step = "list"
-        await aws.s3(session, storage, "GET", query={"list-type": "2", "prefix": key})
+        await session.list(storage, key)
         step = "delete from"
-        await aws.s3(session, storage, "DELETE", key)
-    except AwsFailure as failure:
+        await session.delete(storage, key)
+    except CloudFailure as failure:
         raise Unwell(f"failed to {step} bucket {name}: {failure}") from failure
     return f"bucket {name} can be read and written"
 
