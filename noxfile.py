@@ -30,7 +30,7 @@ anyscale cloud delete prod --yes
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Watch a cloud being set up, looked at and deleted, on stand-ins on this machine."""
+    """A cloud set up, looked at and deleted in a sandbox. Arguments are run there instead."""
     _install(session, ".[sandbox]")
     session.run("anyscale", "sandbox", "run", "--", *(session.posargs or ("sh", "-c", DEMO)))
 
@@ -88,12 +88,13 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Timings, which never pass or fail. Arguments choose: `nox -s bench -- help_cost`."""
+    """Timings, which never pass or fail. One alone, with its arguments: `-- help_cost 5`."""
     _install(session, ".[sandbox]")
-    programs = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if _is_program(path))
-    for program in programs:
-        if not session.posargs or program.stem in session.posargs:
-            session.run("python", str(program), env={"PYTHONSAFEPATH": "1"})
+    programs = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
+    chosen, *arguments = session.posargs or ["all"]
+    for name in programs if chosen == "all" else [chosen]:
+        program = ROOT / "benchmarks" / f"{name}.py"
+        session.run("python", str(program), *arguments, env={"PYTHONSAFEPATH": "1"})
 
 
 def _install(session: nox.Session, *what: str) -> None:
@@ -105,7 +106,3 @@ def _install(session: nox.Session, *what: str) -> None:
 def _tracked(session: nox.Session, pattern: str, *folders: str) -> list[str]:
     listed = session.run("git", "ls-files", "--", *folders, external=True, silent=True, log=False)
     return [name for name in str(listed).splitlines() if Path(name).match(pattern)]
-
-
-def _is_program(path: Path) -> bool:
-    return "__main__" in path.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-BASELINE = [sys.executable, str(Path(__file__).with_name("baseline_app.py"))]
+BASELINE = [sys.executable, str(Path(__file__).parent / "yardstick" / "two_commands.py")]
 OURS = [
     sys.executable,
     "-c",

@@ -11,7 +11,7 @@ import typer
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import console
-from anyscale_k8s_cli.cli.program import output_format, program, schema
+from anyscale_k8s_cli.cli.program import name, output_format, program, schema
 from anyscale_k8s_cli.cli.tree import CONTEXT, Branch, Entry
 
 _SECRET_OPTION = re.compile(r"token|secret|password|passwd|api-?key|access-?key|credential")
@@ -100,7 +100,7 @@ def tell(problem: errors.CliError, arguments: Sequence[str]) -> None:
 def _dispatch(arguments: Sequence[str]) -> int:
     try:
         answer = typer.main.get_command(app).main(
-            list(arguments), prog_name=program(), standalone_mode=False
+            list(arguments), prog_name=name(), standalone_mode=False
         )
     except errors.CliError:
         raise
@@ -117,7 +117,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 def _usage(problem: typer.TyperException) -> errors.CliError:
     context = getattr(problem, "ctx", None)
-    path = context.command_path if context else program()
+    path = context.command_path.split()[1:] if context else []
     option = str(getattr(problem, "option_name", ""))
     if _SECRET_OPTION.search(option.lower()):
         return errors.CliError(
@@ -126,4 +126,6 @@ def _usage(problem: typer.TyperException) -> errors.CliError:
             cause="the arguments of a process can be read by others and stay in shell histories",
             fix="anyscale login, or set the environment variable ANYSCALE_CLI_TOKEN",
         )
-    return errors.CliError(errors.USAGE, problem.format_message(), fix=f"{path} --help")
+    return errors.CliError(
+        errors.USAGE, problem.format_message(), fix=" ".join([program(), *path, "--help"])
+    )

@@ -1,12 +1,17 @@
 """The name under which we were called, and what the words typed say.
 
 We have two names. The vendor's client has a script `anyscale` too, so the
-commands that we print use the name that was typed.
+commands that we print use the name that was typed, with its path where the shell
+would not find it without: they are there to be pasted.
 """
 
 from __future__ import annotations
 
+import functools
+import os
 import re
+import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -14,24 +19,44 @@ from pathlib import PurePath
 NAMES = ("anyscale", "anyscale-k8s")
 _GROUPS = ("auth", "cloud", "sandbox")
 _COMMANDS = (*_GROUPS, "login", "logout")
-_OWN = re.compile(r"\banyscale(?= (?:auth|cloud|login|logout|sandbox)\b)")
+_OWN = re.compile(r"(?<![\w./\\-])anyscale(?= (?:auth|cloud|login|logout|sandbox)\b)")
 # Commands that work on a sandbox when they are told so; the words after them are theirs.
 _ON_A_CLOUD = re.compile(
     r"\banyscale (?:(?:auth|cloud) [a-z]+|login|logout)\b(?! --sandbox)(?=\s|$)"
 )
 
 
-def program() -> str:
+def name() -> str:
     """`anyscale` or `anyscale-k8s`; the second, which is ours alone, when called otherwise."""
     typed = PurePath(sys.argv[0]).name.removesuffix(".exe")
     return typed if typed in NAMES else NAMES[1]
+
+
+def program() -> str:
+    """What to type in this shell to call us."""
+    return _to_type(sys.argv[0], name(), os.environ.get("PATH", ""))
+
+
+@functools.cache
+def _to_type(typed: str, name: str, search_path: str) -> str:
+    alone = PurePath(typed).stem != name or not os.path.dirname(typed)
+    # A script that the shell found by its name is started with the whole path, too.
+    found = None if alone else shutil.which(name, path=search_path)
+    if alone or (found and _same(found, typed)):
+        return name
+    return typed if sys.platform == "win32" else shlex.quote(typed)
+
+
+def _same(found: str, typed: str) -> bool:
+    bare = (os.path.abspath(path).removesuffix(".exe") for path in (found, typed))
+    return len({os.path.normcase(path) for path in bare}) == 1
 
 
 def as_typed(text: str) -> str:
     """The text with our commands under the name that was typed, and as much in the sandbox."""
     if "--sandbox" in sys.argv:
         text = _ON_A_CLOUD.sub(lambda found: f"{found[0]} --sandbox", text)
-    return _OWN.sub(program(), text)
+    return _OWN.sub(lambda _: program(), text)
 
 
 def schema(arguments: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import console
-from anyscale_k8s_cli.cli.program import as_typed
+from anyscale_k8s_cli.cli.program import as_typed, program
 
 # Typer keeps the names of its contexts, formatters and commands to itself.
 _Context = Any
@@ -76,17 +76,17 @@ class Branch(TyperGroup):
         name = args[0]
         if name in self.table or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        path = ctx.command_path.split()
+        path = ctx.command_path.split()[1:]
         close = difflib.get_close_matches(name, self.table, n=1, cutoff=_CLOSE)
         if close:
             raise errors.CliError(
                 errors.USAGE,
                 f"There is no command {name!r}",
-                fix=" ".join([*path, close[0]]),
+                fix=" ".join([program(), *path, close[0]]),
             )
         from anyscale_k8s_cli.cli import vendor
 
-        raise typer.Exit(vendor.hand_on([*path[1:], *args]))
+        raise typer.Exit(vendor.hand_on([*path, *args]))
 
     def shell_complete(self, ctx: _Context, incomplete: str) -> list[Any]:
         # The only way to its class that Typer leaves open.

@@ -49,7 +49,7 @@ def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     """Run a command line in this process, called as `anyscale` unless said otherwise."""
 
     def run(*arguments: str, program: str = "anyscale") -> Ended:
-        monkeypatch.setattr("sys.argv", [f"/usr/bin/{program}", *arguments])
+        monkeypatch.setattr("sys.argv", [program, *arguments])
         capsys.readouterr()
         code = main.run(arguments)
         written = capsys.readouterr()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from anyscale_k8s_cli.cli.program import as_typed
@@ -11,7 +15,7 @@ from anyscale_k8s_cli.cli.program import as_typed
     ("typed", "printed"),
     [
         (["anyscale", "cloud"], "anyscale cloud status prod"),
-        (["/usr/bin/anyscale-k8s", "cloud"], "anyscale-k8s cloud status prod"),
+        (["anyscale-k8s", "cloud"], "anyscale-k8s cloud status prod"),
         (["python", "-m"], "anyscale-k8s cloud status prod"),
         (["anyscale", "cloud", "--sandbox"], "anyscale cloud status --sandbox prod"),
     ],
@@ -23,6 +27,29 @@ def test_a_command_is_printed_as_it_would_be_typed(
 
     assert as_typed("anyscale cloud status prod") == printed
     assert as_typed(as_typed("anyscale cloud status prod")) == printed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="scripts are found by their mode")
+def test_a_command_that_the_shell_would_not_find_is_printed_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "with blank"
+    folder.mkdir()
+    script = folder / "anyscale"
+    script.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(script), "cloud", "--sandbox"])
+    printed = f"'{script}' cloud status --sandbox prod"
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert as_typed("anyscale cloud status prod") == printed
+    assert as_typed(printed) == printed
+
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), str(folder)]))
+    assert as_typed("anyscale cloud status prod") == "anyscale cloud status --sandbox prod"
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["with-none/bin/anyscale"])
+    assert as_typed("anyscale login") == "with-none/bin/anyscale login"
 
 
 def test_what_has_nothing_to_do_with_a_cloud_is_left_alone(
