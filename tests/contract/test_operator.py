@@ -228,11 +228,7 @@ class World:
         return dict(self.kubernetes.issuer_keys()) if issuer == self.issuer else None
 
     def _admit(self, pod: dict[str, Any], account: dict[str, Any] | None) -> None:
-        changed = self.aws.inject_irsa(pod, account, self.cluster_name)
-        for container in changed["spec"]["containers"]:
-            entry = {"name": "AWS_ENDPOINT_URL", "value": self.aws.url}
-            container.setdefault("env", []).append(entry)
-        pod.update(changed)
+        self.aws.inject_irsa(pod, account, cluster=self.cluster_name)
 
     def _make_cloud_side(self) -> None:
         iam, s3 = self.client("iam"), self.client("s3")

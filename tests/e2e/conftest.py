@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -16,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from anyscale_k8s_cli.cluster.helm_executable import find_helm
-from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
 from anyscale_k8s_cli.sandbox.client import AdminClient
 from anyscale_k8s_cli.sandbox.environment import Folder, for_child, harmless
 from anyscale_k8s_cli.sandbox.record import SandboxRecord, load
@@ -147,9 +145,9 @@ def processes_that_name(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def helm() -> Path:
+def helm(helm4: HelmExecutable) -> Path:
     """Found once, in the user's real cache: no test fetches it again."""
-    return asyncio.run(find_helm(Run(), from_index=True)).path
+    return helm4.path
 
 
 @pytest.fixture(scope="session")

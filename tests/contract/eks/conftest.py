@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -167,7 +166,7 @@ def settings() -> AwsSettings:
 
 @pytest.fixture
 def start(
-    signing_key: rsa.RSAPrivateKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signing_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[AwsSettings], World]]:
     """Starts an account and points this process's environment at it."""
     started: list[AwsStandIn] = []
@@ -182,10 +181,6 @@ def start(
             monkeypatch.setenv(name, value)
         return World(stand_in, issuer, seed)
 
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     yield begin
     for stand_in in started:
         asyncio.run(stand_in.stop())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -154,15 +153,6 @@ def core(cluster: Cluster) -> client.CoreV1Api:
 @pytest.fixture
 def apps(cluster: Cluster) -> client.AppsV1Api:
     return client.AppsV1Api(cluster.api())
-
-
-@pytest.fixture
-def helm() -> str:
-    """A helm executable, or the test is skipped."""
-    found = os.environ.get("ANYSCALE_K8S_HELM") or shutil.which("helm")
-    if not found:
-        pytest.skip("no helm: set ANYSCALE_K8S_HELM")
-    return found
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
+
 _TEMPLATES = """
 apiVersion: v1
 kind: ConfigMap
@@ -77,9 +79,13 @@ def message(core: client.CoreV1Api) -> str:
     return str(core.read_namespaced_config_map("demo", "team").data["message"])
 
 
-def test_the_life_of_a_release(cluster: Any, core: client.CoreV1Api, helm: str, chart: str) -> None:
+def test_the_life_of_a_release(
+    cluster: Any, core: client.CoreV1Api, helm_executable: HelmExecutable, chart: str
+) -> None:
     def run(verb: str, *arguments: str) -> tuple[int, str]:
-        done = cluster.run(helm, verb, "demo", *arguments, "--namespace", "team")
+        done = cluster.run(
+            str(helm_executable.path), verb, "demo", *arguments, "--namespace", "team"
+        )
         return done.returncode, done.stdout + done.stderr
 
     upgrade = ("upgrade", chart, "--install", "--create-namespace", "--wait", "--timeout")

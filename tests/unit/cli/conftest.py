@@ -1,8 +1,7 @@
-"""A world for commands: a home of their own, no terminal, nothing real in the environment."""
+"""A world for commands: a known width and name, and their own home to work in."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from anyscale_k8s_cli.cli import main
-
-_REAL = ("AWS_", "ANYSCALE_", "GOOGLE_", "AZURE_", "KUBE", "HELM_", "XDG_")
 
 
 @dataclass(frozen=True)
@@ -27,14 +24,7 @@ Invoke = Callable[..., Ended]
 
 
 @pytest.fixture(autouse=True)
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    home = tmp_path / "home"
-    home.mkdir()
-    for name in list(os.environ):
-        if name.startswith(_REAL):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USERPROFILE", str(home))
+def world(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("sys.argv", ["anyscale"])

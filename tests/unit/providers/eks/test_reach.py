@@ -12,12 +12,6 @@ from anyscale_k8s_cli.providers.eks.reach import check_reachable
 from anyscale_k8s_cli.providers.eks.sdk.eks import ClusterDescription
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def closed() -> str:
     """An address where nobody listens."""
