@@ -52,7 +52,7 @@ def types(session: nox.Session) -> None:
     """Types of every file of the installed package. Arguments go to mypy."""
     _install(session, ".[types]")
     rules, cache = ROOT / "pyproject.toml", session.cache_dir / "types"
-    expected = len(_tracked(session, "*.py", *SOURCES))
+    expected = _sources(session)
     session.chdir(session.create_tmp())  # in the clone, mypy would see no provider
     said = session.run(
         *("mypy", "--config-file", str(rules), "--cache-dir", str(cache)),
@@ -103,6 +103,10 @@ def _install(session: nox.Session, *what: str) -> None:
     session.install("--constraint", str(ROOT / "constraints.txt"), *what)
 
 
-def _tracked(session: nox.Session, pattern: str, *folders: str) -> list[str]:
-    listed = session.run("git", "ls-files", "--", *folders, external=True, silent=True, log=False)
-    return [name for name in str(listed).splitlines() if Path(name).match(pattern)]
+def _sources(session: nox.Session) -> int:
+    """How many sources mypy must see: a folder without `__init__.py` counts as one, too."""
+    listed = session.run("git", "ls-files", "--", *SOURCES, external=True, silent=True, log=False)
+    files = [Path(name) for name in str(listed).splitlines()]
+    folders = {folder for file in files for folder in file.parents if folder.name}
+    bare = [folder for folder in folders if not (ROOT / folder / "__init__.py").is_file()]
+    return sum(file.suffix == ".py" for file in files) + len(bare)
