@@ -77,6 +77,7 @@ def main() -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; whatever happens, its end is told and has its code."""
+    program()  # before anything changes the search path
     try:
         return _dispatch(arguments)
     except errors.CliError as problem:

@@ -33,16 +33,20 @@ def name() -> str:
 
 
 def program() -> str:
-    """What to type in this shell to call us."""
-    return _to_type(sys.argv[0], name(), os.environ.get("PATH", ""))
+    """What to type in this shell to call us.
+
+    Found once, by the search path at the time: in a sandbox that becomes another.
+    """
+    return _to_type(sys.argv[0], name())
 
 
 @functools.cache
-def _to_type(typed: str, name: str, search_path: str) -> str:
-    alone = PurePath(typed).stem != name or not os.path.dirname(typed)
+def _to_type(typed: str, name: str) -> str:
+    if PurePath(typed).stem != name or not os.path.dirname(typed):
+        return name
     # A script that the shell found by its name is started with the whole path, too.
-    found = None if alone else shutil.which(name, path=search_path)
-    if alone or (found and _same(found, typed)):
+    found = shutil.which(name)
+    if found and _same(found, typed):
         return name
     return typed if sys.platform == "win32" else shlex.quote(typed)
 

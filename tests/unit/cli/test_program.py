@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,27 +28,41 @@ def test_a_command_is_printed_as_it_would_be_typed(
     assert as_typed(as_typed("anyscale cloud status prod")) == printed
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="scripts are found by their mode")
-def test_a_command_that_the_shell_would_not_find_is_printed_with_its_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An executable of our name in a folder of its own, called by its whole path."""
     folder = tmp_path / "with blank"
     folder.mkdir()
     script = folder / "anyscale"
     script.touch(mode=0o755)
     monkeypatch.setattr("sys.argv", [str(script), "cloud", "--sandbox"])
+    return script
+
+
+def test_a_command_that_the_shell_would_not_find_is_printed_with_its_path(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(script.parents[1]))
     printed = f"'{script}' cloud status --sandbox prod"
 
-    monkeypatch.setenv("PATH", str(tmp_path))
     assert as_typed("anyscale cloud status prod") == printed
     assert as_typed(printed) == printed
 
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), str(folder)]))
-    assert as_typed("anyscale cloud status prod") == "anyscale cloud status --sandbox prod"
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["with-none/bin/anyscale"])
-    assert as_typed("anyscale login") == "with-none/bin/anyscale login"
+def test_a_command_that_the_shell_finds_keeps_its_name(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.pathsep.join([str(script.parents[1]), str(script.parent)]))
+
+    assert as_typed("anyscale cloud status prod") == "anyscale cloud status --sandbox prod"
+    monkeypatch.setenv("PATH", "/elsewhere")  # as when a sandbox is attached to
+    assert as_typed("anyscale login") == "anyscale login --sandbox"
+
+
+def test_a_path_is_printed_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [".venv/bin/anyscale", "login"])
+
+    assert as_typed("anyscale login") == ".venv/bin/anyscale login"
 
 
 def test_what_has_nothing_to_do_with_a_cloud_is_left_alone(
