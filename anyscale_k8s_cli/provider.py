@@ -19,7 +19,7 @@ from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import CloudSpec, Scope
 
 ENTRY_POINTS = "anyscale_k8s_cli.providers"
 
@@ -127,16 +127,6 @@ class LoadBalancer:
 
 
 @dataclass(frozen=True)
-class Scope:
-    """Where to search or delete. What is None is not known."""
-
-    account: str | None = None
-    region: str | None = None
-    cluster: str | None = None
-    aws_profile: str | None = None
-
-
-@dataclass(frozen=True)
 class Search:
     """What a search by locator found, and where it looked (lines for people)."""
 
@@ -183,6 +173,19 @@ class ClusterReader(Protocol):
         ...
 
 
+class ControlPlaneFacts(Protocol):
+    """What a provider may know of Anyscale's control plane."""
+
+    @property
+    def cors_origin(self) -> str:
+        """The origin that a bucket's CORS rule must admit."""
+        ...
+
+    def azure_audience(self) -> str:
+        """What an operator's token for the control plane is issued for on Azure."""
+        ...
+
+
 class Provider(Protocol):
     """One platform."""
 
@@ -201,8 +204,18 @@ class Provider(Protocol):
         """Spec fields (dotted) with the platform's own variables that may set them."""
         ...
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Spec fields (dotted) without which no cluster is found, in the order to ask for them."""
+        ...
+
+    @property
+    def settings(self) -> frozenset[str]:
+        """Those of the spec's particular fields that mean something here."""
+        ...
+
     def check_spec(self, spec: CloudSpec) -> None:
-        """Offline: refuse what is missing or has no meaning here (`missing-input`, …)."""
+        """Offline: refuse values that the platform would refuse (`invalid-spec`)."""
         ...
 
     def discover(self, spec: CloudSpec) -> Cluster:
@@ -210,9 +223,9 @@ class Provider(Protocol):
         ...
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, console_origin: str
+        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
     ) -> CloudSide:
-        """The objects that should be; `console_origin` is what CORS must admit."""
+        """The objects that should be. Nothing is asked of the cloud yet."""
         ...
 
     def registration(
@@ -313,4 +326,4 @@ def load(name: str, run: Run) -> Provider:
     return provider
 
 
-_EXTRAS = {"eks": "aws"}
+_EXTRAS = {platform: vendor for vendor, platform in VENDOR_NAMES.items()}

@@ -47,6 +47,16 @@ class FileOnly:
 FILE_ONLY = FileOnly()
 
 
+class Particular:
+    """Some platforms know the field and the others have no use for it.
+
+    Each provider lists those it knows; the rest is refused when it is given.
+    """
+
+
+PARTICULAR = Particular()
+
+
 class Source(StrEnum):
     """Where a value came from, weakest first."""
 
@@ -91,15 +101,27 @@ class ClusterSpec(_Part):
 
 
 class AccountSpec(_Part):
-    """Whose account. Compared with what the credentials say, before any change."""
+    """Whose account, in each platform's own words.
 
-    id: Annotated[str | None, Flag("--account-id")] = None
+    Compared with what the credentials say, before any change.
+    """
+
+    id: Annotated[str | None, Flag("--account-id"), PARTICULAR] = None
+    project_id: Annotated[str | None, Flag("--project-id"), PARTICULAR] = None
+    subscription_id: Annotated[str | None, Flag("--subscription-id"), PARTICULAR] = None
+    resource_group: Annotated[str | None, Flag("--resource-group"), PARTICULAR] = None
+
+    @property
+    def scope(self) -> str | None:
+        """What `Install.account` is, by whichever word it was given."""
+        return self.id or self.project_id or self.subscription_id
 
 
 class CredentialsSpec(_Part):
     """Which credentials of this machine are used."""
 
-    aws_profile: Annotated[str | None, Flag("--aws-profile")] = None
+    aws_profile: Annotated[str | None, Flag("--aws-profile"), PARTICULAR] = None
+    impersonate: Annotated[str | None, Flag("--impersonate-service-account"), PARTICULAR] = None
 
 
 class ExistingSpec(_Part):
@@ -107,7 +129,9 @@ class ExistingSpec(_Part):
 
     bucket: Annotated[str | None, Flag("--bucket")] = None
     identity: Annotated[str | None, Flag("--identity")] = None
-    oidc_provider: Annotated[Literal["use", "create"], Flag("--oidc-provider")] = "create"
+    oidc_provider: Annotated[Literal["use", "create"], Flag("--oidc-provider"), PARTICULAR] = (
+        "create"
+    )
 
 
 class RulesSpec(_Part):
@@ -116,9 +140,10 @@ class RulesSpec(_Part):
     tags: Annotated[dict[TagKey, TagValue], Flag("--tag")] = Field(default_factory=dict)
     name_prefix: Annotated[NamePrefix, Flag("--name-prefix")] = "anyscale"
     names: Annotated[dict[str, str], FILE_ONLY] = Field(default_factory=dict)
-    role_path: Annotated[str | None, Flag("--role-path")] = None
-    permissions_boundary: Annotated[str | None, Flag("--permissions-boundary")] = None
-    kms_key: Annotated[str | None, Flag("--kms-key")] = None
+    role_path: Annotated[str | None, Flag("--role-path"), PARTICULAR] = None
+    permissions_boundary: Annotated[str | None, Flag("--permissions-boundary"), PARTICULAR] = None
+    kms_key: Annotated[str | None, Flag("--kms-key"), PARTICULAR] = None
+    azure_shared_key: Annotated[Literal["on", "off"], Flag("--azure-shared-key"), PARTICULAR] = "on"
 
 
 class NetworkSpec(_Part):
@@ -187,6 +212,17 @@ class CloudSpec(_Part):
     timeouts: Annotated[TimeoutsSpec, FILE_ONLY] = Field(default_factory=TimeoutsSpec)
 
 
+class Scope(_Part):
+    """Where to search or delete; what is None is not known."""
+
+    provider: str | None = None
+    region: str | None = None
+    namespace: DnsLabel | None = None
+    cluster: ClusterSpec = Field(default_factory=ClusterSpec)
+    account: AccountSpec = Field(default_factory=AccountSpec)
+    credentials: CredentialsSpec = Field(default_factory=CredentialsSpec)
+
+
 Settings = Mapping[str, Any]
 """Values by dotted path (`cluster.name`), as flags and environment give them."""
 
@@ -213,7 +249,7 @@ def load(*, flags: Settings, file: Path | None, environment: Settings) -> Loaded
     sources: dict[str, Source] = {}
     layers = (
         (Source.ENVIRONMENT, environment),
-        (Source.FILE, dict(_leaves(document))),
+        (Source.FILE, dict(leaves(document))),
         (Source.FLAG, flags),
     )
     for source, settings in layers:
@@ -225,6 +261,26 @@ def load(*, flags: Settings, file: Path | None, environment: Settings) -> Loaded
         return LoadedSpec(CloudSpec.model_validate(merged), sources)
     except ValidationError as problem:
         raise _refusal(problem, sources, file) from None
+
+
+def load_scope(flags: Settings) -> Scope:
+    """What narrows a search. Raises `invalid-spec` as :func:`load` does."""
+    merged: dict[str, Any] = {}
+    for path, value in flags.items():
+        if value is not None:
+            _put(merged, path, value)
+    try:
+        return Scope.model_validate(merged)
+    except ValidationError as problem:
+        raise _refusal(problem, dict.fromkeys(flags, Source.FLAG), None) from None
+
+
+def value_at(spec: BaseModel, path: str) -> Any:
+    """The value of a field by its dotted path."""
+    value: Any = spec
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -275,11 +331,12 @@ _WHOLE = {
 }
 
 
-def _leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values in a document by their dotted paths."""
     for key, value in document.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping) and path not in _WHOLE and value:
-            yield from _leaves(value, f"{path}.")
+            yield from leaves(value, f"{path}.")
         else:
             yield path, value
 
@@ -294,20 +351,34 @@ def _put(document: dict[str, Any], path: str, value: Any) -> None:
     document[last] = value
 
 
-def flags_by_path(model: type[BaseModel] = CloudSpec, prefix: str = "") -> dict[str, str | None]:
-    """Each leaf field's dotted path with its flag; None where only the file has it."""
-    found: dict[str, str | None] = {}
+def _fields(
+    model: type[BaseModel] = CloudSpec, prefix: str = ""
+) -> Iterator[tuple[str, list[Any]]]:
+    """Each leaf field's dotted path with what is marked on it."""
     for name, info in model.model_fields.items():
-        path = f"{prefix}{name}"
         annotation = info.annotation
         if isinstance(annotation, type) and issubclass(annotation, _Part):
-            found.update(flags_by_path(annotation, f"{path}."))
-            continue
-        flag = next((mark.name for mark in info.metadata if isinstance(mark, Flag)), None)
-        if flag is None and not any(isinstance(mark, FileOnly) for mark in info.metadata):
+            yield from _fields(annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", info.metadata
+
+
+def flags_by_path() -> dict[str, str | None]:
+    """Each leaf field's dotted path with its flag; None where only the file has it."""
+    found: dict[str, str | None] = {}
+    for path, marks in _fields():
+        flag = next((mark.name for mark in marks if isinstance(mark, Flag)), None)
+        if flag is None and not any(isinstance(mark, FileOnly) for mark in marks):
             raise TypeError(f"{path} names neither a flag nor FILE_ONLY")
         found[path] = flag
     return found
+
+
+def particular_fields() -> frozenset[str]:
+    """The paths of the fields that only some platforms know."""
+    return frozenset(
+        path for path, marks in _fields() if any(isinstance(mark, Particular) for mark in marks)
+    )
 
 
 def _refusal(

@@ -107,7 +107,7 @@ AccountId = Annotated[
         "--account-id",
         panel=_WHERE,
         metavar="ID",
-        help="Account that must be the one in use; anything else stops before any change.",
+        help="AWS account that must be the one in use; else it stops before any change.",
     ),
     Sets("account.id"),
 ]
@@ -115,6 +115,44 @@ AwsProfile = Annotated[
     str | None,
     _option("--aws-profile", panel=_WHERE, metavar="PROFILE", help="Profile of your AWS settings."),
     Sets("credentials.aws_profile"),
+]
+ProjectId = Annotated[
+    str | None,
+    _option(
+        "--project-id",
+        "--gcp-project-id",
+        panel=_WHERE,
+        metavar="ID",
+        help="Google Cloud project of the cluster.",
+    ),
+    Sets("account.project_id"),
+]
+SubscriptionId = Annotated[
+    str | None,
+    _option(
+        "--subscription-id", panel=_WHERE, metavar="ID", help="Azure subscription of the cluster."
+    ),
+    Sets("account.subscription_id"),
+]
+ResourceGroup = Annotated[
+    str | None,
+    _option(
+        "--resource-group",
+        panel=_WHERE,
+        metavar="NAME",
+        help="Azure resource group of the cluster.",
+    ),
+    Sets("account.resource_group"),
+]
+Impersonate = Annotated[
+    str | None,
+    _option(
+        "--impersonate-service-account",
+        panel=_WHERE,
+        metavar="EMAIL",
+        help="Act as this Google service account.",
+    ),
+    Sets("credentials.impersonate"),
 ]
 CloudName = Annotated[
     str | None,
@@ -169,6 +207,10 @@ class SpecOptions:
     namespace: Namespace = None
     account_id: AccountId = None
     aws_profile: AwsProfile = None
+    project_id: ProjectId = None
+    impersonate: Impersonate = None
+    subscription_id: SubscriptionId = None
+    resource_group: ResourceGroup = None
     name: CloudName = None
     bucket: Annotated[
         str | None,
@@ -238,6 +280,16 @@ class SpecOptions:
             "--kms-key", panel=_RULES, metavar="KEY", help="Key that encrypts the created bucket."
         ),
         Sets("rules.kms_key"),
+    ] = None
+    azure_shared_key: Annotated[
+        Literal["on", "off"] | None,
+        _option(
+            "--azure-shared-key",
+            panel=_RULES,
+            metavar="on|off",
+            help="Whether the created storage account can be used with its keys; on if not given.",
+        ),
+        Sets("rules.azure_shared_key"),
     ] = None
     expose: Annotated[
         Literal["public", "internal"] | None,
@@ -411,6 +463,10 @@ class SearchOptions:
     namespace: Namespace = None
     account_id: AccountId = None
     aws_profile: AwsProfile = None
+    project_id: ProjectId = None
+    impersonate: Impersonate = None
+    subscription_id: SubscriptionId = None
+    resource_group: ResourceGroup = None
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,15 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import console
 from anyscale_k8s_cli.run import Run
 
-# What must be said, with the option that says it; any one of the paths will do.
-_NEEDED = (
-    (("provider",), "--provider"),
-    (("cluster.name", "cluster.context"), "--cluster-name"),
-    (("name",), "--name"),
-)
+_QUESTIONS = {
+    "region": "Region",
+    "account.project_id": "Project of the cluster",
+    "account.subscription_id": "Subscription of the cluster",
+    "account.resource_group": "Resource group of the cluster",
+    "cluster.name": "Name of the cluster",
+    "cluster.context": "Context of your kubeconfig",
+    "name": "Name for the Anyscale cloud",
+}
 
 
 def fill_in(
@@ -29,26 +32,30 @@ def fill_in(
     *,
     may_ask: bool,
 ) -> dict[str, Any]:
-    """The settings with what is missing asked for.
-
-    Raises `missing-input` that names every missing option when nobody can be asked.
-    """
+    """The settings, with what is missing asked for where a person can answer."""
     filled = dict(settings)
-    known = {**said_in_file, **settings}
-    missing = [flag for paths, flag in _NEEDED if not any(known.get(path) for path in paths)]
-    if not missing:
-        return filled
     if not (may_ask and console.can_ask()):
-        raise _missing(missing)
-    if "--provider" in missing:
+        return filled
+    known = {**said_in_file, **settings}
+    if not known.get("provider"):
         known["provider"] = filled["provider"] = _ask_provider()
-    if not known.get("region") and _has_region(known["provider"], environment):
-        filled["region"] = _ask("Region")
-    if "--cluster-name" in missing:
-        filled["cluster.name"] = _ask("Name of the cluster")
-    if "--name" in missing:
-        filled["name"] = _ask("Name for the Anyscale cloud")
+    for path in _required(str(known["provider"]), environment):
+        if not known.get(path):
+            filled[path] = _ask(_QUESTIONS.get(path, path))
     return filled
+
+
+def _required(name: str, environment: Mapping[str, str]) -> list[str]:
+    """What this platform must be told, but for what its own variables say."""
+    from anyscale_k8s_cli import provider
+
+    platform = provider.load(name, Run())
+    in_environment = {
+        path
+        for path, variables in platform.environment.items()
+        if any(environment.get(variable) for variable in variables)
+    }
+    return [*(path for path in platform.required if path not in in_environment), "name"]
 
 
 def confirm(question: str) -> None:
@@ -69,19 +76,6 @@ def require_approval(*, given: bool, what: str) -> None:
         cause="standard input or standard error is not a terminal",
         fix="add --yes, or look first with --dry-run",
     )
-
-
-def _missing(flags: list[str]) -> errors.CliError:
-    listed = ", ".join(flags)
-    return errors.CliError(
-        errors.MISSING_INPUT,
-        f"{listed} {'is' if len(flags) == 1 else 'are'} missing",
-        cause="neither an option nor a file given with -f says it, and nobody can be asked",
-        fix=f"add {' and '.join(f'{flag} {_VALUES[flag]}' for flag in flags)}",
-    )
-
-
-_VALUES = {"--provider": "PLATFORM", "--cluster-name": "NAME", "--name": "NAME"}
 
 
 def _ask(question: str, default: str = "") -> str:
@@ -113,11 +107,3 @@ def _ask_provider() -> str:
     if len(available) == 1:
         return _ask("Platform", default=available[0])
     return _ask(f"Platform ({', '.join(available)})")
-
-
-def _has_region(name: str, environment: Mapping[str, str]) -> bool:
-    """Whether this platform has regions and the environment names none."""
-    from anyscale_k8s_cli import provider
-
-    variables = provider.load(name, Run()).environment.get("region", ())
-    return bool(variables) and not any(environment.get(variable) for variable in variables)

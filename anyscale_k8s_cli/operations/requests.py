@@ -46,19 +46,14 @@ class SetupRequest(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteRequest(Request):
-    """`name` or `cloud_id` says which cloud; the others narrow where it is searched for.
+    """`name` or `cloud_id` says which cloud, `flags` (values of a `Scope`) where to search.
 
     `delete_bucket` is the name of the bucket whose data goes too.
     """
 
     name: str | None = None
     cloud_id: str | None = None
-    provider: str | None = None
-    region: str | None = None
-    cluster_name: str | None = None
-    account_id: str | None = None
-    aws_profile: str | None = None
-    namespace: str | None = None
+    flags: Settings = field(default_factory=dict)
     delete_bucket: str | None = None
     ignore_not_found: bool = False
     ignore_active_workloads: bool = False
@@ -66,7 +61,7 @@ class DeleteRequest(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class StatusRequest(Request):
-    """`flags` are spec values (provider, region, cluster …) that say where to look."""
+    """`flags` are values of a `Scope` that say where to look."""
 
     name: str | None = None
     cloud_id: str | None = None

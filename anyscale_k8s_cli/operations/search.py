@@ -12,9 +12,9 @@ from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
 from anyscale_k8s_cli.operations.requests import DeleteRequest
-from anyscale_k8s_cli.provider import Provider, Scope, available, load
+from anyscale_k8s_cli.provider import Provider, available, load
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import DEFAULT_NAMESPACE, CloudSpec, Scope, load_scope, value_at
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Searcher:
 
     def __init__(self, request: DeleteRequest, clouds: Clouds, run: Run) -> None:
         self._request = request
+        self._scope = load_scope(request.flags)
         self._clouds = clouds
         self._run = run
         self._searched: list[str] = []
@@ -100,8 +101,8 @@ class Searcher:
         return {entry.install_id: entry for entry in entries if entry.provider in known}
 
     def _providers(self, registered: dict[str, Registered]) -> list[Provider]:
-        if self._request.provider:
-            return [load(self._request.provider, self._run)]
+        if self._scope.provider:
+            return [load(self._scope.provider, self._run)]
         names = sorted({entry.provider for entry in registered.values()}) or available()
         providers = []
         for name in names:
@@ -119,8 +120,8 @@ class Searcher:
             for entry in registered.values()
             if entry.provider == provider.name and entry.resource.region
         }
-        region = self._request.region or (regions.pop() if len(regions) == 1 else None)
-        scope = self._scope(region)
+        region = self._scope.region or (regions.pop() if len(regions) == 1 else None)
+        scope = self._scope.model_copy(update={"region": region})
         installs: list[Install] = []
         try:
             search = provider.search(scope, name)
@@ -131,32 +132,23 @@ class Searcher:
             installs += search.installs
             self._searched += search.searched
             self._unsearched += search.unsearched
-        if not installs and self._request.cluster_name and region:
-            installs += self._in_cluster(provider, name, region)
+        if not installs and scope.cluster.name:
+            installs += self._in_cluster(provider, name, scope)
         return installs
 
-    def _scope(self, region: str | None) -> Scope:
-        return Scope(
-            account=self._request.account_id,
-            region=region,
-            cluster=self._request.cluster_name,
-            aws_profile=self._request.aws_profile,
-        )
-
-    def _in_cluster(self, provider: Provider, name: str, region: str) -> list[Install]:
+    def _in_cluster(self, provider: Provider, name: str, scope: Scope) -> list[Install]:
         """Ask the named cluster for ledgers, and compute what would be there by its name."""
-        request = self._request
-        spec = CloudSpec.model_validate(
-            {
-                "provider": provider.name,
-                "name": name,
-                "region": region,
-                "cluster": {"name": request.cluster_name},
-                "account": {"id": request.account_id},
-                "credentials": {"aws_profile": request.aws_profile},
-                **({"namespace": request.namespace} if request.namespace else {}),
-            }
+        spec = CloudSpec(
+            provider=provider.name,
+            name=name,
+            region=scope.region,
+            namespace=scope.namespace or DEFAULT_NAMESPACE,
+            cluster=scope.cluster,
+            account=scope.account,
+            credentials=scope.credentials,
         )
+        if any(not value_at(spec, path) for path in provider.required):
+            return []
         cluster = provider.discover(spec)
         kubernetes = Kubernetes(cluster.access, self._run)
         self._searched.append(f"the cluster {cluster.id}")
@@ -180,15 +172,14 @@ class Searcher:
         return installs or [computed]
 
     def _fits(self, install: Install) -> bool:
-        request = self._request
-        if request.namespace and install.namespace != request.namespace:
-            return False
-        if request.account_id and install.account != request.account_id:
-            return False
-        if request.region and install.region != request.region:
-            return False
-        named = request.cluster_name
-        return not named or install.cluster == named or install.cluster.endswith(f"/{named}")
+        scope = self._scope
+        named = scope.cluster.name
+        return (
+            scope.namespace in (None, install.namespace)
+            and scope.account.scope in (None, install.account)
+            and scope.region in (None, install.region)
+            and (not named or install.cluster == named or install.cluster.endswith(f"/{named}"))
+        )
 
     def _one_cluster(self, found: list[FoundInstall]) -> tuple[FoundInstall, ...]:
         if len(found) > 1:

@@ -17,7 +17,7 @@ from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.checks import Report, Status, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.controlplane.origin import cors_origin, user_data_domain
+from anyscale_k8s_cli.controlplane.origin import user_data_domain
 from anyscale_k8s_cli.events import PhaseFinished, PhaseStarted
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import Ledger, read_ledger
@@ -33,6 +33,7 @@ from anyscale_k8s_cli.operations.health import (
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
+    PlaneFacts,
     helm_tools,
     install_of,
     load_spec,
@@ -44,7 +45,7 @@ from anyscale_k8s_cli.provider import CloudSide, Provider
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource, Registration
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource, Rights
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec, flags_by_path
+from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec, leaves
 
 PLAN_SCHEMA = "anyscale-k8s/plan/v1"
 SETUP_SCHEMA = "anyscale-k8s/setup/v1"
@@ -153,7 +154,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     started = time.monotonic()
     saved = SavedPlan.read(request.saved_plan) if request.saved_plan else None
     if saved:
-        request = replace(request, flags=dict(_flat(saved.spec)))
+        request = replace(request, flags=dict(leaves(saved.spec)))
     loaded, provider = load_spec(request.flags, request.file, request.environment, run)
     clouds = open_clouds(request, run)
     with phase(run, "discover", "Looking at the cloud account and the cluster"):
@@ -190,7 +191,7 @@ async def _side(
     run: Run,
 ) -> Side:
     host = clouds.plane.host
-    cloud = provider.cloud_side(wanted, opened.cluster, install, cors_origin(host))
+    cloud = provider.cloud_side(wanted, opened.cluster, install, PlaneFacts(clouds))
     adopt = request.add_to_cloud or request.cloud_id is not None
     record = RegisteredCloud(
         clouds,
@@ -270,16 +271,6 @@ def _check_same_cluster(made: SetupPlan) -> None:
             evidence=tuple(item.resource.key for item in others),
             fix="if the cluster was rebuilt, add --replace-cluster; the bucket is kept",
         )
-
-
-def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    whole = flags_by_path()
-    for key, value in document.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, Mapping) and path not in whole:
-            yield from _flat(value, f"{path}.")
-        else:
-            yield path, value
 
 
 @dataclass(frozen=True)

@@ -102,18 +102,12 @@ def _find(
     request: StatusRequest, cloud: Cloud, clouds: Clouds, run: Run
 ) -> tuple[FoundInstall | None, errors.CliError | None]:
     """The install behind a cloud. That it cannot be found does not stop the status."""
-    flags = request.flags
     search = DeleteRequest(
         environment=request.environment,
         home=request.home,
         name=cloud.name,
         cloud_id=cloud.id,
-        provider=flags.get("provider"),
-        region=flags.get("region"),
-        cluster_name=flags.get("cluster.name"),
-        account_id=flags.get("account.id"),
-        aws_profile=flags.get("credentials.aws_profile"),
-        namespace=flags.get("namespace"),
+        flags=request.flags,
     )
     try:
         findings = Searcher(search, clouds, run).find()

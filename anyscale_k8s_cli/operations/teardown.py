@@ -33,11 +33,11 @@ from anyscale_k8s_cli.operations.workbench import (
     open_cluster,
 )
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
-from anyscale_k8s_cli.provider import ClusterState, Identity, Scope, Storage
+from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Resource, Rights
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import CloudSpec, load_scope
 
 DELETE_SCHEMA = "anyscale-k8s/delete/v1"
 RAY_PODS = "ray-node-type"
@@ -180,13 +180,7 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         only_ours=True,
     )
     registration = RegisteredResource(record, install, dict)
-    scope = Scope(
-        account=install.account,
-        region=install.region,
-        cluster=install.cluster,
-        aws_profile=request.aws_profile,
-    )
-    outside = await asyncio.to_thread(provider.find_owned, scope, install)
+    outside = await asyncio.to_thread(provider.find_owned, load_scope(request.flags), install)
     inside: list[Resource[Any]] = [record, registration]
     side: ClusterSide | None = None
     rights = Rights()
@@ -210,11 +204,9 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
 
 
 def _spec_of(request: DeleteRequest, target: FoundInstall) -> CloudSpec:
-    spec = target.provider.locate(target.install)
-    if request.aws_profile:
-        credentials = spec.credentials.model_copy(update={"aws_profile": request.aws_profile})
-        spec = spec.model_copy(update={"credentials": credentials})
-    return spec
+    """The spec that finds the cluster again, with the credentials that were named."""
+    credentials = load_scope(request.flags).credentials
+    return target.provider.locate(target.install).model_copy(update={"credentials": credentials})
 
 
 async def _cluster_side(

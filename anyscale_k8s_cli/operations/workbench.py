@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from anyscale_k8s_cli.cluster.helm_executable import default_cache, find_helm
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
 from anyscale_k8s_cli.controlplane.clouds import Clouds
+from anyscale_k8s_cli.controlplane.origin import cors_origin
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.clouds import opened
 from anyscale_k8s_cli.operations.requests import Request
@@ -26,6 +27,9 @@ from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec
 
 # Our own variables that set a spec field, on every platform.
 ENVIRONMENT = {"charts.mirror": ("ANYSCALE_K8S_CHART_MIRROR",)}
+# What every platform needs to be told, as far as is known before the platform is.
+_ALWAYS = ("cluster.name", "name")
+_EXAMPLES = {"--provider": "eks", "--cluster-name": "NAME", "--name": "NAME", "--region": "REGION"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,20 @@ class OpenCluster:
     nodes: tuple[dict[str, Any], ...]
 
 
+@dataclass(frozen=True)
+class PlaneFacts:
+    """What providers may know of the control plane, each asked when it is needed."""
+
+    clouds: Clouds
+
+    @property
+    def cors_origin(self) -> str:
+        return cors_origin(self.clouds.plane.host)
+
+    def azure_audience(self) -> str:
+        return self.clouds.azure_audience()
+
+
 def open_clouds(request: Request, run: Run) -> Clouds:
     """The control plane of the request's user, open until the command ends."""
     return run.resources.enter_context(opened(request, run))
@@ -47,25 +65,51 @@ def load_spec(
     flags: spec.Settings, file: Path | None, environment: Mapping[str, str], run: Run
 ) -> tuple[LoadedSpec, Provider]:
     """The spec and its provider. Raises `missing-input` and `invalid-spec`, offline."""
-    settings: dict[str, Any] = dict(flags)
-    document = spec.read_file(file) if file else {}
-    named = settings.get("provider") or document.get("provider")
+    document = dict(spec.leaves(spec.read_file(file))) if file else {}
+    said = {**document, **flags}
+    named = said.get("provider")
     if not isinstance(named, str) or not named:
-        raise errors.CliError(
-            errors.MISSING_INPUT,
-            "Missing: --provider",
-            fix="say which platform the cluster is on, such as --provider eks",
-        )
+        raise _missing([path for path in ("provider", *_ALWAYS) if not said.get(path)])
     provider = load(named, run)
     found = {
         path: value
         for path, names in {**ENVIRONMENT, **provider.environment}.items()
         if (value := next((environment[name] for name in names if environment.get(name)), None))
     }
-    loaded = spec.load(flags=settings, file=file, environment=found)
+    wanted = (*provider.required, "name")
+    if missing := [path for path in wanted if not said.get(path) and path not in found]:
+        raise _missing(missing)
+    loaded = spec.load(flags=flags, file=file, environment=found)
     platform = loaded.spec.model_copy(update={"provider": canonical(named)})
+    _check_known(loaded, provider)
     provider.check_spec(platform)
     return LoadedSpec(platform, loaded.sources), provider
+
+
+def _missing(paths: Sequence[str]) -> errors.CliError:
+    flags = [spec.flags_by_path()[path] or path for path in paths]
+    return errors.CliError(
+        errors.MISSING_INPUT,
+        f"Missing: {', '.join(flags)}",
+        cause="no option says it, no file given with -f, and no variable of the platform's",
+        fix="add " + " and ".join(f"{flag} {_EXAMPLES.get(flag, 'VALUE')}" for flag in flags),
+    )
+
+
+def _check_known(loaded: LoadedSpec, provider: Provider) -> None:
+    """Refuse what was said and means nothing on this platform."""
+    flags = spec.flags_by_path()
+    strange = spec.particular_fields() - provider.settings
+    wrong = [flags[path] or path for path in loaded.sources if path in strange]
+    if wrong:
+        known = sorted(flags[path] or path for path in provider.settings)
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"{', '.join(wrong)}: has no meaning on {provider.name}",
+            cause=f"of the options that are not for every platform, {provider.name} knows "
+            + (", ".join(known) or "none"),
+            fix="leave it out",
+        )
 
 
 async def open_cluster(provider: Provider, wanted: CloudSpec, run: Run) -> OpenCluster:

@@ -15,10 +15,10 @@ from anyscale_k8s_cli.provider import (
     Cluster,
     ClusterReader,
     ClusterState,
+    ControlPlaneFacts,
     Identity,
     LoadBalancer,
     PolicyDocument,
-    Scope,
     Search,
     Storage,
     Verb,
@@ -45,6 +45,7 @@ from anyscale_k8s_cli.spec import (
     ClusterSpec,
     CredentialsSpec,
     RulesSpec,
+    Scope,
 )
 
 _NAMES = ("bucket", "role")
@@ -60,6 +61,17 @@ class EksProvider:
     control_plane_name = "AWS"
     # A profile in the environment is left to the SDK, which has its own rules of precedence.
     environment: Mapping[str, tuple[str, ...]] = {"region": ("AWS_REGION", "AWS_DEFAULT_REGION")}
+    required = ("region", "cluster.name")
+    settings = frozenset(
+        {
+            "account.id",
+            "credentials.aws_profile",
+            "existing.oidc_provider",
+            "rules.role_path",
+            "rules.permissions_boundary",
+            "rules.kms_key",
+        }
+    )
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -68,27 +80,15 @@ class EksProvider:
         self._profile: str | None = None
 
     def check_spec(self, spec: CloudSpec) -> None:
-        missing = [
-            flag
-            for flag, value in (("--region", spec.region), ("--cluster-name", spec.cluster.name))
-            if not value
-        ]
-        if missing:
-            raise errors.CliError(
-                errors.MISSING_INPUT,
-                f"Missing: {', '.join(missing)}",
-                cause="EKS clusters are found by region and name",
-                fix=f"give {' and '.join(missing)}",
-            )
         _check_names(spec)
 
     def discover(self, spec: CloudSpec) -> Cluster:
         return discovery.discover(self._of(spec), spec)
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, console_origin: str
+        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
     ) -> CloudSide:
-        return cloud_side.build(self._of(spec), spec, cluster, install, console_origin)
+        return cloud_side.build(self._of(spec), spec, cluster, install, plane.cors_origin)
 
     def registration(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
@@ -141,11 +141,11 @@ class EksProvider:
         return permissions.documents(verb)
 
     def search(self, scope: Scope, cloud: str | None) -> Search:
-        self._profile = scope.aws_profile
+        self._profile = scope.credentials.aws_profile
         return search.search(self._aws(scope.region), scope, cloud)
 
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
-        self._profile = scope.aws_profile or self._profile
+        self._profile = scope.credentials.aws_profile or self._profile
         aws = self._aws(install.region)
         discovery.check_account(aws.caller, install.account)
         deleted = self.cluster_state(install) is ClusterState.DELETED

@@ -9,13 +9,14 @@ from functools import partial
 from typing import TypeVar
 
 from anyscale_k8s_cli.install import MANAGED_BY, Install
-from anyscale_k8s_cli.provider import Scope, Search
+from anyscale_k8s_cli.provider import Search
 from anyscale_k8s_cli.providers.eks import identity, policies, tags, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import check_account
 from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
 from anyscale_k8s_cli.providers.eks.sdk.session import side_by_side
+from anyscale_k8s_cli.spec import Scope
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ def search(aws: Aws, scope: Scope, cloud: str | None) -> Search:
 
     What may not be looked at is told as unsearched; nothing is guessed.
     """
-    check_account(aws.caller, scope.account)
+    check_account(aws.caller, scope.account.scope)
     account = aws.caller.account
     looking = _Looking(aws)
 
@@ -56,7 +57,7 @@ def _fits(install: Install, account: str, scope: Scope, cloud: str | None) -> bo
         and install.account == account
         and cloud in (None, install.cloud)
         and scope.region in (None, install.region)
-        and scope.cluster in (None, install.cluster, Arn.parse(install.cluster).name)
+        and scope.cluster.name in (None, install.cluster, Arn.parse(install.cluster).name)
     )
 
 

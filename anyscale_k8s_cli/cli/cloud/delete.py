@@ -63,7 +63,7 @@ def delete(
     Shows what it found and asks. What you brought yourself stays, and so does
     the bucket with your data unless you name it.
     """
-    from anyscale_k8s_cli.cli import prompts
+    from anyscale_k8s_cli.cli import prompts, settings
     from anyscale_k8s_cli.cli.cloud.choice import chosen
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.delete import show_deleted, show_teardown
@@ -78,7 +78,7 @@ def delete(
             environment=session.environment,
             name=name,
             cloud_id=cloud_id,
-            **vars(where),
+            flags=settings.from_options(where),
             delete_bucket=delete_bucket,
             ignore_not_found=ignore_not_found,
             ignore_active_workloads=ignore_active_workloads,

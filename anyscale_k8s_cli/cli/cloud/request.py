@@ -20,7 +20,7 @@ def setup_request(
     may_ask: bool,
     saved_plan: Path | None = None,
 ) -> SetupRequest:
-    """Asks for what is missing if it may. Raises `missing-input` and `usage`."""
+    """Asks for what is missing if it may. Raises `usage`."""
     said = settings.from_options(spec)
     if saved_plan is not None:
         _only_the_plan(said, more)
@@ -59,9 +59,4 @@ def _said_in(file: Path | None) -> dict[str, Any]:
         return {}
     from anyscale_k8s_cli import spec
 
-    document = spec.read_file(file)
-    cluster = document.get("cluster")
-    flat = {key: document.get(key) for key in ("provider", "region", "name")}
-    if isinstance(cluster, dict):
-        flat |= {f"cluster.{key}": value for key, value in cluster.items()}
-    return flat
+    return dict(spec.leaves(spec.read_file(file)))

@@ -35,6 +35,15 @@ CLUSTER = EksClusterSeed(endpoint="https://127.0.0.1:1", ca_pem=b"-----BEGIN CER
 UID = "7f1d1f0e-31f5-4c5c-9a55-0c6c86a1f1aa"
 
 
+class Anyscale:
+    """What providers may know of the control plane."""
+
+    cors_origin = CONSOLE
+
+    def azure_audience(self) -> str:
+        raise AssertionError("nobody asks for this on AWS")
+
+
 class Journal:
     """Remembers nothing and guards nothing: the ledger is tested elsewhere."""
 
@@ -112,7 +121,7 @@ class World:
         spec = spec or self.spec()
         self.provider.check_spec(spec)
         cluster = self.provider.discover(spec)
-        return self.provider.cloud_side(spec, cluster, self.install(spec, cluster), CONSOLE)
+        return self.provider.cloud_side(spec, cluster, self.install(spec, cluster), Anyscale())
 
     def plan(self, side: CloudSide) -> plan.Plan:
         return asyncio.run(plan.compute(side.resources, Rights(), self.run))

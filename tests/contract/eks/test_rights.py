@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from anyscale_k8s_cli.checks import Finding, Status
-from anyscale_k8s_cli.provider import Scope, Verb
+from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.eks import EksProvider, checks
 from anyscale_k8s_cli.providers.eks.bucket import Bucket
 from anyscale_k8s_cli.providers.eks.sdk.actions import action
@@ -20,7 +20,7 @@ from anyscale_k8s_cli.sandbox.aws.quotas import QUOTAS
 from anyscale_k8s_cli.sandbox.aws.seed import ADMIN_POLICY
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.sandbox.wire import Call
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import CloudSpec, Scope
 
 from .conftest import CLUSTER, World
 from .test_setup import BREAKS, PROVIDER, ROLE

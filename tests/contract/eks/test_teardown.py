@@ -13,7 +13,7 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, ClusterState, Scope
+from anyscale_k8s_cli.provider import CloudSide, ClusterState
 from anyscale_k8s_cli.providers.eks import EksProvider
 from anyscale_k8s_cli.providers.eks.bucket import Bucket
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
@@ -21,6 +21,7 @@ from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.aws.seed import LoadBalancerController
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
+from anyscale_k8s_cli.spec import AccountSpec, ClusterSpec, Scope
 
 from .conftest import CLUSTER, World
 
@@ -57,7 +58,7 @@ def remove(resources: list[Resource[Any]], *, bucket: bool) -> None:
         item.delete(observed)
 
 
-@pytest.mark.parametrize("scope", [Scope(), HERE, Scope(cluster="demo")])
+@pytest.mark.parametrize("scope", [Scope(), HERE, Scope(cluster=ClusterSpec(name="demo"))])
 def test_an_install_is_found_from_nothing(world: World, scope: Scope) -> None:
     _, install = installed(world)
     installed(world, "dev")
@@ -68,7 +69,9 @@ def test_an_install_is_found_from_nothing(world: World, scope: Scope) -> None:
 
 
 @pytest.mark.parametrize(
-    "scope", [Scope(region="eu-west-1"), Scope(cluster="other")], ids=["region", "cluster"]
+    "scope",
+    [Scope(region="eu-west-1"), Scope(cluster=ClusterSpec(name="other"))],
+    ids=["region", "cluster"],
 )
 def test_a_scope_narrows(world: World, scope: Scope) -> None:
     installed(world)
@@ -77,7 +80,7 @@ def test_a_scope_narrows(world: World, scope: Scope) -> None:
 
 def test_another_account_is_not_searched(world: World) -> None:
     with pytest.raises(errors.CliError) as caught:
-        fresh().search(Scope(account="111111111111"), None)
+        fresh().search(Scope(account=AccountSpec(id="111111111111")), None)
     assert caught.value.code is errors.ACCOUNT_MISMATCH
 
 

@@ -14,7 +14,8 @@ from anyscale_k8s_cli.operations.requests import DeleteRequest, SetupRequest
 from . import samples, toys
 from .conftest import Invoke
 
-SETUP = ("cloud", "setup", "--provider", "eks", "--cluster-name", "demo", "--name", "prod")
+WHERE = ("--provider", "eks", "--region", "us-west-2", "--cluster-name", "demo")
+SETUP = ("cloud", "setup", *WHERE, "--name", "prod")
 
 
 @pytest.fixture
@@ -37,15 +38,15 @@ def test_without_a_terminal_every_missing_option_is_named(invoke: Invoke) -> Non
     error = json.loads(ended.out)["error"]
     assert ended.code == 1
     assert error["code"] == "missing-input"
-    assert error["message"] == "--provider, --cluster-name, --name are missing"
-    assert error["fix"] == "add --provider PLATFORM and --cluster-name NAME and --name NAME"
+    assert error["message"] == "Missing: --provider, --cluster-name, --name"
+    assert error["fix"] == "add --provider eks and --cluster-name NAME and --name NAME"
 
 
 def test_with_yes_nothing_is_asked(invoke: Invoke, answers: io.StringIO) -> None:
     ended = invoke("cloud", "setup", "--yes")
 
     assert ended.code == 1
-    assert "--provider, --cluster-name, --name are missing" in ended.err
+    assert "Missing: --provider, --cluster-name, --name" in ended.err
     assert ended.out == ""
 
 
@@ -74,7 +75,6 @@ def test_questions_come_in_the_order_in_which_one_thinks(
     operation = toys.of_setup()
     monkeypatch.setattr(operations, "setup", operation, raising=False)
     monkeypatch.setattr(provider, "available", lambda: ["eks", "generic"])
-    monkeypatch.setattr(prompts, "_has_region", lambda name, _: name == "eks")
     type_(answers, "eks", "us-west-2", "demo", "prod", "y")
 
     ended = invoke("cloud", "setup")
@@ -105,7 +105,7 @@ def test_an_empty_answer_is_asked_again_and_the_end_of_input_ends_it(
 ) -> None:
     type_(answers, "", "")
 
-    ended = invoke("cloud", "setup", *SETUP[2:6], "--region", "r")
+    ended = invoke("cloud", "setup", *WHERE)
 
     assert ended.err.count("Name for the Anyscale cloud: ") == 3
     assert ended.code == 130
@@ -231,7 +231,7 @@ def test_delete_shows_asks_and_reports(
     assert "Will be removed" in ended.err.partition("Remove this for good?")[0]
     assert "✓ Cloud prod is gone" in ended.out
     assert isinstance(request, DeleteRequest)
-    assert (request.name, request.delete_bucket, request.region) == ("prod", "b", "r")
+    assert (request.name, request.delete_bucket, request.flags) == ("prod", "b", {"region": "r"})
     assert request.ignore_active_workloads
 
 
