@@ -17,7 +17,7 @@ from anyscale_k8s_cli.sandbox import processes
 from anyscale_k8s_cli.sandbox.record import SandboxRecord, load
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Desk
+    from tests.processes import Desk
 
 PLANTED = "PLANTED-real-secret"
 REAL_VARIABLES = (
@@ -263,7 +263,7 @@ def test_a_killed_run_leaves_no_process(desk: Desk) -> None:
     folder = Path(running.stdout.readline().strip()).parent
     running.kill()
     running.communicate(timeout=60)
-    from tests.e2e.conftest import eventually, processes_that_name
+    from tests.processes import eventually, processes_that_name
 
     eventually(lambda: not processes_that_name("sleep 3600.125"))
     eventually(lambda: not processes_that_name(str(folder)))

@@ -1,0 +1,236 @@
+"""Sandboxes as processes, and this tool's command in them: everything as a user has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
+from anyscale_k8s_cli.sandbox.client import AdminClient
+from anyscale_k8s_cli.sandbox.environment import Folder, for_child, harmless
+from anyscale_k8s_cli.sandbox.record import SandboxRecord, load
+from anyscale_k8s_cli.sandbox.world import World
+
+COMMAND = Path(sys.executable).parent / "anyscale"
+# Seconds; only what hangs ever waits so long.
+LIMIT = 240.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Standard output as the one JSON document that it must be."""
+        return dict(json.loads(self.out))
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Somebody's machine: a home, and an environment that knows of no sandbox."""
+
+    home: Path
+    environment: Mapping[str, str]
+
+    @property
+    def record(self) -> Path:
+        return self.home / ".local" / "state" / "anyscale-k8s" / "sandbox.json"
+
+    def anyscale(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
+        return finished([str(COMMAND), *arguments], {**self.environment, **(env or {})}, self.home)
+
+    def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """The command, started and not waited for; its output is a pipe."""
+        return begun([str(COMMAND), *arguments], {**self.environment, **(env or {})}, self.home)
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox, and commands in it."""
+
+    record: SandboxRecord
+    admin: AdminClient
+    homes: Callable[[], Path] = field(repr=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `sandbox run` would give to a command."""
+        own = Folder(self.record.directory).executables
+        return for_child(os.environ, self.record.environment, own)
+
+    def anyscale(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        fresh_home: bool = False,
+        limit: float = LIMIT,
+    ) -> Ended:
+        """Run the command in the sandbox; with `fresh_home` as if from another machine."""
+        environment = {**self.environment, **(self.fresh_home() if fresh_home else {})}
+        return finished(
+            [self._command, *arguments],
+            {**environment, **(env or {})},
+            self.record.directory,
+            limit,
+        )
+
+    def start(
+        self, *arguments: str, env: Mapping[str, str] | None = None, fresh_home: bool = False
+    ) -> subprocess.Popen[str]:
+        """The command in the sandbox, started and not waited for; its output is a pipe."""
+        environment = {**self.environment, **(self.fresh_home() if fresh_home else {})}
+        return begun(
+            [self._command, *arguments], {**environment, **(env or {})}, self.record.directory
+        )
+
+    @property
+    def _command(self) -> str:
+        return str(Folder(self.record.directory).executables / "anyscale")
+
+    def fresh_home(self) -> dict[str, str]:
+        """Variables of an empty home in place of the sandbox's own."""
+        home = self.homes()
+        old, new = self.record.environment["HOME"], str(home)
+        return {
+            name: value.replace(old, new)
+            for name, value in self.record.environment.items()
+            if name.startswith("XDG_") or name in ("HOME", "USERPROFILE")
+        }
+
+
+def begun(argv: list[str], environment: Mapping[str, str], folder: Path) -> subprocess.Popen[str]:
+    """Start a program without a terminal."""
+    return subprocess.Popen(
+        argv,
+        env=dict(environment),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(
+    argv: list[str], environment: Mapping[str, str], folder: Path, limit: float = LIMIT
+) -> Ended:
+    """Run a program without a terminal to its end."""
+    done = subprocess.run(
+        argv,
+        env=dict(environment),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=limit,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def eventually(happened: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for something; fail when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain"
+        time.sleep(0.05)
+
+
+def processes_that_name(text: str) -> list[str]:
+    """The command lines of all living processes with a text in them."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if text in line:
+            found.append(f"{folder.name}: {line}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def helm(helm4: HelmExecutable) -> Path:
+    """Found once, in the user's real cache: no test fetches it again."""
+    return helm4.path
+
+
+@pytest.fixture(scope="session")
+def desks(tmp_path_factory: pytest.TempPathFactory, helm: Path) -> Callable[[], Desk]:
+    """Makes machines with an empty home."""
+
+    def make() -> Desk:
+        home = tmp_path_factory.mktemp("home")
+        kept = {**harmless(os.environ), "HOME": str(home), "USERPROFILE": str(home)}
+        return Desk(home, {**kept, "ANYSCALE_K8S_HELM": str(helm)})
+
+    return make
+
+
+@pytest.fixture
+def desk(desks: Callable[[], Desk]) -> Iterator[Desk]:
+    """A machine with an empty home; a sandbox that a test leaves on it is ended."""
+    made = desks()
+    yield made
+    made.anyscale("sandbox", "down")
+
+
+@contextmanager
+def started(desk: Desk, homes: Callable[[], Path], world: World | None = None) -> Iterator[Sandbox]:
+    """A sandbox from `up` to `down`, with proof that no process of it is left."""
+    described = {"ANYSCALE_SANDBOX_WORLD": json.dumps(world.as_json())} if world else {}
+    up = desk.anyscale("sandbox", "up", "-o", "json", env=described)
+    assert up.code == 0, up.err
+    record = load(desk.record)
+    assert record is not None
+    try:
+        yield Sandbox(record, record.admin, homes)
+    finally:
+        down = desk.anyscale("sandbox", "down")
+        assert down.code == 0, down.err
+        assert processes_that_name(str(record.directory)) == []
+        assert not record.directory.exists()
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    return lambda: tmp_path_factory.mktemp("empty-home")
+
+
+@pytest.fixture(scope="module")
+def sandbox(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Sandbox]:
+    """One ordinary sandbox for the tests of a module."""
+    with started(desks(), homes) as running:
+        yield running
+
+
+@pytest.fixture
+def new_sandbox(
+    desks: Callable[[], Desk], homes: Callable[[], Path], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Sandbox]]:
+    """Starts sandboxes of a test's own: `new_sandbox(World(...))`."""
+    running = []
+
+    def start(world: World | None = None) -> Sandbox:
+        context = started(desks(), homes, world)
+        running.append(context)
+        return context.__enter__()
+
+    yield start
+    for context in reversed(running):
+        context.__exit__(None, None, None)
