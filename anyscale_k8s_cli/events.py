@@ -91,7 +91,10 @@ class CheckFinished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Notice(Event):
-    """Something a person should know; `level` is info or warning."""
+    """Something a person should know; `level` is info or warning.
+
+    Lines of `text` after the first are commands to copy.
+    """
 
     name: ClassVar[str] = "notice"
     level: str

@@ -42,6 +42,11 @@ class Install:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
     @property
+    def cluster_name(self) -> str:
+        """The cluster as people call it: the end of its resource name."""
+        return self.cluster.rpartition("/")[2]
+
+    @property
     def resource_name(self) -> str:
         """The name of our resource in the control plane's record."""
         return f"{self.provider}-{self.id}"

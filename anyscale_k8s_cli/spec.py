@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
@@ -229,10 +229,14 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class LoadedSpec:
-    """A valid spec, and where each value that is not a default came from."""
+    """A valid spec, and where each value that is not a default came from.
+
+    `variables` names the variable behind each value from the environment.
+    """
 
     spec: CloudSpec
     sources: Mapping[str, Source]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def source(self, path: str) -> Source:
         return self.sources.get(path, Source.DEFAULT)

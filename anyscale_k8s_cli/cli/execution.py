@@ -117,6 +117,11 @@ class Session:
             self.run.deadline += time.monotonic() - asked
         return answer
 
+    def showing(self, show: Callable[..., None], header: output.Document) -> output.Renderer:
+        """A renderer of documents that stand under a head, as much in detail as was asked for."""
+        head = {**header, "sandbox": self.common.sandbox}
+        return lambda document, console: show(document, head, console, verbose=self.common.verbose)
+
     def narrate(self, document: output.Document, render: output.Renderer) -> None:
         """Show something on the way to the result, on standard error."""
         render(document, console.rich_console(sys.stderr))

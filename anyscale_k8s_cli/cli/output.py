@@ -22,9 +22,9 @@ def write(document: Document, form: str, render: Renderer) -> None:
     """Show a result: `form` is text, json or yaml. A reader that has gone is no failure."""
     try:
         if form == "text":
-            render(_typed(document), console.rich_console(sys.stdout))
+            render(typed(document), console.rich_console(sys.stdout))
         else:
-            sys.stdout.write(_dumped(_typed(document), form))
+            sys.stdout.write(_dumped(typed(document), form))
         sys.stdout.flush()
     except BrokenPipeError:
         # Python would complain again when it flushes at its end.
@@ -49,11 +49,12 @@ def _dumped(document: Document, form: str) -> str:
     return json.dumps(document, indent=indent, ensure_ascii=ascii_only) + "\n"
 
 
-def _typed(value: Any) -> Any:
+def typed(value: Any) -> Any:
+    """A document with our commands in it as this person would type them."""
     if isinstance(value, str):
         return as_typed(value)
     if isinstance(value, Mapping):
-        return {key: _typed(item) for key, item in value.items()}
+        return {key: typed(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_typed(item) for item in value]
+        return [typed(item) for item in value]
     return value

@@ -17,7 +17,7 @@ from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.checks import Report, Status, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.controlplane.origin import user_data_domain
+from anyscale_k8s_cli.controlplane.origin import console_origin, user_data_domain
 from anyscale_k8s_cli.events import PhaseFinished, PhaseStarted
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import Ledger, read_ledger
@@ -31,6 +31,7 @@ from anyscale_k8s_cli.operations.health import (
     wait_healthy,
 )
 from anyscale_k8s_cli.operations.requests import SetupRequest
+from anyscale_k8s_cli.operations.whereabouts import whereabouts
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
     PlaneFacts,
@@ -45,7 +46,7 @@ from anyscale_k8s_cli.provider import CloudSide, Provider
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource, Registration
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource, Rights
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec, leaves
+from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec, Source, flags_by_path, leaves
 
 PLAN_SCHEMA = "anyscale-k8s/plan/v1"
 SETUP_SCHEMA = "anyscale-k8s/setup/v1"
@@ -113,7 +114,16 @@ class SetupPlan:
             "namespace": self.install.namespace,
             "exposure": "PUBLIC" if self.spec.network.expose == "public" else "internal",
             "allow_cidrs": list(self.spec.network.allow_cidrs),
-            "sources": {path: source.value for path, source in self.loaded.sources.items()},
+            "environment": self._from_environment(),
+        }
+
+    def _from_environment(self) -> dict[str, str]:
+        """The options, or keys of the file, that a variable of the environment stands for."""
+        flags = flags_by_path()
+        return {
+            flags.get(path) or path: self.loaded.variables[path]
+            for path, source in self.loaded.sources.items()
+            if source is Source.ENVIRONMENT
         }
 
     @property
@@ -284,6 +294,16 @@ class SetupReport:
     error: errors.CliError | None
     seconds: float
 
+    @property
+    def header(self) -> dict[str, Any]:
+        """The plan's, and where people find what is there now."""
+        side = self.made.side
+        return {
+            **self.made.header,
+            **whereabouts(side.cloud, side.cluster),
+            "console": console_origin(self.made.clouds.plane.host),
+        }
+
     def as_json(self) -> dict[str, Any]:
         registration = self.made.side.registration.observed
         record = self.made.side.record.observed
@@ -318,7 +338,7 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
     if error is None:
         try:
             if made.plan.writes:
-                with phase(run, "apply", "Making it so"):
+                with phase(run, "apply", "Making the changes"):
                     applied = await _apply_locked(made, run)
                 if applied.error:
                     raise applied.error

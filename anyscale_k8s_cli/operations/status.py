@@ -194,5 +194,5 @@ def _setup_command(cloud: Cloud, found: FoundInstall | None) -> str:
     install = found.install
     return (
         f"anyscale cloud setup --provider {install.provider} --region {install.region} "
-        f"--cluster-name {install.cluster.rpartition('/')[2]} --name {install.cloud}"
+        f"--cluster-name {install.cluster_name} --name {install.cloud}"
     )

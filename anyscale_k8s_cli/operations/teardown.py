@@ -90,20 +90,14 @@ class Teardown:
             "endpoint": self.opened.cluster.access.endpoint if self.opened else None,
             "cluster_uid": self.opened.uid if self.opened else None,
             "namespace": install.namespace,
+            "delete_bucket": self.request.delete_bucket,
         }
 
     @property
     def problem(self) -> errors.CliError | None:
         """Why nothing may be removed, if so."""
         if not self.parts.removals and not self.request.ignore_not_found:
-            return errors.CliError(
-                errors.CLOUD_NOT_FOUND,
-                f"Nothing of a cloud named {self.findings.name!r} was found",
-                cause="searched: " + "; ".join(self.findings.searched),
-                evidence=tuple(f"not searched: {line}" for line in self.findings.unsearched),
-                fix="narrow or widen the search with --provider, --region and --cluster-name, "
-                "or add --ignore-not-found",
-            )
+            return self._nothing_to_remove()
         if self.active and not self.request.ignore_active_workloads:
             return errors.CliError(
                 errors.ACTIVE_WORKLOADS,
@@ -113,6 +107,28 @@ class Teardown:
                 fix="stop them in the console, or add --ignore-active-workloads",
             )
         return None
+
+    def _nothing_to_remove(self) -> errors.CliError:
+        looked = (
+            *(f"searched: {line}" for line in self.findings.searched),
+            *(f"not searched: {line}" for line in self.findings.unsearched),
+        )
+        if not self.kept:
+            return errors.CliError(
+                errors.CLOUD_NOT_FOUND,
+                f"Nothing of a cloud named {self.findings.name!r} was found",
+                evidence=looked,
+                fix="narrow or widen the search with --provider, --region and --cluster-name, "
+                "or add --ignore-not-found",
+            )
+        return errors.CliError(
+            errors.CLOUD_NOT_FOUND,
+            f"Nothing of cloud {self.findings.name!r} is left to remove",
+            cause=f"what is still there is kept: {', '.join(kept.title for kept in self.kept)}",
+            evidence=looked,
+            fix=next((kept.command for kept in self.kept if kept.command), None)
+            or "add --ignore-not-found to take that for success",
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The list before anything is removed."""
@@ -347,7 +363,7 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
     left: tuple[PlannedChange, ...] = ()
     error = teardown.problem
     if error is None and teardown.parts.removals:
-        run.emit(Notice(level="info", text=f"To go on if this is interrupted: {_again(teardown)}"))
+        run.emit(Notice(level="info", text=f"to go on if this is cut off:\n{_again(teardown)}"))
         try:
             with phase(run, "delete", "Removing"):
                 await _remove(teardown, run, outcomes)
@@ -373,7 +389,7 @@ def _again(teardown: Teardown) -> str:
         f"--provider {install.provider}",
         f"--region {install.region}",
         f"--account-id {install.account}",
-        f"--cluster-name {install.cluster.rpartition('/')[2]}",
+        f"--cluster-name {install.cluster_name}",
         f"--namespace {install.namespace}",
     ]
     if teardown.request.delete_bucket:

@@ -71,11 +71,12 @@ def load_spec(
     if not isinstance(named, str) or not named:
         raise _missing([path for path in ("provider", *_ALWAYS) if not said.get(path)])
     provider = load(named, run)
-    found = {
-        path: value
+    variables = {
+        path: variable
         for path, names in {**ENVIRONMENT, **provider.environment}.items()
-        if (value := next((environment[name] for name in names if environment.get(name)), None))
+        if (variable := next((name for name in names if environment.get(name)), None))
     }
+    found = {path: environment[variable] for path, variable in variables.items()}
     wanted = (*provider.required, "name")
     if missing := [path for path in wanted if not said.get(path) and path not in found]:
         raise _missing(missing)
@@ -83,7 +84,7 @@ def load_spec(
     platform = loaded.spec.model_copy(update={"provider": canonical(named)})
     _check_known(loaded, provider)
     provider.check_spec(platform)
-    return LoadedSpec(platform, loaded.sources), provider
+    return LoadedSpec(platform, loaded.sources, variables), provider
 
 
 def _missing(paths: Sequence[str]) -> errors.CliError:

@@ -37,7 +37,7 @@ class OidcProvider(SharedResource[str]):
         host = issuer.removeprefix("https://")
         super().__init__(
             key=f"aws:iam-oidc-provider/{host}",
-            title=f"IAM OIDC provider of {host.rpartition('/')[2][:8]}…",
+            title=f"IAM OIDC provider of cluster {install.cluster_name}",
             install=install,
             claim=claim,
         )

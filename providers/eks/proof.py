@@ -82,8 +82,8 @@ class Proof:
         keys = self._assume(role_arn, first, token, claimed)
         self._use(self.aws.objects_as(role_arn, keys, self.bucket), role_arn)
         return (
-            f"{role_arn} was assumed as {claimed.subject}",
-            f"put, get, list and delete of s3://{self.bucket}/{KEY} as that role",
+            f"proven: {claimed.subject} can assume {role_arn}",
+            f"proven: that role can put, get, list and delete in s3://{self.bucket}",
         )
 
     # -- the role ---------------------------------------------------------------

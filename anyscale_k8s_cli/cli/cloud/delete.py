@@ -86,13 +86,9 @@ def delete(
         found = session.execute(lambda run: operation.find(request, run))
         document = found.as_json()
         if dry_run or document.get("error"):
-            return session.finish(
-                document, lambda shown, to: show_teardown(shown, found.header, to)
-            )
-        session.narrate(document, lambda shown, to: show_teardown(shown, found.header, to))
+            return session.finish(document, session.showing(show_teardown, found.header))
+        session.narrate(document, session.showing(show_teardown, found.header))
         if not yes and document.get("remove"):
             session.off_the_clock(lambda: prompts.confirm("Remove this for good?"))
         report = session.execute(lambda run: operation.apply(found, run))
-        return session.finish(
-            report.as_json(), lambda shown, to: show_deleted(shown, found.header, to)
-        )
+        return session.finish(report.as_json(), session.showing(show_deleted, found.header))

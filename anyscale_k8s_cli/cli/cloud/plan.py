@@ -57,6 +57,6 @@ def plan(
         pending = exit_code and changes(document["summary"])
         return session.finish(
             document,
-            lambda shown, console: show_plan(shown, made.header, console),
+            session.showing(show_plan, made.header),
             code=int(ExitCode.CHANGES_PENDING) if pending else 0,
         )

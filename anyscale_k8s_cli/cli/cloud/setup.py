@@ -55,11 +55,9 @@ def setup(
         made = session.execute(lambda run: operation.plan(request, run))
         document = {**made.as_json(), "schema": SCHEMA}
         if dry_run or document.get("error"):
-            return session.finish(document, lambda shown, to: show_plan(shown, made.header, to))
-        session.narrate(document, lambda shown, to: show_plan(shown, made.header, to))
+            return session.finish(document, session.showing(show_plan, made.header))
+        session.narrate(document, session.showing(show_plan, made.header))
         if not yes and changes(document["summary"]):
             session.off_the_clock(lambda: prompts.confirm("Do this?"))
         report = session.execute(lambda run: operation.apply(made, run))
-        return session.finish(
-            report.as_json(), lambda shown, to: show_setup(shown, made.header, to)
-        )
+        return session.finish(report.as_json(), session.showing(show_setup, report.header))

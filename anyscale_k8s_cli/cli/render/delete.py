@@ -8,40 +8,44 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from anyscale_k8s_cli.cli.render import table
+from anyscale_k8s_cli.cli.render import objects, table
+from anyscale_k8s_cli.cli.render.plan import place_facts
 from anyscale_k8s_cli.cli.render.style import CHANGES, RESULTS, Mark, counted, duration
 
 
-def show_teardown(document: Mapping[str, Any], header: Mapping[str, Any], console: Console) -> None:
+def show_teardown(
+    document: Mapping[str, Any], header: Mapping[str, Any], console: Console, *, verbose: bool
+) -> None:
     """What was found, before anything is removed."""
     table.heading(console, f"Delete cloud {header.get('cloud', '')}".rstrip())
-    table.facts(
-        console,
-        [
-            ("cloud id", document.get("cloud_id")),
-            ("account", table.text_of(header.get("account"))),
-            ("region", table.text_of(header.get("region"))),
-            ("cluster", table.text_of(header.get("cluster"))),
-            ("endpoint", table.text_of(header.get("endpoint"))),
-            ("cluster UID", table.text_of(header.get("cluster_uid"))),
-            ("namespace", table.text_of(header.get("namespace"))),
-        ],
-    )
-    _objects(console, "Will be removed", document.get("remove", []), CHANGES["delete"], "remove")
-    _objects(console, "Stays", document.get("kept", []), CHANGES["keep"], "keep")
-    if not document.get("remove"):
+    table.facts(console, [("id", document.get("cloud_id")), *place_facts(header)])
+    removed = document.get("remove", [])
+    if removed:
+        table.heading(console, "Will be removed")
+        mark = CHANGES["delete"]
+        pairs = [(item, _removal(item, header, mark, verbose=verbose)) for item in removed]
+        objects.show(console, pairs, header)
+    _staying(document.get("kept", []), "Stays", CHANGES["keep"], header, console, verbose=verbose)
+    if removed:
+        stays = len(document.get("kept", []))
+        rest = f"; {stays} {'stays' if stays == 1 else 'stay'}" if stays else ""
+        console.print()
+        console.print(Text(f"{len(removed)} to remove{rest}.", style="bold"))
+    elif not document.get("error"):
         _nothing(document, console)
 
 
-def show_deleted(document: Mapping[str, Any], header: Mapping[str, Any], console: Console) -> None:
+def show_deleted(
+    document: Mapping[str, Any], header: Mapping[str, Any], console: Console, *, verbose: bool
+) -> None:
     """What is gone, what stays on purpose, and what is left behind."""
     removed, left = document.get("removed", []), document.get("left", [])
     failed = bool(document.get("error")) or bool(left)
     mark = RESULTS["failed" if failed else "done"]
     name = header.get("cloud", "")
     verdict = "is not all gone" if failed else "is gone"
-    console.print()
     if removed or left or document.get("error"):
+        console.print()
         console.print(
             Text.assemble((f"{mark.symbol} ", mark.style), (f"Cloud {name} {verdict}", "bold"))
         )
@@ -49,34 +53,70 @@ def show_deleted(document: Mapping[str, Any], header: Mapping[str, Any], console
         _nothing(document, console)
     took = f" in {duration(float(document['seconds']))}" if document.get("seconds") else ""
     if removed:
-        console.print(f"  {counted(len(removed), 'object')} removed{took}")
-    _objects(console, "Left behind", left, RESULTS["failed"], "left")
-    _objects(console, "Kept", document.get("kept", []), CHANGES["keep"], "kept")
+        proven = "" if failed else "; a fresh look finds none of them"
+        console.print(f"  {counted(len(removed), 'object')} removed{took}{proven}")
+    _staying(left, "Left behind", RESULTS["failed"], header, console, verbose=verbose)
+    kept = document.get("kept", [])
+    _staying(kept, "Kept", CHANGES["keep"], header, console, verbose=verbose)
 
 
-def _objects(
-    console: Console, title: str, items: Sequence[Mapping[str, Any]], mark: Mark, word: str
+def _removal(
+    item: Mapping[str, Any], header: Mapping[str, Any], mark: Mark, *, verbose: bool
+) -> objects.Row:
+    """That what goes was made by this tool goes without saying; all else is said."""
+    note = None
+    named = header.get("delete_bucket")
+    if named and item["key"].rpartition("/")[2] == named:
+        note = Text(item["reason"], "bold red")
+    elif verbose:
+        note = Text(item["reason"], "dim")
+    elif item.get("ownership") == "shared":
+        note = Text("shared, no longer used", "magenta")
+    details = objects.details(item) if verbose else ()
+    return objects.Row(mark, "remove", item["title"], note, details)
+
+
+def _staying(
+    items: Sequence[Mapping[str, Any]],
+    title: str,
+    mark: Mark,
+    header: Mapping[str, Any],
+    console: Console,
+    *,
+    verbose: bool,
 ) -> None:
+    """Objects that are still there, why, and how each of them is removed."""
     if not items:
         return
     table.heading(console, title)
-    rows = [
-        (mark, word, item["title"], item.get("id") or item["key"], item.get("reason") or "")
+    pairs = [
+        (
+            item,
+            objects.Row(
+                mark,
+                "",
+                item["title"],
+                Text(item.get("reason") or "", "dim"),
+                objects.details(item) if verbose else (),
+            ),
+        )
         for item in items
     ]
-    table.objects(console, rows, word_width=6)
+    objects.show(console, pairs, header)
     commands = [item["command"] for item in items if item.get("command")]
     if commands:
-        console.print(Text("  To remove these yourself:", style="dim"))
+        console.print(Text(f"  To remove {'it' if len(items) == 1 else 'them'} too:", "dim"))
         for line in commands:
             table.command(console, line, indent=4)
 
 
 def _nothing(document: Mapping[str, Any], console: Console) -> None:
     console.print()
-    console.print(Text("Nothing of it was found.", style="bold"))
-    for title in ("searched", "unsearched"):
-        lines = document.get(title) or []
+    kept = bool(document.get("kept"))
+    said = "Nothing is left to remove." if kept else "Nothing of it was found."
+    console.print(Text(said, style="bold"))
+    for key, title in (("searched", "searched"), ("unsearched", "not searched")):
+        lines = document.get(key) or []
         if lines:
             console.print(Text(f"  {title}:", style="dim"))
             for line in lines:

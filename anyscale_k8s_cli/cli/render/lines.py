@@ -4,114 +4,137 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TextIO
 
 from anyscale_k8s_cli import events
-from anyscale_k8s_cli.cli.render.style import duration
+from anyscale_k8s_cli.cli.output import typed
+from anyscale_k8s_cli.cli.program import as_typed
+from anyscale_k8s_cli.cli.render.style import RESULTS, STATUSES, UNKNOWN, VERBS, duration
 
-_QUIET_CHECKS = ("pass",)
-
-
-# Seconds after which a wait is worth a line.
+# Seconds after which something that is still going on is worth a line. The next
+# line comes after twice as long, and so on up to the longest silence.
 _PATIENCE = 2.0
+_LONGEST_SILENCE = 60.0
+_TICK = 0.5
+
+
+@dataclass
+class Ongoing:
+    """Something that has begun and not ended: what it is, and what it waits for if it said so."""
+
+    title: str
+    since: float
+    due: float
+    silence: float
+    waiting: str = ""
+
+    def line(self, now: float) -> str:
+        told = ": ".join(part for part in (self.title, self.waiting) if part)
+        return f"  … {told} ({duration(now - self.since)} so far)"
 
 
 class PlainLines:
-    """One line for each thing that happens; `verbose` adds the calls and what passed.
+    """One line for each thing that is finished; `verbose` adds beginnings, waits and calls.
 
-    A wait is told when it has lasted for `patience` seconds, at once where verbose.
+    From `start` to `stop`, what goes on for long is told too, with what it waits for.
     """
 
     def __init__(
-        self, stream: TextIO, *, verbose: bool = False, patience: float = _PATIENCE
+        self, stream: TextIO, *, verbose: bool = False, clock: Callable[[], float] = time.time
     ) -> None:
         self._stream = stream
         self._verbose = verbose
-        self._patience = 0.0 if verbose else patience
-        self._waits: dict[str, threading.Timer] = {}
+        self._clock = clock
         self._began: float | None = None
-        self._titles: dict[str, str] = {}
+        self._ongoing: dict[str, Ongoing] = {}
         self._lock = threading.RLock()
+        self._over = threading.Event()
 
     def __call__(self, event: events.Event) -> None:
         with self._lock:
             if self._began is None:
                 self._began = event.at
-            if isinstance(event, events.StepWaiting) and self._patience:
-                self._tell_later(event)
-            else:
-                if isinstance(event, events.StepFinished):
-                    self._forget_wait(event.key)
-                self._tell(event)
+            line = self._line(event)
+            if line:
+                self._tell(line, event.at)
+            self._follow(event)
 
     def start(self) -> None:
-        """Nothing to prepare."""
+        """Look now and then whether something lasts."""
+        self._over = threading.Event()
+        threading.Thread(target=self._watch, args=(self._over,), daemon=True).start()
 
     def stop(self) -> None:
-        """Forget the waits that nobody needs to hear of any more."""
+        """Nobody needs to hear any more of what goes on."""
+        self._over.set()
         with self._lock:
-            for key in list(self._waits):
-                self._forget_wait(key)
+            self._ongoing.clear()
 
-    def _tell(self, event: events.Event, waited: float = 0.0) -> None:
-        line = self._line(event)
-        if line:
-            self._stream.write(f"[{event.at + waited - (self._began or 0):6.1f}s] {line}\n")
-            self._stream.flush()
+    def tick(self) -> None:
+        """Tell what has lasted long enough since it was last told of."""
+        now = self._clock()
+        with self._lock:
+            for item in self._ongoing.values():
+                if now >= item.due:
+                    self._tell(item.line(now), now)
+                    item.silence = min(2 * item.silence, _LONGEST_SILENCE)
+                    item.due = now + item.silence
 
-    def _tell_later(self, event: events.StepWaiting) -> None:
-        self._forget_wait(event.key)
+    def _watch(self, over: threading.Event) -> None:
+        while not over.wait(_TICK):
+            self.tick()
 
-        def still_waiting() -> None:
-            with self._lock:
-                if self._waits.pop(event.key, None) is timer:
-                    self._tell(event, self._patience)
+    def _tell(self, line: str, at: float) -> None:
+        self._stream.write(f"[{at - (self._began or 0):6.1f}s] {as_typed(line)}\n")
+        self._stream.flush()
 
-        timer = threading.Timer(self._patience, still_waiting)
-        timer.daemon = True
-        self._waits[event.key] = timer
-        timer.start()
+    def _follow(self, event: events.Event) -> None:
+        match event:
+            case events.StepStarted():
+                self._begin(event.key, _doing(event.change, event.title), event.at)
+            case events.StepWaiting():
+                if event.key not in self._ongoing:
+                    self._begin(event.key, "", event.at)
+                self._ongoing[event.key].waiting = _waiting(event)
+            case events.StepFinished():
+                self._ongoing.pop(event.key, None)
+            case events.PhaseFinished():
+                # What waits without being a step belongs to its phase.
+                self._ongoing.pop("", None)
+            case _:
+                pass
 
-    def _forget_wait(self, key: str) -> None:
-        timer = self._waits.pop(key, None)
-        if timer is not None:
-            timer.cancel()
+    def _begin(self, key: str, title: str, at: float) -> None:
+        self._ongoing[key] = Ongoing(title, at, due=at + _PATIENCE, silence=_PATIENCE)
 
     def _line(self, event: events.Event) -> str:  # noqa: PLR0911 - one answer for each kind
         match event:
             case events.PhaseStarted():
                 return event.title
-            case events.PhaseFinished():
-                return f"  finished in {duration(event.seconds)}" if self._verbose else ""
-            case events.StepQueued():
-                self._titles[event.key] = event.title
-                return ""
-            case events.StepStarted():
-                self._titles[event.key] = event.title
-                return f"  {event.change} {event.title}"
-            case events.StepWaiting():
-                subject = self._titles.get(event.key)
-                seen = f" ({event.detail})" if event.detail else ""
-                return f"  {subject + ': ' if subject else ''}waiting for {event.what}{seen}"
+            case events.PhaseFinished() if self._verbose:
+                return f"  finished in {duration(event.seconds)}"
+            case events.StepStarted() if self._verbose:
+                return f"  … {_doing(event.change, event.title)}"
+            case events.StepWaiting() if self._verbose:
+                begun = self._ongoing.get(event.key)
+                return f"  … {begun.title + ': ' if begun and begun.title else ''}{_waiting(event)}"
             case events.StepFinished():
                 return _finished(event)
-            case events.CheckFinished():
-                return self._check(event)
+            case events.CheckFinished() if self._verbose or event.status != "pass":
+                mark = STATUSES.get(event.status, UNKNOWN)
+                detail = f": {event.detail}" if event.detail else ""
+                return f"  {mark.symbol} {event.title}{detail} (check {event.code})"
             case events.Notice():
-                return f"{event.level}: {event.text}"
+                text = event.text.replace("\n", " ")
+                return f"  {text}" if event.level == "info" else f"{event.level}: {text}"
             case events.CallMade() if self._verbose:
-                return (
-                    f"    {event.service}: {event.call} -> {event.status} "
-                    f"in {duration(event.seconds)}"
-                )
+                took = duration(event.seconds)
+                return f"    {event.service}: {event.call} → {event.status} in {took}"
             case _:
                 return ""
-
-    def _check(self, event: events.CheckFinished) -> str:
-        if event.status in _QUIET_CHECKS and not self._verbose:
-            return ""
-        detail = f": {event.detail}" if event.detail else ""
-        return f"  check {event.code}: {event.status}{detail}"
 
 
 class JsonLines:
@@ -122,7 +145,7 @@ class JsonLines:
         self._lock = threading.RLock()
 
     def __call__(self, event: events.Event) -> None:
-        line = json.dumps(event.as_json(), default=str)
+        line = json.dumps(typed(event.as_json()), default=str)
         with self._lock:
             self._stream.write(f"{line}\n")
             self._stream.flush()
@@ -134,6 +157,22 @@ class JsonLines:
         """Nothing to clear away."""
 
 
+def _doing(change: str, title: str) -> str:
+    return f"{VERBS[change].doing if change in VERBS else change} {title}"
+
+
+def _waiting(event: events.StepWaiting) -> str:
+    return f"waiting for {event.what}" + (f" ({event.detail})" if event.detail else "")
+
+
 def _finished(event: events.StepFinished) -> str:
-    line = f"  {event.change} {event.title}: {event.result} in {duration(event.seconds)}"
-    return f"{line}: {event.note}" if event.result != "done" and event.note else line
+    symbol = RESULTS.get(event.result, UNKNOWN).symbol
+    took = duration(event.seconds)
+    if event.result == "done":
+        done = VERBS[event.change].done if event.change in VERBS else event.change
+        return f"  {symbol} {done} {event.title} ({took})"
+    if event.result == "skipped":
+        said = f"  {symbol} skipped {event.title}"
+    else:
+        said = f"  {symbol} {_doing(event.change, event.title)} failed after {took}"
+    return f"{said}: {event.note}" if event.note else said

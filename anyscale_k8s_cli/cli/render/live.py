@@ -1,13 +1,16 @@
 """Progress as a tree that is drawn again and again, for terminals.
 
-What runs shows its seconds and what it waits for; what is finished is counted.
+Every object has a line: how long it took, how long it has been at it and what
+it waits for, or what must come first. On a low screen what is finished is
+counted instead, and the whole is drawn once at the end.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,14 +18,30 @@ from rich.text import Text
 
 from anyscale_k8s_cli import events
 from anyscale_k8s_cli.cli import console as consoles
+from anyscale_k8s_cli.cli.program import as_typed
+from anyscale_k8s_cli.cli.render import table
 from anyscale_k8s_cli.cli.render.progress import Phase, Progress, Step
-from anyscale_k8s_cli.cli.render.style import RESULTS, STATUSES, counted, duration
+from anyscale_k8s_cli.cli.render.style import RESULTS, STATUSES, Mark, counted, duration
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _PLAIN_FRAMES = "|/-\\"
 _FRAMES_A_SECOND = 8
-# So many steps that are still to come are named one by one.
-_NAMED = 4
+# Lines of what is said of one step: a wait while it goes on, a failure for good.
+_WAIT_LINES = 2
+_FAILURE_LINES = 6
+_INDENT, _BELOW = 2, 6
+_GAP = 2
+# Room for `3m 05s` and for some words after it.
+_TIME_ROOM = 8
+
+
+class Told(NamedTuple):
+    """What a step's line says after its title; `lines` is how many `said` may take."""
+
+    mark: Mark
+    took: str
+    said: str = ""
+    lines: int = 1
 
 
 class LiveTree:
@@ -47,7 +66,7 @@ class LiveTree:
             self._ready = True
 
     def stop(self) -> None:
-        """Draw a last time and leave the terminal as it was."""
+        """Draw all of it a last time and leave the terminal as it was."""
         with self._lock:
             self._ready = False
             self._progress.close(self._clock())
@@ -56,9 +75,7 @@ class LiveTree:
             live.stop()
 
     def __call__(self, event: events.Event) -> None:
-        line = self._said(event)
-        if line is not None:
-            self._console.print(line, soft_wrap=True)
+        self._say(event)
         with self._lock:
             self._progress.take(event)
             if self._ready and self._live is None and self._progress.phases:
@@ -76,30 +93,42 @@ class LiveTree:
         return live
 
     def tree(self) -> Group:
-        """The tree as it is now."""
+        """The tree as it is now: whole once it is over, before that as much as fits."""
         now = self._clock()
         with self._lock:
-            lines = [line for phase in self._progress.phases for line in self._phase(phase, now)]
-        for line in lines:
-            line.no_wrap, line.overflow = True, "ellipsis"
+            lines = self._lines(now, brief=False)
+            if self._progress.current is not None and len(lines) >= self._console.height:
+                lines = self._lines(now, brief=True)
         return Group(*lines)
 
-    def _said(self, event: events.Event) -> Text | None:
+    def _lines(self, now: float, *, brief: bool) -> list[Text]:
+        return [
+            line for phase in self._progress.phases for line in self._phase(phase, now, brief=brief)
+        ]
+
+    def _say(self, event: events.Event) -> None:
+        """Print above the tree what a person should read even when the tree is gone."""
         match event:
             case events.Notice():
-                warning = event.level != "info"
-                return Text.assemble(("! " if warning else "  ", "magenta"), event.text)
+                text, *commands = event.text.splitlines()
+                first = Text("  " if event.level == "info" else "! ", "magenta")
+                table.wrapped(self._console, Text(as_typed(text)), first=first, indent=2)
+                for command in commands:
+                    table.command(self._console, command, indent=4)
             case events.CheckFinished() if event.status in ("warn", "fail", "unknown"):
                 mark = STATUSES[event.status]
                 detail = f": {event.detail}" if event.detail else ""
-                return Text.assemble((f"{mark.symbol} ", mark.style), f"{event.title}{detail}")
+                first = Text(f"{mark.symbol} ", mark.style)
+                said = Text(f"{event.title}{detail}")
+                table.wrapped(self._console, said, first=first, indent=2)
             case events.CallMade() if self._verbose:
                 took = duration(event.seconds)
-                return Text(f"  {event.service}: {event.call} → {event.status} {took}", "dim")
+                line = Text(f"  {event.service}: {event.call} → {event.status} {took}", "dim")
+                self._console.print(line, soft_wrap=True)
             case _:
-                return None
+                pass
 
-    def _phase(self, phase: Phase, now: float) -> list[Text]:
+    def _phase(self, phase: Phase, now: float, *, brief: bool) -> Iterator[Text]:
         if phase.seconds is None:
             head = Text.assemble((self._frame(now), "cyan"), " ", (phase.title, "bold"))
             head.append(f"  {duration(max(0.0, now - phase.since))}", "dim")
@@ -108,28 +137,57 @@ class LiveTree:
             head = Text.assemble((mark.symbol, mark.style), " ", phase.title)
             head.append(f"  {duration(phase.seconds)}", "dim")
         head.append(_counts(phase), "dim")
-        if phase.waiting:
-            head.append(f"  {phase.waiting}", "dim")
-        lines = [head]
-        for step in phase.in_state("failed"):
-            mark = RESULTS["failed"]
-            line = Text.assemble("  ", (mark.symbol, mark.style), f" {step.title}")
-            lines.append(line.append(f"  {step.note}", "dim"))
-        if phase.seconds is None:
-            for step in phase.in_state("running"):
-                lines += self._running(step, now)
-            lines += _coming(phase)
-        return lines
+        yield from self._with(head, phase.waiting, _WAIT_LINES)
+        shown = [
+            step
+            for step in phase.steps.values()
+            if not brief or step.state in ("running", "failed")
+        ]
+        most = self._console.width - _INDENT - _GAP - _TIME_ROOM
+        titles = max((len(step.title) for step in shown if len(step.title) <= most), default=0)
+        for step in shown:
+            yield from self._step(step, phase, now, titles)
+        coming = phase.in_state("queued")
+        if brief and coming:
+            yield Text(f"  ○ {len(coming)} to come", "dim")
 
-    def _running(self, step: Step, now: float) -> list[Text]:
-        line = Text.assemble("  ", (self._frame(now), "cyan"), f" {step.title}")
-        line.append(f"  {duration(max(0.0, now - step.since))}", "dim")
-        if not step.waiting:
-            return [line]
-        wide = len(line) + len(step.waiting) + 2 <= self._console.width
-        if wide:
-            return [line.append(f"  {step.waiting}", "dim")]
-        return [line, Text(f"      {step.waiting}", "dim")]
+    def _step(self, step: Step, phase: Phase, now: float, titles: int) -> Iterator[Text]:
+        told = self._told(step, phase, now)
+        title = Text(f" {step.title:<{titles}}", "dim" if told.mark.style == "dim" else "")
+        head = Text.assemble(" " * _INDENT, told.mark, title)
+        head.append(f"  {told.took}" if told.took else "", "dim")
+        yield from self._with(head, told.said, told.lines)
+
+    def _told(self, step: Step, phase: Phase, now: float) -> Told:
+        match step.state:
+            case "running":
+                mark = Mark(self._frame(now), "cyan")
+                took = duration(max(0.0, now - step.since))
+                return Told(mark, took, step.waiting, _WAIT_LINES)
+            case "queued":
+                needs = ", ".join(phase.waits_for(step))
+                return Told(RESULTS["skipped"], "", f"after {needs}" if needs else "", 1)
+            case "done":
+                return Told(RESULTS["done"], duration(step.seconds))
+            case "failed":
+                took = duration(step.seconds)
+                return Told(RESULTS["failed"], took, step.note, _FAILURE_LINES)
+            case _:
+                return Told(RESULTS["skipped"], "skipped", step.note, 1)
+
+    def _with(self, head: Text, said: str, most: int) -> Iterator[Text]:
+        """The line and what is said of it: behind it where that fits, else in lines below."""
+        if not said or len(head) + _GAP + len(said) <= self._console.width:
+            yield head.append(f"  {said}" if said else "", "dim")
+            return
+        yield head
+        lines = Text(said, "dim").wrap(self._console, self._console.width - _BELOW)
+        for number, line in enumerate(lines[:most]):
+            line.rstrip()
+            if number == most - 1 < len(lines) - 1:
+                line.truncate(self._console.width - _BELOW - 1)
+                line.append("…")
+            yield Text.assemble(" " * _BELOW, line)
 
     def _frame(self, now: float) -> str:
         return self._frames[int(now * _FRAMES_A_SECOND) % len(self._frames)]
@@ -151,16 +209,3 @@ def _counts(phase: Phase) -> str:
         )
         parts.append(text)
     return "".join(f" · {part}" for part in parts)
-
-
-def _coming(phase: Phase) -> list[Text]:
-    queued = phase.in_state("queued")
-    if len(queued) > _NAMED:
-        names = ", ".join(step.title for step in queued)
-        return [Text(f"  ○ {len(queued)} to come: {names}", "dim")]
-    lines = []
-    for step in queued:
-        needs = phase.waits_for(step)
-        after = f"  after {', '.join(needs)}" if needs else ""
-        lines.append(Text(f"  ○ {step.title}{after}", "dim"))
-    return lines

@@ -1,4 +1,4 @@
-"""A plan as a table, under a head that says whose account and which cluster."""
+"""A plan, under a head that says whose account and which cluster."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from anyscale_k8s_cli.cli.render import table
+from anyscale_k8s_cli.cli.render import objects, table
 from anyscale_k8s_cli.cli.render.style import CHANGES, UNKNOWN, counted
 
 _WRITES = ("create", "update", "delete")
-_WORD_WIDTH = 6
 _PUBLIC = (
     "PUBLIC: the load balancer is open to the internet. "
     "--allow-cidr narrows that, --expose internal ends it."
 )
 _NARROWED = "PUBLIC: the load balancer has a public address and lets in only {}."
+_SHARED = "shared: one for all installs on the cluster; it goes with the last of them"
+# The kind of object behind which the platform makes a load balancer.
+_GATEWAY = "k8s:gateway"
 
 
-def show_plan(document: Mapping[str, Any], header: Mapping[str, Any], console: Console) -> None:
-    """The whole plan: where, what, and how much of it changes."""
+def show_plan(
+    document: Mapping[str, Any], header: Mapping[str, Any], console: Console, *, verbose: bool
+) -> None:
+    """The whole plan: where, what, and how much of it changes.
+
+    What stays as it is is counted; `verbose` names it too, and gives all keys and ids.
+    """
     show_header(header, console)
-    table.heading(console, "Plan")
-    rows = [
-        (
-            CHANGES.get(item["change"], UNKNOWN),
-            item["change"],
-            item["title"],
-            # On a narrow screen the key takes a line, too much for what stays as it is.
-            item["key"] if item["change"] != "none" or console.width >= table.WIDE else "",
-            item.get("reason") or "",
-        )
-        for item in document["resources"]
-    ]
-    table.objects(console, rows, word_width=_WORD_WIDTH)
+    shown = [item for item in document["resources"] if verbose or item["change"] != "none"]
+    if shown:
+        table.heading(console, "Plan")
+        pairs = [(item, _row(item, header, verbose=verbose)) for item in shown]
+        objects.show(console, pairs, header)
+        if any(item.get("ownership") == "shared" for item, _ in pairs):
+            table.wrapped(console, Text(_SHARED, "dim"), first=Text("  "), indent=2)
     _show_findings(document.get("checks") or [], console)
     console.print()
     console.print(Text(summary(document["summary"]), style="bold"))
@@ -49,16 +50,23 @@ def show_header(header: Mapping[str, Any], console: Console) -> None:
     table.facts(
         console,
         [
-            ("account", table.text_of(header.get("account"))),
-            ("region", table.text_of(header.get("region"))),
-            ("cluster", table.text_of(header.get("cluster"))),
-            ("endpoint", table.text_of(header.get("endpoint"))),
-            ("cluster UID", table.text_of(header.get("cluster_uid"))),
-            ("namespace", table.text_of(header.get("namespace"))),
+            *place_facts(header),
             ("exposure", _exposure(header)),
-            ("settings", _from_environment(header.get("sources") or {})),
+            ("options", _from_environment(header.get("environment") or {})),
         ],
     )
+
+
+def place_facts(header: Mapping[str, Any]) -> list[tuple[str, Text | str | None]]:
+    """Account and cluster, so that nobody changes the wrong one."""
+    return [
+        ("sandbox", "nothing real is touched" if header.get("sandbox") else ""),
+        ("account", table.text_of(header.get("account"))),
+        ("cluster", objects.where(header)),
+        ("endpoint", table.text_of(header.get("endpoint"))),
+        ("cluster UID", table.text_of(header.get("cluster_uid"))),
+        ("namespace", table.text_of(header.get("namespace"))),
+    ]
 
 
 def summary(counts: Mapping[str, int]) -> str:
@@ -80,6 +88,33 @@ def changes(counts: Mapping[str, int]) -> int:
     return sum(counts.get(name, 0) for name in _WRITES)
 
 
+def _row(item: Mapping[str, Any], header: Mapping[str, Any], *, verbose: bool) -> objects.Row:
+    change = item["change"]
+    notes: list[tuple[str, str]] = []
+    if item.get("kind") == _GATEWAY:
+        notes.append(_load_balancer(header))
+    if item.get("ownership") == "shared" and change in _WRITES:
+        notes.append(("shared", "magenta"))
+    # That something is created because it is not there goes without saying.
+    if item.get("reason") and (change != "create" or verbose):
+        notes.append((item["reason"], "dim"))
+    return objects.Row(
+        CHANGES.get(change, UNKNOWN),
+        change,
+        item["title"],
+        Text("; ").join(Text(text, style) for text, style in notes) if notes else None,
+        objects.details(item) if verbose else (),
+    )
+
+
+def _load_balancer(header: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands behind the Gateway: the one thing in a plan that costs by the hour."""
+    exposure = str(header.get("exposure") or "")
+    public = exposure.lower() == "public"
+    text = f"{exposure} load balancer (billed)".lstrip()
+    return text, "bold red" if public and not header.get("allow_cidrs") else "bold"
+
+
 def _show_findings(checks: Sequence[Mapping[str, Any]], console: Console) -> None:
     """The checks that did not pass; waived ones stay visible."""
     shown = [item for item in checks if item["status"] != "pass"]
@@ -97,6 +132,6 @@ def _exposure(header: Mapping[str, Any]) -> Text | None:
     return Text(text, style="bold red" if not networks else "bold")
 
 
-def _from_environment(sources: Mapping[str, Any]) -> str:
-    found = sorted(path for path, source in sources.items() if str(source) == "environment")
-    return f"{', '.join(found)} taken from your environment" if found else ""
+def _from_environment(variables: Mapping[str, str]) -> str:
+    """`--region from AWS_REGION`: what nobody typed and yet holds."""
+    return ", ".join(f"{option} from {name}" for option, name in sorted(variables.items()))

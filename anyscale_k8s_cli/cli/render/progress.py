@@ -42,9 +42,11 @@ class Phase:
         return [step for step in self.steps.values() if step.state in states]
 
     def waits_for(self, step: Step) -> list[str]:
-        """The titles of what a queued step still needs."""
-        needed = (self.steps.get(key) for key in step.needs)
-        return [item.title for item in needed if item and item.state not in FINISHED]
+        """The titles of what a queued step still needs, without what those need themselves."""
+        found = [self.steps[key] for key in step.needs if key in self.steps]
+        open_ = [item for item in found if item.state not in FINISHED]
+        implied = {key for item in open_ for key in item.needs}
+        return [item.title for item in open_ if item.key not in implied]
 
 
 class Progress:
@@ -85,6 +87,11 @@ class Progress:
         for phase in self.phases:
             if phase.seconds is None:
                 phase.seconds, phase.waiting, phase.broken = max(0.0, at - phase.since), "", True
+            for step in phase.in_state("running"):
+                step.state, step.note = "failed", "not finished"
+                step.seconds = max(0.0, at - step.since)
+            for step in phase.in_state("queued"):
+                step.state = "skipped"
 
     def _finish_phase(self, event: events.PhaseFinished) -> None:
         for phase in reversed(self.phases):

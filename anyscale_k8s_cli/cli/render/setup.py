@@ -1,22 +1,22 @@
-"""What setup has made: where it is, whether it works, and what to type next."""
+"""What setup has made: whether it works, where it is, and what to type next."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from anyscale_k8s_cli.cli.render import table
-from anyscale_k8s_cli.cli.render.style import HEALTH, RESULTS, UNKNOWN, counted, duration
-
-_WRITES = ("create", "update", "delete")
-_DONE = {"create": "created", "update": "updated", "delete": "removed"}
+from anyscale_k8s_cli.cli.render import objects, table
+from anyscale_k8s_cli.cli.render.style import HEALTH, RESULTS, UNKNOWN, VERBS, counted, duration
 
 
-def show_setup(document: Mapping[str, Any], header: Mapping[str, Any], console: Console) -> None:
-    """The report of an apply, finished or failed."""
+def show_setup(
+    document: Mapping[str, Any], header: Mapping[str, Any], console: Console, *, verbose: bool
+) -> None:
+    """The report of an apply, finished or failed; `verbose` names each object with its ids."""
     failed = bool(document.get("error"))
     name = header.get("cloud", "")
     health = str(document.get("health") or "UNKNOWN")
@@ -29,48 +29,66 @@ def show_setup(document: Mapping[str, Any], header: Mapping[str, Any], console: 
     table.facts(
         console,
         [
-            ("cloud", document.get("cloud_id")),
-            ("resource", document.get("cloud_resource_id")),
-            ("cluster", _cluster(header)),
-            ("namespace", document.get("operator_namespace")),
+            ("id", document.get("cloud_id")),
+            ("resource", document.get("cloud_resource_id") if verbose else ""),
+            ("console", "" if header.get("sandbox") else header.get("console")),
+            ("cluster", objects.where(header)),
+            ("bucket", header.get("bucket")),
+            ("identity", header.get("identity")),
+            ("address", header.get("address")),
+            ("exposure", header.get("exposure") if header.get("address") else ""),
+            ("namespaces", table.text_of(header.get("namespaces"))),
+            ("releases", table.text_of(header.get("releases"))),
             ("took", _took(document)),
         ],
     )
-    _changed(document, console)
+    _objects(document, header, console, verbose=verbose)
     _warnings(document, console)
     if not failed and name:
         table.heading(console, "Next")
         table.command(console, f"anyscale cloud status {name}")
+        table.command(console, f"anyscale cloud delete {name}")
 
 
-def _changed(document: Mapping[str, Any], console: Console) -> None:
-    rows = []
+def _objects(
+    document: Mapping[str, Any], header: Mapping[str, Any], console: Console, *, verbose: bool
+) -> None:
+    """What did not become what it should, and with `verbose` all that was written."""
+    shown = []
     for item in document.get("resources", []):
         result = item.get("result", "")
-        if item["change"] not in _WRITES and result != "failed":
-            continue
-        word = _DONE.get(item["change"], result) if result == "done" else result
-        where = item.get("id") or item["key"]
-        rows.append((RESULTS.get(result, UNKNOWN), word, item["title"], where, ""))
-    if rows:
-        table.heading(console, "What was done")
-        table.objects(console, rows, word_width=7)
+        wanted = item["change"] in VERBS
+        if result == "failed" or (wanted and (verbose or result == "skipped")):
+            word = VERBS[item["change"]].done if result == "done" else result
+            details = objects.details(item) if verbose else ()
+            row = objects.Row(RESULTS.get(result, UNKNOWN), word, item["title"], details=details)
+            shown.append((item, row))
+    if shown:
+        table.heading(console, "What was done" if verbose else "What was not done")
+        objects.show(console, shown, header)
 
 
 def _warnings(document: Mapping[str, Any], console: Console) -> None:
-    for text in document.get("warnings", []):
-        console.print(Text.assemble(("! ", "magenta"), text))
-
-
-def _cluster(header: Mapping[str, Any]) -> str:
-    cluster, region = table.text_of(header.get("cluster")), header.get("region")
-    return f"{cluster} ({region})" if cluster and region else cluster
+    warnings = document.get("warnings", [])
+    if warnings:
+        console.print()
+    for text in warnings:
+        table.wrapped(console, Text(text), first=Text("! ", "magenta"), indent=2)
 
 
 def _took(document: Mapping[str, Any]) -> str:
+    """`1m 02s: 3 created, 1 updated, 13 as they were`."""
     seconds = document.get("seconds")
     if seconds is None:
         return ""
-    used = sum(document["summary"].get(name, 0) for name in ("none", "keep", "adopt"))
-    same = f"; {counted(used, 'object')} used as found" if used else ""
-    return duration(float(seconds)) + same
+    parts = []
+    written = Counter(
+        item["change"] for item in document.get("resources", []) if item.get("result") == "done"
+    )
+    for change, verb in VERBS.items():
+        if written[change]:
+            parts.append(f"{written[change]} {verb.done}")
+    same = sum(document["summary"].get(name, 0) for name in ("none", "keep", "adopt"))
+    if same:
+        parts.append(f"{counted(same, 'object')} used as found")
+    return ": ".join(part for part in (duration(float(seconds)), ", ".join(parts)) if part)

@@ -10,6 +10,13 @@ class Mark(NamedTuple):
     style: str
 
 
+class Verb(NamedTuple):
+    """What is said of an object while it is changed, and afterwards."""
+
+    doing: str
+    done: str
+
+
 CHANGES = {
     "create": Mark("+", "green"),
     "update": Mark("~", "cyan"),
@@ -18,6 +25,11 @@ CHANGES = {
     "keep": Mark("=", "dim"),
     "none": Mark("·", "dim"),
     "refuse": Mark("!", "bold red"),
+}
+VERBS = {
+    "create": Verb("creating", "created"),
+    "update": Verb("updating", "updated"),
+    "delete": Verb("removing", "removed"),
 }
 RESULTS = {
     "done": Mark("✓", "green"),

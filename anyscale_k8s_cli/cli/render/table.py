@@ -1,21 +1,19 @@
-"""Rows of objects and pairs of facts, on narrow and on wide screens."""
+"""Facts, findings, lists and commands, on narrow and on wide screens."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from anyscale_k8s_cli.cli.program import as_typed
-from anyscale_k8s_cli.cli.render.style import STATUSES, UNKNOWN, Mark
+from anyscale_k8s_cli.cli.render.style import STATUSES, UNKNOWN
 
-# From here on an object fits on one line with its key and the reason.
-WIDE = 120
 _LEAST_ROOM = 20
+_WORD = re.compile(r"\S+")
 
 
 def heading(console: Console, text: str) -> None:
@@ -34,52 +32,30 @@ def facts(console: Console, pairs: Iterable[tuple[str, Text | str | None]]) -> N
 
 
 def wrapped(console: Console, content: Text, *, first: Text, indent: int) -> None:
-    """Text after `first`, its further lines below its beginning, with nothing at the ends."""
+    """Text after `first`, its further lines below its beginning, with nothing at the ends.
+
+    Lines end between words: an id that is longer than the line is not cut.
+    """
     room = max(_LEAST_ROOM, console.width - indent)
     start = first
-    for line in content.wrap(console, room):
-        line.rstrip()
+    for line in lines(content, room):
         console.print(Text.assemble(start, line), soft_wrap=True)
         start = Text(" " * indent)
 
 
-def objects(
-    console: Console, rows: Sequence[tuple[Mark, str, str, str, str]], *, word_width: int
-) -> None:
-    """Rows of mark, word, title, key or id, and reason.
-
-    On a narrow screen the key goes below, and the reason too if it is long.
-    """
-    if console.width >= WIDE:
-        _wide(console, rows)
-        return
-    for mark, word, title, key, reason in rows:
-        line = Text.assemble("  ", (f"{mark.symbol} {word:<{word_width}} ", mark.style), title)
-        indent = word_width + 5
-        fits = len(line) + len(reason) + 2 <= console.width
-        if reason and fits:
-            line.append(f"  {reason}", "dim")
-        console.print(line)
-        if key and key != title:
-            # Not wrapped: it is there to be copied.
-            console.print(Text(" " * indent + key, style="dim"), soft_wrap=True)
-        if reason and not fits:
-            wrapped(console, Text(reason, style="dim"), first=Text(" " * indent), indent=indent)
-
-
-def _wide(console: Console, rows: Sequence[tuple[Mark, str, str, str, str]]) -> None:
-    table = Table.grid(padding=(0, 2), expand=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    # rich takes the room of an empty column from the others.
-    shown = [place for place in (3, 4) if any(row[place] for row in rows)]
-    for _ in shown:
-        table.add_column(style="dim", overflow="fold")
-    for row in rows:
-        mark, word, title = row[:3]
-        first = Text(f"{mark.symbol} {word}", style=mark.style)
-        table.add_row(first, title, *(str(row[place]) for place in shown))
-    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+def lines(content: Text, room: int) -> list[Text]:
+    """The text in lines that end between words. rich's own way cuts long words."""
+    found: list[Text] = []
+    for paragraph in content.split("\n"):
+        breaks, begin = [], 0
+        for word in _WORD.finditer(paragraph.plain):
+            if word.end() - begin > room and word.start() > begin:
+                breaks.append(word.start())
+                begin = word.start()
+        found += paragraph.divide(breaks)
+    for line in found:
+        line.rstrip()
+    return found
 
 
 def findings(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
@@ -93,14 +69,14 @@ def findings(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
             command(console, str(item["fix"]), indent=4)
 
 
-def plain(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table with a heading, for lists."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+def plain(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table with a heading, for lists. Nothing is cut: a long line goes over the edge."""
+    lines = [columns, *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    for number, line in enumerate(lines):
+        cells = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
+        text = "  ".join(cells).rstrip()
+        console.print(Text(text, style="" if number else "dim"), soft_wrap=True)
 
 
 def command(console: Console, text: str, *, indent: int = 2) -> None:

@@ -16,7 +16,18 @@ HEADER: dict[str, Any] = {
     "cluster_uid": "3f0c1a52-8a4e-4d0e-9a51-0d2b7c9f1e11",
     "namespace": "anyscale-operator",
     "exposure": "PUBLIC",
-    "sources": {"region": "environment", "provider": "flag", "name": "flag"},
+    "environment": {"--region": "AWS_REGION"},
+    "delete_bucket": None,
+}
+
+# What the report of a setup adds to that.
+WHEREABOUTS: dict[str, Any] = {
+    "console": "https://console.example.test",
+    "bucket": "s3://anyscale-prod-1f3a9c2e",
+    "identity": "arn:aws:iam::123456789012:role/operator",
+    "address": "k8s-gateway-1a2b3c.elb.us-west-2.amazonaws.com",
+    "namespaces": ["anyscale-operator", "envoy-gateway-system"],
+    "releases": ["eg 1.7.0", "anyscale-operator 1.8.0"],
 }
 
 ERROR: dict[str, Any] = {
@@ -75,7 +86,7 @@ def plan() -> dict[str, Any]:
                 "fix": "",
             },
         ],
-        "summary": summary(create=1, update=1, adopt=1, none=1),
+        "summary": summary(create=4, update=1, adopt=1, none=1),
         "resources": [
             resource("create", "S3 bucket anyscale-prod-1f3a9c2e", bucket, "does not exist"),
             resource(
@@ -84,6 +95,17 @@ def plan() -> dict[str, Any]:
                 "aws:iam-role/operator",
                 "you named it; it is used and never changed",
                 "role/operator",
+            ),
+            resource("create", "Anyscale cloud prod", "anyscale:cloud/prod", "does not exist"),
+            resource(
+                "create",
+                "Gateway API definitions",
+                "k8s:definitions/gateway.networking.k8s.io",
+                "does not exist",
+                ownership="shared",
+            ),
+            resource(
+                "create", "Gateway", "k8s:gateway/anyscale-operator/gateway", "does not exist"
             ),
             resource(
                 "update",
@@ -106,8 +128,8 @@ def plan() -> dict[str, Any]:
 def setup() -> dict[str, Any]:
     document = plan()
     done = [
-        {**item, "id": item["id"] or "bucket-id", "result": "done", "seconds": 1.25}
-        for item in document["resources"]
+        {**item, "id": item["id"] or f"id-{number}", "result": "done", "seconds": 1.25}
+        for number, item in enumerate(document["resources"])
     ]
     return {
         **document,
@@ -123,7 +145,8 @@ def setup() -> dict[str, Any]:
 
 def failed_setup() -> dict[str, Any]:
     document = setup()
-    document["resources"][2] |= {"result": "failed"}
+    operator = next(item for item in document["resources"] if item["change"] == "update")
+    operator |= {"result": "failed"}
     return {**document, "health": "UNKNOWN", "error": ERROR}
 
 

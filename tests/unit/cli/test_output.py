@@ -67,7 +67,8 @@ def test_a_failed_report_says_what_was_done_and_has_the_error(
     text, document = invoke(*SETUP), invoke(*SETUP, "-o", "json")
 
     assert (text.code, document.code) == (3, 3)
-    assert "✓ created S3 bucket anyscale-prod-1f3a9c2e" in text.out
+    assert "4 created" in text.out
+    assert "✗ failed Operator release" in text.out
     assert "✗ The load balancer got no address" in text.err
     assert json.loads(document.out) == samples.failed_setup()
 

@@ -54,10 +54,12 @@ def story() -> list[Event]:
 class Screen:
     """A tree with a clock that the test sets."""
 
-    def __init__(self, width: int = 80) -> None:
+    def __init__(self, width: int = 80, height: int = 50) -> None:
         self.now = START
         self.target = io.StringIO()
-        self.console = Console(file=self.target, width=width, highlight=False, emoji=False)
+        self.console = Console(
+            file=self.target, width=width, height=height, highlight=False, emoji=False
+        )
         self.tree = LiveTree(self.console, clock=lambda: self.now)
 
     def tell(self, *events: Event) -> None:
@@ -72,21 +74,22 @@ class Screen:
         return target.getvalue()
 
 
-def test_the_tree_shows_what_runs_why_it_waits_and_what_comes() -> None:
+def test_the_tree_shows_what_is_done_what_runs_why_it_waits_and_what_comes() -> None:
     screen = Screen()
     screen.tell(*story())
 
     assert screen.drawn() == (
         "✓ Looking around  2.0s · 1 of 2 checks passed\n"
         "⠹ Making it so  2.0s · 1 of 4 done\n"
-        "  ⠹ Role  2.0s  waiting for the role to be usable: AccessDenied\n"
-        "  ○ Gateway  after Role\n"
+        "  ✓ Bucket    1.0s\n"
+        "  ⠹ Role      2.0s  waiting for the role to be usable: AccessDenied\n"
+        "  ○ Gateway   after Role\n"
         "  ○ Operator  after Gateway\n"
     )
     assert screen.target.getvalue() == "! GPUs: none\n"
 
 
-def test_finished_steps_collapse_and_failed_ones_stay() -> None:
+def test_what_came_of_each_step_stays() -> None:
     screen = Screen()
     screen.tell(
         *story(),
@@ -111,30 +114,51 @@ def test_finished_steps_collapse_and_failed_ones_stay() -> None:
     assert screen.drawn() == (
         "✓ Looking around  2.0s · 1 of 2 checks passed\n"
         "✗ Making it so  7.0s · 1 of 4 done · 2 skipped\n"
-        "  ✗ Role  AccessDenied\n"
+        "  ✓ Bucket    1.0s\n"
+        "  ✗ Role      7.0s  AccessDenied\n"
+        "  ○ Gateway   skipped\n"
+        "  ○ Operator  skipped\n"
     )
 
 
-def test_long_lines_are_cut_and_never_wrapped() -> None:
+def test_on_a_narrow_screen_a_wait_goes_below_and_is_shortened() -> None:
     screen = Screen(width=40)
-    screen.tell(*story(), StepWaiting(at=START + 5, key="r", what="w" * 100))
+    screen.tell(*story(), StepWaiting(at=START + 5, key="r", what="some words " * 20))
 
     lines = screen.drawn().splitlines()
-    assert max(len(line) for line in lines) == 40
-    assert lines[3] == "      waiting for " + "w" * 21 + "…"
+    assert max(len(line) for line in lines) <= 40
+    assert lines[4:7] == [
+        "  ⠋ Role      3.0s",
+        "      waiting for some words some words",
+        "      some words some words some words…",
+    ]
 
 
-def test_many_steps_to_come_are_counted() -> None:
+def test_a_low_screen_shows_what_runs_and_counts_the_rest_until_the_end() -> None:
+    screen = Screen(height=6)
+    screen.tell(*story())
+
+    assert screen.drawn().splitlines()[1:] == [
+        "⠹ Making it so  2.0s · 1 of 4 done",
+        "  ⠹ Role  2.0s  waiting for the role to be usable: AccessDenied",
+        "  ○ 2 to come",
+    ]
+    screen.tree.stop()
+    assert len(screen.drawn().splitlines()) == 6
+
+
+def test_what_a_need_needs_is_not_named_beside_it() -> None:
     screen = Screen()
-    screen.tell(PhaseStarted(at=START, phase="apply", title="Making it so"))
+    needs: dict[str, tuple[str, ...]] = {"a": (), "b": ("a",), "c": ("a", "b")}
+    screen.tell(PhaseStarted(at=START, phase="apply", title="Working"))
     screen.tell(
         *(
-            StepQueued(at=START, key=str(number), title=f"Thing {number}", change="create")
-            for number in range(9)
+            StepQueued(at=START, key=key, title=key.upper(), change="create", needs=needs[key])
+            for key in needs
         )
     )
 
-    assert "  ○ 9 to come: Thing 0, Thing 1, Thing 2" in screen.drawn()
+    assert "  ○ C  after B\n" in screen.drawn()
 
 
 def test_a_phase_that_never_ended_is_not_shown_as_done() -> None:
@@ -142,8 +166,21 @@ def test_a_phase_that_never_ended_is_not_shown_as_done() -> None:
     screen.tell(*story())
     screen.tree.stop()
 
-    assert "✗ Making it so  2.0s · 1 of 4 done\n" in screen.drawn()
+    assert "✗ Making it so  2.0s · 1 of 4 done · 2 skipped\n" in screen.drawn()
+    assert "  ✗ Role      2.0s  not finished\n" in screen.drawn()
     assert "⠋" not in screen.drawn()
+
+
+def test_commands_in_a_notice_are_on_lines_of_their_own() -> None:
+    screen = Screen(width=30)
+    command = "anyscale cloud delete prod --region us-west-2"
+    screen.tree(Notice(at=START, level="info", text=f"some words to wrap, to go on:\n{command}"))
+
+    assert screen.target.getvalue().splitlines() == [
+        "  some words to wrap, to go",
+        "  on:",
+        f"    {command}",
+    ]
 
 
 def test_old_consoles_get_a_plain_spinner() -> None:
@@ -165,29 +202,15 @@ def test_calls_are_shown_when_asked_for() -> None:
 
 def plain(events: list[Event], *, verbose: bool = False) -> list[str]:
     target = io.StringIO()
-    show = PlainLines(target, verbose=verbose, patience=0.0)
+    show = PlainLines(target, verbose=verbose)
     for event in events:
         show(event)
     return target.getvalue().splitlines()
 
 
 def test_plain_lines_word_for_word() -> None:
-    assert plain(story()) == [
-        "[   0.0s] Looking around",
-        "[   1.0s]   check gpu: warn: none",
-        "[   2.0s] Making it so",
-        "[   2.0s]   create Bucket",
-        "[   2.0s]   create Role",
-        "[   3.0s]   create Bucket: done in 1.0s",
-        "[   4.0s]   Role: waiting for the role to be usable (AccessDenied)",
-    ]
-
-
-def test_plain_lines_with_everything() -> None:
     told = [
         *story(),
-        CallMade(at=START + 5, service="iam", call="CreateRole", status="200", seconds=0.5),
-        Notice(at=START + 6, level="warning", text="something"),
         StepFinished(
             at=START + 7,
             key="r",
@@ -197,16 +220,48 @@ def test_plain_lines_with_everything() -> None:
             seconds=5.0,
             note="no",
         ),
+        StepFinished(
+            at=START + 7,
+            key="g",
+            title="Gateway",
+            change="create",
+            result="skipped",
+            seconds=0.0,
+            note="what it needs has failed",
+        ),
+        Notice(at=START + 8, level="info", text="to go on:\nanyscale cloud delete prod"),
     ]
 
-    shown = plain(told, verbose=True)
+    assert plain(told) == [
+        "[   0.0s] Looking around",
+        "[   1.0s]   ! GPUs: none (check gpu)",
+        "[   2.0s] Making it so",
+        "[   3.0s]   ✓ created Bucket (1.0s)",
+        "[   7.0s]   ✗ creating Role failed after 5.0s: no",
+        "[   7.0s]   ○ skipped Gateway: what it needs has failed",
+        "[   8.0s]   to go on: anyscale cloud delete prod",
+    ]
 
-    assert "[   1.0s]   check nodes: pass" in shown
-    assert "[   2.0s]   finished in 2.0s" in shown
-    assert shown[-3:] == [
-        "[   5.0s]     iam: CreateRole -> 200 in 0.5s",
+
+def test_plain_lines_with_everything() -> None:
+    told = [
+        *story(),
+        CallMade(at=START + 5, service="iam", call="CreateRole", status="200", seconds=0.5),
+        Notice(at=START + 6, level="warning", text="something"),
+    ]
+
+    assert plain(told, verbose=True) == [
+        "[   0.0s] Looking around",
+        "[   1.0s]   ✓ Nodes (check nodes)",
+        "[   1.0s]   ! GPUs: none (check gpu)",
+        "[   2.0s]   finished in 2.0s",
+        "[   2.0s] Making it so",
+        "[   2.0s]   … creating Bucket",
+        "[   2.0s]   … creating Role",
+        "[   3.0s]   ✓ created Bucket (1.0s)",
+        "[   4.0s]   … creating Role: waiting for the role to be usable (AccessDenied)",
+        "[   5.0s]     iam: CreateRole → 200 in 0.5s",
         "[   6.0s] warning: something",
-        "[   7.0s]   create Role: failed in 5.0s: no",
     ]
 
 
@@ -230,25 +285,65 @@ def test_lines_reach_the_stream_at_once(kind: type[PlainLines] | type[JsonLines]
     assert b"Working" in raw.getvalue()
 
 
-def test_a_short_wait_is_not_worth_a_line_and_a_long_one_is() -> None:
-    target = io.StringIO()
-    show = PlainLines(target, patience=3600.0)
-    wait = StepWaiting(at=START, key="role", what="the role to be usable")
-    done = StepFinished(
-        at=START, key="role", title="Role", change="create", result="done", seconds=1.0
-    )
-    show(wait)
-    show(done)
-    show.stop()
-    assert "waiting" not in target.getvalue()
+class Waiting:
+    """Plain lines with a clock that the test sets."""
 
+    def __init__(self) -> None:
+        self.now = START
+        self.target = io.StringIO()
+        self.lines = PlainLines(self.target, clock=lambda: self.now)
+
+    def told_after(self, seconds: float) -> list[str]:
+        self.now = START + seconds
+        self.target.truncate(0)
+        self.target.seek(0)
+        self.lines.tick()
+        return self.target.getvalue().splitlines()
+
+
+def test_what_lasts_is_told_with_its_reason_and_more_and_more_rarely() -> None:
+    screen = Waiting()
+    screen.lines(StepStarted(at=START, key="r", title="Role", change="create"))
+    assert screen.told_after(1) == []
+    assert screen.told_after(2) == ["[   2.0s]   … creating Role (2.0s so far)"]
+
+    screen.lines(StepWaiting(at=START + 3, key="r", what="it to be usable", detail="AccessDenied"))
+    assert screen.told_after(5) == []
+    assert screen.told_after(6) == [
+        "[   6.0s]   … creating Role: waiting for it to be usable (AccessDenied) (6.0s so far)"
+    ]
+    assert screen.told_after(13) == []
+    assert len(screen.told_after(14)) == 1
+
+
+def test_what_is_over_is_not_told() -> None:
+    screen = Waiting()
+    done = {"change": "create", "result": "done", "seconds": 1.0}
+    screen.lines(StepStarted(at=START, key="r", title="Role", change="create"))
+    screen.lines(StepFinished(at=START + 1, key="r", title="Role", **done))
+    screen.lines(StepWaiting(at=START + 1, key="", what="a report"))
+    screen.lines(PhaseFinished(at=START + 1, phase="verify", seconds=1.0))
+
+    assert screen.told_after(60) == []
+
+
+def test_a_wait_of_no_step_is_told_too() -> None:
+    screen = Waiting()
+    screen.lines(StepWaiting(at=START, key="", what="a report", detail="none yet"))
+
+    assert screen.told_after(2) == ["[   2.0s]   … waiting for a report (none yet) (2.0s so far)"]
+
+
+def test_somebody_looks_at_the_clock_from_start_to_stop() -> None:
     told = threading.Event()
 
     class Telling(io.StringIO):
         def flush(self) -> None:
             told.set()
 
-    long = Telling()
-    PlainLines(long, patience=0.01)(wait)
+    lines = PlainLines(Telling(), clock=lambda: START + 60)
+    lines(StepStarted(at=START, key="r", title="Role", change="create"))
+    assert not told.is_set()
+    lines.start()
     assert told.wait(10)
-    assert "waiting for the role to be usable" in long.getvalue()
+    lines.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -17,13 +18,26 @@ from . import samples
 SCREENS = Path(__file__).parent / "screens"
 WIDTHS = (80, 160)
 
+HEADER = {**samples.HEADER, **samples.WHEREABOUTS}
+
+
+def under(
+    show: Callable[..., None], document: dict[str, Any], *, verbose: bool = False
+) -> Callable[[Console], None]:
+    """The screen of a document that stands under a head."""
+    return lambda to: show(document, HEADER, to, verbose=verbose)
+
+
 SHOWN: dict[str, Callable[[Console], None]] = {
-    "plan": lambda to: plan.show_plan(samples.plan(), samples.HEADER, to),
-    "setup": lambda to: setup.show_setup(samples.setup(), samples.HEADER, to),
-    "setup-failed": lambda to: setup.show_setup(samples.failed_setup(), samples.HEADER, to),
-    "delete-before": lambda to: delete.show_teardown(samples.teardown(), samples.HEADER, to),
-    "delete": lambda to: delete.show_deleted(samples.deleted(), samples.HEADER, to),
-    "delete-nothing": lambda to: delete.show_deleted(samples.nothing_found(), {}, to),
+    "plan": under(plan.show_plan, samples.plan()),
+    "plan-verbose": under(plan.show_plan, samples.plan(), verbose=True),
+    "setup": under(setup.show_setup, samples.setup()),
+    "setup-verbose": under(setup.show_setup, samples.setup(), verbose=True),
+    "setup-failed": under(setup.show_setup, samples.failed_setup()),
+    "delete-before": under(delete.show_teardown, samples.teardown()),
+    "delete-before-verbose": under(delete.show_teardown, samples.teardown(), verbose=True),
+    "delete": under(delete.show_deleted, samples.deleted()),
+    "delete-nothing": under(delete.show_deleted, samples.nothing_found()),
     "status": lambda to: status.show_status(samples.unhealthy(), to),
     "list": lambda to: clouds.show_list(samples.clouds(), to),
     "get": lambda to: clouds.show_cloud(samples.cloud(), to),

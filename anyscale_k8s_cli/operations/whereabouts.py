@@ -1,0 +1,39 @@
+"""Where people find what setup has made: the few things they will ask for next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from anyscale_k8s_cli.addons import ClusterSide
+from anyscale_k8s_cli.cluster.namespaces import Namespace
+from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
+from anyscale_k8s_cli.provider import CloudSide
+
+
+def whereabouts(cloud: CloudSide, cluster: ClusterSide) -> dict[str, Any]:
+    """Bucket, identity, address, namespaces and releases, as far as they exist by now."""
+    storage, identity = cloud.storage.observed, cloud.identity.observed
+    gateway = cluster.gateway.observed
+    address = gateway.output.address if gateway else None
+    return {
+        "bucket": storage.output.url if storage else None,
+        "identity": identity.output.registered if identity else None,
+        "address": address.value if address else None,
+        "namespaces": list(_namespaces(cluster)),
+        "releases": list(_releases(cluster)),
+    }
+
+
+def _namespaces(cluster: ClusterSide) -> Iterator[str]:
+    for resource in cluster.resources:
+        if isinstance(resource, Namespace) and resource.observed:
+            yield resource.name
+
+
+def _releases(cluster: ClusterSide) -> Iterator[str]:
+    """`anyscale-operator 1.8.0`: the version is the chart's."""
+    for resource in cluster.resources:
+        record = resource.observed.output if resource.observed else None
+        if isinstance(record, ReleaseRecord):
+            yield f"{record.name} {record.chart_version}"
