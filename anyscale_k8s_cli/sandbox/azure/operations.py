@@ -10,8 +10,7 @@ from typing import Any
 from anyscale_k8s_cli.sandbox.azure.arm_routes import SUBSCRIPTION, Answer, ArmRequest, Route
 from anyscale_k8s_cli.sandbox.azure.errors import ArmError
 
-_PATH = "/providers/{namespace}/locations/{location}/operations/{operation}"
-_RESULTS = "/providers/{namespace}/locations/{location}/operationresults/{operation}"
+_PATH = "/providers/{namespace}/locations/{location}/asyncoperations/{operation}"
 
 
 @dataclass
@@ -42,12 +41,7 @@ class Operations:
         where = f"{request.base}/subscriptions/{subscription}"
         tail = f"?api-version={request.query['api-version']}"
         values = {"namespace": namespace, "location": location, "operation": identifier}
-        headers = {
-            "Location": where + _RESULTS.format(**values) + tail,
-            "Azure-AsyncOperation": where + _PATH.format(**values) + tail,
-            **self.pause,
-        }
-        return Answer(None, 202, headers)
+        return Answer(None, 202, {"Location": where + _PATH.format(**values) + tail, **self.pause})
 
     @property
     def pause(self) -> dict[str, str]:
@@ -58,17 +52,8 @@ class Operations:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", SUBSCRIPTION + _PATH, "Operations_Get", "", self.status),
-            Route("GET", SUBSCRIPTION + _RESULTS, "OperationResults_Get", "", self.result),
+            Route("GET", SUBSCRIPTION + _PATH, "AsyncOperations_Get", "", self.result),
         ]
-
-    def status(self, request: ArmRequest) -> Answer:
-        """The state of an operation, as `Azure-AsyncOperation` leads to it."""
-        operation = self._poll(request["operation"])
-        state = {"name": request["operation"], "status": "InProgress"}
-        if not operation.done:
-            return Answer(state, 200, self.pause)
-        return Answer({**state, "status": "Succeeded"})
 
     def result(self, request: ArmRequest) -> Answer:
         """The result of an operation, as `Location` leads to it."""

@@ -109,15 +109,18 @@ class Tokens:
         """The bearer of a token for an audience that `accepts`; raises :class:`BadToken`."""
         import jwt
 
-        options = {
-            "verify_aud": False,
-            "verify_exp": False,
-            "verify_nbf": False,
-            "verify_iat": False,
-        }
         try:
+            # When it is over is judged by our own clock, and for whom it is by the asker.
             claims = jwt.decode(
-                token, self._key.public_key(), algorithms=[_ALGORITHM], options=options
+                token,
+                self._key.public_key(),
+                algorithms=[_ALGORITHM],
+                options={
+                    "verify_aud": False,
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
             )
         except jwt.PyJWTError as wrong:
             raise BadToken(str(wrong)) from wrong
