@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from multidict import CIMultiDictProxy, MultiDictProxy
+from multidict import CIMultiDictProxy, MultiMapping
 
 from anyscale_k8s_cli.sandbox.google.errors import invalid
 from anyscale_k8s_cli.sandbox.google.tokens import CLOUD_PLATFORM, Caller
@@ -32,7 +32,7 @@ class Call:
     http_method: str
     path: str
     params: Mapping[str, str]
-    query: MultiDictProxy[str]
+    query: MultiMapping[str]
     headers: CIMultiDictProxy[str]
     body: bytes
     base: str

@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -84,6 +85,7 @@ class ObjectApi:
         prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
         items: list[dict[str, Any]] = []
         prefixes: dict[str, None] = {}
+        shown: list[tuple[Stored, datetime | None]]
         if call.query.get("softDeleted") == "true":
             shown = [(stored, None) for stored, _ in bucket.objects.soft_deleted]
         else:
