@@ -141,3 +141,16 @@ class CliError(Exception):
             "fix": self.fix,
             "exit_code": int(self.exit_code),
         }
+
+
+@dataclass(eq=False)
+class CloudFailure(CliError):
+    """A call to a cloud's API that failed.
+
+    `api_code` is the API's own word for it, empty when it did not answer;
+    `status` is that of HTTP. `denied` says that the API's word means "you may not".
+    """
+
+    api_code: str = ""
+    status: int = 0
+    denied: bool = False

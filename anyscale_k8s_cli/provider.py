@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check
@@ -20,6 +20,8 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope
+
+T = TypeVar("T")
 
 ENTRY_POINTS = "anyscale_k8s_cli.providers"
 
@@ -133,6 +135,26 @@ class Search:
     installs: tuple[Install, ...]
     searched: tuple[str, ...]
     unsearched: tuple[str, ...] = ()
+
+
+class Looking:
+    """Keeps a search honest: where it looked, and where it was not let."""
+
+    def __init__(self) -> None:
+        self.searched: list[str] = []
+        self.unsearched: list[str] = []
+
+    def at(self, place: str, look: Callable[[], list[T]]) -> list[T]:
+        """What is found there; nothing, and a line that says so, where looking is denied."""
+        try:
+            found = look()
+        except errors.CloudFailure as failure:
+            if not failure.denied:
+                raise
+            self.unsearched.append(f"{place}: {failure}")
+            return []
+        self.searched.append(place)
+        return found
 
 
 class ClusterState(StrEnum):

@@ -8,11 +8,12 @@ for all kinds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
 
 Out = TypeVar("Out")
@@ -193,9 +194,50 @@ class DataResource(Resource[Out]):
     def forget_cluster(self, observed: Observed[Out]) -> None:
         """Clear the cluster's UID on the object that is kept, so that it can serve again."""
 
-    @abstractmethod
-    def removal_command(self, observed: Observed[Out]) -> str:
-        """The command that would delete it."""
+
+class AdoptedResource(Resource[Out]):
+    """The user's own: looked at, used, never written. What it lacks is in `Observed.unfit`."""
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        title: str,
+        install: Install,
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        super().__init__(key=key, title=title, install=install, needs=needs, claim=Claim.ADOPT)
+
+    def diff(self, observed: Observed[Out]) -> Sequence[FieldChange]:
+        return ()
+
+    def create(self) -> Observed[Out]:
+        raise self._never_written()
+
+    def update(self, observed: Observed[Out], changes: Sequence[FieldChange]) -> Observed[Out]:
+        raise self._never_written()
+
+    def delete(self, observed: Observed[Out]) -> None:
+        raise self._never_written()
+
+    def ready(self, observed: Observed[Out]) -> Observed[Out]:
+        return observed
+
+    def _never_written(self) -> errors.CliError:
+        return errors.CliError(
+            errors.FOREIGN_OBJECT, f"{self.title} is yours and is never changed by this tool"
+        )
+
+
+def differences(
+    what: str, found: Mapping[str, str], wanted: Mapping[str, str]
+) -> list[FieldChange]:
+    """The pairs that are missing or other than wanted; further ones are nobody's business."""
+    return [
+        FieldChange(f"{what} {key}", found.get(key), value)
+        for key, value in wanted.items()
+        if found.get(key) != value
+    ]
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,14 @@ def passed(detail: str = "") -> Finding:
     return Finding(Status.PASS, detail)
 
 
+def room(used: int, limit: int, fix: str, needed: int = 1) -> Finding:
+    """Whether a quota has room for what is planned; a warning where it has not."""
+    detail = f"{used} of {limit} used, {needed} needed"
+    if used + needed <= limit:
+        return passed(detail)
+    return Finding(Status.WARN, detail, fix=fix)
+
+
 @dataclass(frozen=True)
 class Check:
     """`code` is a slug and the name of its page in `docs/checks/`.

@@ -36,8 +36,10 @@ class Kept:
     def of(cls, item: PlannedChange) -> Kept:
         resource, observed = item.resource, item.observed
         command = None
-        if isinstance(resource, DataResource | SharedResource) and observed is not None:
+        if isinstance(resource, SharedResource) and observed is not None:
             command = resource.removal_command(observed)
+        elif isinstance(resource, DataResource):
+            command = _delete_data(resource)
         return cls(
             key=resource.key,
             kind=resource.kind,
@@ -78,12 +80,24 @@ def _shared(resource: SharedResource[Any], observed: Observed[Any]) -> Decision:
     return Decision(Change.DELETE, Ownership.SHARED, "made by this tool and no longer used")
 
 
+def _delete_data(resource: DataResource[Any]) -> str:
+    """Found by its locator, also when nothing else of the cloud is left."""
+    install = resource.install
+    return (
+        f"anyscale cloud delete {install.cloud} --provider {install.provider} "
+        f"--region {install.region} --delete-bucket {_name(resource)}"
+    )
+
+
+def _name(resource: DataResource[Any]) -> str:
+    return resource.key.partition("/")[2]
+
+
 def _data(
     resource: DataResource[Any], observed: Observed[Any], owned: Ownership, named: str | None
 ) -> Decision:
-    name = resource.key.partition("/")[2]
     contents = resource.contents(observed)
-    if named == name:
+    if named == _name(resource):
         return Decision(Change.DELETE, owned, f"named by --delete-bucket; {contents}")
     return Decision(Change.KEEP, owned, f"holds your data ({contents})")
 

@@ -7,17 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import humanize
-
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.object_storage import summary
 from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.eks import bucket_contents, codes, tags
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.bucket_settings import Setting, admits, cors_rule
 from anyscale_k8s_cli.providers.eks.sdk import s3
-from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
-from anyscale_k8s_cli.resource import Claim, DataResource, FieldChange, Observed, Resource, Unfit
+from anyscale_k8s_cli.resource import (
+    AdoptedResource,
+    DataResource,
+    FieldChange,
+    Observed,
+    Unfit,
+)
 from anyscale_k8s_cli.run import StillWaiting
 
 NAME_LIMIT = 63
@@ -80,8 +85,8 @@ class Bucket(DataResource[Storage]):
         """Also a bucket of another account is seen: as somebody else's."""
         try:
             region = self._aws.s3.region_of(self.name)
-        except AwsFailure as failure:
-            if failure.aws_code in s3.HIDDEN:
+        except CloudFailure as failure:
+            if failure.api_code in s3.HIDDEN:
                 return self._hidden()
             raise
         if region is None:
@@ -127,15 +132,7 @@ class Bucket(DataResource[Storage]):
     def contents(self, observed: Observed[Storage]) -> str:
         """How many versions of objects there are, and their size."""
         number, size = bucket_contents.count(self._aws.objects(self.name))
-        return f"{number:,} object versions, {humanize.naturalsize(size, binary=True)}"
-
-    def removal_command(self, observed: Observed[Storage]) -> str:
-        """Found by its locator, also when nothing else of the cloud is left."""
-        install = self.install
-        return (
-            f"anyscale cloud delete {install.cloud} --provider {install.provider} "
-            f"--region {install.region} --delete-bucket {self.name}"
-        )
+        return summary(number, size)
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
         """Take the cluster's UID off a bucket that is kept."""
@@ -153,12 +150,12 @@ class Bucket(DataResource[Storage]):
                 what=f"the old bucket {self.name} to be gone",
                 timeout=self._place.patience,
             )
-        except AwsFailure as failure:
-            if failure.aws_code == s3.OURS_ALREADY:
+        except CloudFailure as failure:
+            if failure.api_code == s3.OURS_ALREADY:
                 return
-            if failure.aws_code == s3.TAKEN:
+            if failure.api_code == s3.TAKEN:
                 raise self._foreign("another AWS account has this name") from failure
-            if failure.aws_code == s3.ABORTED:
+            if failure.api_code == s3.ABORTED:
                 raise errors.CliError(
                     codes.BUCKET_BEING_DELETED,
                     f"A bucket named {self.name} is still being deleted",
@@ -176,7 +173,7 @@ class Bucket(DataResource[Storage]):
         if self._aws.s3.tags_at_creation:
             try:
                 create(name, region, self._tags)
-            except AwsFailure as failure:
+            except CloudFailure as failure:
                 if not failure.denied:
                     raise
             else:
@@ -202,8 +199,8 @@ class Bucket(DataResource[Storage]):
         def look() -> Observed[Storage]:
             try:
                 observed = self.read()
-            except AwsFailure as failure:
-                if failure.aws_code in _UNSETTLED:
+            except CloudFailure as failure:
+                if failure.api_code in _UNSETTLED:
                     raise StillWaiting(str(failure)) from failure
                 raise
             if observed is None:
@@ -241,15 +238,15 @@ class Bucket(DataResource[Storage]):
         )
 
 
-class AdoptedBucket(Resource[Storage]):
-    """The user's own: looked at, used, never written."""
+class AdoptedBucket(AdoptedResource[Storage]):
+    """The user's own."""
 
     kind: ClassVar[str] = "s3-bucket"
 
     def __init__(
         self, aws: Aws, install: Install, name: str, region: str, console_origin: str
     ) -> None:
-        super().__init__(key=key(name), title=title(name), install=install, claim=Claim.ADOPT)
+        super().__init__(key=key(name), title=title(name), install=install)
         self._aws = aws
         self._name = name
         self._region = region
@@ -258,8 +255,8 @@ class AdoptedBucket(Resource[Storage]):
     def read(self) -> Observed[Storage] | None:
         try:
             region = self._aws.s3.region_of(self._name)
-        except AwsFailure as failure:
-            if failure.aws_code not in s3.HIDDEN:
+        except CloudFailure as failure:
+            if failure.api_code not in s3.HIDDEN:
                 raise
             account = self._aws.caller.account
             return self._observed(
@@ -283,29 +280,12 @@ class AdoptedBucket(Resource[Storage]):
             unfit.append(self._without_cors())
         return self._observed(region, *unfit)
 
-    def diff(self, observed: Observed[Storage]) -> Sequence[FieldChange]:
-        return ()
-
-    def create(self) -> Observed[Storage]:
-        raise _never_written(self)
-
-    def update(
-        self, observed: Observed[Storage], changes: Sequence[FieldChange]
-    ) -> Observed[Storage]:
-        raise _never_written(self)
-
-    def delete(self, observed: Observed[Storage]) -> None:
-        raise _never_written(self)
-
-    def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
-        return observed
-
     def kms_key(self) -> str | None:
         """The key that encrypts it, which its users need as well; None if none can be seen."""
         try:
             algorithm, key_arn, _ = self._aws.s3.encryption(self._name)
-        except AwsFailure as failure:
-            if failure.denied or failure.aws_code in s3.ABSENT:
+        except CloudFailure as failure:
+            if failure.denied or failure.api_code in s3.ABSENT:
                 return None
             raise
         return key_arn if algorithm.startswith("aws:kms") and key_arn else None
@@ -327,15 +307,9 @@ class AdoptedBucket(Resource[Storage]):
         )
 
 
-def _never_written(resource: Resource[Storage]) -> errors.CliError:
-    return errors.CliError(
-        errors.FOREIGN_OBJECT, f"{resource.title} is yours and is never changed by this tool"
-    )
-
-
 def _being_deleted(problem: BaseException) -> bool:
-    return isinstance(problem, AwsFailure) and problem.aws_code == s3.ABORTED
+    return isinstance(problem, CloudFailure) and problem.api_code == s3.ABORTED
 
 
 def _unsettled(problem: BaseException) -> bool:
-    return isinstance(problem, AwsFailure) and problem.aws_code in _UNSETTLED
+    return isinstance(problem, CloudFailure) and problem.api_code in _UNSETTLED

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from anyscale_k8s_cli.providers.eks import tags
 from anyscale_k8s_cli.providers.eks.sdk.s3 import S3, BucketState, Rule
-from anyscale_k8s_cli.resource import FieldChange
+from anyscale_k8s_cli.resource import FieldChange, differences
 from anyscale_k8s_cli.templates import load_json
 
 OWNERSHIP = "BucketOwnerEnforced"
@@ -44,7 +43,7 @@ def settings(s3: S3, bucket: str, wishes: BucketWishes) -> tuple[Setting, ...]:
     """All settings of our bucket, in the order in which they are written."""
     return (
         Setting(
-            lambda state: tags.differences(state.tags, wishes.tags),
+            lambda state: differences("tag", state.tags, wishes.tags),
             lambda state: s3.put_tags(bucket, {**state.tags, **wishes.tags}),
         ),
         Setting(

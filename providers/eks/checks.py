@@ -8,12 +8,12 @@ from functools import partial
 from typing import TypeVar
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed, room
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.eks import labels, permissions
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
-from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
 from anyscale_k8s_cli.spec import CloudSpec
 
 T = TypeVar("T")
@@ -21,6 +21,7 @@ T = TypeVar("T")
 # Codes of Service Quotas: https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
 LOAD_BALANCERS = ("elasticloadbalancing", "L-69A177A2")
 BUCKETS = ("s3", "L-DC2B2D3D")
+_MORE = "ask for more in the Service Quotas console"
 
 
 @dataclass(frozen=True)
@@ -113,29 +114,22 @@ def _role_quota(aws: Aws) -> Finding:
     summary = _allowed(aws.iam.account_summary)
     if summary is None:
         return Finding(Status.UNKNOWN, "you may not ask")
-    return room(summary.get("Roles", 0), summary.get("RolesQuota", 0))
+    return room(summary.get("Roles", 0), summary.get("RolesQuota", 0), _MORE)
 
 
 def _quota(used: Callable[[], int], limit: Callable[[], int]) -> Finding:
     found, most = _allowed(used), _allowed(limit)
     if found is None or most is None:
         return Finding(Status.UNKNOWN, "you may not ask")
-    return room(found, most)
-
-
-def room(used: int, limit: int) -> Finding:
-    detail = f"{used} of {limit} used, 1 needed"
-    if used < limit:
-        return passed(detail)
-    return Finding(Status.WARN, detail, fix="ask for more in the Service Quotas console")
+    return room(found, most, _MORE)
 
 
 def _allowed(ask: Callable[[], T]) -> T | None:
     """The answer, or None for who may not ask, and where AWS does not know."""
     try:
         return ask()
-    except AwsFailure as failure:
-        if failure.denied or failure.aws_code == "NoSuchResourceException":
+    except CloudFailure as failure:
+        if failure.denied or failure.api_code == "NoSuchResourceException":
             return None
         raise
 
@@ -155,7 +149,7 @@ def _permissions(aws: Aws, facts: EksFacts, cluster: Cluster, names: Names) -> F
     for sid, actions, resource in _questions(facts, cluster, names):
         try:
             verdicts = aws.iam.simulate(facts.principal, actions, [resource])
-        except AwsFailure as failure:
+        except CloudFailure as failure:
             return Finding(Status.UNKNOWN, f"they cannot be simulated: {failure.cause}")
         refused = [item for item in verdicts if not item.allowed]
         unsure += sum(not item.certain for item in refused)

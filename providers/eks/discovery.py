@@ -10,15 +10,15 @@ from functools import partial
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.access import ClusterAccess
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Cluster, NodePool
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.providers.eks.arns import Arn, Caller
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.reach import check_reachable
 from anyscale_k8s_cli.providers.eks.sdk.eks import ClusterDescription, NodeGroup
-from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
 from anyscale_k8s_cli.providers.eks.sdk.network import Subnet
-from anyscale_k8s_cli.providers.eks.sdk.session import side_by_side
 from anyscale_k8s_cli.spec import CloudSpec
 
 # Families with NVIDIA GPUs: https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html
@@ -46,7 +46,7 @@ def discover(aws: Aws, spec: CloudSpec) -> Cluster:
 
     Raises `account-mismatch` before anything but the caller is asked for,
     `cluster-not-found`, `eks-cluster-not-active`, `cluster-unreachable` for a
-    private endpoint, and what `AwsFailure` maps.
+    private endpoint, and what `CloudFailure` maps.
     """
     name, region = spec.cluster.name or "", spec.region or ""
     caller = aws.caller
@@ -116,7 +116,7 @@ def principal_of(aws: Aws) -> str:
         return caller.arn
     try:
         role = aws.iam.role(caller.role_name)
-    except AwsFailure as failure:
+    except CloudFailure as failure:
         if failure.denied:
             return caller.pathless_principal
         raise
@@ -146,8 +146,8 @@ def _of_cluster(ask: partial[list[NodeGroup]] | partial[list[str]]) -> Sequence[
     """Nothing when there is no such cluster: that is told once, by DescribeCluster."""
     try:
         return ask()
-    except AwsFailure as failure:
-        if failure.aws_code == "ResourceNotFoundException":
+    except CloudFailure as failure:
+        if failure.api_code == "ResourceNotFoundException":
             return []
         raise
 
@@ -155,7 +155,7 @@ def _of_cluster(ask: partial[list[NodeGroup]] | partial[list[str]]) -> Sequence[
 def _no_cluster(aws: Aws, name: str, region: str) -> errors.CliError:
     try:
         names = aws.eks.names()
-    except AwsFailure:
+    except CloudFailure:
         names = []
     there = ", ".join(sorted(names)) or "none that you can see"
     return errors.CliError(

@@ -8,15 +8,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Identity
-from anyscale_k8s_cli.providers.eks import policies, tags, trust
+from anyscale_k8s_cli.providers.eks import policies, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
-from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
 from anyscale_k8s_cli.providers.eks.sdk.iam import ALREADY_THERE, NewRole, RoleDescription
-from anyscale_k8s_cli.providers.eks.sdk.session import side_by_side
-from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource, Unfit
+from anyscale_k8s_cli.resource import (
+    AdoptedResource,
+    FieldChange,
+    Observed,
+    Resource,
+    Unfit,
+    differences,
+)
 from anyscale_k8s_cli.run import StillWaiting
 
 NAME_LIMIT = 64
@@ -101,7 +108,7 @@ class Role(Resource[Identity]):
     def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
         state: RoleState = observed.state
         wishes = self._wishes
-        changes = tags.differences(state.role.tags, wishes.tags)
+        changes = differences("tag", state.role.tags, wishes.tags)
         if not policies.same(state.role.trust, wishes.trust):
             changes.append(FieldChange(_TRUST, "other than wanted", "as wanted"))
         if state.policy is None or not policies.same(state.policy, wishes.policy()):
@@ -124,8 +131,8 @@ class Role(Resource[Identity]):
         )
         try:
             self._aws.iam.create_role(new)
-        except AwsFailure as failure:
-            if failure.aws_code != ALREADY_THERE:
+        except CloudFailure as failure:
+            if failure.api_code != ALREADY_THERE:
                 raise
         observed = self._settled()
         if observed.owner is None or observed.owner.id != self.install.id:
@@ -185,8 +192,8 @@ class RoleUse:
     bucket_arn: str
 
 
-class AdoptedRole(Resource[Identity]):
-    """The user's own: looked at, used, never written."""
+class AdoptedRole(AdoptedResource[Identity]):
+    """The user's own."""
 
     kind: ClassVar[str] = "iam-role"
 
@@ -204,7 +211,6 @@ class AdoptedRole(Resource[Identity]):
             title=f"IAM role {self._arn.name}",
             install=install,
             needs=needs,
-            claim=Claim.ADOPT,
         )
         self._aws = aws
         self._use = use
@@ -218,23 +224,6 @@ class AdoptedRole(Resource[Identity]):
         if role is None or role.arn != str(self._arn):
             return None
         return self._observed((*self._trust_unfit(role), *self._policy_unfit(role)))
-
-    def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
-        return ()
-
-    def create(self) -> Observed[Identity]:
-        raise self._never_written()
-
-    def update(
-        self, observed: Observed[Identity], changes: Sequence[FieldChange]
-    ) -> Observed[Identity]:
-        raise self._never_written()
-
-    def delete(self, observed: Observed[Identity]) -> None:
-        raise self._never_written()
-
-    def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
-        return observed
 
     def _trust_unfit(self, role: RoleDescription) -> tuple[Unfit, ...]:
         bearer = self._use.bearer
@@ -262,7 +251,7 @@ class AdoptedRole(Resource[Identity]):
                 for actions, resource in asked
                 for verdict in self._aws.iam.simulate(role.arn, actions, [resource])
             ]
-        except AwsFailure as failure:
+        except CloudFailure as failure:
             if failure.denied:
                 return ()
             raise
@@ -283,8 +272,8 @@ class AdoptedRole(Resource[Identity]):
         """A bucket's own policy can allow what the role's do not, and is not simulated."""
         try:
             return self._aws.s3.has_policy(Arn.parse(self._use.bucket_arn).name)
-        except AwsFailure as failure:
-            if failure.aws_code == "NoSuchBucket":
+        except CloudFailure as failure:
+            if failure.api_code == "NoSuchBucket":
                 return False
             if failure.denied:
                 return True
@@ -293,8 +282,3 @@ class AdoptedRole(Resource[Identity]):
     def _observed(self, unfit: tuple[Unfit, ...]) -> Observed[Identity]:
         arn = str(self._arn)
         return Observed(id=arn, output=Identity(arn, arn), unfit=unfit)
-
-    def _never_written(self) -> errors.CliError:
-        return errors.CliError(
-            errors.FOREIGN_OBJECT, f"{self.title} is yours and is never changed by this tool"
-        )

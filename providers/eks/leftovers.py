@@ -8,11 +8,11 @@ from functools import partial
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.providers.eks import labels, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
-from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
 from anyscale_k8s_cli.providers.eks.sdk.network import GROUP_IN_USE
 from anyscale_k8s_cli.resource import FieldChange, Observed, Resource
 from anyscale_k8s_cli.run import StillWaiting
@@ -130,7 +130,7 @@ class LeftoverLoadBalancer(Resource[str]):
 
 
 def _in_use(problem: BaseException) -> bool:
-    return isinstance(problem, AwsFailure) and problem.aws_code in (
+    return isinstance(problem, CloudFailure) and problem.api_code in (
         GROUP_IN_USE,
         TARGET_GROUP_IN_USE,
     )

@@ -9,7 +9,14 @@ from anyscale_k8s_cli.install import MANAGED_BY, Install, marks
 from anyscale_k8s_cli.providers.eks import tags, trust
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.sdk.iam import OidcProviderDescription
-from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, SharedResource, Unfit
+from anyscale_k8s_cli.resource import (
+    Claim,
+    FieldChange,
+    Observed,
+    SharedResource,
+    Unfit,
+    differences,
+)
 from anyscale_k8s_cli.run import StillWaiting
 
 # IAM answers from copies that are seconds old.
@@ -65,7 +72,7 @@ class OidcProvider(SharedResource[str]):
 
     def diff(self, observed: Observed[str]) -> Sequence[FieldChange]:
         found: OidcProviderDescription = observed.state
-        changes = tags.differences(found.tags, self._tags)
+        changes = differences("tag", found.tags, self._tags)
         if self._aws.audience not in found.client_ids:
             ids = ", ".join(sorted(found.client_ids)) or "none"
             changes.append(FieldChange("client ids", ids, f"with {self._aws.audience}"))
@@ -81,7 +88,7 @@ class OidcProvider(SharedResource[str]):
         if not changes:
             return observed
         found: OidcProviderDescription = observed.state
-        if tags.differences(found.tags, self._tags):
+        if differences("tag", found.tags, self._tags):
             self._aws.iam.tag_oidc_provider(self.arn, self._tags)
         if self._aws.audience not in found.client_ids:
             self._aws.iam.add_client_id(self.arn, self._aws.audience)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.object_storage import PROOF_KEY, Contradiction, round_trip
 from anyscale_k8s_cli.providers.eks import codes, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
-from anyscale_k8s_cli.providers.eks.sdk.failures import EXPIRED, AwsFailure
+from anyscale_k8s_cli.providers.eks.sdk.failures import EXPIRED
 from anyscale_k8s_cli.providers.eks.sdk.objects import ABSENT, Objects
 from anyscale_k8s_cli.providers.eks.sdk.session import TemporaryKeys
 
@@ -27,39 +27,15 @@ _PROPAGATING = frozenset({"AccessDenied", "InvalidIdentityToken", "IDPCommunicat
 # whose policy was just written: what lasts is told within half a minute.
 SHOWN_WITHIN = 20.0
 BUCKET_SECONDS = 25.0
-PREFIX = "anyscale-k8s-cli/"
-KEY = f"{PREFIX}identity-proof.txt"
-CONTENT = b"Written by anyscale-k8s-cli to prove that the operator's role may use this bucket.\n"
 SESSION_NAME = "anyscale-k8s-cli-proof"
 
 
-@dataclass(frozen=True)
-class Claimed:
-    """What a token says of its bearer. Not verified: STS does that."""
-
-    issuer: str
-    subject: str
-    audiences: tuple[str, ...]
-
-    @classmethod
-    def of(cls, token: str) -> Claimed:
-        try:
-            part = token.split(".")[1]
-            claims: dict[str, Any] = json.loads(
-                base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-            )
-        except (IndexError, ValueError, binascii.Error) as problem:
-            raise errors.CliError(
-                errors.CLUSTER_FAILED,
-                "The cluster gave a service account token that cannot be read",
-                cause=str(problem),
-            ) from problem
-        audiences = claims.get("aud", [])
-        return cls(
-            str(claims.get("iss", "")),
-            str(claims.get("sub", "")),
-            (audiences,) if isinstance(audiences, str) else tuple(map(str, audiences)),
-        )
+_ACTIONS = {
+    "put": "PutObject",
+    "get": "GetObject",
+    "list": "ListBucket",
+    "delete": "DeleteObject",
+}
 
 
 @dataclass(frozen=True)
@@ -99,12 +75,12 @@ class Proof:
             return self.aws.sts.assume_with_token(role_arn, current[0], SESSION_NAME)
 
         def worth_repeating(problem: BaseException) -> bool:
-            if not isinstance(problem, AwsFailure):
+            if not isinstance(problem, CloudFailure):
                 return False
-            if problem.aws_code in EXPIRED and not renewed[0]:
+            if problem.api_code in EXPIRED and not renewed[0]:
                 current[0], renewed[0] = token(self.aws.audience), True
                 return True
-            if problem.aws_code not in _PROPAGATING:
+            if problem.api_code not in _PROPAGATING:
                 return False
             self._raise_if_lasting(role_arn, claimed, time.monotonic() - started)
             return True
@@ -116,7 +92,7 @@ class Proof:
                 what=f"{role_arn} to be assumable",
                 timeout=self.patience,
             )
-        except AwsFailure as failure:
+        except CloudFailure as failure:
             raise self._not_assumable(role_arn, claimed, failure) from failure
 
     def _raise_if_lasting(self, role_arn: str, claimed: Claimed, seconds: float) -> None:
@@ -161,9 +137,9 @@ class Proof:
             )
 
     def _not_assumable(
-        self, role_arn: str, claimed: Claimed, failure: AwsFailure
+        self, role_arn: str, claimed: Claimed, failure: CloudFailure
     ) -> errors.CliError:
-        if failure.aws_code in EXPIRED:
+        if failure.api_code in EXPIRED:
             return errors.CliError(
                 codes.ROLE_NOT_ASSUMABLE,
                 f"{role_arn} cannot be assumed: a fresh token counts as expired",
@@ -171,7 +147,7 @@ class Proof:
                 evidence=failure.evidence,
                 fix="check the clock of the cluster's control plane and of this machine",
             )
-        if failure.aws_code not in _PROPAGATING:
+        if failure.api_code not in _PROPAGATING:
             return failure
         return errors.CliError(
             codes.ROLE_NOT_ASSUMABLE,
@@ -185,29 +161,25 @@ class Proof:
     # -- the bucket ---------------------------------------------------------------
 
     def _use(self, objects: Objects, role_arn: str) -> None:
-        self._step("s3:PutObject", role_arn, lambda: objects.put(KEY, CONTENT))
-        content = self._step("s3:GetObject", role_arn, lambda: objects.get(KEY))
-        if content != CONTENT:
-            raise errors.CliError(
-                codes.BUCKET_DENIED, f"s3://{self.bucket}/{KEY} was read other than written"
+        try:
+            round_trip(
+                objects, lambda verb, call: self._step(f"s3:{_ACTIONS[verb]}", role_arn, call)
             )
-        keys = self._step("s3:ListBucket", role_arn, lambda: objects.keys(KEY))
-        if KEY not in keys:
+        except Contradiction as wrong:
             raise errors.CliError(
-                codes.BUCKET_DENIED, f"s3://{self.bucket}/{KEY} was written and is not listed"
-            )
-        self._step("s3:DeleteObject", role_arn, lambda: objects.remove(KEY))
+                codes.BUCKET_DENIED, f"s3://{self.bucket}/{PROOF_KEY} {wrong}"
+            ) from wrong
 
     def _step(self, action: str, role_arn: str, call: Callable[[], T]) -> T:
         try:
             return self.aws.run.retry(
                 call,
-                retriable=lambda problem: isinstance(problem, AwsFailure) and problem.denied,
+                retriable=lambda problem: isinstance(problem, CloudFailure) and problem.denied,
                 what=f"{action} on the bucket {self.bucket} as the role",
                 timeout=min(BUCKET_SECONDS, self.patience),
             )
-        except AwsFailure as failure:
-            if failure.aws_code in ABSENT:
+        except CloudFailure as failure:
+            if failure.api_code in ABSENT:
                 raise errors.CliError(
                     codes.BUCKET_MISSING,
                     f"There is no bucket {self.bucket}",

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TypeVar
 
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import MANAGED_BY, Install
-from anyscale_k8s_cli.provider import Search
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.provider import Looking, Search
 from anyscale_k8s_cli.providers.eks import identity, policies, tags, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import check_account
-from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
-from anyscale_k8s_cli.providers.eks.sdk.session import side_by_side
 from anyscale_k8s_cli.spec import Scope
-
-T = TypeVar("T")
 
 # Without a region each bucket is asked for its tags, one call each.
 MOST_BUCKETS = 200
@@ -32,7 +29,7 @@ def search(aws: Aws, scope: Scope, cloud: str | None) -> Search:
     """
     check_account(aws.caller, scope.account.scope)
     account = aws.caller.account
-    looking = _Looking(aws)
+    looking = Looking()
 
     def ours(found: Iterable[Mapping[str, str]]) -> dict[str, Install]:
         installs = (Install.from_locator(pairs) for pairs in found)
@@ -61,26 +58,6 @@ def _fits(install: Install, account: str, scope: Scope, cloud: str | None) -> bo
     )
 
 
-class _Looking:
-    """Where was looked, and where could not be."""
-
-    def __init__(self, aws: Aws) -> None:
-        self._aws = aws
-        self.searched: list[str] = []
-        self.unsearched: list[str] = []
-
-    def at(self, place: str, look: Callable[[], list[T]]) -> list[T]:
-        try:
-            found = look()
-        except AwsFailure as failure:
-            if not failure.denied:
-                raise
-            self.unsearched.append(f"{place}: {failure}")
-            return []
-        self.searched.append(place)
-        return found
-
-
 def _of_roles(aws: Aws) -> list[Mapping[str, str]]:
     """The tags of all roles below our path. Listing roles does not tell them."""
     return _role_tags(aws, aws.iam.roles(identity.DEFAULT_PATH))
@@ -102,13 +79,11 @@ def operator_roles(aws: Aws, namespace: str | None = None) -> list[str]:
 
 
 def _role_tags(aws: Aws, names: list[str]) -> list[Mapping[str, str]]:
-    if not names:
-        return []
     roles = side_by_side(*(partial(aws.iam.role, name) for name in names))
     return [role.tags for role in roles if role is not None]
 
 
-def _of_buckets(looking: _Looking, aws: Aws, scope: Scope) -> list[Mapping[str, str]]:
+def _of_buckets(looking: Looking, aws: Aws, scope: Scope) -> list[Mapping[str, str]]:
     account = aws.caller.account
     if scope.region:
         return looking.at(
@@ -130,11 +105,11 @@ def _tags_of(aws: Aws, names: Iterable[str]) -> list[Mapping[str, str]]:
     def one(name: str) -> Mapping[str, str]:
         try:
             return aws.s3.tags(name)
-        except AwsFailure as failure:
+        except CloudFailure as failure:
             # A bucket whose tags we may not see is not ours: we make and tag with one hand.
-            if failure.denied or failure.aws_code == "NoSuchBucket":
+            if failure.denied or failure.api_code == "NoSuchBucket":
                 return {}
             raise
 
     asked = [partial(one, name) for name in names]
-    return side_by_side(*asked) if asked else []
+    return side_by_side(*asked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, Install
-from anyscale_k8s_cli.resource import FieldChange
 
 MANAGED_BY_TAG = f"{MARK_PREFIX}/managed-by"
 INSTALL_TAG = f"{MARK_PREFIX}/install"
@@ -26,12 +25,3 @@ def own(install: Install, user_tags: Mapping[str, str]) -> dict[str, str]:
 def shared(install: Install, user_tags: Mapping[str, str]) -> dict[str, str]:
     """What an object that serves several installs carries when we make it."""
     return {**user_tags, MANAGED_BY_TAG: MANAGED_BY, install.mark: install.cloud}
-
-
-def differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[FieldChange]:
-    """The tags that are missing or other than wanted; further ones are nobody's business."""
-    return [
-        FieldChange(f"tag {key}", found.get(key), value)
-        for key, value in wanted.items()
-        if found.get(key) != value
-    ]

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.eks import bucket, identity, leftovers, search, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
-from anyscale_k8s_cli.providers.eks.sdk.failures import AwsFailure
 from anyscale_k8s_cli.providers.eks.sdk.iam import RoleDescription
-from anyscale_k8s_cli.providers.eks.sdk.session import side_by_side
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.spec import TimeoutsSpec
 
@@ -66,9 +66,9 @@ def _bucket(aws: Aws, install: Install) -> str | None:
     def tags_of(name: str) -> Mapping[str, str]:
         try:
             return aws.s3.tags(name)
-        except AwsFailure as failure:
+        except CloudFailure as failure:
             # Under our name there may be somebody else's bucket, or none.
-            if failure.denied or failure.aws_code == "NoSuchBucket":
+            if failure.denied or failure.api_code == "NoSuchBucket":
                 return {}
             raise
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from anyscale_k8s_cli.providers.eks.sdk.session import Session, side_by_side
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.providers.eks.sdk.session import Session
 
 if TYPE_CHECKING:
     from mypy_boto3_eks.client import EKSClient

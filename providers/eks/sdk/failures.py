@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from botocore import exceptions as botocore_errors
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.providers.eks.sdk.actions import action
 
@@ -56,18 +57,6 @@ _UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
 _AGAIN = "run the same command again to go on"
 
 
-@dataclass(eq=False)
-class AwsFailure(errors.CliError):
-    """A call to AWS that failed; `aws_code` is AWS's own word, empty when it did not answer."""
-
-    aws_code: str = ""
-    status: int = 0
-
-    @property
-    def denied(self) -> bool:
-        return self.aws_code in DENIED
-
-
 @dataclass(frozen=True)
 class Asker:
     """On whose behalf a call was made, for the message. `source` is where the keys came from."""
@@ -88,7 +77,7 @@ class Asker:
         return f"renew {where}, then {_AGAIN}"
 
 
-def of_answer(problem: botocore_errors.ClientError, service: str, asker: Asker) -> AwsFailure:
+def of_answer(problem: botocore_errors.ClientError, service: str, asker: Asker) -> CloudFailure:
     """The failure that an error answer stands for."""
     response = problem.response
     code = str(response.get("Error", {}).get("Code", ""))
@@ -101,8 +90,17 @@ def of_answer(problem: botocore_errors.ClientError, service: str, asker: Asker) 
     if request_id:
         evidence += (f"request id {request_id}",)
 
-    def failure(kind: errors.ErrorCode, message: str, cause: str, fix: str) -> AwsFailure:
-        return AwsFailure(kind, message, cause, evidence, fix, aws_code=code, status=status)
+    def failure(kind: errors.ErrorCode, message: str, cause: str, fix: str) -> CloudFailure:
+        return CloudFailure(
+            kind,
+            message,
+            cause,
+            evidence,
+            fix,
+            api_code=code,
+            status=status,
+            denied=code in DENIED,
+        )
 
     if code in EXPIRED:
         return failure(
@@ -145,11 +143,11 @@ def of_answer(problem: botocore_errors.ClientError, service: str, asker: Asker) 
     return failure(codes.AWS_FAILED, f"{what} failed", f"{code}: {text}", _AGAIN)
 
 
-def of_sdk(problem: botocore_errors.BotoCoreError, service: str, asker: Asker) -> AwsFailure:
+def of_sdk(problem: botocore_errors.BotoCoreError, service: str, asker: Asker) -> CloudFailure:
     """The failure of a call that got no answer, or was never sent."""
     text = " ".join(str(problem).split())
     if isinstance(problem, botocore_errors.ProfileNotFound):
-        return AwsFailure(
+        return CloudFailure(
             errors.CLOUD_CREDENTIALS_MISSING,
             "There is no such AWS profile",
             text,
@@ -162,27 +160,27 @@ def of_sdk(problem: botocore_errors.BotoCoreError, service: str, asker: Asker) -
         | botocore_errors.NoAuthTokenError,
     ):
         profile = f" --profile {asker.profile}" if asker.profile else ""
-        return AwsFailure(
+        return CloudFailure(
             errors.CLOUD_CREDENTIALS_REJECTED,
             "Your AWS sign-in has ended",
             text,
             fix=f"aws sso login{profile}",
         )
     if isinstance(problem, _NO_CREDENTIALS):
-        return AwsFailure(
+        return CloudFailure(
             errors.CLOUD_CREDENTIALS_MISSING,
             "There are no usable AWS credentials",
             text,
             fix="log in with `aws configure` or `aws sso login`, or give --aws-profile",
         )
     if isinstance(problem, botocore_errors.HTTPClientError | botocore_errors.ConnectionError):
-        return AwsFailure(
+        return CloudFailure(
             codes.AWS_UNREACHABLE,
             f"AWS ({service}) cannot be reached from here",
             text,
             fix="check the network, HTTPS_PROXY and AWS_CA_BUNDLE, and that --region is right",
         )
-    return AwsFailure(codes.AWS_FAILED, f"A call to AWS ({service}) was not made", text)
+    return CloudFailure(codes.AWS_FAILED, f"A call to AWS ({service}) was not made", text)
 
 
 _NO_CREDENTIALS = (

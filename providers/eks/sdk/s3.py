@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from anyscale_k8s_cli.providers.eks.sdk.session import Session, side_by_side
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.providers.eks.sdk.session import Session
 from anyscale_k8s_cli.providers.eks.sdk.tags import tag_list, tags_of
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class S3:
     def region_of(self, bucket: str) -> str | None:
         """The bucket's region; None when there is no such bucket.
 
-        Raises `AwsFailure` (`denied`) for a bucket of somebody else.
+        Raises `CloudFailure` (`denied`) for a bucket of somebody else.
         """
         answer = self._session.find(
             "s3",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session as BotocoreSession
 
 from anyscale_k8s_cli import tool_version
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.eks.sdk import failures
 from anyscale_k8s_cli.run import Run
@@ -92,7 +91,7 @@ class Session:
             return self._clients[service]
 
     def ask(self, service: str, call: Callable[[], T]) -> T:
-        """The call's answer. Raises `AwsFailure`."""
+        """The call's answer. Raises `CloudFailure`."""
         try:
             return call()
         except ClientError as problem:
@@ -104,8 +103,8 @@ class Session:
         """The call's answer; None when AWS's own word is one of `absent`."""
         try:
             return self.ask(service, call)
-        except failures.AwsFailure as failure:
-            if failure.aws_code in absent:
+        except CloudFailure as failure:
+            if failure.api_code in absent:
                 return None
             raise
 
@@ -177,13 +176,6 @@ class Session:
 
     def _asker(self) -> failures.Asker:
         return failures.Asker(self.principal, self._source, self.profile or "")
-
-
-def side_by_side(*calls: Callable[[], Any]) -> list[Any]:
-    """The answers of independent calls, in order; the first failure in order is raised."""
-    with ThreadPoolExecutor(max_workers=min(len(calls), MOST_AT_ONCE)) as pool:
-        futures = [pool.submit(copy_context().run, call) for call in calls]
-        return [future.result() for future in futures]
 
 
 def _config() -> Config:

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from anyscale_k8s_cli.checks import Finding, Status
+from anyscale_k8s_cli.checks import Finding, Status, room
 from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.eks import EksProvider, checks
 from anyscale_k8s_cli.providers.eks.bucket import Bucket
@@ -213,6 +213,6 @@ def test_the_quotas_that_are_asked_for_exist() -> None:
 
 @pytest.mark.parametrize("used_up", [True, False])
 def test_room_is_told(used_up: bool) -> None:
-    finding = checks.room(50 if used_up else 3, 50)
+    finding = room(50 if used_up else 3, 50, "ask for more")
     assert finding.status is (Status.WARN if used_up else Status.PASS)
     assert "of 50 used, 1 needed" in finding.detail
