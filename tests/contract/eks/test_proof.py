@@ -9,7 +9,6 @@ import boto3
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.object_storage import PROOF_KEY
 from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.sandbox.wire import FaultKind
@@ -47,7 +46,7 @@ def test_the_proof_leaves_no_object(world: World) -> None:
     side = world.setup()
     lines = prove(world, side)
     assert role_of(side) in lines[0]
-    assert PROOF_KEY in lines[1]
+    assert bucket_of(side) in lines[1]
     listed = client("s3").list_objects_v2(Bucket=bucket_of(side))
     assert listed["KeyCount"] == 0
 
