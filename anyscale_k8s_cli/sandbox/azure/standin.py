@@ -117,11 +117,13 @@ class AzureStandIn:
         asyncio.run_coroutine_threadsafe(self._listen(world), self._loop).result()
 
     async def _listen(self, world: World) -> None:
-        login, management = (Listener(self._authority) for _ in range(2))
-        self._listeners = [login, management]
+        login, management, blob = self._listeners = [Listener(self._authority) for _ in range(3)]
         await login.start(world.entra().application(self.wire))
+        world.login_url = login.url
         await management.start(world.arm().application(self.wire))
-        world.login_url, world.management_url = login.url, management.url
+        world.management_url = management.url
+        await blob.start(world.blob().application(self.wire))
+        world.blob_url = blob.url
 
     async def stop(self) -> None:
         """Stop listening and forget the subscription. Repeated calls do nothing."""

@@ -299,6 +299,13 @@ class StorageAccounts:
             }
         )
 
+    def ready(self, name: str) -> tuple[Resource, BlobAccount] | None:
+        """An account whose data plane answers, and what is in it."""
+        found = self._anywhere(name)
+        if found is None or found.id.lower() in self._creating:
+            return None
+        return found, self.data[name]
+
     def _find(self, request: ArmRequest) -> Resource | None:
         return self.resources.named(request["group"], STORAGE_ACCOUNTS, request["account"])
 

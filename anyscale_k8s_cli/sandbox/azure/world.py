@@ -10,6 +10,8 @@ from anyscale_k8s_cli.sandbox.azure import seeding
 from anyscale_k8s_cli.sandbox.azure.arm import Arm
 from anyscale_k8s_cli.sandbox.azure.arm_routes import Routes
 from anyscale_k8s_cli.sandbox.azure.authorization import Authorization
+from anyscale_k8s_cli.sandbox.azure.blob import BlobEndpoint
+from anyscale_k8s_cli.sandbox.azure.blob_auth import Admission
 from anyscale_k8s_cli.sandbox.azure.blob_service import BlobServices
 from anyscale_k8s_cli.sandbox.azure.clusters import Clusters
 from anyscale_k8s_cli.sandbox.azure.directory import Directory, IssuerKeys, Principal, for_aks
@@ -122,6 +124,10 @@ class World:
         )
         routes = Routes([route for service in services for route in service.routes()])
         return Arm(self.directory, self.resources, self.rights, routes, self._metadata, self.lock)
+
+    def blob(self) -> BlobEndpoint:
+        admission = Admission(self.directory, self.rights, self.login_url)
+        return BlobEndpoint(self.accounts, admission, self.settings.clock, self.lock)
 
     def _metadata(self) -> list[Mapping[str, Any]]:
         return [
