@@ -24,6 +24,7 @@ import typer
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import console, crash, output
+from anyscale_k8s_cli.cli.log_file import LogFile
 from anyscale_k8s_cli.cli.options import Common
 from anyscale_k8s_cli.cli.render.errors import write_error
 from anyscale_k8s_cli.cli.render.lines import JsonLines, PlainLines
@@ -66,6 +67,7 @@ class Session:
         self.environment: Mapping[str, str] = dict(os.environ)
         self._files = ExitStack()
         self._display = self._choose_display()
+        self._log = self._opened_log()
         listeners: tuple[Listener, ...] = (self._display, *self._file_listeners())
         self.run = Run(listeners, deadline=time.monotonic() + common.timeout)
         # Steps wait in threads, more of them than the machine has cores.
@@ -88,6 +90,8 @@ class Session:
             self._runner.close()
         finally:
             self._interruption.over()
+            if self._log is not None and isinstance(problem, errors.CliError):
+                self._log.ended(int(problem.exit_code), problem.as_json())
             self._files.close()
         expected = (errors.CliError, typer.Exit, typer.Abort, typer.TyperException)
         if isinstance(problem, Exception) and not isinstance(problem, expected):
@@ -119,13 +123,17 @@ class Session:
 
     def showing(self, show: Callable[..., None], header: output.Document) -> output.Renderer:
         """A renderer of documents that stand under a head, as much in detail as was asked for."""
-        head = {**header, "sandbox": self.common.sandbox}
+        from anyscale_k8s_cli.cli.sandbox import attachment
+
+        head = {**header, "sandbox": attachment.inside(self.environment)}
         return lambda document, console: show(document, head, console, verbose=self.common.verbose)
 
     def narrate(self, document: output.Document, render: output.Renderer) -> None:
         """Show something on the way to the result, on standard error."""
         render(document, console.rich_console(sys.stderr))
         sys.stderr.flush()
+        if self._log is not None:
+            self._log.show(document, render)
 
     def finish(self, document: output.Document, render: output.Renderer, *, code: int = 0) -> int:
         """Show the result; the exit code is that of the error in it, else `code`."""
@@ -133,7 +141,11 @@ class Session:
         error = document.get("error")
         if error and self.common.output == "text":
             write_error(error, sys.stderr)
-        return output.exit_code(document) or code
+        code = output.exit_code(document) or code
+        if self._log is not None:
+            self._log.show(document, render)
+            self._log.ended(code, error)
+        return code
 
     def _choose_display(self) -> Display:
         if self.common.events == "-":
@@ -148,10 +160,14 @@ class Session:
         found: list[Listener] = []
         if self.common.events and self.common.events != "-":
             found.append(JsonLines(self._opened(self.common.events, "--events")))
-        if self.common.log_file:
-            log = self._opened(os.fspath(self.common.log_file), "--log-file")
-            found.append(PlainLines(log, verbose=True))
+        if self._log is not None:
+            found.append(self._log)
         return found
+
+    def _opened_log(self) -> LogFile | None:
+        if self.common.log_file is None:
+            return None
+        return LogFile(self._opened(os.fspath(self.common.log_file), "--log-file"))
 
     def _opened(self, path: str, option: str) -> TextIO:
         try:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from anyscale_k8s_cli.cli.tree import OUTPUT
+
 _WHERE = "Which cluster"
 _WHICH = "Which cloud"
 _RULES = "Names and rules for what is created"
@@ -19,7 +21,6 @@ _EXISTING = "What you already have"
 _NETWORK = "How users reach it"
 _OPERATOR = "The operator"
 _CHANGE = "What may change"
-_OUTPUT = "Output"
 
 _DEFAULT_LIMIT = 1800.0
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -478,32 +479,38 @@ class Common:
         _option(
             "--output",
             "-o",
-            panel=_OUTPUT,
+            panel=OUTPUT,
             metavar="FORMAT",
             help="Form of the result: text (default), json or yaml.",
         ),
     ] = "text"
     verbose: Annotated[
-        bool, _option("--verbose", "-v", panel=_OUTPUT, help="Also show each call that is made.")
+        bool,
+        _option(
+            "--verbose",
+            "-v",
+            panel=OUTPUT,
+            help="Also show each call that is made, and all keys and ids.",
+        ),
     ] = False
     events: Annotated[
         str | None,
         _option(
             "--events",
-            panel=_OUTPUT,
+            panel=OUTPUT,
             metavar="FILE|-",
             help="Write progress as JSON lines; - puts them on standard error.",
         ),
     ] = None
     log_file: Annotated[
         Path | None,
-        _option("--log-file", panel=_OUTPUT, metavar="FILE", help="Write a full log there."),
+        _option("--log-file", panel=OUTPUT, metavar="FILE", help="Write a full log there."),
     ] = None
     timeout: Annotated[
         float,
         _option(
             "--timeout",
-            panel=_OUTPUT,
+            panel=OUTPUT,
             metavar="TIME",
             help="Limit for the whole command, as 90s or 1h; 30m if not given.",
             parser=_seconds,
@@ -513,7 +520,7 @@ class Common:
         bool,
         _option(
             "--sandbox",
-            panel=_OUTPUT,
+            panel=OUTPUT,
             help="Work against local stand-ins; nothing real is touched.",
         ),
     ] = False

@@ -15,6 +15,7 @@ from anyscale_k8s_cli.cli import console
 from anyscale_k8s_cli.run import Run
 
 _QUESTIONS = {
+    "provider": "Platform",
     "region": "Region",
     "account.project_id": "Project of the cluster",
     "account.subscription_id": "Subscription of the cluster",
@@ -39,10 +40,19 @@ def fill_in(
     known = {**said_in_file, **settings}
     if not known.get("provider"):
         known["provider"] = filled["provider"] = _ask_provider()
-    for path in _required(str(known["provider"]), environment):
-        if not known.get(path):
-            filled[path] = _ask(_QUESTIONS.get(path, path))
+    missing = [
+        path for path in _required(str(known["provider"]), environment) if not known.get(path)
+    ]
+    filled |= {path: _ask(_question(path)) for path in missing}
     return filled
+
+
+def _question(path: str) -> str:
+    """What is asked, with the option that would have said it."""
+    from anyscale_k8s_cli import spec
+
+    flag = spec.flags_by_path().get(path)
+    return _QUESTIONS.get(path, path) + (f" ({flag})" if flag else "")
 
 
 def _required(name: str, environment: Mapping[str, str]) -> list[str]:
@@ -94,7 +104,10 @@ def _answer(question: str) -> str:
         # where nothing but the result may be.
         with contextlib.redirect_stdout(sys.stderr):
             return input(question).strip()
-    except EOFError:
+    except (EOFError, errors.CliError) as ended:
+        sys.stderr.write("\n")  # what is told next does not stand behind the question
+        if isinstance(ended, errors.CliError):
+            raise
         raise errors.CliError(
             errors.INTERRUPTED, "Interrupted", cause="the input ended before the answer"
         ) from None
@@ -103,7 +116,7 @@ def _answer(question: str) -> str:
 def _ask_provider() -> str:
     from anyscale_k8s_cli import provider
 
-    available = provider.available()
+    question, available = _question("provider"), provider.available()
     if len(available) == 1:
-        return _ask("Platform", default=available[0])
-    return _ask(f"Platform ({', '.join(available)})")
+        return _ask(question, default=available[0])
+    return _ask(f"{question}, one of {', '.join(available)}")

@@ -8,6 +8,7 @@ plain text, because drawing boxes costs more than all the rest of it.
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -27,7 +28,9 @@ _Command = Any
 F = TypeVar("F", bound=Callable[..., Any])
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-_OTHER = "Other options"
+OUTPUT = "Output"
+_OPTIONS = "Options"
+_WIDTH = 80
 _CLOSE = 0.75
 
 
@@ -158,9 +161,11 @@ def _write_options(params: Sequence[Any], ctx: _Context, formatter: _Formatter) 
     for param in params:
         record = param.get_help_record(ctx)
         if record is not None:
-            panels.setdefault(_panel(param), []).append(record)
-    # What has no heading of its own comes last.
-    for title in sorted(panels, key=lambda title: title == _OTHER):
+            # Typer adds types and ranges, which say less than the words do.
+            argument = param.param_type_name == "argument"
+            names = param.metavar or param.human_readable_name if argument else record[0]
+            panels.setdefault(_panel(param), []).append((names, param.help or ""))
+    for title in sorted(panels, key=lambda title: _rank(title, panels[title])):
         with formatter.section(_heading(title)):
             formatter.write_dl(panels[title], col_max=26)
 
@@ -168,7 +173,14 @@ def _write_options(params: Sequence[Any], ctx: _Context, formatter: _Formatter) 
 def _panel(param: Any) -> str:
     if param.param_type_name == "argument":
         return "Arguments"
-    return getattr(param, "rich_help_panel", None) or _OTHER
+    return getattr(param, "rich_help_panel", None) or _OPTIONS
+
+
+def _rank(title: str, records: Sequence[object]) -> int:
+    """What is the command's own comes first, what every command has comes last."""
+    if title == _OPTIONS:
+        return 1 if len(records) > 1 else 4  # --help alone
+    return {"Arguments": 0, OUTPUT: 3}.get(title, 2)
 
 
 def _write_examples(examples: str | None, formatter: _Formatter) -> None:
@@ -176,7 +188,20 @@ def _write_examples(examples: str | None, formatter: _Formatter) -> None:
         return
     with formatter.section(_heading("Examples")):
         for line in examples.strip().splitlines():
-            formatter.write(f"  {as_typed(line.strip())}\n")
+            formatter.write(f"  {_folded(as_typed(line.strip()))}\n")
+
+
+def _folded(command: str) -> str:
+    """A long command on several lines that a shell takes as one."""
+    line, *options = re.split(r" (?=--)", command)
+    lines = []
+    for option in options:
+        if len(f"  {line} {option} \\") > _WIDTH and sys.platform != "win32":
+            lines.append(f"{line} \\")
+            line = f"    {option}"
+        else:
+            line = f"{line} {option}"
+    return "\n  ".join([*lines, line])
 
 
 def _heading(title: str) -> str:

@@ -27,4 +27,6 @@ def list_clouds(common: Common, cloud: CloudArgument = None, name: CloudName = N
 
         request = ListRequest(environment=session.environment, name=cloud or name)
         found = session.execute(lambda run: clouds.list_clouds(request, run))
-        return session.finish(found.as_json(), show_list)
+        return session.finish(
+            found.as_json(), lambda shown, to: show_list(shown, to, name=request.name)
+        )

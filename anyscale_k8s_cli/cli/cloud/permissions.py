@@ -18,11 +18,16 @@ app, register = command(
 )
 
 Platform = Annotated[
-    str, typer.Option("--provider", metavar="NAME", help="The platform, such as eks.")
+    str,
+    typer.Option("--provider", metavar="NAME", help="The platform, such as eks. Must be given."),
 ]
 For = Annotated[
     Literal["plan", "setup", "delete"],
-    typer.Option("--verb", help="What is to be done with these rights."),
+    typer.Option(
+        "--verb",
+        metavar="plan|setup|delete",
+        help="What is to be done with these rights; setup if not given.",
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ import typer
 
 from anyscale_k8s_cli.cli.options import Common, SetupOptions, SpecOptions
 from anyscale_k8s_cli.cli.signature import spread
-from anyscale_k8s_cli.cli.tree import command
+from anyscale_k8s_cli.cli.tree import OUTPUT, command
 
 SCHEMA = "anyscale-k8s/plan/v1"
 
@@ -20,10 +20,20 @@ app, register = command(
 
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Save the plan; `cloud setup --plan FILE` does it."),
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        rich_help_panel=OUTPUT,
+        help="Save the plan; `cloud setup --plan FILE` does it.",
+    ),
 ]
 TellsChanges = Annotated[
-    bool, typer.Option("--exit-code", help="End with exit code 7 if there is anything to change.")
+    bool,
+    typer.Option(
+        "--exit-code",
+        rich_help_panel=OUTPUT,
+        help="End with exit code 7 if there is anything to change.",
+    ),
 ]
 
 

@@ -21,7 +21,12 @@ app, register = command(
 
 SavedPlan = Annotated[
     Path | None,
-    typer.Option("--plan", metavar="FILE", help="Do what a saved plan says, and nothing else."),
+    typer.Option(
+        "--plan",
+        metavar="FILE",
+        rich_help_panel="Which cloud",
+        help="Do what a saved plan says, and nothing else.",
+    ),
 ]
 
 

@@ -42,5 +42,7 @@ def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
         document = report.as_json()
         healthy = document.get("health") == "HEALTHY"
         return session.finish(
-            document, show_status, code=0 if healthy else int(ExitCode.CHECKS_FAILED)
+            document,
+            lambda shown, console: show_status(shown, console, verbose=common.verbose),
+            code=0 if healthy else int(ExitCode.CHECKS_FAILED),
         )

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import table
-from anyscale_k8s_cli.cli.render.style import HEALTH, UNKNOWN
+from anyscale_k8s_cli.cli.render.style import HEALTH, UNKNOWN, moment
 
 
-def show_list(document: Mapping[str, Any], console: Console) -> None:
+def show_list(document: Mapping[str, Any], console: Console, *, name: str | None = None) -> None:
+    """`name` is the one that was asked for, if only one was."""
     clouds = document["clouds"]
     if not clouds:
-        console.print("There are no clouds. Make one with:")
-        table.command(console, "anyscale cloud setup")
+        if name:
+            console.print(Text(f"No cloud is named {name}. See all of them with:"))
+            table.command(console, "anyscale cloud list")
+        else:
+            console.print("There are no clouds yet. Make one with:")
+            table.command(console, "anyscale cloud setup")
         return
     table.plain(
         console,
@@ -31,7 +37,10 @@ def show_list(document: Mapping[str, Any], console: Console) -> None:
     )
 
 
-def show_cloud(document: Mapping[str, Any], console: Console) -> None:
+def show_cloud(
+    document: Mapping[str, Any], console: Console, *, now: datetime | None = None
+) -> None:
+    now = now or datetime.now(UTC)
     cloud = document["cloud"]
     console.print(Text(f"Cloud {cloud['name']}", style="bold"))
     table.facts(
@@ -43,16 +52,16 @@ def show_cloud(document: Mapping[str, Any], console: Console) -> None:
             ("stack", cloud.get("compute_stack")),
             ("state", cloud.get("state")),
             ("default", "yes" if cloud.get("is_default") else ""),
-            ("created", cloud.get("created_at")),
+            ("created", moment(cloud.get("created_at"), now)),
         ],
     )
     for resource in document["resources"]:
-        _resource(resource, console)
+        _resource(resource, console, now)
     if not document["resources"]:
         console.print("  No cluster is registered in it.")
 
 
-def _resource(resource: Mapping[str, Any], console: Console) -> None:
+def _resource(resource: Mapping[str, Any], console: Console, now: datetime) -> None:
     status = str(resource.get("operator_status") or "UNKNOWN")
     mark = HEALTH.get(status, UNKNOWN)
     storage = resource.get("object_storage") or {}
@@ -67,7 +76,7 @@ def _resource(resource: Mapping[str, Any], console: Console) -> None:
             ("zones", table.text_of(kubernetes.get("zones"))),
             ("operator", Text(f"{mark.symbol} {status}", style=mark.style)),
             ("version", resource.get("operator_version")),
-            ("last report", resource.get("reported_at")),
+            ("last report", moment(resource.get("reported_at"), now)),
             ("bucket", storage.get("bucket_name")),
             ("identity", kubernetes.get("anyscale_operator_iam_identity")),
         ],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import IO, Any
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, NamedTuple
 
 from anyscale_k8s_cli.cli import console
 from anyscale_k8s_cli.cli.program import as_typed
@@ -11,25 +11,46 @@ from anyscale_k8s_cli.cli.program import as_typed
 _INTERRUPTED = (130, 143)
 
 
-def error_lines(error: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Pairs of style and line. Nothing is wrapped, so that a command can be copied."""
-    lines = [("bold red", f"✗ {error['message']}")]
-    lines += [("", line) for line in _labelled("cause", [error["cause"]])]
-    lines += [("", line) for line in _labelled("seen", error["evidence"])]
-    lines += [("", line) for line in _labelled("fix", [error["fix"]])]
+class Line(NamedTuple):
+    """A label and what stands behind it; `whole` is not to be wrapped."""
+
+    label: str
+    text: str
+    style: str = ""
+    whole: bool = False
+
+    def __str__(self) -> str:
+        return self.label + self.text
+
+
+def error_lines(error: Mapping[str, Any]) -> Iterator[Line]:
+    """What is known of the error, line by line. What mends it is whole: it can be pasted."""
+    yield Line("✗ ", as_typed(error["message"]), "bold red")
+    yield from _labelled("cause", [error["cause"]])
+    yield from _labelled("seen", error["evidence"])
+    yield from _labelled("fix", [error["fix"]], style="bold", whole=True)
     if error["exit_code"] not in _INTERRUPTED:
-        lines.append(("dim", f"  code:  {error['code']} (exit code {error['exit_code']})"))
-    return [(style, as_typed(line)) for style, line in lines]
+        yield Line("  code:  ", f"{error['code']} (exit code {error['exit_code']})", "dim")
 
 
 def write_error(error: Mapping[str, Any], stream: IO[str]) -> None:
+    """On a terminal, lines end between words; elsewhere they are left whole, for `grep`."""
     from rich.text import Text
 
-    target = console.rich_console(stream)
-    for style, line in error_lines(error):
-        target.print(Text(line, style=style), soft_wrap=True)
+    from anyscale_k8s_cli.cli.render import table
+
+    target, narrow = console.rich_console(stream), console.is_terminal(stream)
+    for line in error_lines(error):
+        if line.whole or not narrow:
+            target.print(Text.assemble(line.label, (line.text, line.style)), soft_wrap=True)
+        else:
+            first, text = Text(line.label, line.style), Text(line.text, line.style)
+            table.wrapped(target, text, first=first, indent=len(line.label))
 
 
-def _labelled(label: str, texts: list[str]) -> list[str]:
+def _labelled(
+    label: str, texts: list[str], *, style: str = "", whole: bool = False
+) -> Iterator[Line]:
     rows = [row for text in texts if text for row in text.splitlines()]
-    return [f"  {label + ':' if number == 0 else '':<7}{row}" for number, row in enumerate(rows)]
+    for number, row in enumerate(rows):
+        yield Line(f"  {label + ':' if number == 0 else '':<7}", as_typed(row), style, whole)

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from anyscale_k8s_cli.sandbox.supervisor import SandboxRecord
 
 
+_NEXT = (
+    "anyscale cloud setup --sandbox --provider eks --cluster-name demo --name try",
+    'eval "$(anyscale sandbox env)"',
+    "anyscale sandbox down",
+)
+
+
 def record_document(schema: str, record: SandboxRecord) -> dict[str, Any]:
     """The record as JSON, without its environment, which holds credentials."""
     return {"schema": schema, "url": record.url, "pid": record.pid}
@@ -24,9 +31,8 @@ def show_up(document: Mapping[str, Any], console: Console) -> None:
     console.print(Text.assemble(("✓ ", "green"), ("A sandbox is running", "bold")))
     table.facts(console, [("address", document["url"]), ("process", str(document["pid"]))])
     table.heading(console, "Next")
-    table.command(
-        console, "anyscale cloud setup --sandbox --provider eks --cluster-name demo --name try"
-    )
+    for line in _NEXT:
+        table.command(console, line)
 
 
 def show_down(document: Mapping[str, Any], console: Console) -> None:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from anyscale_k8s_cli.cli.render import table
-from anyscale_k8s_cli.cli.render.style import HEALTH, UNKNOWN
-
-_SHOWN = {
-    "cloud_id": "cloud",
-    "cloud_resource_id": "resource",
-    "provider": "provider",
-    "region": "region",
-    "cluster": "cluster",
-    "operator_namespace": "namespace",
-    "operator_version": "operator",
-    "reported_at": "last report",
-}
+from anyscale_k8s_cli.cli.render import objects, table
+from anyscale_k8s_cli.cli.render.style import HEALTH, UNKNOWN, moment
 
 
-def show_status(document: Mapping[str, Any], console: Console) -> None:
+def show_status(
+    document: Mapping[str, Any],
+    console: Console,
+    *,
+    verbose: bool = False,
+    now: datetime | None = None,
+) -> None:
+    """`verbose` adds what only those need who look the same up elsewhere."""
     health = str(document.get("health") or "UNKNOWN")
     mark = HEALTH.get(health, UNKNOWN)
     name = document.get("cloud")
@@ -31,7 +28,16 @@ def show_status(document: Mapping[str, Any], console: Console) -> None:
     console.print()
     console.print(Text.assemble((f"{mark.symbol} ", mark.style), (title, "bold")))
     table.facts(
-        console, [(label, table.text_of(document.get(key))) for key, label in _SHOWN.items()]
+        console,
+        [
+            ("id", document.get("cloud_id")),
+            ("resource", document.get("cloud_resource_id") if verbose else ""),
+            ("provider", document.get("provider")),
+            ("cluster", document.get("cluster") if verbose else objects.where(document)),
+            ("namespace", document.get("operator_namespace")),
+            ("operator", document.get("operator_version")),
+            ("last report", moment(document.get("reported_at"), now or datetime.now(UTC))),
+        ],
     )
     if document.get("checks"):
         table.heading(console, "Checks")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+_DAY = 86400
 
 
 class Mark(NamedTuple):
@@ -53,13 +56,26 @@ UNKNOWN = Mark("?", "")
 
 
 def duration(seconds: float) -> str:
-    """`0.4s`, `12s`, `3m 05s`."""
-    if seconds < 10:
+    """`0.4s`, `12s`, `3m 05s`, `2h 05m`."""
+    if seconds < 9.95:
         return f"{seconds:.1f}s"
-    if seconds < 60:
+    if seconds < 59.5:
         return f"{seconds:.0f}s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}m {rest:02d}s"
+    if minutes < 60:
+        return f"{minutes}m {rest:02d}s"
+    return f"{minutes // 60}h {minutes % 60:02d}m"
+
+
+def moment(stamp: str | None, now: datetime) -> str:
+    """`8.0s ago (2026-01-02 03:05:05 UTC)`, from a time as documents have it."""
+    if not stamp:
+        return ""
+    at = datetime.fromisoformat(stamp).astimezone(UTC)
+    told = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    ago = (now - at).total_seconds()
+    # The other side's clock need not agree with ours.
+    return f"{duration(ago)} ago ({told})" if 0 <= ago < _DAY else told
 
 
 def counted(number: int, one: str, many: str = "") -> str:

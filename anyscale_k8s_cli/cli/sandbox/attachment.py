@@ -56,6 +56,13 @@ def attach(*, start: bool) -> None:
     os.environ.update({**environment, **debug})
 
 
+def inside(environment: Mapping[str, str]) -> bool:
+    """Whether this environment leads to a sandbox."""
+    from anyscale_k8s_cli.sandbox.client import URL_VARIABLE
+
+    return URL_VARIABLE in environment
+
+
 def real_names(present: Mapping[str, str], sandbox: Mapping[str, str]) -> list[str]:
     """The variables that point at real clouds and that the sandbox does not replace."""
     return sorted(

@@ -222,6 +222,34 @@ def unhealthy() -> dict[str, Any]:
     }
 
 
+def healthy() -> dict[str, Any]:
+    identity = "arn:aws:iam::123456789012:role/anyscale-k8s/prod/anyscale-prod-1f3a9c2e-operator"
+    return {
+        "schema": "anyscale-k8s/status/v1",
+        "cloud": "prod",
+        "cloud_id": "cld_1",
+        "cloud_resource_id": "cldrsrc_1",
+        "provider": "eks",
+        "region": "us-west-2",
+        "cluster": "arn:aws:eks:us-west-2:123456789012:cluster/demo",
+        "operator_namespace": "anyscale-operator",
+        "operator_version": "1.8.0",
+        "reported_at": "2026-01-02T03:05:05.251+00:00",
+        "health": "HEALTHY",
+        "checks": [
+            {
+                "code": "IAM_IDENTITY",
+                "title": "iam identity",
+                "status": "pass",
+                "detail": f"credentials from web identity token, role {identity}",
+            }
+        ],
+        "cause": None,
+        "evidence": [],
+        "command": None,
+    }
+
+
 def clouds() -> dict[str, Any]:
     cloud = {
         "id": "cld_1",

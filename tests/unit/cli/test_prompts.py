@@ -80,10 +80,10 @@ def test_questions_come_in_the_order_in_which_one_thinks(
     ended = invoke("cloud", "setup")
 
     asked = [
-        "Platform (eks, generic): ",
-        "Region: ",
-        "Name of the cluster: ",
-        "Name for the Anyscale cloud: ",
+        "Platform (--provider), one of eks, generic: ",
+        "Region (--region): ",
+        "Name of the cluster (--cluster-name): ",
+        "Name for the Anyscale cloud (--name): ",
         "Do this? [y/N]: ",
     ]
     places = [ended.err.find(question) for question in asked]
@@ -107,7 +107,7 @@ def test_an_empty_answer_is_asked_again_and_the_end_of_input_ends_it(
 
     ended = invoke("cloud", "setup", *WHERE)
 
-    assert ended.err.count("Name for the Anyscale cloud: ") == 3
+    assert ended.err.count("Name for the Anyscale cloud (--name): ") == 3
     assert ended.code == 130
 
 

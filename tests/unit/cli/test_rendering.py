@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from anyscale_k8s_cli.cli.render import clouds, delete, errors, plan, setup, status
+from anyscale_k8s_cli.cli.render import clouds, delete, errors, plan, setup, status, style
 from anyscale_k8s_cli.cli.render.sandbox import environment_lines
 
 from . import samples
@@ -18,6 +19,7 @@ from . import samples
 SCREENS = Path(__file__).parent / "screens"
 WIDTHS = (80, 160)
 
+NOW = datetime(2026, 1, 2, 3, 5, 17, tzinfo=UTC)
 HEADER = {**samples.HEADER, **samples.WHEREABOUTS}
 
 
@@ -38,9 +40,13 @@ SHOWN: dict[str, Callable[[Console], None]] = {
     "delete-before-verbose": under(delete.show_teardown, samples.teardown(), verbose=True),
     "delete": under(delete.show_deleted, samples.deleted()),
     "delete-nothing": under(delete.show_deleted, samples.nothing_found()),
-    "status": lambda to: status.show_status(samples.unhealthy(), to),
+    "status": lambda to: status.show_status(samples.healthy(), to, now=NOW),
+    "status-verbose": lambda to: status.show_status(samples.healthy(), to, verbose=True, now=NOW),
+    "status-unhealthy": lambda to: status.show_status(samples.unhealthy(), to, now=NOW),
     "list": lambda to: clouds.show_list(samples.clouds(), to),
-    "get": lambda to: clouds.show_cloud(samples.cloud(), to),
+    "list-empty": lambda to: clouds.show_list({"clouds": []}, to),
+    "list-nobody": lambda to: clouds.show_list({"clouds": []}, to, name="prod"),
+    "get": lambda to: clouds.show_cloud(samples.cloud(), to, now=NOW),
 }
 
 
@@ -65,10 +71,10 @@ def test_no_screen_is_left_over() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(SHOWN) - {"list"}))
-def test_screens_fit_but_for_what_must_be_copied(name: str) -> None:
-    lines = drawn(SHOWN[name], 80).splitlines()
+def test_screens_fit_but_for_commands_and_ids(name: str) -> None:
+    wide = [line for line in drawn(SHOWN[name], 80).splitlines() if len(line) > 80]
 
-    assert [line for line in lines if len(line) > 80 and "anyscale cloud" not in line] == []
+    assert [line for line in wide if "anyscale cloud" not in line and " " in line.strip()] == []
 
 
 @pytest.mark.parametrize(
@@ -141,6 +147,67 @@ def test_long_lines_are_not_cut() -> None:
     errors.write_error({**samples.ERROR, "fix": command}, target)
 
     assert command in target.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_words_are_wrapped_and_commands_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    arn = "arn:aws:iam::123456789012:role/anyscale-prod-1f3a9c2e-operator"
+    command = "anyscale cloud setup --lb-subnet subnet-1 --name prod"
+    target = Terminal()
+    errors.write_error(
+        {**samples.ERROR, "cause": f"the trust of {arn} does not admit the operator"}, target
+    )
+
+    assert target.getvalue() == (
+        "✗ The load balancer got no address\n"
+        "  cause: the trust of\n"
+        f"         {arn}\n"
+        "         does not admit the operator\n"
+        "  seen:  Service envoy:\n"
+        "         EnsuringLoadBalancer\n"
+        "         Service envoy:\n"
+        "         SyncLoadBalancerFailed\n"
+        f"  fix:   {command}\n"
+        "  code:  no-address (exit code 3)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "0.0s"),
+        (9.94, "9.9s"),
+        (9.96, "10s"),
+        (59.4, "59s"),
+        (59.6, "1m 00s"),
+        (3725, "1h 02m"),
+    ],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert style.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("stamp", "said"),
+    [
+        ("2026-01-02T03:05:05.9+00:00", "11s ago (2026-01-02 03:05:05 UTC)"),
+        ("2026-01-02T04:05:05+01:00", "12s ago (2026-01-02 03:05:05 UTC)"),
+        ("2026-01-02T03:06:05+00:00", "2026-01-02 03:06:05 UTC"),
+        ("2025-12-02T03:05:05+00:00", "2025-12-02 03:05:05 UTC"),
+        (None, ""),
+    ],
+    ids=["just now", "another zone", "the other clock is ahead", "long ago", "never"],
+)
+def test_moments(stamp: str | None, said: str) -> None:
+    assert style.moment(stamp, NOW) == said
 
 
 def test_the_environment_for_shells() -> None:

@@ -1,0 +1,75 @@
+"""The log of a command: enough to tell later what was done and how it ended."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from anyscale_k8s_cli import errors, operations
+from anyscale_k8s_cli.run import Run
+
+from . import samples, toys
+from .conftest import Invoke
+
+SETUP = ("cloud", "setup", "--provider", "eks", "--cluster-name", "demo", "--name", "prod")
+STAMP = r"# \d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4} "
+
+
+def lines() -> list[str]:
+    return Path("run.log").read_text(encoding="utf-8").splitlines()
+
+
+def test_it_says_what_was_typed_what_was_shown_and_how_it_ended(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+
+    assert invoke(*SETUP, "--yes", "-o", "json", "--log-file", "run.log").code == 0
+
+    first, *between, last = lines()
+    assert re.fullmatch(rf"{STAMP}anyscale-k8s-cli \S+: anyscale {' '.join(SETUP)} .*", first)
+    assert "[   0.0s]   a notice" in between
+    assert "4 to create, 1 to update; 2 stay as they are." in between
+    assert "✓ Cloud prod is HEALTHY" in between
+    assert re.fullmatch(rf"{STAMP}ended with exit code 0", last)
+
+
+def test_a_failed_report_ends_with_its_error(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_setup()
+    operation.done.document = samples.failed_setup()
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+
+    invoke(*SETUP, "--yes", "--log-file", "run.log")
+
+    assert "✗ The load balancer got no address" in lines()
+    assert lines()[-1].endswith("ended with exit code 3")
+
+
+def test_an_end_without_a_result_is_told_too(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Run) -> None:
+        raise errors.CliError(errors.FORBIDDEN, "It failed", "a cause")
+
+    monkeypatch.setattr(operations, "setup", toys.of_setup(looking=fail), raising=False)
+
+    invoke(*SETUP, "--yes", "--log-file", "run.log")
+
+    assert lines()[-4:-1] == ["✗ It failed", "  cause: a cause", "  code:  forbidden (exit code 4)"]
+    assert lines()[-1].endswith("ended with exit code 4")
+
+
+def test_a_secret_that_was_typed_is_not_kept(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANYSCALE_CLI_TOKEN", "sss_marker_value")
+    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+
+    invoke(*SETUP, "--yes", "--tag", "mistake=sss_marker_value", "--log-file", "run.log")
+
+    assert "--tag mistake=***" in lines()[0]
+    assert "sss_marker_value" not in "\n".join(lines())
