@@ -14,7 +14,7 @@ from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
 from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
-from anyscale_k8s_cli.cluster.namespaces import ENFORCE
+from anyscale_k8s_cli.cluster.namespaces import ENFORCE, made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
 from anyscale_k8s_cli.cluster.transport import grant_everything
 from anyscale_k8s_cli.provider import Cluster
@@ -144,6 +144,8 @@ def pod_security(kubernetes: Kubernetes, namespace: str) -> Finding:
     found = kubernetes.get("v1", "Namespace", namespace)
     if found is None:
         return passed("the namespace will be made")
+    if made_by_us(found):
+        return passed("the namespace is ours, and setup keeps its level")
     level = (found["metadata"].get("labels") or {}).get(ENFORCE, "privileged")
     if level == "privileged":
         return passed()

@@ -178,15 +178,13 @@ class Namespace(SharedResource[Document]):
     def _observed(self, found: Document) -> Observed[Document]:
         metadata = found["metadata"]
         annotations = metadata.get("annotations") or {}
-        manager = manager_of(found)
-        labels = metadata.get("labels") or {}
         return Observed(
             id=metadata["uid"],
             output=found,
             owner=Install.from_locator(annotations),
-            manager=manager,
+            manager=manager_of(found),
             marks=marks(annotations),
-            made_by_us=not manager and labels.get(MANAGED_BY_LABEL) == MANAGED_BY,
+            made_by_us=made_by_us(found),
             settled=_phase(found) == "Active",
             unfit=self._unfit(found),
         )
@@ -204,6 +202,12 @@ class Namespace(SharedResource[Document]):
                 f"kubectl label namespace {self.name} {ENFORCE}={_PRIVILEGED} --overwrite",
             ),
         )
+
+
+def made_by_us(found: Document) -> bool:
+    """Whether this tool made the namespace, for whichever install, and keeps it."""
+    labels = found["metadata"].get("labels") or {}
+    return not manager_of(found) and labels.get(MANAGED_BY_LABEL) == MANAGED_BY
 
 
 def _phase(found: Document) -> str:

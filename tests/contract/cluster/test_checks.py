@@ -6,6 +6,7 @@ from typing import Any
 
 from anyscale_k8s_cli.checks import Status
 from anyscale_k8s_cli.checks.cluster import capacity, pod_security, reachable, rights, version
+from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.pins import KubernetesRange
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
@@ -56,6 +57,11 @@ def test_pod_security(world: Any) -> None:
     finding = pod_security(world.kubernetes, "ray")
     assert finding.status is Status.FAIL
     assert finding.fix.startswith("kubectl label namespace ray")
+    world.kubernetes.patch_merge(
+        Reference("v1", "Namespace", "ray"),
+        {"metadata": {"labels": {"app.kubernetes.io/managed-by": "anyscale-k8s-cli"}}},
+    )
+    assert pod_security(world.kubernetes, "ray").status is Status.PASS
 
 
 def test_capacity(world: Any) -> None:
