@@ -81,6 +81,11 @@ class Bucket(DataResource[Storage]):
     def name(self) -> str:
         return self._place.name
 
+    @property
+    def output(self) -> Storage:
+        """It follows from the name, so it is known before the bucket is there."""
+        return Storage(f"s3://{self.name}", self._place.region)
+
     def read(self) -> Observed[Storage] | None:
         """Also a bucket of another account is seen: as somebody else's."""
         try:
@@ -231,7 +236,7 @@ class Bucket(DataResource[Storage]):
     def _observed(self, state: s3.BucketState | None, manager: str = "") -> Observed[Storage]:
         return Observed(
             id=self._aws.caller.bucket(self.name),
-            output=Storage(f"s3://{self.name}", self._place.region),
+            output=self.output,
             owner=Install.from_locator(state.tags) if state else None,
             manager=manager,
             state=state,

@@ -91,6 +91,14 @@ class Role(Resource[Identity]):
     def name(self) -> str:
         return self._wishes.name
 
+    @property
+    def output(self) -> Identity:
+        """Its ARN follows from path and name, so it is known before the role is there."""
+        if self.observed is not None:
+            return self.observed.output
+        arn = self._aws.caller.iam(f"role{self._wishes.path}{self.name}")
+        return Identity(arn, arn)
+
     def read(self) -> Observed[Identity] | None:
         role, policy = side_by_side(
             lambda: self._aws.iam.role(self.name),

@@ -87,6 +87,15 @@ def test_what_is_made(world: World) -> None:
     assert "anyscale-k8s/user-92c04b15" in provider["tags"]
 
 
+def test_what_others_need_is_known_before_it_exists(world: World) -> None:
+    """So that a plan names a bucket that is gone, and nothing that stands on it."""
+    foreseen = world.cloud_side()
+    assert world.changes() == dict.fromkeys(ALL, "create")
+    made = world.setup()
+    assert foreseen.storage.output == made.storage.output
+    assert foreseen.identity.output == made.identity.output
+
+
 def test_every_bucket_call_says_whose_it_expects(world: World) -> None:
     calls = world.calls(world.setup)
     asked = [
