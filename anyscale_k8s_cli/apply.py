@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any, Protocol
 
 from anyscale_k8s_cli import errors
@@ -65,7 +66,7 @@ async def forwards(plan: Plan, run: Run, journal: Journal) -> Applied:
     """Make what the plan says; a failure stops what depends on it and nothing else."""
     by_resource = {item.resource: item for item in plan.changes}
     graph = edges(list(by_resource))
-    wanted = _needed_by_writes(plan)
+    concerned = _needed_by_writes(plan) | _touched(plan, graph)
 
     def work(item: PlannedChange) -> None:
         resource, observed = item.resource, item.observed
@@ -83,7 +84,7 @@ async def forwards(plan: Plan, run: Run, journal: Journal) -> Applied:
         resource.observed = observed
         if item.change in WRITES:
             journal.done(resource, observed)
-        if item.change in WRITES or resource in wanted or not observed.settled:
+        if resource in concerned or not observed.settled:
             resource.observed = resource.ready(observed)
 
     return await _walk_plan(plan.changes, graph, work, run, journal)
@@ -118,6 +119,15 @@ def removal_edges(resources: Sequence[Resource[Any]]) -> dict[Resource[Any], set
 
 def _needed_by_writes(plan: Plan) -> set[Resource[Any]]:
     return {need for item in plan.writes for need in item.resource.needs}
+
+
+def _touched(plan: Plan, graph: dict[Resource[Any], set[Resource[Any]]]) -> set[Resource[Any]]:
+    """What is written, and all that stands on it: that may not be of use any more."""
+    touched = {item.resource for item in plan.writes}
+    for resource in TopologicalSorter(graph).static_order():
+        if graph[resource] & touched:
+            touched.add(resource)
+    return touched
 
 
 async def _walk_plan(
