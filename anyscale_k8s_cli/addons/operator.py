@@ -50,13 +50,17 @@ def service_account(
     identity = () if cloud_side is None else (cloud_side.identity, cloud_side.storage)
     return KubernetesObject(
         context.surroundings,
-        Reference("v1", "ServiceAccount", SERVICE_ACCOUNT, namespace),
+        _account(context),
         manifest,
         title="Operator's service account",
         needs=(*needs, *identity),
         own_release=(namespace, OPERATOR_RELEASE),
         prove=_proof(context, cloud_side),
     )
+
+
+def _account(context: ClusterContext) -> Reference:
+    return Reference("v1", "ServiceAccount", SERVICE_ACCOUNT, context.install.namespace)
 
 
 def _proof(context: ClusterContext, cloud_side: CloudSide | None) -> Callable[[], None] | None:
@@ -93,6 +97,7 @@ def operator_release(
         version=spec.operator.version,
         source=spec.operator.chart,
         upgrade=context.upgrade,
+        apart=frozenset({_account(context)}),
         seconds=spec.timeouts.operator,
         deletion_seconds=spec.timeouts.deletion,
     )

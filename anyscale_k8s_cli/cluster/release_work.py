@@ -54,8 +54,9 @@ class Release:
 
     `values` are asked for late. `version` is what the user said outright; without
     it a new release gets the pinned version and an existing one keeps its own,
-    unless `upgrade`. `source` is the user's own place of the chart. Seconds are
-    for coming up and for going.
+    unless `upgrade`. `source` is the user's own place of the chart. `apart` are
+    objects of its manifest that are resources of their own, and compared as such.
+    Seconds are for coming up and for going.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Release:
     source: str | None = None
     skip_crds: bool = False
     upgrade: bool = False
+    apart: frozenset[Reference] = frozenset()
     seconds: float = 300
     deletion_seconds: float = 300
 
@@ -142,7 +144,11 @@ class ReleaseWork:
         return changes
 
     def _compared(self, record: ReleaseRecord) -> Found:
-        items = record.objects
+        items = [
+            item
+            for item in record.objects
+            if self._kubernetes.placed(item.reference) not in self.release.apart
+        ]
         context = contextvars.copy_context()
         with ThreadPoolExecutor(_READERS) as readers:
             found = list(readers.map(lambda item: context.copy().run(self._live, item), items))
