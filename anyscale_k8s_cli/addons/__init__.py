@@ -70,7 +70,7 @@ def cluster_side(
     gpu = gpu_plugin(context, pools)
     ways, its_class = _ways_in(context, namespace, load_balancer)
     gateway = Gateway(
-        context, registration, load_balancer, load_balancer_left, needs=(namespace, its_class)
+        context, its_class, registration, load_balancer, load_balancer_left, needs=(namespace,)
     )
     account = service_account(context, cloud_side, needs=(namespace,))
     operator = operator_release(

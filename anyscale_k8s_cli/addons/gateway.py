@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,8 +20,9 @@ from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER
 from anyscale_k8s_cli.addons.names import GATEWAY
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
-from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject, object_key
+from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject, going, object_key
 from anyscale_k8s_cli.cluster.removal import holding
+from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import FieldChange, Observed, Resource
@@ -98,7 +100,25 @@ def gateway_class(context: ClusterContext, needs: Sequence[Resource[Any]]) -> Ku
         ),
         title="Gateway class",
         needs=needs,
+        let_go=lambda: remove_gateway(context),
     )
+
+
+def remove_gateway(context: ClusterContext) -> None:
+    """Remove our Gateway, which keeps its class from going; absent is done."""
+    kubernetes, reference = context.kubernetes, gateway_reference(context)
+    found = kubernetes.get(
+        reference.api_version, reference.kind, reference.name, reference.namespace
+    )
+    owner = Install.from_locator(found["metadata"].get("annotations") or {}) if found else None
+    if found is not None and owner is not None and owner.id == context.install.id:
+        uid = found["metadata"]["uid"]
+        kubernetes.delete(reference, uid=uid)
+        kubernetes.wait_gone(reference, timeout=context.spec.timeouts.deletion, uid=uid)
+
+
+def gateway_reference(context: ClusterContext) -> Reference:
+    return Reference(_GATEWAY_API, "Gateway", GATEWAY, context.install.namespace)
 
 
 class Gateway(Resource[GatewayState]):
@@ -109,19 +129,21 @@ class Gateway(Resource[GatewayState]):
     def __init__(
         self,
         context: ClusterContext,
+        its_class: KubernetesObject,
         registration: Resource[Registration],
         load_balancer: LoadBalancer | None,
         load_balancer_left: LoadBalancerLeft,
         needs: Sequence[Resource[Any]],
     ) -> None:
-        self.reference = Reference(_GATEWAY_API, "Gateway", GATEWAY, context.install.namespace)
+        self.reference = gateway_reference(context)
         super().__init__(
             key=object_key(self.reference),
             title="Gateway",
             install=context.install,
-            needs=(registration, *needs),
+            needs=(registration, its_class, *needs),
         )
         self._context = context
+        self._class = its_class
         self._kubernetes = context.kubernetes
         self._registration = registration
         self._served_by = load_balancer.served_by if load_balancer else "its controller"
@@ -146,6 +168,10 @@ class Gateway(Resource[GatewayState]):
     def diff(self, observed: Observed[GatewayState]) -> Sequence[FieldChange]:
         if observed.output.document is None:
             return [FieldChange("Gateway", "missing", "present")]
+        if self._class_goes():
+            return [
+                FieldChange("class", "being deleted, which only its Gateway holds up", "present")
+            ]
         return self._object.diff(_unwrapped(observed, observed.output.document))
 
     def create(self) -> Observed[GatewayState]:
@@ -166,7 +192,7 @@ class Gateway(Resource[GatewayState]):
             last[0] = found
             if found is None:
                 raise StillWaiting("it does not exist")
-            programmed(found)
+            self._served(found)
             return found
 
         found = self._kubernetes.watch_until(
@@ -183,9 +209,9 @@ class Gateway(Resource[GatewayState]):
     def delete(self, observed: Observed[GatewayState]) -> None:
         services = self._own_services()
         addresses = [address for item in services for address in service_addresses(item)]
-        if observed.output.address is not None:
-            addresses.append(observed.output.address.value)
         if observed.output.document is not None:
+            address = address_of(observed.output.document)
+            addresses += [address.value] if address else []
             self._object.delete(_unwrapped(observed, observed.output.document))
         self._wait_for_services()
         self._wait_for_platform(sorted(set(addresses)))
@@ -261,22 +287,37 @@ class Gateway(Resource[GatewayState]):
         return self._wrapped_document(inner.output, inner)
 
     def _wrapped_document(self, found: Document, like: Observed[Any]) -> Observed[GatewayState]:
-        try:
-            programmed(found)
-            settled = True
-        except StillWaiting:
-            settled = False
+        address: Address | None = None
+        if not self._class_goes():
+            with suppress(StillWaiting):
+                address = self._served(found)
         return Observed(
             id=like.id,
-            output=GatewayState(found, address_of(found)),
+            output=GatewayState(found, address),
             owner=like.owner,
             manager=like.manager,
-            settled=settled,
+            settled=address is not None,
         )
 
+    def _served(self, found: Document) -> Address:
+        """The Gateway's address; raises `StillWaiting` until its load balancer has it.
 
-def programmed(gateway: Document) -> None:
-    """Raise `StillWaiting` until the Gateway serves its present generation at an address."""
+        What its status says is not enough: a controller leaves the status of a
+        Gateway alone once it no longer accepts the class, and removes the proxy.
+        """
+        address = programmed(found)
+        services = proxy_services(self._kubernetes, self.reference)
+        if address.value not in {item for one in services for item in service_addresses(one)}:
+            raise StillWaiting(f"no load balancer of its own has {address.value}")
+        return address
+
+    def _class_goes(self) -> bool:
+        observed = self._class.observed
+        return observed is not None and going(observed.output)
+
+
+def programmed(gateway: Document) -> Address:
+    """Its address; `StillWaiting` until the Gateway serves its present generation at one."""
     conditions = (gateway.get("status") or {}).get("conditions") or []
     condition = next((item for item in conditions if item.get("type") == "Programmed"), None)
     if condition is None:
@@ -285,8 +326,10 @@ def programmed(gateway: Document) -> None:
         raise StillWaiting("its controller has not seen the change yet")
     if condition.get("status") != "True":
         raise StillWaiting(f"{condition.get('reason')}: {condition.get('message')}")
-    if address_of(gateway) is None:
+    address = address_of(gateway)
+    if address is None:
         raise StillWaiting("programmed, without an address yet")
+    return address
 
 
 def _unwrapped(observed: Observed[GatewayState], document: Document) -> Observed[Document]:

@@ -73,7 +73,8 @@ class KubernetesObject(Resource[Document]):
     The manifest is asked for late, since it may need outputs that are not known
     yet; `reference` alone is enough to read and delete. `own_release` is a Helm
     release of ours that takes the object over. `prove` shows, once the object is
-    there, that it can be used; it raises with the cause if not.
+    there, that it can be used; it raises with the cause if not. `let_go` removes
+    what would keep the object from going after somebody has deleted it.
     """
 
     kind: ClassVar[str] = "k8s:object"
@@ -90,6 +91,7 @@ class KubernetesObject(Resource[Document]):
         readiness: Readiness | None = None,
         own_release: tuple[str, str] | None = None,
         prove: Callable[[], None] | None = None,
+        let_go: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(
             key=object_key(reference),
@@ -105,6 +107,7 @@ class KubernetesObject(Resource[Document]):
         self._readiness = readiness
         self._own_release = own_release
         self._prove = prove
+        self._let_go = let_go
 
     def desired(self) -> Document:
         """The manifest with our marks. May raise `NotYetKnown`."""
@@ -116,9 +119,12 @@ class KubernetesObject(Resource[Document]):
 
     def diff(self, observed: Observed[Document]) -> Sequence[FieldChange]:
         found = observed.output
-        going = found["metadata"].get("deletionTimestamp")
-        if going:
-            return [FieldChange("metadata.deletionTimestamp", going, None)]
+        if going(found):
+            return [
+                FieldChange(
+                    "metadata.deletionTimestamp", found["metadata"]["deletionTimestamp"], None
+                )
+            ]
         wanted = self.desired()
         hide = self.reference.kind == "Secret"
         return [
@@ -131,7 +137,9 @@ class KubernetesObject(Resource[Document]):
 
     def create(self) -> Observed[Document]:
         found = self._get()
-        if found is not None and found["metadata"].get("deletionTimestamp"):
+        if found is not None and going(found):
+            if self._let_go is not None:
+                self._let_go()
             self._wait_gone(found["metadata"]["uid"])
             found = None
         if found is None:
@@ -150,7 +158,7 @@ class KubernetesObject(Resource[Document]):
         self, observed: Observed[Document], changes: Sequence[FieldChange]
     ) -> Observed[Document]:
         del changes  # server-side apply writes the whole of what we manage
-        if observed.output["metadata"].get("deletionTimestamp"):
+        if going(observed.output):
             return self.create()
         return self._observed(self._kubernetes.apply(self.desired()))
 
@@ -213,6 +221,11 @@ class KubernetesObject(Resource[Document]):
         except StillWaiting:
             return False
         return True
+
+
+def going(found: Document) -> bool:
+    """Whether somebody has deleted the object: it cannot be kept, only made again."""
+    return bool(found["metadata"].get("deletionTimestamp"))
 
 
 def object_key(reference: Reference) -> str:
