@@ -49,6 +49,10 @@ class Call:
             raise invalid("Invalid JSON payload received. Expected an object.")
         return found
 
+    def flag(self, name: str) -> bool:
+        """A yes or no of the query; clients write it in their own languages."""
+        return self.query.get(name, "").lower() == "true"
+
 
 Handle = Callable[[Call], Reply]
 

@@ -86,10 +86,10 @@ class ObjectApi:
         items: list[dict[str, Any]] = []
         prefixes: dict[str, None] = {}
         shown: list[tuple[Stored, datetime | None]]
-        if call.query.get("softDeleted") == "true":
+        if call.flag("softDeleted"):
             shown = [(stored, None) for stored, _ in bucket.objects.soft_deleted]
         else:
-            versions = call.query.get("versions") == "true"
+            versions = call.flag("versions")
             shown = list(bucket.objects.listed(versions=versions))
         for stored, deleted in shown:
             if not stored.name.startswith(prefix):

@@ -44,6 +44,7 @@ _EDITS = (
     "serviceusage.services.use",
     "storage.buckets.create",
     "storage.buckets.delete",
+    "storage.buckets.restore",
 )
 
 # Objects and settings of buckets are no part of the basic roles: owners have them by the

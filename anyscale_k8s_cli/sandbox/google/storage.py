@@ -65,7 +65,7 @@ class Storage:
     def _list(self, call: Call) -> Reply:
         self._in_project(call, "storage.buckets.list")
         prefix = call.query.get("prefix", "")
-        deleted = call.query.get("softDeleted") == "true"
+        deleted = call.flag("softDeleted")
         everything = self.buckets.soft_deleted() if deleted else self.buckets.live()
         found = [
             bucket.as_json()
@@ -88,7 +88,7 @@ class Storage:
         return Reply(self.buckets.create(self.project.number, call.content).as_json())
 
     def _get(self, call: Call) -> Reply:
-        if call.query.get("softDeleted") == "true":
+        if call.flag("softDeleted"):
             return Reply(self._soft_deleted(call).as_json())
         return Reply(self._bucket(call, "storage.buckets.get").as_json())
 

@@ -241,7 +241,7 @@ def google_cloud(
 
 
 @contextmanager
-def _refused(status: int, match: str = "") -> Iterator[None]:
+def _refused(status: int, match: str | None = None) -> Iterator[None]:
     with pytest.raises(GoogleAPICallError, match=match) as caught:
         yield
     assert caught.value.code == status
