@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _KEY = "sandbox.aws.request"
-_BY_MOTO = frozenset({"s3", "iam"})
 _UNSIGNED = frozenset({"AssumeRoleWithWebIdentity"})
 _READS = ("Get", "List", "Describe", "Head", "Simulate", "AssumeRole", "Select", "Options")
 _NAMES = ("Bucket", "RoleName", "PolicyArn", "OpenIDConnectProviderArn", "Url", "UserName")
@@ -44,7 +43,11 @@ Agent = Callable[[AwsRequest], Response]
 
 @dataclass
 class Front:
-    """`supplements` are looked at first, by service and operation; moto has the rest."""
+    """`supplements` are looked at first, by service and operation; `moto` has some of the rest.
+
+    moto's own dispatcher is passed by: it guesses at the service, which is known here,
+    and opens a back door by which everybody may reset the account.
+    """
 
     account: Account
     principals: Principals
@@ -53,7 +56,7 @@ class Front:
     iam: IamRules
     supplements: Mapping[str, Mapping[str, Operation]]
     agent: Agent
-    moto: WSGIApplication
+    moto: Mapping[str, WSGIApplication]
     clock: Clock
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -136,7 +139,7 @@ class Front:
         if operation is not None:
             inquiry = Inquiry(request.region, request.parameters, keys)
             return _serialized(request, operation(inquiry))
-        if request.service not in _BY_MOTO:
+        if request.service not in self.moto:
             raise _not_served(request)
         response = self._by_moto(request)
         if request.service == "s3":
@@ -160,7 +163,7 @@ class Front:
             )
         environ["wsgi.input"].seek(0)
         try:
-            body, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
+            body, status, headers = run_wsgi_app(self.moto[request.service], environ, buffered=True)
         except NotImplementedError as error:
             raise _not_served(request) from error
         # In a list, so that the length that moto tells for a HEAD stays.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import create_backend_app
 
 from anyscale_k8s_cli.sandbox.aws import snapshot, tokens, webhook
 from anyscale_k8s_cli.sandbox.aws.account import Account
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
+
+
+@cache
+def _by_moto(service: str) -> WSGIApplication:
+    """moto's wire format of a service. It holds no state: accounts do."""
+    application: WSGIApplication = create_backend_app(service)
+    return application
 
 
 class World:
@@ -81,7 +89,7 @@ class World:
             agent=PodIdentityAgent(
                 self.account, self.clusters, self.principals, issuer_keys, settings.clock
             ),
-            moto=DomainDispatcherApplication(create_backend_app),
+            moto={service: _by_moto(service) for service in ("s3", "iam")},
             clock=settings.clock,
             lock=self._lock,
         )

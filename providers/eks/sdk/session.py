@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session as BotocoreSession
 
 from anyscale_k8s_cli import tool_version
@@ -64,6 +66,8 @@ class Session:
         self._source = ""
         try:
             self._core = BotocoreSession(profile=profile)
+            data_path = self._core.get_config_variable("data_path")
+            self._core.register_component("data_loader", _loader(data_path))
             # The global endpoint is slow, far away, and absent outside the first partition.
             self._core.set_config_variable("sts_regional_endpoints", "regional")
             self._boto3 = boto3.session.Session(
@@ -176,6 +180,12 @@ class Session:
 
     def _asker(self) -> failures.Asker:
         return failures.Asker(self.principal, self._source, self.profile or "")
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    """The SDK's descriptions of services: read once for all sessions, since that takes long."""
+    return create_loader(data_path)
 
 
 def _config() -> Config:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -32,6 +34,8 @@ from anyscale_k8s_cli.spec import CloudSpec
 
 CONSOLE = "https://*.anyscale.com"
 CLUSTER = EksClusterSeed(endpoint="https://127.0.0.1:1", ca_pem=b"-----BEGIN CERTIFICATE-----")
+# One session for all tests: it keeps the models of the services, which are slow to load.
+_SDK = boto3.session.Session(region_name="us-west-2")
 UID = "7f1d1f0e-31f5-4c5c-9a55-0c6c86a1f1aa"
 
 
@@ -75,6 +79,16 @@ class Issuer:
             "exp": datetime.now(UTC) + timedelta(seconds=lifetime),
         }
         return jwt.encode(claims, self.key, "RS256", headers={"kid": "one"})
+
+
+def client(service: str) -> Any:
+    """The SDK's own client of whoever the environment names now."""
+    return _SDK.client(
+        service,
+        endpoint_url=os.environ["AWS_ENDPOINT_URL"],
+        aws_access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 @dataclass

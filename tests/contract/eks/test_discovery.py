@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 
 from anyscale_k8s_cli import errors
@@ -17,7 +16,7 @@ from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 
-from .conftest import CLUSTER, World
+from .conftest import CLUSTER, World, client
 
 DESCRIBE = {"Effect": "Allow", "Action": ["eks:*", "ec2:*"], "Resource": "*"}
 
@@ -112,8 +111,7 @@ def test_a_denial_names_who_and_what(world: World) -> None:
 
 def assumed(world: World, monkeypatch: pytest.MonkeyPatch, statements: list[Any]) -> str:
     """Go on as a role with a path; returns its ARN."""
-    session = boto3.session.Session(region_name="us-west-2")
-    iam, sts = session.client("iam"), session.client("sts")
+    iam, sts = client("iam"), client("sts")
     caller = sts.get_caller_identity()["Arn"]
     trust = policy({"Effect": "Allow", "Principal": {"AWS": caller}, "Action": "sts:AssumeRole"})
     role = iam.create_role(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import boto3
 import pytest
 
 from anyscale_k8s_cli import errors
@@ -13,14 +12,10 @@ from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.sandbox.wire import FaultKind
 
-from .conftest import World
+from .conftest import World, client
 
 # Long enough for the stand-in's propagation, short enough for a test that fails.
 IMPATIENT = {"timeouts": {"identity": 0.4}}
-
-
-def client(service: str) -> Any:
-    return boto3.session.Session(region_name="us-west-2").client(service)
 
 
 def prove(world: World, side: CloudSide, token: Any = None) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 
 from anyscale_k8s_cli.checks import Finding, Status, room
@@ -22,7 +21,7 @@ from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.sandbox.wire import Call
 from anyscale_k8s_cli.spec import CloudSpec, Scope
 
-from .conftest import CLUSTER, World
+from .conftest import CLUSTER, World, client
 from .test_setup import BREAKS, PROVIDER, ROLE
 
 # How the wire calls services, and how the SDK does.
@@ -86,10 +85,9 @@ def test_setup_needs_no_more_and_uses_all_that_its_policy_grants(world: World) -
 
 def spoil(world: World) -> None:
     """Change by hand all that setup watches."""
-    session = boto3.session.Session(region_name="us-west-2")
     for spoil_setting in BREAKS.values():
-        spoil_setting(session.client("s3"))
-    iam = session.client("iam")
+        spoil_setting(client("s3"))
+    iam = client("iam")
     trust = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
     trust["Statement"][0]["Condition"]["StringEquals"].popitem()
     iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps(trust))

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 
 from anyscale_k8s_cli import errors
@@ -18,16 +17,12 @@ from anyscale_k8s_cli.sandbox.aws.seed import DATA_KEY, TEAM_DATA, BucketSeed
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.sandbox.wire import FaultKind
 
-from .conftest import CLUSTER, CONSOLE, World
+from .conftest import CLUSTER, CONSOLE, World, client
 
 BUCKET = "anyscale-prod-92c04b15"
 ROLE = f"{BUCKET}-operator"
 PROVIDER = "arn:aws:iam::284710593866:oidc-provider/" + CLUSTER.issuer.removeprefix("https://")
 ALL = {"s3-bucket", "iam-oidc-provider", "iam-role"}
-
-
-def client(service: str) -> Any:
-    return boto3.session.Session(region_name="us-west-2").client(service)
 
 
 def of_kind(resources: tuple[Resource[Any], ...], kind: str) -> Any:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 
 from anyscale_k8s_cli import errors
@@ -23,13 +22,9 @@ from anyscale_k8s_cli.sandbox.aws.seed import LoadBalancerController
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.spec import AccountSpec, ClusterSpec, Scope
 
-from .conftest import CLUSTER, World
+from .conftest import CLUSTER, World, client
 
 HERE = Scope(region="us-west-2")
-
-
-def client(service: str) -> Any:
-    return boto3.session.Session(region_name="us-west-2").client(service)
 
 
 def installed(world: World, name: str = "prod") -> tuple[CloudSide, Install]:
