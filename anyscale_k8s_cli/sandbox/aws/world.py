@@ -42,10 +42,9 @@ if TYPE_CHECKING:
 
 
 @cache
-def _by_moto(service: str) -> WSGIApplication:
-    """moto's wire format of a service. It holds no state: accounts do."""
-    application: WSGIApplication = create_backend_app(service)
-    return application
+def _by_moto() -> Mapping[str, WSGIApplication]:
+    """moto's wire formats, by service. They hold no state: accounts do."""
+    return {"iam": create_backend_app("iam"), "s3": create_backend_app("s3")}
 
 
 class World:
@@ -89,7 +88,7 @@ class World:
             agent=PodIdentityAgent(
                 self.account, self.clusters, self.principals, issuer_keys, settings.clock
             ),
-            moto={service: _by_moto(service) for service in ("s3", "iam")},
+            moto=_by_moto(),
             clock=settings.clock,
             lock=self._lock,
         )

@@ -554,11 +554,3 @@ def test_what_means_nothing_here_is_refused(world: World, wrong: dict[str, Any])
     with pytest.raises(errors.CliError) as caught:
         world.provider.check_spec(world.spec(**wrong))
     assert caught.value.code is errors.INVALID_SPEC
-
-
-def test_region_and_cluster_must_be_said(world: World) -> None:
-    with pytest.raises(errors.CliError) as caught:
-        world.provider.check_spec(world.spec(region=None, cluster={"context": "c"}))
-    assert caught.value.code is errors.MISSING_INPUT
-    assert "--region" in caught.value.message
-    assert "--cluster-name" in caught.value.message
