@@ -129,7 +129,11 @@ class Session:
         return lambda document, console: show(document, head, console, verbose=self.common.verbose)
 
     def narrate(self, document: output.Document, render: output.Renderer) -> None:
-        """Show something on the way to the result, on standard error."""
+        """Show something on the way to the result, on standard error.
+
+        Raises what ended the run, if a signal came too late for the work before this.
+        """
+        self.run.check()
         render(document, console.rich_console(sys.stderr))
         sys.stderr.flush()
         if self._log is not None:

@@ -56,6 +56,19 @@ def test_a_signal_stops_the_run_and_has_its_exit_code(
     assert said in ended.err or "✗ Interrupted\n" in ended.err
 
 
+def test_after_a_signal_that_came_as_the_work_ended_nothing_is_asked(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_setup(looking=lambda _: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+
+    ended = invoke(*SETUP)
+
+    assert ended.code == 130
+    assert "Plan\n" not in ended.err
+    assert operation.calls == ["plan"]
+
+
 def test_the_signals_are_given_back(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
