@@ -291,7 +291,7 @@ def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Righ
             owned,
             f"it exists and belongs to {whose}",
             fix="\n".join(item.fix for item in observed.unfit if item.fix)
-            or "choose other names with --name or --name-prefix, or adopt it by naming it",
+            or "choose another --namespace, --name or --name-prefix, or name it to adopt it",
         )
     try:
         fields = tuple(resource.diff(observed))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from anyscale_k8s_cli import DISTRIBUTION, errors
-from anyscale_k8s_cli.cli.program import program
+from anyscale_k8s_cli.cli.program import NAMES, program
 
 _RUN = (
     "import sys; from importlib import import_module; module, name = sys.argv[1:3]; "
@@ -37,6 +37,9 @@ def hand_on(arguments: Sequence[str]) -> int:
             errors.USAGE,
             f"`{typed}` is not a command of this tool",
             cause="it is handed on to Anyscale's own client, which is not installed here",
+            evidence=(
+                f"that client's script is `{NAMES[0]}` too; this tool is `{NAMES[1]}` as well",
+            ),
             fix="pip install anyscale",
         )
     command = [sys.executable, "-c", _RUN, script.module, script.attr, *arguments]

@@ -57,8 +57,9 @@ class Proof:
         claimed = Claimed.of(first)
         keys = self._assume(role_arn, first, token, claimed)
         self._use(self.aws.objects_as(role_arn, keys, self.bucket), role_arn)
+        account = claimed.subject.rpartition(":")[2]
         return (
-            f"proven: {claimed.subject} can assume {role_arn}",
+            f"proven: service account {account} can assume the role {Arn.parse(role_arn).name}",
             f"proven: that role can put, get, list and delete in s3://{self.bucket}",
         )
 

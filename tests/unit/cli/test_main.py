@@ -176,6 +176,7 @@ def test_commands_of_the_vendor_need_its_client(invoke: Invoke) -> None:
     assert ended.err == (
         "✗ `anyscale job submit` is not a command of this tool\n"
         "  cause: it is handed on to Anyscale's own client, which is not installed here\n"
+        "  seen:  that client's script is `anyscale` too; this tool is `anyscale-k8s` as well\n"
         "  fix:   pip install anyscale\n"
         "  code:  usage (exit code 1)\n"
     )
