@@ -20,7 +20,7 @@ class Platform(Protocol):
 
     @property
     def clusters(self) -> Mapping[str, KubernetesStandIn]:
-        """The clusters that are there, by name."""
+        """The clusters that are there, by names that no other platform uses."""
         ...
 
     async def start(self) -> None: ...

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.aks import AksPlatform
 from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
@@ -30,13 +31,15 @@ class Stage:
         self.authority = Authority()
         self.token = f"aph0_{secrets.token_urlsafe(32)}"
         self.eks = EksPlatform(world, self.wire, self.authority)
-        self.platforms: tuple[Platform, ...] = (self.eks,)
+        self.aks = AksPlatform(world, self.wire, self.authority)
+        self.platforms: tuple[Platform, ...] = (self.eks, self.aks)
         self.charts = ChartRepository(self.wire, self.authority)
         self.plane = ControlPlaneStandIn(
             self.wire,
             self.token,
             seed=Seed(permission_level=world.permission_level),
             behaviour=world.behaviour,
+            trusted=self.authority.client_context(),
             login_polls=world.login_polls,
         )
 

@@ -20,6 +20,10 @@ class Authority:
         """The root certificate, for clients to trust."""
         return self._authority.cert_pem.bytes()
 
+    def client_context(self) -> ssl.SSLContext:
+        """A TLS context for a client that trusts this authority alone."""
+        return ssl.create_default_context(cadata=self.ca_pem.decode())
+
     def server_context(self, *hostnames: str) -> ssl.SSLContext:
         """A TLS context for a server known by these names or addresses (loopback by default)."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,7 +1,7 @@
 """What a new sandbox holds, as plain data: the knobs that tests turn.
 
 The ordinary world is small and believable: an organisation with its owner signed
-in, an AWS account with an EKS cluster of two node pools, and a bucket that
+in, an account of each cloud with a cluster of two node pools, and a bucket that
 somebody made by hand. Each platform has a part of its own.
 """
 
@@ -51,6 +51,45 @@ class EksWorld:
 
 
 @dataclass(frozen=True)
+class AksWorld:
+    """The Azure subscription and its clusters; all but `bare` is about the ordinary one.
+
+    `entra` lets Entra's tokens in; `admin_in_group` says whether the administrator is
+    in the group that may do everything there. `admin_roles` are grants as in
+    `Rights.replace`; None means Owner. `anyscale_known` is whether Anyscale's
+    application was let into the tenant. Attempts are how often something new is not
+    there yet. `removal_seconds` is how long a deleted public address can still be seen.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    cluster: str = "demo"
+    resource_group: str = "demo"
+    location: str = "eastus"
+    version: str = "1.33"
+    oidc_issuer: bool = True
+    workload_identity: bool = True
+    local_accounts: bool = True
+    entra: bool = False
+    azure_rbac: bool = False
+    admin_in_group: bool = True
+    admin_roles: tuple[Mapping[str, Any], ...] | None = None
+    private: bool = False
+    anyscale_known: bool = True
+    shared_key_forbidden: bool = False
+    required_tags: tuple[str, ...] = ()
+    unregistered: tuple[str, ...] = ()
+    load_balancer_never_answers: bool = False
+    gpu_nodes: bool = True
+    gets_while_creating: int = 0
+    replication_attempts: int = 1
+    federation_attempts: int = 1
+    propagation_attempts: int = 1
+    operation_polls: int = 1
+    removal_seconds: float = 0.3
+
+
+@dataclass(frozen=True)
 class World:
     """Everything that can be different about a sandbox.
 
@@ -66,6 +105,7 @@ class World:
     login_polls: int = 1
     behaviour: Behaviour = field(default_factory=Behaviour)
     eks: EksWorld = field(default_factory=EksWorld)
+    aks: AksWorld = field(default_factory=AksWorld)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

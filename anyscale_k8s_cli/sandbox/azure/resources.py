@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,8 +50,10 @@ class Resource:
 class Resources:
     """The resources of one subscription."""
 
-    def __init__(self, subscription_id: str) -> None:
+    def __init__(self, subscription_id: str, monotonic: Callable[[], float]) -> None:
         self.subscription_id = subscription_id
+        self._monotonic = monotonic
+        self._leaving: dict[str, float] = {}
         # Whoever keeps something beside a resource lets go of it then.
         self.on_removal: list[Callable[[Resource], None]] = []
         self._items: dict[str, Resource] = {}
@@ -67,6 +69,7 @@ class Resources:
         return f"{self.group_id(group)}/providers/{kind}/{name}"
 
     def find(self, resource_id: str) -> Resource | None:
+        self._sweep()
         return self._items.get(resource_id.lower())
 
     def group(self, name: str) -> Resource | None:
@@ -76,31 +79,43 @@ class Resources:
         return self.find(self.id(group, kind, name))
 
     def put(self, resource: Resource) -> Resource:
+        self._leaving.pop(resource.id.lower(), None)
         self._items[resource.id.lower()] = resource
         return resource
 
+    def leave(self, resource: Resource, seconds: float) -> None:
+        """Remove it after a while, during which it is still seen."""
+        self._leaving[resource.id.lower()] = self._monotonic() + seconds
+
+    def _sweep(self) -> None:
+        now = self._monotonic()
+        for key in [key for key, at in self._leaving.items() if now >= at]:
+            del self._leaving[key]
+            if key in self._items:
+                self.remove(self._items[key])
+
     def remove(self, resource: Resource) -> None:
         self._items.pop(resource.id.lower(), None)
+        self._leaving.pop(resource.id.lower(), None)
         for forget in self.on_removal:
             forget(resource)
 
     def under(self, scope: str) -> list[Resource]:
         """Everything but resource groups below a scope."""
+        self._sweep()
         return [
             item for item in self._items.values() if item.type != GROUPS and within(item.id, scope)
         ]
 
     def of(self, kind: str, group: str = "") -> list[Resource]:
         """The resources of a type, in the whole subscription or in one group."""
+        self._sweep()
         scope = self.group_id(group) if group else self.scope
         return [
             item
             for item in self._items.values()
             if item.type.lower() == kind.lower() and within(item.id, scope)
         ]
-
-    def __iter__(self) -> Iterator[Resource]:
-        return iter(list(self._items.values()))
 
 
 def within(resource_id: str, scope: str) -> bool:

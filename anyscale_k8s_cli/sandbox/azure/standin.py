@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from anyscale_k8s_cli.sandbox.wire import Wire
 
 if TYPE_CHECKING:
     from anyscale_k8s_cli.sandbox.azure.directory import IssuerKeys
+    from anyscale_k8s_cli.sandbox.azure.load_balancers import AksLoadBalancers
 
 # What Azure's own tools read the endpoints of a cloud from that is not the public one.
 METADATA_VARIABLE = "ARM_CLOUD_METADATA_URL"
@@ -74,6 +76,7 @@ class AzureSettings:
     poll_seconds: float = 0.1
     removal_seconds: float = 0.3
     clock: Callable[[], datetime] = _now
+    monotonic: Callable[[], float] = time.monotonic
 
 
 class AzureStandIn:
@@ -179,6 +182,16 @@ class AzureStandIn:
         None for a token that is no good there, or if the cluster knows no Entra.
         """
         return self.world.aks_user(token, cluster)
+
+    def inject(
+        self, pod: dict[str, Any], service_account: Mapping[str, Any] | None, *, cluster: str
+    ) -> None:
+        """Change a new pod as the webhook of workload identity does, if the cluster has it."""
+        self.world.admit_pod(pod, service_account, cluster)
+
+    def load_balancers(self, cluster: str) -> AksLoadBalancers:
+        """What serves the cluster's Services of type LoadBalancer."""
+        return self.world.load_balancers[cluster]
 
     # -- for tests and faults ----------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from anyscale_k8s_cli.sandbox.azure import seeding
+from anyscale_k8s_cli.sandbox.azure import seeding, webhook
 from anyscale_k8s_cli.sandbox.azure.arm import Arm
 from anyscale_k8s_cli.sandbox.azure.arm_routes import Routes
 from anyscale_k8s_cli.sandbox.azure.authorization import Authorization
@@ -18,6 +18,7 @@ from anyscale_k8s_cli.sandbox.azure.directory import Directory, IssuerKeys, Prin
 from anyscale_k8s_cli.sandbox.azure.entra import Entra
 from anyscale_k8s_cli.sandbox.azure.identities import Identities
 from anyscale_k8s_cli.sandbox.azure.lag import Lag
+from anyscale_k8s_cli.sandbox.azure.load_balancers import AksLoadBalancers
 from anyscale_k8s_cli.sandbox.azure.locks import Locks
 from anyscale_k8s_cli.sandbox.azure.network import Network
 from anyscale_k8s_cli.sandbox.azure.operations import Operations
@@ -47,7 +48,7 @@ class World:
         self.lock = threading.RLock()
         self.login_url = self.management_url = self.blob_url = ""
         self.settings = settings
-        self.resources = Resources(settings.subscription_id)
+        self.resources = Resources(settings.subscription_id, settings.monotonic)
         self.directory = Directory(
             settings.tenant_id,
             settings.clock,
@@ -67,6 +68,12 @@ class World:
         self.admin = self.directory.add_application(ADMIN, settings.admin_groups)
         self.rights.replace(self.admin, settings.admin_roles)
         self._seed()
+        self.load_balancers = {
+            seed.name: AksLoadBalancers(
+                self.resources, self.policies, seed, self.lock, settings.removal_seconds
+            )
+            for seed in settings.clusters
+        }
 
     def _assemble(self) -> None:
         registered = {name: name not in self.settings.unregistered for name in NAMESPACES}
@@ -167,6 +174,17 @@ class World:
             if principal is None:
                 return None
             return self.clusters.user(self.clusters.named(cluster), principal)
+
+    def admit_pod(
+        self, pod: dict[str, Any], service_account: Mapping[str, Any] | None, cluster: str
+    ) -> None:
+        with self.lock:
+            seed = self.clusters.named(cluster).seed
+        if seed.workload_identity:
+            host = f"{self.login_url}/"
+            webhook.admit(
+                pod, service_account, tenant_id=self.settings.tenant_id, authority_host=host
+            )
 
     def add_application(self, name: str, roles: Sequence[Mapping[str, Any]]) -> Principal:
         with self.lock:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from anyscale_k8s_cli.sandbox.controlplane import admission, paging, views
+from anyscale_k8s_cli.sandbox.controlplane import admission, azure, paging, views
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Account, Accounts
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Cloud, Registry, Resource
 from anyscale_k8s_cli.sandbox.controlplane.operators import Operators
@@ -24,8 +24,6 @@ from anyscale_k8s_cli.sandbox.controlplane.shapes import (
     fitting,
 )
 from anyscale_k8s_cli.sandbox.controlplane.storage import Addresses
-
-AZURE_AUDIENCE = "api://086bc555-6989-4362-ba30-fded273e432b"
 
 
 def token_of(request: web.Request) -> str:
@@ -243,7 +241,7 @@ class Api:
 
     async def azure_audience(self, request: web.Request) -> web.Response:
         self._caller(request)
-        return _result({"azure_operator_audience": AZURE_AUDIENCE})
+        return _result({"azure_operator_audience": azure.AUDIENCE})
 
     async def register_operator(self, request: web.Request) -> web.Response:
         return _result(await self.operators.register(await _json(request)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -40,7 +39,7 @@ class PodApi:
     def __init__(self, pod: Pod, authority: Authority, token: str = "") -> None:
         self._pod = pod
         self._token = token
-        self._trust = ssl.create_default_context(cadata=authority.ca_pem.decode())
+        self._trust = authority.client_context()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

@@ -33,6 +33,11 @@ _INSTANCE_TYPES = {
     "g6.xlarge": (1, "NVIDIA-L4", 23034),
     "p4d.24xlarge": (8, "NVIDIA-A100-SXM4-40GB", 40960),
     "p5.48xlarge": (8, "NVIDIA-H100-80GB-HBM3", 81559),
+    "Standard_NC4as_T4_v3": (1, "Tesla-T4", 15360),
+    "Standard_NC64as_T4_v3": (4, "Tesla-T4", 15360),
+    "Standard_NC24ads_A100_v4": (1, "NVIDIA-A100-80GB-PCIe", 81920),
+    "Standard_NC40ads_H100_v5": (1, "NVIDIA-H100-NVL", 95830),
+    "Standard_ND96isr_H100_v5": (8, "NVIDIA-H100-80GB-HBM3", 81559),
 }
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +20,7 @@ from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.workloads import operator_checks as checks
 from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, PodApi
 from anyscale_k8s_cli.sandbox.workloads.operator_aws import Aws
+from anyscale_k8s_cli.sandbox.workloads.operator_azure import Azure
 from anyscale_k8s_cli.sandbox.workloads.operator_checks import Component, Finding, examine
 from anyscale_k8s_cli.sandbox.workloads.operator_cloud import (
     CloudFailure,
@@ -56,8 +56,7 @@ class OperatorImage:
         container = next(
             item for item in pod.manifest["spec"]["containers"] if self.matches(item["image"])
         )
-        trusted = ssl.create_default_context(cadata=self.authority.ca_pem.decode())
-        connector = aiohttp.TCPConnector(ssl=trusted)
+        connector = aiohttp.TCPConnector(ssl=self.authority.client_context())
         timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
             environ = pod.environment(container["name"])
@@ -308,4 +307,6 @@ class Operator:
 
 def cloud_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> OperatorCloud:
     """The cloud whose SDK this operator would use."""
+    if config.provider == "azure":
+        return Azure(http, config, pod.token)
     return Aws(http, config, pod.token)

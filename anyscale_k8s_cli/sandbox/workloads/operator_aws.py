@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -21,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from yarl import URL
 
-from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure
+from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure, Tokens
 from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
 STS_AUDIENCE = "sts.amazonaws.com"
@@ -29,8 +28,6 @@ AGENT_AUDIENCE = "pods.eks.amazonaws.com"
 _STS_VERSION = "2011-06-15"
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 _ERROR = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)</Message>", re.DOTALL)
-
-Tokens = Callable[[str], Awaitable[str]]
 
 
 @dataclass(frozen=True)

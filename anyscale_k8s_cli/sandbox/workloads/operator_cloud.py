@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
+
+# Gives the pod's projected token for an audience; raises LookupError if there is none.
+Tokens = Callable[[str], Awaitable[str]]
 
 
 class CloudFailure(Exception):

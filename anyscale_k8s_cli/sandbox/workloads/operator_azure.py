@@ -1,0 +1,159 @@
+"""Azure as the operator's SDK would use it: the pod's federated token, Entra, blob storage.
+
+Plain HTTP. The only credentials are those of workload identity: pods of the
+stand-in cluster have no metadata service.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure, Tokens
+from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
+
+EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_STORAGE_SCOPE = "https://storage.azure.com/.default"
+_VERSION = "2023-11-03"
+_ERROR = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)[\n<]", re.DOTALL)
+# What Entra says about the request itself, after the cause.
+_TRACE = re.compile(r"\s*Trace ID:.*", re.DOTALL)
+_NEEDED = ("AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
+
+
+@dataclass(frozen=True)
+class AzureSession:
+    """The managed identity of the operator. `audience_token` is for the control plane."""
+
+    azure: Azure
+    client_id: str
+    audience_token: str = field(repr=False)
+    _storage_tokens: list[str] = field(default_factory=list, repr=False)
+
+    @property
+    def source(self) -> str:
+        return f"workload identity, client {self.client_id}"
+
+    async def proof(self) -> dict[str, Any]:
+        return {"access_token": self.audience_token}
+
+    async def storage_keys(self) -> dict[str, Any]:
+        return {"access_token": await self._storage_token()}
+
+    async def put(self, storage: dict[str, Any], key: str, content: bytes) -> None:
+        headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/octet-stream"}
+        await self._blob(storage, "PUT", f"/{quote(key)}", headers, content)
+
+    async def get(self, storage: dict[str, Any], key: str) -> bytes:
+        return await self._blob(storage, "GET", f"/{quote(key)}")
+
+    async def list(self, storage: dict[str, Any], prefix: str) -> None:
+        query = urlencode({"restype": "container", "comp": "list", "prefix": prefix})
+        await self._blob(storage, "GET", f"?{query}")
+
+    async def delete(self, storage: dict[str, Any], key: str) -> None:
+        await self._blob(storage, "DELETE", f"/{quote(key)}")
+
+    async def _storage_token(self) -> str:
+        if not self._storage_tokens:
+            self._storage_tokens.append(await self.azure.token(self.client_id, _STORAGE_SCOPE))
+        return self._storage_tokens[0]
+
+    async def _blob(
+        self,
+        storage: dict[str, Any],
+        method: str,
+        rest: str,
+        headers: dict[str, str] | None = None,
+        content: bytes = b"",
+    ) -> bytes:
+        token = await self._storage_token()
+        own = {"Authorization": f"Bearer {token}", "x-ms-version": _VERSION, **(headers or {})}
+        return await self.azure.send(method, f"{_container_url(storage)}{rest}", own, content)
+
+
+@dataclass(frozen=True)
+class Azure:
+    """Entra at the authority that the pod was given; `tokens` projects one per audience."""
+
+    http: aiohttp.ClientSession
+    config: OperatorConfig
+    tokens: Tokens
+
+    async def session(self) -> AzureSession:
+        environ = self.config.environ
+        missing = [name for name in _NEEDED if not environ.get(name)]
+        if missing:
+            raise CloudFailure(
+                "DefaultAzureCredential: failed to acquire a token. WorkloadIdentityCredential: "
+                f"{', '.join(missing)} not set in the environment. ManagedIdentityCredential: no "
+                "response from the IMDS endpoint"
+            )
+        client_id = environ.get("AZURE_CLIENT_ID", "")
+        if not client_id:
+            raise CloudFailure(
+                "WorkloadIdentityCredential: no client ID specified. Check pod configuration or "
+                "set ClientID in the options"
+            )
+        scope = environ.get("ANYSCALE_AUTH_AUDIENCE", "")
+        if not scope:
+            raise CloudFailure("global.auth.audience is not set: no token for the control plane")
+        return AzureSession(self, client_id, await self.token(client_id, scope))
+
+    async def token(self, client_id: str, scope: str) -> str:
+        """An access token for the pod's federated one."""
+        try:
+            assertion = await self.tokens(EXCHANGE_AUDIENCE)
+        except LookupError as missing:
+            raise CloudFailure(f"failed to read the token file: {missing}") from missing
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client_id,
+            "client_assertion_type": _ASSERTION_TYPE,
+            "client_assertion": assertion,
+            "scope": scope,
+        }
+        environ = self.config.environ
+        host = environ["AZURE_AUTHORITY_HOST"].rstrip("/")
+        url = f"{host}/{environ['AZURE_TENANT_ID']}/oauth2/v2.0/token"
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = json.loads(await self.send("POST", url, headers, urlencode(form).encode()))
+        return str(answer["access_token"])
+
+    async def send(self, method: str, url: str, headers: dict[str, str], body: bytes) -> bytes:
+        target = URL(url, encoded=True)
+        try:
+            async with self.http.request(method, target, headers=headers, data=body) as answer:
+                content = await answer.read()
+        except aiohttp.ClientError as failure:
+            raise CloudFailure(f"no answer from Azure: {failure}") from failure
+        if answer.status >= 400:
+            raise CloudFailure(_said(answer.status, content.decode(errors="replace")))
+        return content
+
+
+def _container_url(storage: dict[str, Any]) -> str:
+    """Where the registered container answers: `abfss://<container>@<account>…` at its endpoint."""
+    bucket, endpoint = urlsplit(str(storage["bucket_name"])), str(storage.get("endpoint") or "")
+    if not endpoint:
+        raise CloudFailure(f"{storage['bucket_name']} is registered without a blob endpoint")
+    return f"{endpoint.rstrip('/')}/{bucket.username or bucket.netloc}"
+
+
+def _said(status: int, body: str) -> str:
+    """Code and message of an error, in XML or JSON."""
+    found = _ERROR.search(body)
+    if found:
+        return f"{found[1]}: {found[2]}"
+    try:
+        error = json.loads(body)
+    except ValueError:
+        return f"HTTP {status}"
+    return _TRACE.sub("", str(error.get("error_description") or error.get("error")))
