@@ -28,12 +28,11 @@ from pathlib import Path
 from typing import Any
 
 import pyhelm3
-import yaml
-from pyhelm3.command import SafeLoader
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.charts import ChartArchive
 from anyscale_k8s_cli.cluster.child import ChildResult, run_child
+from anyscale_k8s_cli.cluster.documents import Document, parse_all
 from anyscale_k8s_cli.cluster.helm_errors import helm_error
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
 from anyscale_k8s_cli.events import CallMade
@@ -187,7 +186,7 @@ class Helm:
         include_crds: bool = False,
         kubernetes_version: str = "",
         api_versions: Sequence[str] = (),
-    ) -> list[dict[str, Any]]:
+    ) -> list[Document]:
         """Render the chart without a cluster, hooks included; empty documents are left out.
 
         Without a cluster helm knows neither its version nor its APIs: give what
@@ -198,12 +197,13 @@ class Helm:
             extra += ["--api-versions", version]
         command = self._command(self._limit(_RENDER_TIMEOUT), extra, offline=True)
         try:
-            documents: Any = await command.template(
+            await command.template(
                 release, chart.path, dict(values), include_crds=include_crds, namespace=namespace
             )
         except _Failed as failed:
             raise failed.told(f"helm could not render {chart.name} {chart.version}") from failed
-        return [document for document in documents if document]
+        # pyhelm3 would read it with the slow parser, and definitions run to megabytes.
+        return [document for document in parse_all(command.output) if document]
 
     async def default_values(self, chart: ChartArchive) -> dict[str, Any]:
         """The chart's own values.yaml."""
@@ -212,8 +212,7 @@ class Helm:
             text = await command.run(["show", "values", str(chart.path)])
         except _Failed as failed:
             raise failed.told(f"helm could not read {chart.name} {chart.version}") from failed
-        values: dict[str, Any] = yaml.load(text, Loader=SafeLoader) or {}  # noqa: S506 - it is safe
-        return values
+        return next(parse_all(text), None) or {}
 
     async def pull(self, reference: str, version: str | None, repository: str, into: Path) -> None:
         """Fetch one chart archive into a folder; raises `chart-unavailable`.
@@ -284,7 +283,10 @@ class _Failed(Exception):
 
 
 class _Command(pyhelm3.Command):
-    """One call of helm. `extra` are flags that pyhelm3 does not know; `deadline` in seconds."""
+    """One call of helm. `extra` are flags that pyhelm3 does not know; `deadline` in seconds.
+
+    `output` is what helm wrote, once it has run.
+    """
 
     def __init__(
         self,
@@ -301,6 +303,7 @@ class _Command(pyhelm3.Command):
         self._our_run = run
         self._deadline = deadline
         self._extra = tuple(extra)
+        self.output = b""
 
     async def run(self, command: list[Any], input: bytes | None = None) -> bytes:
         """Run helm; raises `_Failed`. The name `input` is pyhelm3's."""
@@ -331,7 +334,8 @@ class _Command(pyhelm3.Command):
             )
         if result.returncode != 0:
             raise _Failed(self._deadline, result)
-        return result.stdout
+        self.output = result.stdout
+        return self.output
 
 
 def _duration(seconds: float) -> str:

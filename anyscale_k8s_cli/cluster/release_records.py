@@ -15,18 +15,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import yaml
-
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.documents import Document, Reference, parse_all
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 
 # Definitions of custom resources run to hundreds of kilobytes. A document longer
 # than this is known by its head and compared by its existence alone.
 _LONG = 32_000
 _KEEP = "helm.sh/resource-policy"
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ def _revision(secret: Document) -> int:
 def _objects(manifest: str, namespace: str) -> Iterator[ManifestObject]:
     for text in _documents(manifest):
         long = len(text) > _LONG
-        document = yaml.load(_head(text) if long else text, Loader=_Loader)  # noqa: S506
+        document = next(parse_all(_head(text) if long else text), None)
         if not isinstance(document, dict) or "kind" not in document:
             continue
         annotations = (document.get("metadata") or {}).get("annotations") or {}
