@@ -169,9 +169,7 @@ class Gateway(Resource[GatewayState]):
         if observed.output.document is None:
             return [FieldChange("Gateway", "missing", "present")]
         if self._class_goes():
-            return [
-                FieldChange("class", "being deleted, which only its Gateway holds up", "present")
-            ]
+            return [FieldChange("class", "being deleted", "present")]
         return self._object.diff(_unwrapped(observed, observed.output.document))
 
     def create(self) -> Observed[GatewayState]:

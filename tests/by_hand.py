@@ -1,0 +1,104 @@
+"""What somebody does by hand behind the tool's back: with the APIs themselves, and no code of ours.
+
+Everything here goes over the wire, so it is in the sandbox's record of calls too.
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import boto3
+import httpx
+
+CLUSTER = "demo"
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """The clients of a person with the variables of a sandbox."""
+
+    environment: Mapping[str, str] = field(repr=False)
+
+    def aws(self, service: str) -> Any:
+        return self._session.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            verify=self.environment["SSL_CERT_FILE"],
+        )
+
+    @cached_property
+    def _session(self) -> Any:
+        return boto3.session.Session(
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=self.environment["AWS_REGION"],
+        )
+
+    @cached_property
+    def kubernetes(self) -> httpx.Client:
+        """The API of the cluster, by path. What is refused raises; what is not there does not."""
+        cluster = self.aws("eks").describe_cluster(name=CLUSTER)["cluster"]
+        ca = base64.b64decode(cluster["certificateAuthority"]["data"]).decode()
+        return _client(
+            cluster["endpoint"],
+            {"Authorization": f"Bearer {self.cluster_token()}"},
+            ssl.create_default_context(cadata=ca),
+        )
+
+    @cached_property
+    def control_plane(self) -> httpx.Client:
+        token = self.environment["ANYSCALE_CLI_TOKEN"]
+        return _client(
+            f"{self.environment['ANYSCALE_HOST']}/api/v2/", {"Authorization": f"Bearer {token}"}
+        )
+
+    def cluster_token(self) -> str:
+        """As `aws eks get-token` makes it."""
+        sts = self.aws("sts")
+
+        def name_cluster(request: Any, **_: Any) -> None:
+            request.headers["x-k8s-aws-id"] = CLUSTER
+
+        sts.meta.events.register("before-sign.sts.GetCallerIdentity", name_cluster)
+        url = sts.generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod="GET")
+        return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+
+    def patch(self, path: str, change: Mapping[str, Any]) -> None:
+        """Merge a change into an object of the cluster, as `kubectl patch` does."""
+        self.kubernetes.patch(
+            path,
+            params={"fieldManager": "kubectl-patch"},
+            headers={"Content-Type": "application/merge-patch+json"},
+            json=change,
+        )
+
+    def delete(self, path: str) -> None:
+        """Delete an object of the cluster, and return without waiting for its end."""
+        self.kubernetes.delete(path, params={"propagationPolicy": "Background"})
+
+    def exists(self, path: str) -> bool:
+        return self.kubernetes.get(path).status_code != NOT_FOUND
+
+
+def _client(
+    url: str, headers: Mapping[str, str], context: ssl.SSLContext | bool = True
+) -> httpx.Client:
+    def check(response: httpx.Response) -> None:
+        asked_for_nothing = response.request.method == "GET" and response.status_code == NOT_FOUND
+        if response.is_error and not asked_for_nothing:
+            response.read()
+            raise AssertionError(f"{response.request.url}: {response.status_code} {response.text}")
+
+    return httpx.Client(
+        base_url=url,
+        headers=headers,
+        verify=context,
+        trust_env=False,
+        event_hooks={"response": [check]},
+    )
