@@ -35,7 +35,7 @@ from anyscale_k8s_cli.operations.workbench import (
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
 from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
-from anyscale_k8s_cli.resource import Change, Resource, Rights
+from anyscale_k8s_cli.resource import Change, Ownership, Resource, Rights
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, load_scope
 
@@ -59,6 +59,15 @@ class Parts:
     @property
     def removals(self) -> tuple[PlannedChange, ...]:
         return tuple(item for item in self.all if item.change is Change.DELETE)
+
+    @property
+    def ours(self) -> tuple[PlannedChange, ...]:
+        """What is removed, and what is kept of ours: without any, there is no such cloud."""
+        return tuple(
+            item
+            for item in self.all
+            if item.change is Change.DELETE or item.decision.ownership is Ownership.OURS
+        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,7 @@ class Teardown:
     @property
     def problem(self) -> errors.CliError | None:
         """Why nothing may be removed, if so."""
-        if not self.parts.removals and not self.request.ignore_not_found:
+        if not self.parts.ours and not self.request.ignore_not_found:
             return self._nothing_to_remove()
         if self.active and not self.request.ignore_active_workloads:
             return errors.CliError(
@@ -375,6 +384,9 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
             # Not after an interruption: the person wants the prompt back.
             if not run.stopped:
                 left = await _still_there(teardown)
+    elif error is None:
+        # A run that ended early may have left our marks on what it kept.
+        await _part(teardown.parts.all, run, Unjournaled(), outcomes)
     seconds = time.monotonic() - teardown.started
     return DeleteReport(teardown, tuple(outcomes), left, error, seconds)
 
