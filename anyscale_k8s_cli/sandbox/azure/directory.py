@@ -105,6 +105,8 @@ class Directory:
         principal = Principal(guid("principal", *own), guid("client", *own), name, managed=True)
         if not settled:
             self.replication.begin(principal.object_id)
+            # Who does not say of what type it is has it looked up, in yet another place.
+            self.replication.begin((principal.object_id, "type"))
         return self._add(principal)
 
     def remove(self, object_id: str) -> None:
