@@ -61,7 +61,6 @@ ADOPTED_MISSING = ErrorCode("adopted-missing", ExitCode.BAD_INPUT)
 ADOPTED_UNFIT = ErrorCode("adopted-unfit", ExitCode.BAD_INPUT)
 
 # An operation failed
-OPERATION_FAILED = ErrorCode("operation-failed", ExitCode.OPERATION_FAILED)
 CONTROL_PLANE_FAILED = ErrorCode("control-plane-failed", ExitCode.OPERATION_FAILED)
 CONTROL_PLANE_UNREACHABLE = ErrorCode("control-plane-unreachable", ExitCode.OPERATION_FAILED)
 CLUSTER_UNREACHABLE = ErrorCode("cluster-unreachable", ExitCode.OPERATION_FAILED)
@@ -90,7 +89,6 @@ CLUSTER_FORBIDDEN = ErrorCode("cluster-forbidden", ExitCode.NOT_PERMITTED)
 
 # Refused to protect something
 FOREIGN_OBJECT = ErrorCode("foreign-object", ExitCode.REFUSED)
-FOREIGN_CLOUD = ErrorCode("foreign-cloud", ExitCode.REFUSED)
 CLOUD_DELETING = ErrorCode("cloud-deleting", ExitCode.REFUSED)
 OTHER_CLUSTER = ErrorCode("other-cluster", ExitCode.REFUSED)
 PLAN_STALE = ErrorCode("plan-stale", ExitCode.REFUSED)

@@ -139,7 +139,10 @@ class RulesSpec(_Part):
 
     tags: Annotated[dict[TagKey, TagValue], Flag("--tag")] = Field(default_factory=dict)
     name_prefix: Annotated[NamePrefix, Flag("--name-prefix")] = "anyscale"
-    names: Annotated[dict[str, str], FILE_ONLY] = Field(default_factory=dict)
+    names: Annotated[dict[str, str], FILE_ONLY] = Field(
+        default_factory=dict,
+        description="Names of your own for created objects; which ones, the platform's page says.",
+    )
     role_path: Annotated[str | None, Flag("--role-path"), PARTICULAR] = None
     permissions_boundary: Annotated[str | None, Flag("--permissions-boundary"), PARTICULAR] = None
     kms_key: Annotated[str | None, Flag("--kms-key"), PARTICULAR] = None
@@ -152,7 +155,10 @@ class NetworkSpec(_Part):
     expose: Annotated[Literal["public", "internal"], Flag("--expose")] = "public"
     allow_cidrs: Annotated[tuple[Cidr, ...], Flag("--allow-cidr")] = ()
     load_balancer_subnets: Annotated[tuple[str, ...], Flag("--lb-subnet")] = ()
-    annotations: Annotated[dict[str, str], FILE_ONLY] = Field(default_factory=dict)
+    annotations: Annotated[dict[str, str], FILE_ONLY] = Field(
+        default_factory=dict,
+        description="Annotations of the load balancer's Service; they win over the tool's own.",
+    )
     crds: Annotated[Literal["auto", "never"], Flag("--network-crds")] = "auto"
 
 
@@ -165,12 +171,16 @@ class OperatorSpec(_Part):
 
 
 class AddonSpec(_Part):
-    """Helm values of an add-on, merged last."""
+    """One add-on."""
 
-    values: Annotated[dict[str, Any], FILE_ONLY] = Field(default_factory=dict)
+    values: Annotated[dict[str, Any], FILE_ONLY] = Field(
+        default_factory=dict, description="Helm values of your own, merged last."
+    )
 
 
 class AddonsSpec(_Part):
+    """What is installed beside the operator."""
+
     gateway: Annotated[AddonSpec, FILE_ONLY] = Field(default_factory=AddonSpec)
     gpu_plugin: Annotated[AddonSpec, FILE_ONLY] = Field(default_factory=AddonSpec)
 
@@ -184,22 +194,35 @@ class ChartsSpec(_Part):
 class TimeoutsSpec(_Part):
     """Seconds to wait for the slow things."""
 
-    identity: Annotated[float, FILE_ONLY] = Field(default=120, gt=0)
-    load_balancer: Annotated[float, FILE_ONLY] = Field(default=600, gt=0)
-    controller: Annotated[float, FILE_ONLY] = Field(default=300, gt=0)
-    operator: Annotated[float, FILE_ONLY] = Field(default=600, gt=0)
-    deletion: Annotated[float, FILE_ONLY] = Field(default=900, gt=0)
+    identity: Annotated[float, FILE_ONLY] = Field(
+        default=120, gt=0, description="Until a new identity can be used."
+    )
+    load_balancer: Annotated[float, FILE_ONLY] = Field(
+        default=600, gt=0, description="Until the Gateway has an address."
+    )
+    controller: Annotated[float, FILE_ONLY] = Field(
+        default=300, gt=0, description="Until an add-on's own pods are ready."
+    )
+    operator: Annotated[float, FILE_ONLY] = Field(
+        default=600, gt=0, description="Until the operator is up and reports that it is healthy."
+    )
+    deletion: Annotated[float, FILE_ONLY] = Field(
+        default=900, gt=0, description="Until something that is removed is gone."
+    )
 
 
 class CloudSpec(_Part):
     """One cloud on one cluster."""
 
-    version: Annotated[Literal["anyscale-k8s/cloud/v1"], FILE_ONLY] = SPEC_VERSION
+    version: Annotated[Literal["anyscale-k8s/cloud/v1"], FILE_ONLY] = Field(
+        default=SPEC_VERSION, description="The form of the file."
+    )
     provider: Annotated[str, Flag("--provider")]
     name: Annotated[CloudName, Flag("--name")]
     region: Annotated[str | None, Flag("--region")] = None
     namespace: Annotated[DnsLabel, Flag("--namespace")] = DEFAULT_NAMESPACE
     gpu: Annotated[Literal["auto", "off"], Flag("--gpu")] = "auto"
+    waive: Annotated[tuple[str, ...], Flag("--waive")] = ()
     cluster: Annotated[ClusterSpec, FILE_ONLY] = Field(default_factory=ClusterSpec)
     account: Annotated[AccountSpec, FILE_ONLY] = Field(default_factory=AccountSpec)
     credentials: Annotated[CredentialsSpec, FILE_ONLY] = Field(default_factory=CredentialsSpec)

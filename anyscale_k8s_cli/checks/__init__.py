@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.events import CheckFinished
+from anyscale_k8s_cli.events import CheckFinished, Notice
 from anyscale_k8s_cli.run import Run
 
 
@@ -117,7 +117,13 @@ class Report:
 
 
 async def run_checks(checks: Sequence[Check], run: Run, waived: Collection[str] = ()) -> Report:
-    """Run all side by side; a check that cannot tell is `unknown`, never `pass`."""
+    """Run all side by side; a check that cannot tell is `unknown`, never `pass`.
+
+    That a waiver names no check that would run is told: it may be a slip.
+    """
+    for code in sorted(set(waived) - {check.code for check in checks}):
+        text = f"--waive {code}: no check of that name would run here"
+        run.emit(Notice(level="warning", text=text))
 
     def one(check: Check) -> Result:
         if check.code in waived:

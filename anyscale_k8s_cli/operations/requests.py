@@ -24,6 +24,14 @@ class Request:
     home: Path = field(default_factory=Path.home)
 
 
+@dataclass(frozen=True)
+class HelmChoice:
+    """Which helm is run: `named`, or where none is found one `from_index` and not from its site."""
+
+    named: Path | None = None
+    from_index: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class SetupRequest(Request):
     """For plan and setup. `flags` are spec values by dotted path, without those not given.
@@ -42,6 +50,7 @@ class SetupRequest(Request):
     upgrade: bool = False
     values_file: Path | None = None
     overwrite: bool = False
+    helm: HelmChoice = field(default_factory=HelmChoice)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +66,7 @@ class DeleteRequest(Request):
     delete_bucket: str | None = None
     ignore_not_found: bool = False
     ignore_active_workloads: bool = False
+    helm: HelmChoice = field(default_factory=HelmChoice)
 
 
 @dataclass(frozen=True, kw_only=True)

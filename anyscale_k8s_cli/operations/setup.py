@@ -183,7 +183,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             *provider.checks(loaded.spec, opened.cluster),
         )
         preflight, computed = await asyncio.gather(
-            run_checks(checks, run), compute(side.resources, rights, run)
+            run_checks(checks, run, loaded.spec.waive), compute(side.resources, rights, run)
         )
     made = SetupPlan(request, loaded, install, opened, clouds, side, computed, preflight, started)
     if saved:
@@ -223,7 +223,7 @@ async def _side(
         }
 
     registration = RegisteredResource(record, install, payload, (cloud.storage, cloud.identity))
-    helm, charts = await helm_tools(opened, wanted, request.environment, run)
+    helm, charts = await helm_tools(opened, wanted, request, run)
     balancer = await asyncio.to_thread(
         provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
     )

@@ -245,7 +245,7 @@ async def _cluster_side(
     install, provider = target.install, target.provider
     spec = _spec_of(request, target)
     host = clouds.plane.host
-    helm, charts = await helm_tools(opened, spec, request.environment, run)
+    helm, charts = await helm_tools(opened, spec, request, run)
     context = ClusterContext(
         spec=spec,
         install=install,

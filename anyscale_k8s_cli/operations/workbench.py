@@ -20,7 +20,7 @@ from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import cors_origin
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.clouds import opened
-from anyscale_k8s_cli.operations.requests import Request
+from anyscale_k8s_cli.operations.requests import DeleteRequest, Request, SetupRequest
 from anyscale_k8s_cli.provider import Cluster, Provider, canonical, load
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec
@@ -142,10 +142,19 @@ def _access(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
 
 
 async def helm_tools(
-    opened_cluster: OpenCluster, wanted: CloudSpec, environment: Mapping[str, str], run: Run
+    opened_cluster: OpenCluster,
+    wanted: CloudSpec,
+    request: SetupRequest | DeleteRequest,
+    run: Run,
 ) -> tuple[Helm, Charts]:
     """helm, with its private kubeconfig, and the charts, until the command ends."""
-    executable = await find_helm(run, environment=environment)
+    environment = request.environment
+    executable = await find_helm(
+        run,
+        named=request.helm.named,
+        from_index=request.helm.from_index,
+        environment=environment,
+    )
     kubeconfig = run.resources.enter_context(PrivateKubeconfig(opened_cluster.kubernetes.access))
     helm = Helm(executable, kubeconfig, run, environment)
     return helm, Charts(helm, run, default_cache(), wanted.charts.mirror)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from anyscale_k8s_cli.cli.options import Common, DryRun, SearchOptions, WhichCloud, Yes
+from anyscale_k8s_cli.cli.options import Common, DryRun, HelmOptions, SearchOptions, WhichCloud, Yes
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
 
@@ -50,6 +50,7 @@ IgnoreWorkloads = Annotated[
 def delete(
     which: WhichCloud,
     where: SearchOptions,
+    helm: HelmOptions,
     common: Common,
     *,
     delete_bucket: DeleteBucket = None,
@@ -71,7 +72,7 @@ def delete(
     with Session(common, schema=SCHEMA) as session:
         prompts.require_approval(given=yes or dry_run, what="Delete")
         from anyscale_k8s_cli.operations import teardown as operation
-        from anyscale_k8s_cli.operations.requests import DeleteRequest
+        from anyscale_k8s_cli.operations.requests import DeleteRequest, HelmChoice
 
         name, cloud_id = chosen(which, session)
         request = DeleteRequest(
@@ -82,6 +83,7 @@ def delete(
             delete_bucket=delete_bucket,
             ignore_not_found=ignore_not_found,
             ignore_active_workloads=ignore_active_workloads,
+            helm=HelmChoice(helm.helm, helm.helm_from_index),
         )
         found = session.execute(lambda run: operation.find(request, run))
         document = found.as_json()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anyscale_k8s_cli.cli.options import Common, SetupOptions, SpecOptions
+from anyscale_k8s_cli.cli.options import Common, HelmOptions, SetupOptions, SpecOptions
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import OUTPUT, command
 
@@ -42,6 +42,7 @@ TellsChanges = Annotated[
 def plan(
     spec: SpecOptions,
     more: SetupOptions,
+    helm: HelmOptions,
     common: Common,
     *,
     out: Out = None,
@@ -57,7 +58,7 @@ def plan(
     from anyscale_k8s_cli.errors import ExitCode
 
     with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
-        request = setup_request(spec, more, session, may_ask=True)
+        request = setup_request(spec, more, helm, session, may_ask=True)
         from anyscale_k8s_cli.operations import setup as operation
 
         made = session.execute(lambda run: operation.plan(request, run))

@@ -8,13 +8,14 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import prompts, settings
 from anyscale_k8s_cli.cli.execution import Session
-from anyscale_k8s_cli.cli.options import SetupOptions, SpecOptions
-from anyscale_k8s_cli.operations.requests import SetupRequest
+from anyscale_k8s_cli.cli.options import HelmOptions, SetupOptions, SpecOptions
+from anyscale_k8s_cli.operations.requests import HelmChoice, SetupRequest
 
 
 def setup_request(
     spec: SpecOptions,
     more: SetupOptions,
+    helm: HelmOptions,
     session: Session,
     *,
     may_ask: bool,
@@ -40,6 +41,7 @@ def setup_request(
         upgrade=more.upgrade,
         values_file=more.values_file,
         overwrite=more.overwrite,
+        helm=HelmChoice(helm.helm, helm.helm_from_index),
     )
 
 

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from anyscale_k8s_cli.cli.options import Common, DryRun, SetupOptions, SpecOptions, Yes
+from anyscale_k8s_cli.cli.options import (
+    Common,
+    DryRun,
+    HelmOptions,
+    SetupOptions,
+    SpecOptions,
+    Yes,
+)
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
 
@@ -35,6 +42,7 @@ SavedPlan = Annotated[
 def setup(
     spec: SpecOptions,
     more: SetupOptions,
+    helm: HelmOptions,
     common: Common,
     *,
     plan: SavedPlan = None,
@@ -54,7 +62,7 @@ def setup(
 
     with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
         prompts.require_approval(given=yes or dry_run, what="Setup")
-        request = setup_request(spec, more, session, may_ask=not yes, saved_plan=plan)
+        request = setup_request(spec, more, helm, session, may_ask=not yes, saved_plan=plan)
         from anyscale_k8s_cli.operations import setup as operation
 
         made = session.execute(lambda run: operation.plan(request, run))

@@ -20,7 +20,7 @@ SETUP = ("cloud", "setup", "--provider", "eks", "--cluster-name", "demo", "--nam
 
 ENDS = [
     (errors.NOT_FOUND, 1),
-    (errors.OPERATION_FAILED, 2),
+    (errors.CONTROL_PLANE_FAILED, 2),
     (errors.TIMED_OUT, 3),
     (errors.FORBIDDEN, 4),
     (errors.PLAN_STALE, 5),

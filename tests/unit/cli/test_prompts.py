@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
 from anyscale_k8s_cli import errors, operations, provider
 from anyscale_k8s_cli.cli import console, prompts
-from anyscale_k8s_cli.operations.requests import DeleteRequest, SetupRequest
+from anyscale_k8s_cli.operations.requests import DeleteRequest, HelmChoice, SetupRequest
 
 from . import samples, toys
 from .conftest import Invoke
@@ -207,6 +208,22 @@ def test_a_saved_plan_takes_no_other_settings(
     assert done.code == 0
     assert isinstance(operation.request, SetupRequest)
     assert str(operation.request.saved_plan) == "a.plan"
+
+
+def test_the_helm_that_is_named_reaches_setup_and_delete(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting_up, deleting = toys.of_setup(), toys.of_delete()
+    monkeypatch.setattr(operations, "setup", setting_up, raising=False)
+    monkeypatch.setattr(operations, "teardown", deleting, raising=False)
+
+    invoke(*SETUP, "--yes", "--helm", "my/helm")
+    invoke("cloud", "delete", "prod", "--yes", "--helm-from-index")
+
+    assert isinstance(setting_up.request, SetupRequest)
+    assert setting_up.request.helm == HelmChoice(named=Path("my/helm"))
+    assert isinstance(deleting.request, DeleteRequest)
+    assert deleting.request.helm == HelmChoice(from_index=True)
 
 
 def test_a_plan_is_saved(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,11 +98,3 @@ def test_every_kind_of_event_fits() -> None:
     assert {type(event) for event in sent} == set(events.Event.__subclasses__())
     for event in sent:
         check("events", json.loads(json.dumps(event.as_json())))
-
-
-def test_the_page_of_exit_codes_is_the_table() -> None:
-    page = (SCHEMAS.parent / "exit-codes.md").read_text(encoding="utf-8")
-    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ")][1:]
-    listed = {(int(row[1]), row[2].strip().strip("`")) for row in rows if row[1].strip().isdigit()}
-
-    assert listed == {(int(code), code.name) for code in errors.ExitCode}
