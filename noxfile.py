@@ -81,9 +81,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Pages against the code: links, codes, options, schemas. Arguments go to pytest."""
+    """Pages against the code. Arguments go to pytest; `-- write` writes what follows from code."""
     _install(session, ".[test]")
-    session.run("pytest", "tests/docs", *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    if session.posargs == ["write"]:
+        session.run("python", "docs/generate.py")
+    else:
+        session.run("pytest", "tests/docs", *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session

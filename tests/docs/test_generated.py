@@ -1,0 +1,62 @@
+"""What follows from the code stands in the pages as the code has it now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from anyscale_k8s_cli import spec
+
+from .conftest import DOCS, generator, name
+
+HOW = "run: nox -s docs -- write"
+
+
+@pytest.mark.parametrize("page", sorted(generator().written()), ids=name)
+def test_generated_parts_are_up_to_date(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == generator().written()[page], HOW
+
+
+def published() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((DOCS / "schemas" / "cloud.json").read_text("utf-8"))
+    return schema
+
+
+def examples() -> list[str]:
+    text = (DOCS / "cloud-yaml.md").read_text(encoding="utf-8")
+    return [block.partition("```")[0] for block in text.split("```yaml\n")[1:]]
+
+
+def test_the_page_of_the_file_has_examples() -> None:
+    assert examples()
+
+
+@pytest.mark.parametrize("text", examples())
+def test_examples_of_the_file_are_accepted(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "cloud.yaml"
+    file.write_text(text, encoding="utf-8")
+
+    jsonschema.Draft202012Validator(published()).validate(yaml.safe_load(text))
+    spec.load(flags={}, file=file, environment={})
+
+
+def test_the_schema_refuses_what_the_tool_refuses() -> None:
+    validator = jsonschema.Draft202012Validator(published())
+    fit = {"provider": "eks", "name": "prod"}
+
+    validator.validate(fit)
+    for unfit in ({"provider": "eks"}, {**fit, "nmae": "x"}, {**fit, "name": "a b"}):
+        assert not validator.is_valid(unfit)
+
+
+def test_every_key_is_described() -> None:
+    schema = generator().cloud_schema()
+
+    assert [
+        path for path, kind in generator()._leaves(schema, schema) if not kind["description"]
+    ] == []

@@ -1,0 +1,55 @@
+"""Every page that is named is there, and every section in it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .conftest import ROOT, every_page, generator, name, pages
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"(?<![\w/.-])docs/[a-z0-9-]+(?:/[a-z0-9-]+)*(?:\.[a-z]+|/)?")
+
+
+def prose(page: Path) -> str:
+    return FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that a heading can be linked by, as code hosts make them."""
+    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(prose(page)))
+    return {word.strip().replace(" ", "-") for word in words}
+
+
+@every_page()
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(prose(page)):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_every_page_is_linked_from_another() -> None:
+    linked = {
+        (page.parent / target.partition("#")[0]).resolve()
+        for page in pages()
+        for target in LINK.findall(prose(page))
+    }
+
+    assert [name(page) for page in pages() if page.parent != ROOT and page not in linked] == []
+
+
+def test_pages_that_the_code_names_exist() -> None:
+    named = {
+        (file.name, found)
+        for file in generator().sources()
+        for found in NAMED.findall(file.read_text(encoding="utf-8"))
+    }
+
+    assert named
+    assert [item for item in named if not (ROOT / item[1]).exists()] == []
