@@ -14,6 +14,7 @@ from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
 from anyscale_k8s_cli.sandbox.eks import EksPlatform
+from anyscale_k8s_cli.sandbox.gke import GkePlatform
 from anyscale_k8s_cli.sandbox.platforms import Platform
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
@@ -31,8 +32,9 @@ class Stage:
         self.authority = Authority()
         self.token = f"aph0_{secrets.token_urlsafe(32)}"
         self.eks = EksPlatform(world, self.wire, self.authority)
+        self.gke = GkePlatform(world, self.wire, self.authority)
         self.aks = AksPlatform(world, self.wire, self.authority)
-        self.platforms: tuple[Platform, ...] = (self.eks, self.aks)
+        self.platforms: tuple[Platform, ...] = (self.eks, self.gke, self.aks)
         self.charts = ChartRepository(self.wire, self.authority)
         self.plane = ControlPlaneStandIn(
             self.wire,

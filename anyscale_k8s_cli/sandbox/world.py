@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter
 from anyscale_k8s_cli.sandbox.aws.seed import LoadBalancerController
 from anyscale_k8s_cli.sandbox.controlplane.accounts import OWNER
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
+from anyscale_k8s_cli.sandbox.google.seed import GKE_METADATA
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -46,6 +47,38 @@ class EksWorld:
     subnets_tagged: bool = True
     gpu_nodes: bool = True
     describes_while_creating: int = 0
+    refused_attempts: int = 1
+    removal_seconds: float = 0.3
+
+
+@dataclass(frozen=True)
+class GkeWorld:
+    """The Google project, its main cluster, and whether the small ones beside it are there.
+
+    `admin_permissions` are all that the administrator may do (patterns); None means an
+    owner's. `disabled_services` are named as in their hosts, without the domain.
+    `refused_attempts`: how often something new is not known yet, by kind of use.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    cluster: str = "demo"
+    location: str = "us-central1"
+    version: str = "1.33"
+    status: str = "RUNNING"
+    autopilot: bool = False
+    workload_identity: bool = True
+    metadata_mode: str = GKE_METADATA
+    gpu_nodes: bool = True
+    ip_endpoint: bool = True
+    dns_endpoint: bool = False
+    gateway_api: bool = False
+    others: bool = True
+    admin_permissions: tuple[str, ...] | None = None
+    disabled_services: tuple[str, ...] = ()
+    kms_keys: tuple[str, ...] = ()
+    load_balancer_never_answers: bool = False
+    reads_while_creating: int = 0
     refused_attempts: int = 1
     removal_seconds: float = 0.3
 
@@ -105,6 +138,7 @@ class World:
     login_polls: int = 1
     behaviour: Behaviour = field(default_factory=Behaviour)
     eks: EksWorld = field(default_factory=EksWorld)
+    gke: GkeWorld = field(default_factory=GkeWorld)
     aks: AksWorld = field(default_factory=AksWorld)
 
     def as_json(self) -> dict[str, Any]:

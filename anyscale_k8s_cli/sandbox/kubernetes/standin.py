@@ -55,8 +55,9 @@ class KubernetesStandIn:
     `pace` is how long a simulated step takes, in seconds (a pod's start, say).
     Callers are known by `token_authenticators`, asked in turn, and by the cluster's
     own service-account tokens. Without `nodes` there is one ordinary node; without
-    `load_balancers` Services of that type stay pending. All calls, those on
-    `store` too, must come from the loop that started it.
+    `load_balancers` Services of that type stay pending. With a `public_authority` it
+    answers at a second port too, with a certificate of that one. All calls, those
+    on `store` too, must come from the loop that started it.
     """
 
     def __init__(
@@ -73,15 +74,17 @@ class KubernetesStandIn:
         service_account_issuer: str,
         nodes: Sequence[Object] | None = None,
         pace: float = 0.05,
+        public_authority: Authority | None = None,
     ) -> None:
         self.name = name
         self.version = version
         self.store = Store()
         self._wire = wire
         self._authority = authority
+        self._public_authority = public_authority
         self._nodes = [node(f"{name}-node-1", version=version)] if nodes is None else nodes
         self._pace = pace
-        self._port = 0
+        self._port = self._public_port = 0
         self._runner: web.AppRunner | None = None
         self._accounts = ServiceAccountTokens(self.store, service_account_issuer)
         self._logs = Logs()
@@ -138,6 +141,11 @@ class KubernetesStandIn:
         return f"https://{_HOST}:{self._port}"
 
     @property
+    def public_url(self) -> str:
+        """Where it answers with a certificate of the public authority, if there is one."""
+        return f"https://{_HOST}:{self._public_port}" if self._public_port else ""
+
+    @property
     def ca_pem(self) -> bytes:
         return self._authority.ca_pem
 
@@ -160,10 +168,15 @@ class KubernetesStandIn:
             shutdown_timeout=_SHUTDOWN,
         )
         await self._runner.setup()
-        context = self._authority.server_context(_HOST, "localhost")
-        site = web.TCPSite(self._runner, _HOST, 0, ssl_context=context)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
+        self._port = await self._listen(self._runner, self._authority)
+        if self._public_authority is not None:
+            self._public_port = await self._listen(self._runner, self._public_authority)
+
+    async def _listen(self, runner: web.AppRunner, authority: Authority) -> int:
+        """Serve at one more port, which is returned."""
+        context = authority.server_context(_HOST, "localhost")
+        await web.TCPSite(runner, _HOST, 0, ssl_context=context).start()
+        return int(runner.addresses[-1][1])
 
     async def stop(self) -> None:
         """End every pod, controller and connection; safe to repeat."""

@@ -28,6 +28,7 @@ from anyscale_k8s_cli.sandbox.workloads.operator_cloud import (
     OperatorCloud,
 )
 from anyscale_k8s_cli.sandbox.workloads.operator_config import BadConfig, OperatorConfig
+from anyscale_k8s_cli.sandbox.workloads.operator_google import Google
 from anyscale_k8s_cli.sandbox.workloads.operator_objects import ManagedObjects
 from anyscale_k8s_cli.sandbox.workloads.operator_plane import OperatorPlane, PlaneRefused
 
@@ -309,4 +310,6 @@ def cloud_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> O
     """The cloud whose SDK this operator would use."""
     if config.provider == "azure":
         return Azure(http, config, pod.token)
+    if config.provider == "gcp":
+        return Google(http, config, pod.token)
     return Aws(http, config, pod.token)
