@@ -179,10 +179,11 @@ class SavedPlan:
                 raise ValueError("not a saved plan")
             return cls(install, document["spec"], document["changes"], document["tool_version"])
         except (OSError, ValueError, KeyError, TypeError) as problem:
+            missing = f"it has no {problem}" if isinstance(problem, KeyError) else str(problem)
             raise errors.CliError(
                 errors.INVALID_SPEC,
                 f"{path} is not a saved plan",
-                cause=str(problem),
+                cause=missing,
                 fix="make one with `anyscale cloud plan --out FILE`",
             ) from problem
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
@@ -310,19 +311,37 @@ def value_at(spec: BaseModel, path: str) -> Any:
     return value
 
 
+def check(*, flags: Settings, file: Path | None) -> None:
+    """Refuse what was said wrong; what is missing may be said by the environment.
+
+    Raises `invalid-spec`.
+    """
+    try:
+        load(flags=flags, file=file, environment={})
+    except errors.CliError as problem:
+        if problem.code is not errors.MISSING_INPUT:
+            raise
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """The mapping in a `cloud.yaml`. Raises `invalid-spec` for anything else."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise errors.CliError(
-            errors.INVALID_SPEC, f"Cannot read {path}", cause=str(problem)
+            errors.INVALID_SPEC,
+            f"--file: cannot read {path}",
+            cause=without_path(problem),
+            fix="give the name of a file that is there, such as -f cloud.yaml",
         ) from problem
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as problem:
         raise errors.CliError(
-            errors.INVALID_SPEC, f"{path} is not valid YAML", cause=str(problem)
+            errors.INVALID_SPEC,
+            f"{path} is not valid YAML",
+            cause=where_wrong(problem),
+            fix=f"correct {path}; docs/cloud-yaml.md has whole examples",
         ) from problem
     if not isinstance(document, dict):
         raise errors.CliError(
@@ -339,6 +358,18 @@ def read_file(path: Path) -> dict[str, Any]:
             fix=f"did you mean --values {path}?",
         )
     return document
+
+
+def where_wrong(problem: yaml.YAMLError) -> str:
+    """What the parser stumbled over, and where, on one line."""
+    mark = getattr(problem, "problem_mark", None)
+    text = str(getattr(problem, "problem", "") or problem)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {text}" if mark else text
+
+
+def without_path(problem: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read; which one is told anyway."""
+    return problem.strerror or str(problem) if isinstance(problem, OSError) else str(problem)
 
 
 def _looks_like_helm_values(document: Mapping[str, Any]) -> bool:
@@ -423,8 +454,9 @@ def _refusal(
         )
     lines = []
     for item in found:
-        path = ".".join(str(part) for part in item["loc"])
-        place = _place(item, flags, sources.get(path, Source.FILE), file)
+        # What is missing is told by its flag, the shortest way to say it.
+        source = Source.FLAG if item in missing else _source_of(item, sources)
+        place = _place(item, flags, source, file)
         lines.append(f"{place}: {_explain(item)}")
     return errors.CliError(
         errors.INVALID_SPEC,
@@ -433,6 +465,17 @@ def _refusal(
         fix="see `anyscale cloud setup --help` and docs/cloud-yaml.md for what is accepted",
         details={"fields": [".".join(str(p) for p in item["loc"]) for item in found]},
     )
+
+
+def _source_of(item: ErrorDetails, sources: Mapping[str, Source]) -> Source:
+    """Where the wrong value was said: of a member, where the whole was."""
+    parts = [str(part) for part in item["loc"]]
+    while parts:
+        source = sources.get(".".join(parts))
+        if source is not None:
+            return source
+        parts.pop()
+    return Source.FILE
 
 
 def _place(
@@ -460,7 +503,7 @@ def _explain(item: ErrorDetails) -> str:
     context = item.get("ctx") or {}
     match item["type"]:
         case "extra_forbidden":
-            return f"no such key; accepted here: {', '.join(_siblings(item))}"
+            return f"no such key{_meant(item)}; accepted here: {', '.join(_siblings(item))}"
         case "string_pattern_mismatch":
             pattern = str(context.get("pattern"))
             return f"{given!r} is not accepted; use {_PATTERNS.get(pattern, pattern)}"
@@ -470,6 +513,16 @@ def _explain(item: ErrorDetails) -> str:
             return f"{given!r} is not one of {context.get('expected')}"
         case _:
             return re.sub(r"^Value error, ", "", item["msg"])
+
+
+def _meant(item: ErrorDetails) -> str:
+    """The key that was probably meant: one that is accepted here, else one of its name."""
+    key = str(item["loc"][-1])
+    near = get_close_matches(key, _siblings(item), n=1)
+    if not near:
+        ends = {path.rpartition(".")[2]: path for path in flags_by_path()}
+        near = [ends[end] for end in get_close_matches(key, ends, n=1)]
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _siblings(item: ErrorDetails) -> list[str]:

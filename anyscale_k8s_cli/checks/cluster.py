@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
-
-from kubernetes.utils import quantity
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
@@ -16,6 +13,7 @@ from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import ENFORCE, made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
+from anyscale_k8s_cli.cluster.quantities import amount
 from anyscale_k8s_cli.cluster.transport import grant_everything
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.spec import CloudSpec
@@ -46,9 +44,6 @@ _WRITTEN: tuple[tuple[str, str, bool], ...] = (
 # The operator's pod, from the chart's defaults: both containers.
 _OPERATOR_CPU = Decimal("1.1")
 _OPERATOR_MEMORY = Decimal(1024**3)
-
-# The package's function has no types.
-_amount: Callable[[Any], Decimal] = quantity.parse_quantity
 
 
 def cluster_checks(
@@ -198,8 +193,8 @@ def _used(kubernetes: Kubernetes) -> Mapping[str, tuple[Decimal, Decimal]]:
             cpu, memory = used.get(name, (Decimal(0), Decimal(0)))
             for container in pod["spec"].get("containers") or ():
                 asked = (container.get("resources") or {}).get("requests") or {}
-                cpu += _amount(asked.get("cpu", 0))
-                memory += _amount(asked.get("memory", 0))
+                cpu += amount(asked.get("cpu", 0))
+                memory += amount(asked.get("memory", 0))
             used[name] = (cpu, memory)
     return used
 
@@ -207,7 +202,7 @@ def _used(kubernetes: Kubernetes) -> Mapping[str, tuple[Decimal, Decimal]]:
 def _free(node: Document, used: Mapping[str, tuple[Decimal, Decimal]]) -> tuple[Decimal, Decimal]:
     offered = (node.get("status") or {}).get("allocatable") or {}
     cpu, memory = used.get(node["metadata"]["name"], (Decimal(0), Decimal(0)))
-    return _amount(offered.get("cpu", 0)) - cpu, _amount(offered.get("memory", 0)) - memory
+    return amount(offered.get("cpu", 0)) - cpu, amount(offered.get("memory", 0)) - memory
 
 
 def _minor(text: str) -> tuple[int, int] | None:

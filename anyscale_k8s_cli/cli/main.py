@@ -127,6 +127,6 @@ def _usage(problem: typer.TyperException) -> errors.CliError:
             cause="the arguments of a process can be read by others and stay in shell histories",
             fix="anyscale login, or set the environment variable ANYSCALE_CLI_TOKEN",
         )
-    return errors.CliError(
-        errors.USAGE, problem.format_message(), fix=" ".join([program(), *path, "--help"])
-    )
+    # The validator of choices says first that it is about a value.
+    message = problem.format_message().replace("Value error, ", "")
+    return errors.CliError(errors.USAGE, message, fix=" ".join([program(), *path, "--help"]))

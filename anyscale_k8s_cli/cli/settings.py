@@ -60,11 +60,24 @@ def helm_values(files: Sequence[Path]) -> dict[str, Any]:
 def _read_values(file: Path) -> Mapping[str, Any]:
     import yaml
 
+    from anyscale_k8s_cli import spec
+
+    wanted = "give a YAML file with values of the operator's chart"
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+    except (OSError, UnicodeDecodeError) as problem:
         raise errors.CliError(
-            errors.INVALID_SPEC, f"--values: cannot read {file}", cause=str(problem)
+            errors.INVALID_SPEC,
+            f"--values: cannot read {file}",
+            cause=spec.without_path(problem),
+            fix=wanted,
+        ) from problem
+    except yaml.YAMLError as problem:
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"--values: {file} is not valid YAML",
+            cause=spec.where_wrong(problem),
+            fix=wanted,
         ) from problem
     if document is None:
         return {}
@@ -73,6 +86,7 @@ def _read_values(file: Path) -> Mapping[str, Any]:
             errors.INVALID_SPEC,
             f"--values: {file} holds no Helm values",
             cause=f"expected a mapping, found {type(document).__name__}",
+            fix=wanted,
         )
     return document
 

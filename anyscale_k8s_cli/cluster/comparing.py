@@ -12,15 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes.utils import quantity
-
 from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.cluster.quantities import amount
 from anyscale_k8s_cli.resource import FieldChange
 
 Path = tuple[str | int, ...]
-
-# The package's function has no types.
-_parse_quantity: Any = quantity.parse_quantity
 
 HIDDEN = "(hidden)"
 
@@ -135,7 +131,7 @@ def _same(wanted: Any, found: Any, path: Path) -> bool:
         return wanted in ({}, [], "", 0, False)
     if _QUANTITIES & set(path) and isinstance(wanted, str | int | float):
         try:
-            return bool(_parse_quantity(wanted) == _parse_quantity(found))
+            return amount(wanted) == amount(found)
         except ValueError:
             return False
     return False

@@ -20,8 +20,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from kubernetes.client import Configuration
-from kubernetes.client.rest import RESTClientObject
 
 from anyscale_k8s_cli import errors, tool_version
 from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
@@ -203,6 +201,10 @@ def tls_context(access: ClusterAccess) -> ssl.SSLContext:
 
 
 def _pool(access: ClusterAccess) -> urllib3.PoolManager:
+    # Slow to import, and not every command gets so far.
+    from kubernetes.client import Configuration
+    from kubernetes.client.rest import RESTClientObject
+
     # More threads than pooled connections would make urllib3 warn on stderr.
     settings: dict[str, Any] = {"host": access.endpoint, "connection_pool_maxsize": 32}
     if access.proxy_url:

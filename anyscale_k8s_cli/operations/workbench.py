@@ -11,7 +11,6 @@ from typing import Any
 from anyscale_k8s_cli import errors, spec
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.charts import Charts
-from anyscale_k8s_cli.cluster.context import from_context
 from anyscale_k8s_cli.cluster.helm import Helm
 from anyscale_k8s_cli.cluster.helm_executable import default_cache, find_helm
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -130,6 +129,8 @@ def _access(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
     named = wanted.cluster
     if named.context is None and named.kubeconfig is None:
         return cluster.access
+    from anyscale_k8s_cli.cluster.context import from_context
+
     access = from_context(named.context, named.kubeconfig)
     if access.ca_pem.strip() != cluster.access.ca_pem.strip():
         raise errors.CliError(

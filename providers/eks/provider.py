@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -31,6 +31,7 @@ from anyscale_k8s_cli.providers.eks import (
     permissions,
     search,
     teardown,
+    wording,
 )
 from anyscale_k8s_cli.providers.eks import checks as checks_of_aws
 from anyscale_k8s_cli.providers.eks import load_balancer as balancing
@@ -47,11 +48,6 @@ from anyscale_k8s_cli.spec import (
     RulesSpec,
     Scope,
 )
-
-_NAMES = ("bucket", "role")
-_ROLE_PATH = re.compile(r"/|/[!-~]+/")
-_POLICY_ARN = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/.+")
-_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/.+")
 
 
 class EksProvider:
@@ -80,7 +76,11 @@ class EksProvider:
         self._profile: str | None = None
 
     def check_spec(self, spec: CloudSpec) -> None:
-        _check_names(spec)
+        wording.check(spec)
+        near = wording.near_region(spec.region or "")
+        if near:
+            text = f"the AWS SDK knows no region {spec.region}; did you mean {near}?"
+            self._run.emit(Notice(level="warning", text=text))
 
     def discover(self, spec: CloudSpec) -> Cluster:
         return discovery.discover(self._of(spec), spec)
@@ -196,33 +196,3 @@ class EksProvider:
             if place not in self._sessions:
                 self._sessions[place] = Aws(self._run, self._profile, region)
             return self._sessions[place]
-
-
-def _check_names(spec: CloudSpec) -> None:
-    """Refuse what AWS would refuse, and what means nothing here."""
-    rules, existing = spec.rules, spec.existing
-    wrong: list[str] = []
-    if unknown := sorted(set(rules.names) - set(_NAMES)):
-        wrong.append(
-            f"rules.names: {', '.join(unknown)}: nothing of that name is made here; "
-            f"accepted: {', '.join(_NAMES)}"
-        )
-    if rules.role_path and not _ROLE_PATH.fullmatch(cloud_side.slashed(rules.role_path)):
-        wrong.append(f"--role-path: {rules.role_path!r} is no path of IAM, such as /team/")
-    if rules.permissions_boundary and not _POLICY_ARN.fullmatch(rules.permissions_boundary):
-        wrong.append("--permissions-boundary: give the ARN of a managed policy")
-    if existing.identity and not _ROLE_ARN.fullmatch(existing.identity):
-        wrong.append("--identity: give the ARN of a role")
-    if existing.identity and (rules.role_path or rules.permissions_boundary):
-        wrong.append("--role-path, --permissions-boundary: no role is made with --identity")
-    if existing.bucket and rules.kms_key:
-        wrong.append("--kms-key: a bucket given with --bucket keeps the encryption it has")
-    if existing.bucket and not cloud_side.bucket_name(existing.bucket):
-        wrong.append("--bucket: give a name, s3://name or the bucket's ARN")
-    if wrong:
-        raise errors.CliError(
-            errors.INVALID_SPEC,
-            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
-            evidence=tuple(wrong) if len(wrong) > 1 else (),
-            fix="see docs/providers/eks.md for what is accepted",
-        )

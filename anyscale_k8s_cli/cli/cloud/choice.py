@@ -13,11 +13,7 @@ def chosen(which: WhichCloud, session: Session) -> tuple[str | None, str | None]
     With nothing said, the only cloud there is. Raises `usage` when two names
     contradict each other and `missing-input` when there is not exactly one cloud.
     """
-    if which.cloud and which.name and which.cloud != which.name:
-        raise errors.CliError(
-            errors.USAGE, f"Two clouds are named: {which.cloud!r} and --name {which.name!r}"
-        )
-    name = which.cloud or which.name
+    name = only_name(which.cloud, which.name)
     if name or which.cloud_id:
         return name, which.cloud_id
     from anyscale_k8s_cli.operations import clouds
@@ -26,3 +22,15 @@ def chosen(which: WhichCloud, session: Session) -> tuple[str | None, str | None]
     request = ListRequest(environment=session.environment)
     only = session.execute(lambda run: clouds.only_cloud(request, run))
     return only.name, only.id
+
+
+def only_name(argument: str | None, option: str | None) -> str | None:
+    """The name that was given, by whichever way. Raises `usage` when there are two."""
+    if argument and option and argument != option:
+        raise errors.CliError(
+            errors.USAGE,
+            f"Two clouds are named: {argument!r} and --name {option!r}",
+            cause="NAME and --name mean the same",
+            fix="give one of them",
+        )
+    return argument or option

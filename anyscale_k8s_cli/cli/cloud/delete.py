@@ -71,10 +71,10 @@ def delete(
 
     with Session(common, schema=SCHEMA) as session:
         prompts.require_approval(given=yes or dry_run, what="Delete")
+        name, cloud_id = chosen(which, session)
         from anyscale_k8s_cli.operations import teardown as operation
         from anyscale_k8s_cli.operations.requests import DeleteRequest, HelmChoice
 
-        name, cloud_id = chosen(which, session)
         request = DeleteRequest(
             environment=session.environment,
             name=name,

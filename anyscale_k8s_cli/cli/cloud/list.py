@@ -18,14 +18,16 @@ app, register = command(
 @spread
 def list_clouds(common: Common, cloud: CloudArgument = None, name: CloudName = None) -> int:
     """List your clouds, or those of one name."""
+    from anyscale_k8s_cli.cli.cloud.choice import only_name
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.clouds import show_list
 
     with Session(common, schema=SCHEMA) as session:
+        wanted = only_name(cloud, name)
         from anyscale_k8s_cli.operations import clouds
         from anyscale_k8s_cli.operations.requests import ListRequest
 
-        request = ListRequest(environment=session.environment, name=cloud or name)
+        request = ListRequest(environment=session.environment, name=wanted)
         found = session.execute(lambda run: clouds.list_clouds(request, run))
         return session.finish(
             found.as_json(), lambda shown, to: show_list(shown, to, name=request.name)

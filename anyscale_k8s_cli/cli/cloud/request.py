@@ -21,7 +21,10 @@ def setup_request(
     may_ask: bool,
     saved_plan: Path | None = None,
 ) -> SetupRequest:
-    """Asks for what is missing if it may. Raises `usage`."""
+    """Asks for what is missing if it may. Raises `usage`, and `invalid-spec` for what is wrong."""
+    # Told before the operations are imported, and with them the SDKs.
+    from anyscale_k8s_cli.spec import check
+
     said = settings.from_options(spec)
     if saved_plan is not None:
         _only_the_plan(said, more)
@@ -30,6 +33,7 @@ def setup_request(
         said = session.off_the_clock(
             lambda: prompts.fill_in(said, in_file, session.environment, may_ask=may_ask)
         )
+        check(flags=said, file=more.file)
     return SetupRequest(
         environment=session.environment,
         flags=said,

@@ -28,10 +28,10 @@ def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
     from anyscale_k8s_cli.errors import ExitCode
 
     with Session(common, schema=SCHEMA) as session:
+        name, cloud_id = chosen(which, session)
         from anyscale_k8s_cli.operations import status as operation
         from anyscale_k8s_cli.operations.requests import StatusRequest
 
-        name, cloud_id = chosen(which, session)
         request = StatusRequest(
             environment=session.environment,
             name=name,

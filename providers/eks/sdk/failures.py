@@ -153,6 +153,10 @@ def of_sdk(problem: botocore_errors.BotoCoreError, service: str, asker: Asker) -
             text,
             fix="see `aws configure list-profiles` and give --aws-profile",
         )
+    if isinstance(problem, botocore_errors.InvalidRegionError):
+        return AwsFailure(
+            errors.INVALID_SPEC, "--region: that is no region of AWS", text, fix="correct --region"
+        )
     if isinstance(
         problem,
         botocore_errors.SSOError

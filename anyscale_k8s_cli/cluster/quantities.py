@@ -1,0 +1,15 @@
+"""Amounts as Kubernetes writes them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+
+def amount(text: Any) -> Decimal:
+    """`500m`, `2Gi` or a plain number. Raises ValueError for anything else."""
+    # The package is slow to import, and most of it is not needed here.
+    from kubernetes.utils import quantity
+
+    parsed: Decimal = quantity.parse_quantity(text)
+    return parsed

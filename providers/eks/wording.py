@@ -1,0 +1,110 @@
+"""What of a spec AWS would refuse, as far as it can be told offline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from botocore.session import Session
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.eks import cloud_side
+from anyscale_k8s_cli.spec import CloudSpec
+
+NAMES = ("bucket", "role")
+_ACCOUNT = re.compile(r"\d{12}")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}")
+_SUBNET = re.compile(r"subnet-[0-9a-f]{8,}")
+_ROLE_PATH = re.compile(r"/|/[!-~]+/")
+_POLICY_ARN = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/.+")
+_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/.+")
+_KEY = re.compile(r"alias/[\w/-]+|(mrk-)?[0-9a-f-]{32,36}|arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:.+")
+
+
+def check(spec: CloudSpec) -> None:
+    """Raise `invalid-spec` with every value that AWS would refuse or that means nothing here."""
+    wrong = [*_of_place(spec), *_of_rules(spec), *_of_existing(spec)]
+    if wrong:
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
+            evidence=tuple(wrong) if len(wrong) > 1 else (),
+            fix="see docs/providers/eks.md for what is accepted",
+        )
+
+
+def near_region(region: str) -> str:
+    """The region that was probably meant; empty for one that the SDK knows, or is near none."""
+    known = _regions()
+    near = [] if region in known else get_close_matches(region, known, n=1)
+    return near[0] if near else ""
+
+
+def _of_place(spec: CloudSpec) -> Iterator[str]:
+    if spec.region and not _REGION.fullmatch(spec.region):
+        near = near_region(spec.region.lower().replace("_", "-").replace(" ", "-"))
+        yield (
+            f"--region: {spec.region!r} is no region of AWS; give one such as "
+            f"{near or next(iter(_regions()))}"
+        )
+    if spec.account.id and not _ACCOUNT.fullmatch(spec.account.id):
+        yield f"--account-id: {spec.account.id!r} is no AWS account; give its twelve digits"
+    for subnet in spec.network.load_balancer_subnets:
+        if not _SUBNET.fullmatch(subnet):
+            yield f"--lb-subnet: {subnet!r} is no subnet; give its id, such as subnet-0a1b2c3d"
+
+
+def _of_rules(spec: CloudSpec) -> Iterator[str]:
+    rules = spec.rules
+    if unknown := sorted(set(rules.names) - set(NAMES)):
+        yield (
+            f"rules.names: {', '.join(unknown)}: nothing of that name is made here; "
+            f"accepted: {', '.join(NAMES)}"
+        )
+    bucket = rules.names.get("bucket")
+    if bucket and cloud_side.bucket_name(bucket) != bucket:
+        yield (
+            f"rules.names.bucket: {bucket!r} is no bucket's name; use 3 to 63 lower-case letters, "
+            "digits, dashes and dots"
+        )
+    if rules.role_path and not _ROLE_PATH.fullmatch(cloud_side.slashed(rules.role_path)):
+        yield f"--role-path: {rules.role_path!r} is no path of IAM, such as /team/"
+    if rules.permissions_boundary and not _POLICY_ARN.fullmatch(rules.permissions_boundary):
+        yield (
+            f"--permissions-boundary: {rules.permissions_boundary!r} is no policy; give the ARN "
+            "of a managed policy, arn:<partition>:iam::<account>:policy/<name>"
+        )
+    if rules.kms_key and not _KEY.fullmatch(rules.kms_key):
+        yield f"--kms-key: {rules.kms_key!r} is no key; give its id, its ARN or alias/<name>"
+
+
+def _of_existing(spec: CloudSpec) -> Iterator[str]:
+    rules, existing = spec.rules, spec.existing
+    if existing.identity and not _ROLE_ARN.fullmatch(existing.identity):
+        yield (
+            f"--identity: {existing.identity!r} is no role; give its ARN, "
+            "arn:<partition>:iam::<account>:role/<name>"
+        )
+    if existing.identity and (rules.role_path or rules.permissions_boundary):
+        yield "--role-path, --permissions-boundary: no role is made with --identity"
+    if existing.bucket and rules.kms_key:
+        yield "--kms-key: a bucket given with --bucket keeps the encryption it has"
+    if existing.bucket and not cloud_side.bucket_name(existing.bucket):
+        yield (
+            f"--bucket: {existing.bucket!r} names no bucket; give its name, s3://<name> or its ARN"
+        )
+
+
+@cache
+def _regions() -> Mapping[str, Any]:
+    """The regions that the SDK knows, the first partition's first."""
+    data: Any = Session().get_data("partitions")
+    return {
+        name: about
+        for partition in data["partitions"]
+        for name, about in partition["regions"].items()
+        if _REGION.fullmatch(name)
+    }
