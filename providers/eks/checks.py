@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -14,6 +14,7 @@ from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.eks import labels, permissions
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.providers.eks.sdk.account import KEY_ABSENT
 from anyscale_k8s_cli.spec import CloudSpec
 
 T = TypeVar("T")
@@ -21,6 +22,7 @@ T = TypeVar("T")
 # Codes of Service Quotas: https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
 LOAD_BALANCERS = ("elasticloadbalancing", "L-69A177A2")
 BUCKETS = ("s3", "L-DC2B2D3D")
+_MOST_SUBNETS = 6
 _MORE = "ask for more in the Service Quotas console"
 
 
@@ -41,12 +43,7 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Ch
             partial(_permissions, aws, facts, cluster, names),
             error=errors.FORBIDDEN,
         ),
-        Check(
-            "eks-subnet-tags",
-            "Subnets for the load balancer can be found",
-            partial(_subnets, spec, facts),
-            Severity.WARNING,
-        ),
+        _subnets(spec, facts, aws),
         Check(
             "aws-load-balancer-quota",
             "The region has room for a Network Load Balancer",
@@ -54,6 +51,15 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Ch
             Severity.WARNING,
         ),
     ]
+    if spec.rules.kms_key:
+        found.append(
+            Check(
+                "aws-kms-key",
+                "The key can encrypt the bucket",
+                partial(_kms_key, aws, spec.rules.kms_key, cluster.region),
+                error=errors.ADOPTED_UNFIT,
+            )
+        )
     if names.role:
         found.append(
             Check(
@@ -78,9 +84,42 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Ch
 # -- subnets --------------------------------------------------------------------
 
 
-def _subnets(spec: CloudSpec, facts: EksFacts) -> Finding:
-    if spec.network.load_balancer_subnets:
-        return passed("you named them")
+def _subnets(spec: CloudSpec, facts: EksFacts, aws: Aws) -> Check:
+    named = spec.network.load_balancer_subnets
+    if named:
+        return Check(
+            "eks-subnets-named",
+            "The subnets that you named are the cluster's",
+            partial(_named_subnets, named, facts, aws),
+            error=errors.ADOPTED_UNFIT,
+        )
+    return Check(
+        "eks-subnet-tags",
+        "Subnets for the load balancer can be found",
+        partial(_tagged_subnets, spec, facts),
+        Severity.WARNING,
+    )
+
+
+def _named_subnets(named: Sequence[str], facts: EksFacts, aws: Aws) -> Finding:
+    """A controller takes ids and the values of the tag Name, and is silent where it finds none."""
+    there = aws.network.subnets_of(facts.vpc_id)
+    known = {subnet.id for subnet in there} | {subnet.tags.get("Name", "") for subnet in there}
+    unknown = [name for name in named if name not in known]
+    if not unknown:
+        return passed(", ".join(named))
+    return Finding(
+        Status.FAIL,
+        f"the cluster's network {facts.vpc_id} has no subnet {', '.join(unknown)}",
+        tuple(
+            f"{subnet.id} {subnet.tags.get('Name', '')} in {subnet.zone}"
+            for subnet in there[:_MOST_SUBNETS]
+        ),
+        "give --lb-subnet one of those that are there, by id or name",
+    )
+
+
+def _tagged_subnets(spec: CloudSpec, facts: EksFacts) -> Finding:
     internal = spec.network.expose == "internal"
     tag = labels.SUBNET_ROLE_INTERNAL if internal else labels.SUBNET_ROLE_PUBLIC
     tagged = [subnet for subnet in facts.subnets if subnet.tags.get(tag) in ("1", "")]
@@ -90,10 +129,43 @@ def _subnets(spec: CloudSpec, facts: EksFacts) -> Finding:
     return Finding(
         Status.WARN,
         f"none of the cluster's {len(facts.subnets)} subnets carries the tag {tag}",
-        tuple(f"{subnet.id} in {subnet.zone}" for subnet in facts.subnets[:6]),
+        tuple(f"{subnet.id} in {subnet.zone}" for subnet in facts.subnets[:_MOST_SUBNETS]),
         f"aws ec2 create-tags --resources <{kind} subnets> --tags Key={tag},Value=1, "
         "or name them with --lb-subnet",
     )
+
+
+# -- the key --------------------------------------------------------------------
+
+
+def _kms_key(aws: Aws, key: str, region: str) -> Finding:
+    try:
+        found = aws.account.kms_key(key)
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, "you may not ask")
+        if failure.api_code != KEY_ABSENT:
+            raise
+        return Finding(
+            Status.FAIL,
+            f"there is no key {key} in {region}",
+            failure.evidence,
+            "give --kms-key a key of the bucket's region, by id, ARN or alias/<name>",
+        )
+    if found.state != "Enabled":
+        return Finding(
+            Status.FAIL,
+            f"{found.arn} is {found.state}",
+            fix=f"aws kms enable-key --region {region} --key-id {found.arn}, or give --kms-key "
+            "another one",
+        )
+    if not found.symmetric:
+        return Finding(
+            Status.FAIL,
+            f"{found.arn} is asymmetric, and S3 encrypts with symmetric keys alone",
+            fix="give --kms-key a symmetric key",
+        )
+    return passed(found.arn)
 
 
 # -- quotas ---------------------------------------------------------------------

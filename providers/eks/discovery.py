@@ -36,6 +36,7 @@ class EksFacts:
     issuer: str
     audience: str
     auto_mode: bool
+    vpc_id: str
     subnets: tuple[Subnet, ...]
     addons: tuple[str, ...]
     created_at: datetime | None = None
@@ -70,6 +71,7 @@ def discover(aws: Aws, spec: CloudSpec) -> Cluster:
         issuer=described.issuer,
         audience=aws.audience,
         auto_mode=described.auto_mode,
+        vpc_id=described.vpc_id,
         subnets=tuple(subnets),
         addons=tuple(addons),
         created_at=described.created_at,

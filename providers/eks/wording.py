@@ -17,7 +17,6 @@ from anyscale_k8s_cli.spec import CloudSpec
 NAMES = ("bucket", "role")
 _ACCOUNT = re.compile(r"\d{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}")
-_SUBNET = re.compile(r"subnet-[0-9a-f]{8,}")
 _ROLE_PATH = re.compile(r"/|/[!-~]+/")
 _POLICY_ARN = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/.+")
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/.+")
@@ -52,9 +51,6 @@ def _of_place(spec: CloudSpec) -> Iterator[str]:
         )
     if spec.account.id and not _ACCOUNT.fullmatch(spec.account.id):
         yield f"--account-id: {spec.account.id!r} is no AWS account; give its twelve digits"
-    for subnet in spec.network.load_balancer_subnets:
-        if not _SUBNET.fullmatch(subnet):
-            yield f"--lb-subnet: {subnet!r} is no subnet; give its id, such as subnet-0a1b2c3d"
 
 
 def _of_rules(spec: CloudSpec) -> Iterator[str]:

@@ -183,6 +183,9 @@ TEAM_DATA = BucketSeed(
     tags={"team": "ml", "cost-center": "4711"},
 )
 
+# Bucket names are everybody's: some are taken by people whom one never meets.
+STRANGERS_DATA = BucketSeed("acme-data", account_id=OTHER_ACCOUNT_ID)
+
 
 def dns_suffix(region: str) -> str:
     return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

@@ -14,6 +14,7 @@ from anyscale_k8s_cli.sandbox.aws.seed import (
     ACCOUNT_ID,
     ADMIN_POLICY,
     DATA_KEY,
+    STRANGERS_DATA,
     TEAM_DATA,
     BucketSeed,
     EksClusterSeed,
@@ -50,7 +51,7 @@ class AwsSettings:
 
     account_id: str = ACCOUNT_ID
     clusters: Sequence[EksClusterSeed] = (EksClusterSeed(),)
-    buckets: Sequence[BucketSeed] = (TEAM_DATA,)
+    buckets: Sequence[BucketSeed] = (TEAM_DATA, STRANGERS_DATA)
     kms_keys: Sequence[KmsKeySeed] = (DATA_KEY,)
     admin_policies: Sequence[Mapping[str, Any]] = (ADMIN_POLICY,)
     refused_attempts: int = 1

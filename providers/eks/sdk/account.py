@@ -21,6 +21,16 @@ class Tagged:
     tags: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class KmsKey:
+    arn: str
+    state: str
+    symmetric: bool
+
+
+KEY_ABSENT = "NotFoundException"
+
+
 class AccountWide:
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -53,6 +63,12 @@ class AccountWide:
 
     def kms_key_arn(self, key: str) -> str:
         """The ARN of a key given by id, alias or ARN."""
+        return self.kms_key(key).arn
+
+    def kms_key(self, key: str) -> KmsKey:
+        """A key given by id, alias or ARN. Raises `AwsFailure` with KEY_ABSENT for none."""
         client: KMSClient = self._session.client("kms")
         answer = self._session.ask("kms", lambda: client.describe_key(KeyId=key))
-        return answer["KeyMetadata"]["Arn"]
+        about = answer["KeyMetadata"]
+        symmetric = about.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT"
+        return KmsKey(about["Arn"], about.get("KeyState", "Enabled"), symmetric)

@@ -154,7 +154,7 @@ def of_sdk(problem: botocore_errors.BotoCoreError, service: str, asker: Asker) -
             fix="see `aws configure list-profiles` and give --aws-profile",
         )
     if isinstance(problem, botocore_errors.InvalidRegionError):
-        return AwsFailure(
+        return CloudFailure(
             errors.INVALID_SPEC, "--region: that is no region of AWS", text, fix="correct --region"
         )
     if isinstance(

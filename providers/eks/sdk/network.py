@@ -11,6 +11,7 @@ from anyscale_k8s_cli.providers.eks.sdk.tags import tags_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.client import EC2Client
+    from mypy_boto3_ec2.type_defs import SubnetTypeDef
     from mypy_boto3_elb.client import ElasticLoadBalancingClient
     from mypy_boto3_elbv2.client import ElasticLoadBalancingv2Client
 
@@ -59,15 +60,15 @@ class Network:
         if not ids:
             return []
         answer = self._session.ask("ec2", lambda: self._ec2.describe_subnets(SubnetIds=list(ids)))
-        return [
-            Subnet(
-                id=item["SubnetId"],
-                zone=item["AvailabilityZone"],
-                public_addresses=bool(item.get("MapPublicIpOnLaunch")),
-                tags=tags_of(item.get("Tags", [])),
-            )
-            for item in answer["Subnets"]
-        ]
+        return [_subnet(item) for item in answer["Subnets"]]
+
+    def subnets_of(self, vpc_id: str) -> list[Subnet]:
+        pages = self._ec2.get_paginator("describe_subnets").paginate(
+            Filters=[{"Name": "vpc-id", "Values": [vpc_id]}]
+        )
+        return self._session.ask(
+            "ec2", lambda: [_subnet(item) for page in pages for item in page["Subnets"]]
+        )
 
     # -- load balancers ------------------------------------------------------------
 
@@ -143,3 +144,12 @@ class Network:
         self._session.find(
             "ec2", lambda: self._ec2.delete_security_group(GroupId=group), _GROUP_ABSENT
         )
+
+
+def _subnet(item: SubnetTypeDef) -> Subnet:
+    return Subnet(
+        id=item["SubnetId"],
+        zone=item["AvailabilityZone"],
+        public_addresses=bool(item.get("MapPublicIpOnLaunch")),
+        tags=tags_of(item.get("Tags", [])),
+    )

@@ -115,6 +115,7 @@ def facts(*, auto_mode: bool = False) -> EksFacts:
         issuer="https://issuer",
         audience="a",
         auto_mode=auto_mode,
+        vpc_id="vpc-1",
         subnets=(),
         addons=(),
     )
