@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from difflib import get_close_matches
-from functools import cache
-from typing import Any
-
-from botocore.session import Session
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.eks import cloud_side
+from anyscale_k8s_cli.providers.eks.sdk.regions import known_regions
 from anyscale_k8s_cli.spec import CloudSpec
 
 NAMES = ("bucket", "role")
@@ -37,18 +34,15 @@ def check(spec: CloudSpec) -> None:
 
 def near_region(region: str) -> str:
     """The region that was probably meant; empty for one that the SDK knows, or is near none."""
-    known = _regions()
-    near = [] if region in known else get_close_matches(region, known, n=1)
-    return near[0] if near else ""
+    near = get_close_matches(region, known_regions(), n=1)
+    return near[0] if near and near[0] != region else ""
 
 
 def _of_place(spec: CloudSpec) -> Iterator[str]:
     if spec.region and not _REGION.fullmatch(spec.region):
-        near = near_region(spec.region.lower().replace("_", "-").replace(" ", "-"))
-        yield (
-            f"--region: {spec.region!r} is no region of AWS; give one such as "
-            f"{near or next(iter(_regions()))}"
-        )
+        written = re.sub(r"[^a-z0-9]+", "-", spec.region.lower())
+        near = get_close_matches(written, known_regions(), n=1) or known_regions()
+        yield f"--region: {spec.region!r} is no region of AWS; give one such as {near[0]}"
     if spec.account.id and not _ACCOUNT.fullmatch(spec.account.id):
         yield f"--account-id: {spec.account.id!r} is no AWS account; give its twelve digits"
 
@@ -92,15 +86,3 @@ def _of_existing(spec: CloudSpec) -> Iterator[str]:
         yield (
             f"--bucket: {existing.bucket!r} names no bucket; give its name, s3://<name> or its ARN"
         )
-
-
-@cache
-def _regions() -> Mapping[str, Any]:
-    """The regions that the SDK knows, the first partition's first."""
-    data: Any = Session().get_data("partitions")
-    return {
-        name: about
-        for partition in data["partitions"]
-        for name, about in partition["regions"].items()
-        if _REGION.fullmatch(name)
-    }

@@ -16,7 +16,7 @@ from anyscale_k8s_cli.providers.eks.bucket import Bucket
 from anyscale_k8s_cli.providers.eks.sdk.actions import action
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.aws.quotas import QUOTAS
-from anyscale_k8s_cli.sandbox.aws.seed import ADMIN_POLICY
+from anyscale_k8s_cli.sandbox.aws.seed import ADMIN_POLICY, DATA_KEY
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.sandbox.wire import Call
 from anyscale_k8s_cli.spec import CloudSpec, Scope
@@ -200,8 +200,34 @@ def test_subnets_without_their_tag(start: Callable[[AwsSettings], World]) -> Non
     finding = check_all(world)["eks-subnet-tags"]
     assert finding.status is Status.WARN
     assert "kubernetes.io/role/elb" in finding.detail
-    named = world.spec(network={"load_balancer_subnets": ["subnet-1"]})
-    assert check_all(world, named)["eks-subnet-tags"].status is Status.PASS
+
+
+def test_subnets_are_named_by_id_or_name(world: World) -> None:
+    subnet = CLUSTER.subnets()[0]
+    there = [subnet.id, f"demo-public-{subnet.zone}"]
+    named = world.spec(network={"load_balancer_subnets": there})
+    assert check_all(world, named)["eks-subnets-named"].status is Status.PASS
+    wrong = world.spec(network={"load_balancer_subnets": [*there, "subnet-0123456789abcdef0"]})
+    finding = check_all(world, wrong)["eks-subnets-named"]
+    assert finding.status is Status.FAIL
+    assert "no subnet subnet-0123456789abcdef0" in finding.detail
+    assert any(subnet.id in line for line in finding.evidence)
+
+
+@pytest.mark.parametrize("key", [f"alias/{DATA_KEY.alias}", DATA_KEY.id])
+def test_a_key_that_is_there(world: World, key: str) -> None:
+    finding = check_all(world, world.spec(rules={"kms_key": key}))["aws-kms-key"]
+    assert finding.status is Status.PASS
+    assert finding.detail.endswith(f":key/{DATA_KEY.id}")
+
+
+def test_a_key_that_is_not_there_or_not_ours_to_see(world: World) -> None:
+    spec = world.spec(rules={"kms_key": "alias/none"})
+    finding = check_all(world, spec)["aws-kms-key"]
+    assert finding.status is Status.FAIL
+    assert "there is no key alias/none in us-west-2" in finding.detail
+    world.stand_in.set_admin_policies(without("kms:DescribeKey"))
+    assert check_all(world, spec)["aws-kms-key"].status is Status.UNKNOWN
 
 
 def test_the_quotas_that_are_asked_for_exist() -> None:
