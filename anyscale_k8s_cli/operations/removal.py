@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from anyscale_k8s_cli.controlplane.models import CloudResource
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.plan import PlannedChange
 from anyscale_k8s_cli.resource import (
@@ -100,6 +102,31 @@ def _data(
     if named == _name(resource):
         return Decision(Change.DELETE, owned, f"named by --delete-bucket; {contents}")
     return Decision(Change.KEEP, owned, f"holds your data ({contents})")
+
+
+def brought(resource: CloudResource, install: Install, ours: Collection[str]) -> list[Kept]:
+    """Bucket and identity that a registration names and that are the user's own.
+
+    Not so what is among `ours`, nor what has the install's id in its name: that
+    was made by this tool, also when somebody has removed it since.
+    """
+    storage, kubernetes = resource.object_storage, resource.kubernetes_config
+    named = {
+        "bucket": storage.bucket_name if storage else None,
+        "identity": kubernetes.anyscale_operator_iam_identity if kubernetes else None,
+    }
+    return [
+        Kept(
+            key=f"{kind}/{value}",
+            kind=kind,
+            title=f"your own {kind} {value}",
+            id=value,
+            ownership="adopted",
+            reason="you brought it; it is never changed or deleted",
+        )
+        for kind, value in named.items()
+        if value and value not in ours and install.id not in value
+    ]
 
 
 def leave_in_peace(item: PlannedChange) -> None:

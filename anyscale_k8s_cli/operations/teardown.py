@@ -22,7 +22,7 @@ from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import Ledger, read_ledger
 from anyscale_k8s_cli.lock import InstallLock
-from anyscale_k8s_cli.operations.removal import Kept, decide_removal, leave_in_peace
+from anyscale_k8s_cli.operations.removal import Kept, brought, decide_removal, leave_in_peace
 from anyscale_k8s_cli.operations.requests import DeleteRequest
 from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
 from anyscale_k8s_cli.operations.setup import LockedLedger, Unjournaled, phase
@@ -300,31 +300,12 @@ def _kept(parts: Parts) -> list[Kept]:
 
 
 def _brought(target: FoundInstall, parts: Parts) -> list[Kept]:
-    """Bucket and identity that the registration names and that are not ours: the user's own."""
-    registered = target.registered
-    if registered is None:
+    if target.registered is None:
         return []
     outputs = [item.observed.output for item in parts.all if item.observed]
     ours = {item.url for item in outputs if isinstance(item, Storage)}
     ours |= {item.registered for item in outputs if isinstance(item, Identity)}
-    storage = registered.resource.object_storage
-    kubernetes = registered.resource.kubernetes_config
-    named = {
-        "bucket": storage.bucket_name if storage else None,
-        "identity": kubernetes.anyscale_operator_iam_identity if kubernetes else None,
-    }
-    return [
-        Kept(
-            key=f"{kind}/{value}",
-            kind=kind,
-            title=f"your own {kind}",
-            id=value,
-            ownership="adopted",
-            reason="you brought it; it is never changed or deleted",
-        )
-        for kind, value in named.items()
-        if value and value not in ours
-    ]
+    return brought(target.registered.resource, target.install, ours)
 
 
 def _ray_pods(opened: OpenCluster, install: Install) -> tuple[str, ...]:

@@ -32,8 +32,10 @@ class Ongoing:
     waiting: str = ""
 
     def line(self, now: float) -> str:
-        told = ": ".join(part for part in (self.title, self.waiting) if part)
-        return f"  … {told} ({duration(now - self.since)} so far)"
+        lasted = f"{duration(now - self.since)} so far"
+        if not self.title:
+            return f"  … {self.waiting}, {lasted}"
+        return f"  … {self.title}, {lasted}" + (f": {self.waiting}" if self.waiting else "")
 
 
 class PlainLines:

@@ -79,7 +79,9 @@ def _title(here: str, header: Item) -> str:
         return f"Cluster {cluster_name(header)}".rstrip()
     cloud = here.upper() if len(here) <= len("aws") else here.capitalize()
     account = table.text_of(header.get("account"))
-    return ", ".join(part for part in (cloud, f"account {account}" if account else "") if part)
+    if not account:
+        return cloud
+    return f"{cloud}, account {account}" if cloud else f"Account {account}"
 
 
 def _rows(console: Console, rows: Sequence[Row], indent: int) -> None:

@@ -44,9 +44,16 @@ def show_status(
         table.findings(console, document["checks"])
     if document.get("cause"):
         table.heading(console, "Cause")
-        console.print(Text(f"  {document['cause']}"), soft_wrap=True)
-        for line in document.get("evidence") or []:
-            console.print(Text(f"    {line}", style="dim"), soft_wrap=True)
+        table.wrapped(console, Text(document["cause"]), first=Text("  "), indent=2)
+        for line in _evidence(document):
+            table.wrapped(console, Text(line, style="dim"), first=Text("    "), indent=4)
     if document.get("command"):
         table.heading(console, "Next")
         table.command(console, str(document["command"]))
+
+
+def _evidence(document: Mapping[str, Any]) -> list[str]:
+    """What was seen, but for what the checks above have said already."""
+    said = [item["detail"] for item in document.get("checks", []) if item.get("detail")]
+    lines = document.get("evidence") or []
+    return [line for line in lines if not any(line.endswith(detail) for detail in said)]

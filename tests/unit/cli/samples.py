@@ -216,7 +216,10 @@ def unhealthy() -> dict[str, Any]:
                 "fix": "anyscale cloud setup --name prod",
             },
         ],
-        "evidence": ["pod anyscale-operator-5d: 0/3 nodes are available"],
+        "evidence": [
+            "pod anyscale-operator-5d: 0/3 nodes are available",
+            "OPERATOR_RUNNING: 0 of 1 pods are ready",
+        ],
         "cause": "the operator's pod cannot be scheduled: too few CPUs",
         "command": "anyscale cloud setup --name prod",
     }

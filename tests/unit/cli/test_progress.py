@@ -305,12 +305,12 @@ def test_what_lasts_is_told_with_its_reason_and_more_and_more_rarely() -> None:
     screen = Waiting()
     screen.lines(StepStarted(at=START, key="r", title="Role", change="create"))
     assert screen.told_after(1) == []
-    assert screen.told_after(2) == ["[   2.0s]   … creating Role (2.0s so far)"]
+    assert screen.told_after(2) == ["[   2.0s]   … creating Role, 2.0s so far"]
 
     screen.lines(StepWaiting(at=START + 3, key="r", what="it to be usable", detail="AccessDenied"))
     assert screen.told_after(5) == []
     assert screen.told_after(6) == [
-        "[   6.0s]   … creating Role: waiting for it to be usable (AccessDenied) (6.0s so far)"
+        "[   6.0s]   … creating Role, 6.0s so far: waiting for it to be usable (AccessDenied)"
     ]
     assert screen.told_after(13) == []
     assert len(screen.told_after(14)) == 1
@@ -331,7 +331,7 @@ def test_a_wait_of_no_step_is_told_too() -> None:
     screen = Waiting()
     screen.lines(StepWaiting(at=START, key="", what="a report", detail="none yet"))
 
-    assert screen.told_after(2) == ["[   2.0s]   … waiting for a report (none yet) (2.0s so far)"]
+    assert screen.told_after(2) == ["[   2.0s]   … waiting for a report (none yet), 2.0s so far"]
 
 
 def test_somebody_looks_at_the_clock_from_start_to_stop() -> None:
