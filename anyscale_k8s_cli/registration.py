@@ -138,6 +138,9 @@ class RegisteredCloud(SharedResource[CloudRecord]):
         return ()
 
     def create(self) -> Observed[CloudRecord]:
+        found = self.read()
+        if found is not None and found.owner is not None:
+            return found  # another run of ours was faster: a second of the name would be made
         cloud = self.clouds.create_cloud(
             NewCloud(
                 name=self.install.cloud,
