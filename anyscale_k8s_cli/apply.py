@@ -13,7 +13,14 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import StepFinished, StepQueued, StepStarted
 from anyscale_k8s_cli.graph import walk
 from anyscale_k8s_cli.plan import Plan, PlannedChange, edges, raising_first
-from anyscale_k8s_cli.resource import WRITES, Change, Observed, Resource
+from anyscale_k8s_cli.resource import (
+    WRITES,
+    Change,
+    DataResource,
+    Observed,
+    Resource,
+    SharedResource,
+)
 from anyscale_k8s_cli.run import Run, current_step
 
 
@@ -91,7 +98,10 @@ async def forwards(plan: Plan, run: Run, journal: Journal) -> Applied:
 
 
 async def backwards(changes: Sequence[PlannedChange], run: Run, journal: Journal) -> Applied:
-    """Delete what is planned so, dependents first, but for what `goes_first`."""
+    """Delete what is planned so, dependents first, but for what `goes_first`.
+
+    What is kept is left without marks of ours.
+    """
     graph = removal_edges([item.resource for item in changes])
 
     def work(item: PlannedChange) -> None:
@@ -99,6 +109,9 @@ async def backwards(changes: Sequence[PlannedChange], run: Run, journal: Journal
             item.resource.delete(item.observed)
             item.resource.observed = None
             journal.removed(item.resource)
+        elif kept_with_marks(item):
+            journal.guard()
+            _leave_in_peace(item)
 
     return await _walk_plan(changes, graph, work, run, journal)
 
@@ -115,6 +128,27 @@ def removal_edges(resources: Sequence[Resource[Any]]) -> dict[Resource[Any], set
             else:
                 graph[need].add(resource)
     return graph
+
+
+def kept_with_marks(item: PlannedChange) -> bool:
+    """Whether a kept object bears marks of ours that a teardown takes off."""
+    resource, observed = item.resource, item.observed
+    if item.change is not Change.KEEP or observed is None:
+        return False
+    if isinstance(resource, SharedResource):
+        return resource.install.mark in observed.marks
+    return isinstance(resource, DataResource) and bool(
+        observed.owner and observed.owner.cluster_uid
+    )
+
+
+def _leave_in_peace(item: PlannedChange) -> None:
+    resource, observed = item.resource, item.observed
+    assert observed is not None, "what is kept was seen"  # noqa: S101
+    if isinstance(resource, SharedResource):
+        resource.unmark(observed)
+    elif isinstance(resource, DataResource):
+        resource.forget_cluster(observed)
 
 
 def _needed_by_writes(plan: Plan) -> set[Resource[Any]]:

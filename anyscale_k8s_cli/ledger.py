@@ -18,7 +18,7 @@ from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.plan import PlannedChange
-from anyscale_k8s_cli.resource import Change, Observed, Resource
+from anyscale_k8s_cli.resource import Change, Observed, Ownership, Resource, Rights
 
 LEDGER_NAME = "anyscale-k8s-ledger"
 LEDGER_FORMAT = 1
@@ -44,13 +44,34 @@ class LedgerContent:
     entries: Mapping[str, Entry]
 
     @property
-    def ids(self) -> frozenset[str]:
-        """Ids of what was made; what is only intended is found by its name."""
-        return frozenset(entry.id for entry in self.entries.values() if entry.id)
+    def rights(self) -> Rights:
+        """What it says is ours: by id what was made, by name what is only intended."""
+        entries = self.entries.items()
+        return Rights(
+            frozenset(entry.id for _, entry in entries if entry.id),
+            frozenset(key for key, entry in entries if entry.state == INTENDED),
+        )
+
+    def lacks(self, planned: Sequence[PlannedChange]) -> bool:
+        """Whether it does not tell of all that is there: a run ended before it could say so."""
+        return any(
+            item.resource.key not in self.entries
+            or self.entries[item.resource.key].state == INTENDED
+            for item in planned
+            if _is_there(item)
+        )
 
 
 def ledger_reference(namespace: str) -> Reference:
     return Reference("v1", "ConfigMap", LEDGER_NAME, namespace)
+
+
+def ledger_of(kubernetes: Kubernetes, install: Install) -> LedgerContent:
+    """The ledger of an install; empty when there is none, or one of somebody else."""
+    found = read_ledger(kubernetes, install.namespace)
+    if found is None or found.install.id != install.id:
+        return LedgerContent(install, {})
+    return found
 
 
 def read_ledger(kubernetes: Kubernetes, namespace: str) -> LedgerContent | None:
@@ -90,18 +111,15 @@ class Ledger:
         self._entries: dict[str, Entry] = {}
 
     def open(self, planned: Sequence[PlannedChange]) -> None:
-        """Read what is there and write every planned creation as intended, in one write."""
+        """Write every planned creation as intended and what is there as done, in one write."""
         with self._lock:
             content = read_ledger(self._kubernetes, self._install.namespace)
             self._entries = dict(content.entries) if content else {}
             for item in planned:
                 if item.change is Change.CREATE:
-                    self._entries[item.resource.key] = Entry(
-                        item.resource.kind,
-                        item.resource.title,
-                        INTENDED,
-                        item.decision.ownership.value,
-                    )
+                    self._entries[item.resource.key] = _entry(item, INTENDED)
+                elif _is_there(item) and item.observed is not None:
+                    self._entries[item.resource.key] = _entry(item, DONE, item.observed.id)
             self._write()
 
     def done(self, resource: Resource[Any], observed: Observed[Any]) -> None:
@@ -146,11 +164,12 @@ class Ledger:
         )
 
 
-class NoLedger:
-    """For what is removed while the cluster is gone."""
+def _is_there(item: PlannedChange) -> bool:
+    """Whether a run has made the object: what was found and is only used is not in the ledger."""
+    made = (Ownership.OURS, Ownership.SHARED)
+    return item.change in (Change.NONE, Change.UPDATE) and item.decision.ownership in made
 
-    def done(self, resource: Resource[Any], observed: Observed[Any]) -> None:
-        """There is nowhere to write."""
 
-    def removed(self, resource: Resource[Any]) -> None:
-        """There is nowhere to write."""
+def _entry(item: PlannedChange, state: str, id: str = "") -> Entry:
+    resource = item.resource
+    return Entry(resource.kind, resource.title, state, item.decision.ownership.value, id)

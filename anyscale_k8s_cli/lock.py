@@ -1,8 +1,10 @@
 """The lock of an install: a Lease beside the ledger.
 
-60 s long and renewed every 15 s. Whether another holder lives is judged by
-whether the Lease changes while we look, not by comparing clocks. A holder that
-was a process of this very machine and is no more is not waited for.
+60 s long, unless `ANYSCALE_K8S_LOCK_SECONDS` says otherwise, and renewed four
+times in that. The Lease says how long it is, so each holder decides for itself.
+Whether another holder lives is judged by whether the Lease changes while we look,
+not by comparing clocks. A holder that was a process of this very machine and is
+no more is not waited for.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +31,10 @@ from anyscale_k8s_cli.run import Run, StillWaiting
 
 LEASE_NAME = "anyscale-k8s-lock"
 LEASE_SECONDS = 60
-RENEW_SECONDS = 15.0
+SECONDS_VARIABLE = "ANYSCALE_K8S_LOCK_SECONDS"
+# Less would take a slow answer of the cluster for a dead holder.
+LEAST_SECONDS = 4
+_RENEWALS = 4
 _HOLDER = "anyscale-k8s/holder"
 _MACHINE = "anyscale-k8s/machine"
 _PROCESS = "anyscale-k8s/process"
@@ -38,16 +44,33 @@ def lease_reference(namespace: str) -> Reference:
     return Reference("coordination.k8s.io/v1", "Lease", LEASE_NAME, namespace)
 
 
+def lease_seconds(environment: Mapping[str, str]) -> int:
+    """How long a silent holder counts as alive. Raises `usage` for what is no such number."""
+    said = environment.get(SECONDS_VARIABLE)
+    if not said:
+        return LEASE_SECONDS
+    if not said.isdigit() or int(said) < LEAST_SECONDS:
+        raise errors.CliError(
+            errors.USAGE,
+            f"{SECONDS_VARIABLE}: {said!r} is no number of seconds from {LEAST_SECONDS} on",
+            fix=f"leave it unset ({LEASE_SECONDS} s), or give a whole number",
+        )
+    return int(said)
+
+
 class InstallLock:
     """Held inside a `with`; `guard` raises once it may have been lost.
 
     Raises `lock-held` when another run is alive.
     """
 
-    def __init__(self, kubernetes: Kubernetes, install: Install, run: Run) -> None:
+    def __init__(
+        self, kubernetes: Kubernetes, install: Install, run: Run, seconds: int = LEASE_SECONDS
+    ) -> None:
         self._kubernetes = kubernetes
         self._install = install
         self._run = run
+        self._seconds = seconds
         self._identity = uuid.uuid4().hex
         self._renewed = 0.0
         self._released = threading.Event()
@@ -89,11 +112,12 @@ class InstallLock:
 
     def guard(self) -> None:
         """Raise `lock-lost` when the last renewal is too old to start anything new."""
-        if time.monotonic() - self._renewed > LEASE_SECONDS * 2 / 3:
+        patience = self._seconds * 2 / 3
+        if time.monotonic() - self._renewed > patience:
             raise errors.CliError(
                 errors.LOCK_LOST,
                 "The lock of this install could not be renewed",
-                cause=f"no renewal for {LEASE_SECONDS * 2 // 3} s; another run may go on instead",
+                cause=f"no renewal for {patience:.0f} s; another run may go on instead",
                 fix="see that nobody else works on it, then run the same command again",
             )
 
@@ -144,7 +168,7 @@ class InstallLock:
         now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
         spec.update(
             holderIdentity=self._identity,
-            leaseDurationSeconds=LEASE_SECONDS,
+            leaseDurationSeconds=self._seconds,
             acquireTime=now,
             renewTime=now,
         )
@@ -157,6 +181,7 @@ class InstallLock:
             )
             return
         version = found["metadata"]["resourceVersion"]
+        duration = found["spec"].get("leaseDurationSeconds") or LEASE_SECONDS
         since = time.monotonic()
 
         def probe() -> None:
@@ -166,14 +191,14 @@ class InstallLock:
             if now["metadata"]["resourceVersion"] != version:
                 raise self._held(now)
             silent = time.monotonic() - since
-            if silent < LEASE_SECONDS:
+            if silent < duration:
                 raise StillWaiting(f"{_who(now)} has given no sign of life for {silent:.0f} s")
 
         self._run.wait_for(
             probe,
             what="the lock of this install to expire",
-            timeout=LEASE_SECONDS * 2,
-            every=5.0,
+            timeout=duration * 2,
+            every=min(5.0, duration / _RENEWALS),
         )
 
     def _held(self, lease: Document) -> errors.CliError:
@@ -185,7 +210,7 @@ class InstallLock:
         )
 
     def _renew(self) -> None:
-        while not self._released.wait(RENEW_SECONDS):
+        while not self._released.wait(self._seconds / _RENEWALS):
             # A failed renewal is tried again; `guard` watches how old the last one is.
             with contextlib.suppress(errors.CliError):
                 found = self._read()

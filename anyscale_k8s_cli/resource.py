@@ -86,9 +86,10 @@ class Observed(Generic[Out]):
     `id` is the platform's own (ARN, UID, URL). `owner` is the locator found on
     it, `manager` another tool's mark (Argo CD, Flux, a Helm release that is not
     ours). `marks` are the user marks on a shared object; `made_by_us` says that
-    a shared object carries our managed-by. `settled` is False while it is there
-    but not yet of use (no address, still creating). `state` is for the
-    resource's own `diff` and `update`.
+    a shared object carries our managed-by. `unmarked` says that it bears no mark
+    of anybody, as one of ours does for a moment where marking is a second call.
+    `settled` is False while it is there but not yet of use (no address, still
+    creating). `state` is for the resource's own `diff` and `update`.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Observed(Generic[Out]):
     manager: str = ""
     marks: frozenset[str] = frozenset()
     made_by_us: bool = False
+    unmarked: bool = False
     settled: bool = True
     unfit: tuple[Unfit, ...] = ()
     state: Any = None
@@ -253,9 +255,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class Rights:
-    """What makes an object ours besides its locator: the ledger of a live install."""
+    """What makes an object ours besides its locator: the ledger of a live install.
+
+    `ledger_ids` are of what was made; `intended` are the keys of what was not there
+    when a run began to make it, and of which nobody has heard since.
+    """
 
     ledger_ids: frozenset[str] = field(default_factory=frozenset)
+    intended: frozenset[str] = field(default_factory=frozenset)
 
 
 def ownership(resource: Resource[Any], observed: Observed[Any], rights: Rights) -> Ownership:
@@ -266,11 +273,12 @@ def ownership(resource: Resource[Any], observed: Observed[Any], rights: Rights) 
         return Ownership.FOREIGN
     if resource.claim is Claim.SHARE:
         return Ownership.SHARED if observed.made_by_us else Ownership.FOREIGN
-    if observed.owner is not None and observed.owner.id == resource.install.id:
-        return Ownership.OURS
-    if observed.id in rights.ledger_ids:
-        return Ownership.OURS
-    return Ownership.FOREIGN
+    ours = (
+        (observed.owner is not None and observed.owner.id == resource.install.id)
+        or observed.id in rights.ledger_ids
+        or (observed.unmarked and resource.key in rights.intended)
+    )
+    return Ownership.OURS if ours else Ownership.FOREIGN
 
 
 def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Rights) -> Decision:

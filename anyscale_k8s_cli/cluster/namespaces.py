@@ -170,6 +170,14 @@ class Namespace(SharedResource[Document]):
     def removal_command(self, observed: Observed[Document]) -> str:
         return f"kubectl delete namespace {self.reference.name}"
 
+    def wait_if_going(self) -> None:
+        """Return once a namespace that this tool made and that is being deleted is gone."""
+        found = self._kubernetes.get("v1", "Namespace", self.name)
+        if found is not None and _phase(found) == "Terminating":
+            observed = self._observed(found)
+            if observed.made_by_us:
+                self._wait_gone(observed.id)
+
     def _wait_gone(self, uid: str) -> None:
         self._kubernetes.wait_gone(
             self.reference, timeout=self._surroundings.deletion_seconds, uid=uid

@@ -127,18 +127,3 @@ def brought(resource: CloudResource, install: Install, ours: Collection[str]) ->
         for kind, value in named.items()
         if value and value not in ours and install.id not in value
     ]
-
-
-def leave_in_peace(item: PlannedChange) -> None:
-    """Take our marks off an object that is kept."""
-    resource, observed = item.resource, item.observed
-    if observed is None or item.change is not Change.KEEP:
-        return
-    if isinstance(resource, SharedResource) and resource.install.mark in observed.marks:
-        resource.unmark(observed)
-    if isinstance(resource, DataResource) and _has_uid(observed.owner):
-        resource.forget_cluster(observed)
-
-
-def _has_uid(owner: Install | None) -> bool:
-    return owner is not None and owner.cluster_uid != ""

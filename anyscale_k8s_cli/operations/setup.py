@@ -16,12 +16,13 @@ from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, v
 from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.checks import Report, Status, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
+from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import console_origin, user_data_domain
 from anyscale_k8s_cli.events import PhaseFinished, PhaseStarted
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.ledger import Ledger, read_ledger
-from anyscale_k8s_cli.lock import InstallLock
+from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
+from anyscale_k8s_cli.lock import InstallLock, lease_seconds
 from anyscale_k8s_cli.operations.health import (
     HEALTHY,
     REPORT_INTERVAL,
@@ -44,7 +45,7 @@ from anyscale_k8s_cli.operations.workbench import (
 from anyscale_k8s_cli.plan import Plan, PlannedChange, SavedPlan, compute
 from anyscale_k8s_cli.provider import CloudSide, Provider
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource, Registration
-from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource, Rights
+from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec, Source, flags_by_path, leaves
 
@@ -92,6 +93,7 @@ class SetupPlan:
     clouds: Clouds
     side: Side
     plan: Plan
+    ledger: LedgerContent
     preflight: Report
     started: float
 
@@ -176,19 +178,29 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         values_file.check_writable(request.values_file, install)
     side = await _side(request, loaded.spec, provider, opened, install, clouds, run)
     with phase(run, "plan", "Comparing what is there with what should be"):
-        ledger = await asyncio.to_thread(read_ledger, opened.kubernetes, install.namespace)
-        rights = Rights(ledger.ids if ledger and ledger.install.id == install.id else frozenset())
+        await asyncio.to_thread(_wait_for_namespaces, side)
+        ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
         checks = (
             *cluster_checks(loaded.spec, opened.cluster, opened.kubernetes, opened.nodes),
             *provider.checks(loaded.spec, opened.cluster),
         )
         preflight, computed = await asyncio.gather(
-            run_checks(checks, run, loaded.spec.waive), compute(side.resources, rights, run)
+            run_checks(checks, run, loaded.spec.waive),
+            compute(side.resources, ledger.rights, run),
         )
-    made = SetupPlan(request, loaded, install, opened, clouds, side, computed, preflight, started)
+    made = SetupPlan(
+        request, loaded, install, opened, clouds, side, computed, ledger, preflight, started
+    )
     if saved:
         saved.check_covers(computed, install)
     return made
+
+
+def _wait_for_namespaces(side: Side) -> None:
+    """What is in a namespace that is being deleted tells nothing of what will be in the next."""
+    for resource in side.resources:
+        if isinstance(resource, Namespace):
+            resource.wait_if_going()
 
 
 async def _side(
@@ -337,7 +349,8 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
     error = made.problem
     if error is None:
         try:
-            if made.plan.writes:
+            # A run that died may have made the last object and not told of it.
+            if made.plan.writes or made.ledger.lacks(made.plan.changes):
                 with phase(run, "apply", "Making the changes"):
                     applied = await _apply_locked(made, run)
                 if applied.error:
@@ -388,10 +401,9 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
         if first.error:
             return first
         plan = _with_result(made.plan, planned)
-    with InstallLock(made.opened.kubernetes, made.install, run) as lock:
-        await asyncio.to_thread(ledger.open, [planned, *plan.writes])
-        if planned.change is Change.CREATE and namespace.observed is not None:
-            await asyncio.to_thread(ledger.done, namespace, namespace.observed)
+    seconds = lease_seconds(made.request.environment)
+    with InstallLock(made.opened.kubernetes, made.install, run, seconds) as lock:
+        await asyncio.to_thread(ledger.open, plan.changes)
         applied = await engine.forwards(plan, run, LockedLedger(ledger, lock))
     created = {outcome.change.resource: outcome for outcome in first.outcomes}
     return engine.Applied(

@@ -1,13 +1,15 @@
 """Teardown: find what is ours, show it, remove it in order, prove that it is gone.
 
-The order has three parts, because what finds the rest again must go last: the
-registration and all that is in the cluster; then the ledger, the lock and the
-namespace; then what carries the locator outside the cluster.
+The order has four parts. The registration goes first, because the control plane
+may refuse and nothing must have changed by then; then all that is in the cluster;
+then the ledger, the lock and the namespace. Last goes what carries the locator
+outside the cluster, because it finds the rest again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,9 +22,9 @@ from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.ledger import Ledger, read_ledger
-from anyscale_k8s_cli.lock import InstallLock
-from anyscale_k8s_cli.operations.removal import Kept, brought, decide_removal, leave_in_peace
+from anyscale_k8s_cli.ledger import Ledger, ledger_of
+from anyscale_k8s_cli.lock import InstallLock, lease_seconds
+from anyscale_k8s_cli.operations.removal import Kept, brought, decide_removal
 from anyscale_k8s_cli.operations.requests import DeleteRequest
 from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
 from anyscale_k8s_cli.operations.setup import LockedLedger, Unjournaled, phase
@@ -45,8 +47,9 @@ RAY_PODS = "ray-node-type"
 
 @dataclass(frozen=True)
 class Parts:
-    """The planned removals, by the three parts of the order."""
+    """The planned removals, by the four parts of the order."""
 
+    registration: tuple[PlannedChange, ...] = ()
     inside: tuple[PlannedChange, ...] = ()
     namespace: PlannedChange | None = None
     outside: tuple[PlannedChange, ...] = ()
@@ -54,7 +57,7 @@ class Parts:
     @property
     def all(self) -> tuple[PlannedChange, ...]:
         middle = (self.namespace,) if self.namespace else ()
-        return (*self.inside, *middle, *self.outside)
+        return (*self.registration, *self.inside, *middle, *self.outside)
 
     @property
     def removals(self) -> tuple[PlannedChange, ...]:
@@ -68,6 +71,11 @@ class Parts:
             for item in self.all
             if item.change is Change.DELETE or item.decision.ownership is Ownership.OURS
         )
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to do: to remove, or to take our marks off."""
+        return bool(self.removals) or any(engine.kept_with_marks(item) for item in self.all)
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ class Teardown:
     @property
     def problem(self) -> errors.CliError | None:
         """Why nothing may be removed, if so."""
-        if not self.parts.ours and not self.request.ignore_not_found:
+        if not self.parts.ours and not self.parts.anything and not self.request.ignore_not_found:
             return self._nothing_to_remove()
         if self.active and not self.request.ignore_active_workloads:
             return errors.CliError(
@@ -205,20 +213,20 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         only_ours=True,
     )
     registration = RegisteredResource(record, install, dict)
+    registered: tuple[Resource[Any], ...] = (record, registration)
     outside = await asyncio.to_thread(provider.find_owned, load_scope(request.flags), install)
-    inside: list[Resource[Any]] = [record, registration]
+    inside: list[Resource[Any]] = []
     side: ClusterSide | None = None
     rights = Rights()
     if opened is not None:
         side = await _cluster_side(request, target, opened, registration, clouds, run)
         inside += [item for item in side.resources if item is not side.namespace]
-        ledger = await asyncio.to_thread(read_ledger, opened.kubernetes, install.namespace)
-        if ledger is not None and ledger.install.id == install.id:
-            rights = Rights(ledger.ids)
+        rights = (await asyncio.to_thread(ledger_of, opened.kubernetes, install)).rights
     planned = await _decide(
-        [*inside, *([side.namespace] if side else []), *outside], rights, request
+        [*registered, *inside, *([side.namespace] if side else []), *outside], rights, request
     )
     parts = Parts(
+        tuple(planned[item] for item in registered if item in planned),
         tuple(planned[item] for item in inside if item in planned),
         planned.get(side.namespace) if side else None,
         tuple(planned[item] for item in outside if item in planned),
@@ -352,7 +360,7 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
     outcomes: list[engine.Outcome] = []
     left: tuple[PlannedChange, ...] = ()
     error = teardown.problem
-    if error is None and teardown.parts.removals:
+    if error is None and teardown.parts.anything:
         run.emit(Notice(level="info", text=f"to go on if this is cut off:\n{_again(teardown)}"))
         try:
             with phase(run, "delete", "Removing"):
@@ -362,12 +370,11 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
             error = _leftovers(left)
         except errors.CliError as problem:
             error = problem
-            # Not after an interruption: the person wants the prompt back.
+            # Not after an interruption: the person wants the prompt back. And what
+            # failed may make looking fail too: then it is that which is told.
             if not run.stopped:
-                left = await _still_there(teardown)
-    elif error is None:
-        # A run that ended early may have left our marks on what it kept.
-        await _part(teardown.parts.all, run, Unjournaled(), outcomes)
+                with contextlib.suppress(errors.CliError):
+                    left = await _still_there(teardown)
     seconds = time.monotonic() - teardown.started
     return DeleteReport(teardown, tuple(outcomes), left, error, seconds)
 
@@ -393,18 +400,29 @@ def _again(teardown: Teardown) -> str:
 async def _remove(teardown: Teardown, run: Run, outcomes: list[engine.Outcome]) -> None:
     parts, opened, target = teardown.parts, teardown.opened, teardown.target
     assert target is not None  # noqa: S101
-    if opened is None or parts.namespace is None:
-        # The cluster, or at least the namespace, is gone: nothing to lock and no ledger.
-        await _part(parts.inside, run, Unjournaled(), outcomes)
+    unlocked = Unjournaled()
+    if opened is None or parts.namespace is None or not _is_active(parts.namespace):
+        # Of the cluster or the namespace nothing is left that could hold lock and ledger.
+        await _part(parts.registration, run, unlocked, outcomes)
+        await _part(parts.inside, run, unlocked, outcomes)
     else:
         ledger = Ledger(opened.kubernetes, target.install)
-        with InstallLock(opened.kubernetes, target.install, run) as lock:
+        seconds = lease_seconds(teardown.request.environment)
+        with InstallLock(opened.kubernetes, target.install, run, seconds) as lock:
             await asyncio.to_thread(ledger.open, ())
-            await _part(parts.inside, run, LockedLedger(ledger, lock), outcomes)
+            journal = LockedLedger(ledger, lock)
+            await _part(parts.registration, run, journal, outcomes)
+            await _part(parts.inside, run, journal, outcomes)
             await asyncio.to_thread(ledger.delete)
             await asyncio.to_thread(lock.delete)
-        await _part((parts.namespace,), run, Unjournaled(), outcomes)
-    await _part(parts.outside, run, Unjournaled(), outcomes)
+    if parts.namespace is not None:
+        await _part((parts.namespace,), run, unlocked, outcomes)
+    await _part(parts.outside, run, unlocked, outcomes)
+
+
+def _is_active(namespace: PlannedChange) -> bool:
+    """Whether it can hold new objects: one that is being deleted cannot."""
+    return namespace.observed is not None and namespace.observed.settled
 
 
 async def _part(
@@ -417,8 +435,6 @@ async def _part(
     outcomes += applied.outcomes
     if applied.error:
         raise applied.error
-    for item in changes:
-        await asyncio.to_thread(leave_in_peace, item)
 
 
 async def _still_there(teardown: Teardown) -> tuple[PlannedChange, ...]:

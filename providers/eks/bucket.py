@@ -107,7 +107,8 @@ class Bucket(DataResource[Storage]):
     def create(self) -> Observed[Storage]:
         self._make()
         observed = self._settled()
-        if observed.owner is None or observed.owner.id != self.install.id:
+        ours = observed.owner is not None and observed.owner.id == self.install.id
+        if not ours and not observed.unmarked:
             raise self._foreign("a bucket of this name is in your account and is not ours")
         return self.update(observed, self.diff(observed))
 
@@ -239,6 +240,7 @@ class Bucket(DataResource[Storage]):
             output=self.output,
             owner=Install.from_locator(state.tags) if state else None,
             manager=manager,
+            unmarked=state is not None and not state.tags,
             state=state,
         )
 

@@ -30,6 +30,8 @@ class OidcProvider(SharedResource[str]):
     """
 
     kind: ClassVar[str] = "iam-oidc-provider"
+    # Its mark alone does not lead to the install: the role, which does, goes after it.
+    goes_first: ClassVar[bool] = True
 
     def __init__(
         self,
