@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check
@@ -298,6 +298,15 @@ class Provider(Protocol):
 
     def load_balancer_left(self, install: Install, addresses: Sequence[str]) -> Sequence[str]:
         """Those load balancers at `addresses` that the platform still lists (ids or names)."""
+        ...
+
+
+@runtime_checkable
+class ListsClusters(Protocol):
+    """An ability that not every platform has: its API lists clusters."""
+
+    def clusters(self, scope: Scope) -> Sequence[str]:
+        """The names of the clusters in the scope's account and region."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from anyscale_k8s_cli import errors
@@ -12,9 +12,17 @@ from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
 from anyscale_k8s_cli.operations.requests import DeleteRequest
-from anyscale_k8s_cli.provider import Provider, available, load
+from anyscale_k8s_cli.provider import ListsClusters, Provider, available, load
+from anyscale_k8s_cli.registration import Found
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import DEFAULT_NAMESPACE, CloudSpec, Scope, load_scope, value_at
+from anyscale_k8s_cli.spec import (
+    DEFAULT_NAMESPACE,
+    CloudSpec,
+    ClusterSpec,
+    Scope,
+    load_scope,
+    value_at,
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Searcher:
         self._searched.append(f"the control plane {self._clouds.plane.host}")
         found: dict[str, FoundInstall] = {}
         for provider in self._providers(registered):
-            for install in self._installs(provider, name, registered):
+            for install in self._installs(provider, name, registered, clouds):
                 if self._fits(install):
                     entry = registered.get(install.id)
                     found[install.id] = FoundInstall(install, provider, entry)
@@ -113,13 +121,17 @@ class Searcher:
         return providers
 
     def _installs(
-        self, provider: Provider, name: str, registered: dict[str, Registered]
+        self,
+        provider: Provider,
+        name: str,
+        registered: dict[str, Registered],
+        clouds: Sequence[Cloud],
     ) -> list[Install]:
         regions = {
             entry.resource.region
             for entry in registered.values()
             if entry.provider == provider.name and entry.resource.region
-        }
+        } or {cloud.region for cloud in clouds if cloud.provider == provider.control_plane_name}
         region = self._scope.region or (regions.pop() if len(regions) == 1 else None)
         scope = self._scope.model_copy(update={"region": region})
         installs: list[Install] = []
@@ -132,12 +144,48 @@ class Searcher:
             installs += search.installs
             self._searched += search.searched
             self._unsearched += search.unsearched
-        if not installs and scope.cluster.name:
-            installs += self._in_cluster(provider, name, scope)
+        if not installs:
+            installs += self._in_clusters(provider, name, scope, clouds)
         return installs
 
-    def _in_cluster(self, provider: Provider, name: str, scope: Scope) -> list[Install]:
-        """Ask the named cluster for ledgers, and compute what would be there by its name."""
+    def _in_clusters(
+        self, provider: Provider, name: str, scope: Scope, clouds: Sequence[Cloud]
+    ) -> list[Install]:
+        """The installs of the named cluster, else of those that the platform lists.
+
+        A run may have died before it made anything outside of the cluster.
+        """
+        if scope.cluster.name:
+            return self._in_cluster(provider, name, scope, lambda _: True)
+        if scope.region is None or not isinstance(provider, ListsClusters):
+            return []
+        records = [Found(cloud, ()) for cloud in clouds]
+
+        def made_a_record(install: Install) -> bool:
+            return any(item.made_by(install, provider.control_plane_name) for item in records)
+
+        try:
+            clusters = provider.clusters(scope)
+        except errors.CliError as problem:
+            self._unsearched.append(f"the clusters in {scope.region}: {problem}")
+            return []
+        found: list[Install] = []
+        for cluster in clusters:
+            self._run.check()
+            one = scope.model_copy(update={"cluster": ClusterSpec(name=cluster)})
+            try:
+                found += self._in_cluster(provider, name, one, made_a_record)
+            except errors.CliError as problem:
+                self._unsearched.append(f"the cluster {cluster}: {problem}")
+        return found
+
+    def _in_cluster(
+        self, provider: Provider, name: str, scope: Scope, believed: Callable[[Install], bool]
+    ) -> list[Install]:
+        """Ask one cluster for ledgers, else compute what would be there by its name.
+
+        `believed` tells whether an install that no ledger tells of is worth looking for.
+        """
         spec = CloudSpec(
             provider=provider.name,
             name=name,
@@ -169,7 +217,7 @@ class Searcher:
             cloud=name,
             cluster_uid=kubernetes.uid(),
         )
-        return installs or [computed]
+        return installs or ([computed] if believed(computed) else [])
 
     def _fits(self, install: Install) -> bool:
         scope = self._scope

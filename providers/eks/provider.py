@@ -144,6 +144,10 @@ class EksProvider:
         self._profile = scope.credentials.aws_profile
         return search.search(self._aws(scope.region), scope, cloud)
 
+    def clusters(self, scope: Scope) -> Sequence[str]:
+        self._profile = scope.credentials.aws_profile
+        return self._aws(scope.region).eks.names()
+
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
         self._profile = scope.credentials.aws_profile or self._profile
         aws = self._aws(install.region)
