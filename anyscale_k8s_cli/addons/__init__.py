@@ -74,7 +74,7 @@ def cluster_side(
     )
     account = service_account(context, cloud_side, needs=(namespace,))
     operator = operator_release(
-        context, cloud_side, registration, gateway, needs=(namespace, account)
+        context, cloud_side, registration, gateway, account, needs=(namespace,)
     )
     resources = (namespace, *gpu, *ways, its_class, gateway, account, operator)
     return ClusterSide(resources, namespace, gateway, account, operator, pools)

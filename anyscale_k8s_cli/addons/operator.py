@@ -85,6 +85,7 @@ def operator_release(
     cloud_side: CloudSide | None,
     registration: Resource[Registration],
     gateway: Gateway,
+    account: KubernetesObject,
     needs: Sequence[Resource[Any]],
 ) -> HelmRelease:
     """The release; ready once the operator says that it is registered and works."""
@@ -107,6 +108,7 @@ def operator_release(
         context.install,
         title="Anyscale operator",
         needs=(registration, gateway, *needs),
+        takes_over=account,
         explain=unhealthy,
         before_delete=lambda: wait_cleared(context),
         after_delete=lambda: remove_certificates(context),

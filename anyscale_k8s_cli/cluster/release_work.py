@@ -98,7 +98,11 @@ class Found:
 
 
 class ReleaseWork:
-    """One release and the tools to work on it. `explain` makes the error of a failed wait."""
+    """One release and the tools to work on it.
+
+    `explain` makes the error of a failed wait. `after_removal` makes again what the
+    release takes over from others, once a half-made one had to be removed with it.
+    """
 
     def __init__(
         self,
@@ -106,8 +110,10 @@ class ReleaseWork:
         release: Release,
         install: Install,
         explain: Callable[[str, Diagnosis | None], errors.CliError] | None = None,
+        after_removal: Callable[[], object] | None = None,
     ) -> None:
         self.release = release
+        self._after_removal = after_removal
         self._tools = tools
         self._kubernetes = tools.kubernetes
         self._install = install
@@ -303,6 +309,8 @@ class ReleaseWork:
             run.await_(
                 helm.uninstall(release.name, release.namespace, timeout=release.deletion_seconds)
             )
+            if self._after_removal is not None:
+                self._after_removal()
         else:
             run.await_(
                 helm.rollback(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
-from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL
+from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
 from anyscale_k8s_cli.cluster.release_work import Found, HelmTools, Release, ReleaseWork
 from anyscale_k8s_cli.install import Install
@@ -17,6 +17,7 @@ from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource
 class HelmRelease(Resource[ReleaseRecord]):
     """Ours by a label on Helm's own record.
 
+    `takes_over` is an object of ours that becomes a part of the release.
     `before_delete` is run before the release is removed: it waits for what the
     release's program must clear away itself. `after_delete` removes the rest.
     """
@@ -31,6 +32,7 @@ class HelmRelease(Resource[ReleaseRecord]):
         *,
         title: str = "",
         needs: Sequence[Resource[Any]] = (),
+        takes_over: KubernetesObject | None = None,
         explain: Callable[[str, Diagnosis | None], errors.CliError] | None = None,
         before_delete: Callable[[], None] | None = None,
         after_delete: Callable[[], None] | None = None,
@@ -39,11 +41,13 @@ class HelmRelease(Resource[ReleaseRecord]):
             key=release_key(release),
             title=title or f"Helm release {release}",
             install=install,
-            needs=needs,
+            needs=needs if takes_over is None else (*needs, takes_over),
             claim=Claim.OWN,
         )
         self.release = release
-        self._work = ReleaseWork(tools, release, install, explain)
+        self._work = ReleaseWork(
+            tools, release, install, explain, takes_over.create if takes_over else None
+        )
         self._before_delete = before_delete
         self._after_delete = after_delete
 
