@@ -146,7 +146,7 @@ class InstallLock:
         except KubernetesError as problem:
             if problem.reason != "AlreadyExists":
                 raise
-            raise self._held(self._read() or lease) from problem
+            self._check_ours(lease, problem)
 
     def _take(self, lease: Document) -> None:
         self._claim(lease)
@@ -155,7 +155,13 @@ class InstallLock:
         except KubernetesError as problem:
             if problem.status != 409:
                 raise
-            raise self._held(self._read() or lease) from problem
+            self._check_ours(lease, problem)
+
+    def _check_ours(self, lease: Document, problem: KubernetesError) -> None:
+        """A write that was done and not answered is refused when it is repeated."""
+        found = self._read()
+        if found is None or _holder(found) != self._identity:
+            raise self._held(found or lease) from problem
 
     def _claim(self, lease: Document) -> None:
         metadata, spec = lease["metadata"], lease.setdefault("spec", {})
