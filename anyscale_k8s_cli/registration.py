@@ -59,11 +59,15 @@ class Found:
         placeholder = placeholder_credentials(provider, install.id)
         return bool(placeholder) and self.cloud.credentials == placeholder
 
+    def unsigned(self, provider: str) -> bool:
+        """Whether nothing tells who made it: empty, on a platform without placeholders."""
+        return not self.resources and not placeholder_credentials(provider, "")
+
 
 class RegisteredCloud(SharedResource[CloudRecord]):
     """The record `cld_…`. `cloud_id` picks one of several with the same name.
 
-    With `only_ours` a cloud of the name that is somebody else's is not seen.
+    With `only_ours` a cloud of the name that somebody else has signed is not seen.
     """
 
     kind: ClassVar[str] = "anyscale:cloud"
@@ -97,7 +101,8 @@ class RegisteredCloud(SharedResource[CloudRecord]):
         ours = [item for item in found if item.holds(self.install)] or [
             item for item in found if item.made_by(self.install, self.provider)
         ]
-        picked = ours if self._only_ours else ours or found
+        others = [item for item in found if item.unsigned(self.provider) or not self._only_ours]
+        picked = ours or others
         if not picked:
             return None
         if len(picked) > 1:
@@ -122,6 +127,7 @@ class RegisteredCloud(SharedResource[CloudRecord]):
             id=found.cloud.id,
             output=CloudRecord(found.cloud.id),
             owner=self.install if ours else None,
+            unmarked=found.unsigned(self.provider),
             unfit=() if ours or self.claim is Claim.ADOPT else (Unfit("not ours", fix),),
             state=found,
         )

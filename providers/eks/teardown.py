@@ -61,22 +61,27 @@ def _as_it_is(
 
 
 def _bucket(aws: Aws, install: Install) -> str | None:
-    """The name of the install's bucket: the usual one, else that with its locator."""
+    """The name of the install's bucket: the usual one, else that with its locator.
 
-    def tags_of(name: str) -> Mapping[str, str]:
+    The usual one also with no tag at all: a run may have died before it wrote them.
+    """
+
+    def tags_of(name: str) -> Mapping[str, str] | None:
         try:
             return aws.s3.tags(name)
         except CloudFailure as failure:
             # Under our name there may be somebody else's bucket, or none.
             if failure.denied or failure.api_code == "NoSuchBucket":
-                return {}
+                return None
             raise
 
-    usual = _first_ours([bucket.default_name(install)], tags_of, install)
-    if usual is not None:
+    usual = bucket.default_name(install)
+    found = tags_of(usual)
+    if found is not None and (not found or _is_ours(found, install)):
         return usual
     tagged = aws.account.tagged({tags.INSTALL_TAG: install.id}, ["s3"])
-    return _first_ours([Arn.parse(item.arn).name for item in tagged], tags_of, install)
+    names = [Arn.parse(item.arn).name for item in tagged]
+    return _first_ours(names, lambda name: tags_of(name) or {}, install)
 
 
 def _role(aws: Aws, install: Install) -> RoleDescription | None:
@@ -112,7 +117,11 @@ def _first_ours(
     names: Iterable[str], tags_of: Callable[[str], Mapping[str, str]], install: Install
 ) -> str | None:
     for name in names:
-        owner = Install.from_locator(tags_of(name))
-        if owner is not None and owner.id == install.id:
+        if _is_ours(tags_of(name), install):
             return name
     return None
+
+
+def _is_ours(found: Mapping[str, str], install: Install) -> bool:
+    owner = Install.from_locator(found)
+    return owner is not None and owner.id == install.id
