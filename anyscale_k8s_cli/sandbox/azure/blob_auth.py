@@ -126,26 +126,18 @@ class Admission:
         now = self.directory.clock()
         if not sas.delegated:
             self._check_shared_key(account)
-            self._check_any_key(sas, data, now)
+            sas.check(data.keys.values(), now)
             return None
         query = request.query
         names = ("skoid", "sktid", "skt", "ske", "sks", "skv")
         signed = tuple(query.get(name, "") for name in names)
-        sas.check(self._delegation_key(account.name, signed), now)
+        sas.check([self._delegation_key(account.name, signed)], now)
         principal = self.directory.find(query["skoid"])
         if principal is None:
             raise blob_sas.failed("The signing identity is not known.")
         # No more than whoever asked for the key may do.
         self._check(principal, request, account)
         return principal
-
-    @staticmethod
-    def _check_any_key(sas: Sas, data: BlobAccount, now: datetime) -> None:
-        first, second = data.keys.values()
-        try:
-            sas.check(first, now)
-        except BlobError:
-            sas.check(second, now)
 
     def delegate(
         self, account: str, principal: Principal, start: datetime, expiry: datetime, version: str

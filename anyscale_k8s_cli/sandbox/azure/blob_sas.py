@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -50,10 +50,10 @@ class Sas:
     def of_account(self) -> bool:
         return "srt" in self._query
 
-    def check(self, key: str, now: datetime) -> None:
-        """Raises 403 if it is not signed with the key, or not good for this request now."""
-        wanted = sign(key, self._account_text() if self.of_account else self._text())
-        if not hmac.compare_digest(wanted, self._query["sig"]):
+    def check(self, keys: Iterable[str], now: datetime) -> None:
+        """Raises 403 if it is signed with none of the keys, or not good for this request now."""
+        text = self._account_text() if self.of_account else self._text()
+        if not any(hmac.compare_digest(sign(key, text), self._query["sig"]) for key in keys):
             raise failed("Signature did not match. String to sign used was different.")
         self._check_time("st", "se", now)
         if self.delegated:

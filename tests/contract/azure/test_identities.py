@@ -19,7 +19,7 @@ TWO = "0d1d5a4e-6ad5-4f6b-9f0b-2f1f0e2a6c02"
 CONTRIBUTOR = "Storage Blob Data Contributor"
 
 
-# -- identities ---------------------------------------------------------------------------
+# -- identities --------------------------------------------------------------------------
 
 
 def test_an_identity_comes_and_goes(azure: Any, refused: Any) -> None:
@@ -66,7 +66,7 @@ def test_rules_for_tags(azure: Any, refused: Any, tags: dict[str, str], code: st
         azure.identities().create_or_update("demo", "new-one", {"location": "eastus", "tags": tags})
 
 
-# -- federated credentials -------------------------------------------------------------------
+# -- federated credentials ---------------------------------------------------------------
 
 
 def test_a_credential_comes_and_goes(azure: Any, refused: Any) -> None:
@@ -103,7 +103,7 @@ def test_rules_for_credentials(azure: Any, refused: Any) -> None:
         azure.trust(identity, "one-more", subject="system:serviceaccount:b:b")
 
 
-# -- role assignments ------------------------------------------------------------------------
+# -- role assignments --------------------------------------------------------------------
 
 
 def test_an_assignment_comes_and_goes(azure: Any, refused: Any) -> None:

@@ -139,7 +139,7 @@ class TestUnregistered:
         assert azure.raw("POST", path).json()["error"]["code"] == "AuthorizationFailed"
 
 
-# -- lists of everything ------------------------------------------------------------------
+# -- lists of everything -----------------------------------------------------------------
 
 
 def test_resources_by_tag(azure: Any) -> None:
@@ -167,7 +167,7 @@ def test_lists_show_what_the_caller_may_read(azure: Any) -> None:
     assert [item["name"] for item in found] == ["teamdatademo"]
 
 
-# -- rights -----------------------------------------------------------------------------------
+# -- rights ------------------------------------------------------------------------------
 
 
 def test_a_missing_right_is_named(azure: Any, refused: Any) -> None:
@@ -208,7 +208,7 @@ def test_contributors_assign_no_roles(azure: Any, refused: Any) -> None:
         )
 
 
-# -- policies and locks -------------------------------------------------------------------------
+# -- policies and locks ------------------------------------------------------------------
 
 
 class TestPolicies:
@@ -266,7 +266,7 @@ class TestLocks:
         assert [lock["properties"]["level"] for lock in shown] == ["CanNotDelete", "ReadOnly"]
 
 
-# -- the record and faults ------------------------------------------------------------------------
+# -- the record and faults ---------------------------------------------------------------
 
 
 def test_requests_are_recorded_as_operations(azure: Any) -> None:

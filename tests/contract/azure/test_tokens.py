@@ -95,7 +95,7 @@ class TestWithoutAnyscale:
         assert azure.token(STORAGE)
 
 
-# -- tokens of a cluster ------------------------------------------------------------
+# -- tokens of a cluster -----------------------------------------------------------------
 
 
 def test_a_cluster_s_token_becomes_the_identity(azure: Any) -> None:
@@ -163,7 +163,7 @@ class TestReplication:
         assert credential.get_token(STORAGE).token
 
 
-# -- who believes a token --------------------------------------------------------------
+# -- who believes a token ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scope", [STORAGE, AKS, ANYSCALE])
