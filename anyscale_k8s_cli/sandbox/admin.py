@@ -62,6 +62,7 @@ class AdminServer:
             web.post("/world/kubernetes/cluster-deleted", self._delete_cluster),
             web.post("/world/expire-sessions", self._expire_sessions),
             web.post("/world/admin-policies", self._admin_policies),
+            web.post("/world/admin-permissions", self._admin_permissions),
             web.post("/world/bucket-being-deleted", self._bucket_being_deleted),
             web.post("/shutdown", self._end),
         ]
@@ -113,14 +114,17 @@ class AdminServer:
     async def _active_workloads(self, request: web.Request) -> web.Response:
         return _changed(self._switches.active_workloads(await _fields(request)))
 
-    async def _delete_cluster(self, _: web.Request) -> web.Response:
-        return _changed(await self._switches.delete_cluster())
+    async def _delete_cluster(self, request: web.Request) -> web.Response:
+        return _changed(await self._switches.delete_cluster(await _fields(request)))
 
     async def _expire_sessions(self, _: web.Request) -> web.Response:
         return _changed(self._switches.expire_sessions())
 
     async def _admin_policies(self, request: web.Request) -> web.Response:
         return _changed(self._switches.admin_policies(await _fields(request)))
+
+    async def _admin_permissions(self, request: web.Request) -> web.Response:
+        return _changed(self._switches.admin_permissions(await _fields(request)))
 
     async def _bucket_being_deleted(self, request: web.Request) -> web.Response:
         return _changed(self._switches.bucket_being_deleted(await _fields(request)))

@@ -56,25 +56,35 @@ class AdminClient:
         self._call("DELETE", "/faults")
 
     def snapshot(self) -> dict[str, Any]:
-        """`aws`, `kubernetes` by cluster, and `control_plane`; the values of Secrets are hashes."""
+        """What is in each cloud, `kubernetes` by cluster, and `control_plane`.
+
+        The values of Secrets are hashes.
+        """
         return self._call("GET", "/snapshot")
 
-    def break_(self, what: str, *, name: str | None = None) -> list[str]:
-        """Break role-trust, bucket, oidc-provider, load-balancer, registration or token."""
-        fields = {"name": name} if name else {}
-        return self._change(f"break/{what}", fields)
+    def break_(
+        self, what: str, *, name: str | None = None, platform: str | None = None
+    ) -> list[str]:
+        """Break a wire by its name, as docs/sandbox.md lists them; everywhere, if not narrowed."""
+        fields = {"name": name, "platform": platform}
+        return self._change(f"break/{what}", {key: fields[key] for key in fields if fields[key]})
 
     def set_active_workloads(self, count: int, *, resource_id: str | None = None) -> list[str]:
         return self._change("active-workloads", {"count": count, "resource_id": resource_id})
 
-    def delete_cluster(self) -> list[str]:
-        return self._change("kubernetes/cluster-deleted", {})
+    def delete_cluster(self, platform: str = "eks") -> list[str]:
+        return self._change("kubernetes/cluster-deleted", {"platform": platform})
 
     def expire_sessions(self) -> list[str]:
         return self._change("expire-sessions", {})
 
     def set_admin_policies(self, policies: Sequence[Mapping[str, Any]]) -> list[str]:
         return self._change("admin-policies", {"policies": list(policies)})
+
+    def set_admin_permissions(self, permissions: Sequence[str] | None) -> list[str]:
+        """All that Google's administrator may do from now on; None: what an owner may."""
+        wanted = None if permissions is None else list(permissions)
+        return self._change("admin-permissions", {"permissions": wanted})
 
     def bucket_being_deleted(self, name: str, attempts: int) -> list[str]:
         return self._change("bucket-being-deleted", {"name": name, "attempts": attempts})

@@ -74,6 +74,11 @@ class EksPlatform:
         return {self._cluster.name: self._cluster} if self._cluster else {}
 
     @property
+    def main(self) -> str:
+        """The name of the cluster."""
+        return self.seed.name
+
+    @property
     def cluster(self) -> KubernetesStandIn:
         """The cluster. Raises LookupError once it was deleted."""
         if self._cluster is None:

@@ -105,9 +105,14 @@ class GkePlatform:
     def clusters(self) -> Mapping[str, KubernetesStandIn]:
         return {f"gke/{name}": cluster.kubernetes for name, cluster in self._clusters.items()}
 
+    @property
+    def main(self) -> str:
+        """The name of the cluster that worlds are mostly about."""
+        return self._world.gke.cluster
+
     def cluster(self, name: str = "") -> GkeCluster:
         """A cluster, the main one by default. Raises LookupError once it was deleted."""
-        name = name or self._world.gke.cluster
+        name = name or self.main
         if name not in self._clusters:
             raise LookupError(f"the cluster {name} was deleted")
         return self._clusters[name]

@@ -13,6 +13,10 @@ from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 
 Http = Callable[[], aiohttp.ClientSession]
+# Breaks what is named, or all that there is; returns what was changed.
+Break = Callable[[str | None], list[str]]
+# The names of the registered buckets with a scheme.
+Registered = Callable[[str], list[str]]
 
 
 class Platform(Protocol):

@@ -82,7 +82,7 @@ class Iam:
     def _policy(self, call: Call) -> Reply:
         account = self._account(call, "iam.serviceAccounts.getIamPolicy")
         version = int(call.query.get("options.requestedPolicyVersion") or 1)
-        return Reply(self.project.rules.shown(account.policy, version))
+        return Reply(self.project.rules.read(account.policy, "account", version))
 
     def _set(self, call: Call) -> Reply:
         account = self._account(call, "iam.serviceAccounts.setIamPolicy")

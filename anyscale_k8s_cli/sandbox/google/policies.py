@@ -66,6 +66,37 @@ class Policy:
         return base64.b64encode(b"\x07" + hashlib.sha256(known.encode()).digest()[:7]).decode()
 
 
+@dataclass(slots=True)
+class Meddling:
+    """Somebody who changes a policy just after it was read, `left` times more.
+
+    `role` and `member` of what is added, by the kind of resource.
+    """
+
+    additions: Mapping[str, tuple[str, str]]
+    left: int = 0
+
+    def after_reading(self, policy: Policy, kind: str) -> None:
+        if not self.left:
+            return
+        self.left -= 1
+        role, member = self.additions[kind]
+        if all((grant.role, grant.member) != (role, member) for grant in policy.grants):
+            policy.grants = [*policy.grants, Grant(role, member)]
+        policy.revision += 1
+
+
+def _meddling() -> Meddling:
+    somebody = "user:somebody@example.com"
+    return Meddling(
+        {
+            "account": ("roles/iam.serviceAccountUser", somebody),
+            "bucket": ("roles/storage.objectViewer", somebody),
+            "project": ("roles/browser", somebody),
+        }
+    )
+
+
 @dataclass(frozen=True)
 class PolicyRules:
     """How policies are read, written and judged in one project.
@@ -79,6 +110,13 @@ class PolicyRules:
     pools: set[str]
     project: Policy
     refused_attempts: int = 1
+    meddling: Meddling = field(default_factory=_meddling)
+
+    def read(self, policy: Policy, kind: str, version: int = 1) -> dict[str, Any]:
+        """The answer of getIamPolicy."""
+        found = self.shown(policy, version)
+        self.meddling.after_reading(policy, kind)
+        return found
 
     def shown(self, policy: Policy, version: int = 1) -> dict[str, Any]:
         """The policy as its readers see it; only version 3 can show conditions as such."""

@@ -63,7 +63,7 @@ class ResourceManager:
         self._check(call, "resourcemanager.projects.getIamPolicy")
         options = call.content.get("options") or {}
         version = int(options.get("requestedPolicyVersion") or 1)
-        return Reply(self.project.rules.shown(self.project.policy, version))
+        return Reply(self.project.rules.read(self.project.policy, "project", version))
 
     def _set(self, call: Call) -> Reply:
         self._check(call, "resourcemanager.projects.setIamPolicy")

@@ -6,6 +6,7 @@ https://cloud.google.com/storage/docs/json_api/v1/buckets
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from anyscale_k8s_cli.sandbox.google.api import Call, Handle, Method, Reply, Service
 from anyscale_k8s_cli.sandbox.google.buckets import Bucket, Buckets
@@ -122,7 +123,9 @@ class Storage:
 
     def _policy(self, call: Call) -> Reply:
         bucket = self._bucket(call, "storage.buckets.getIamPolicy")
-        return Reply(self._shown(bucket, int(call.query.get("optionsRequestedPolicyVersion") or 1)))
+        version = int(call.query.get("optionsRequestedPolicyVersion") or 1)
+        found = self.project.rules.read(bucket.policy, "bucket", version)
+        return Reply(_of_bucket(bucket, found))
 
     def _set_policy(self, call: Call) -> Reply:
         bucket = self._bucket(call, "storage.buckets.setIamPolicy")
@@ -146,7 +149,7 @@ class Storage:
                 "CONDITION_NOT_MET",
                 "At least one of the pre-conditions you specified did not hold.",
             ) from refused
-        return Reply(self._shown(bucket, 3))
+        return Reply(_of_bucket(bucket, self.project.rules.shown(bucket.policy, 3)))
 
     def _test(self, call: Call) -> Reply:
         bucket = self.buckets.get(call.params["bucket"])
@@ -157,10 +160,6 @@ class Storage:
         ]
         found = {"kind": "storage#testIamPermissionsResponse"}
         return Reply({**found, "permissions": held} if held else found)
-
-    def _shown(self, bucket: Bucket, version: int) -> dict[str, object]:
-        resource = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket.name}"}
-        return {**resource, **self.project.rules.shown(bucket.policy, version)}
 
     def _bucket(self, call: Call, permission: str) -> Bucket:
         bucket = self.buckets.get(call.params["bucket"])
@@ -175,3 +174,8 @@ class Storage:
             raise invalid(f"Unknown project id: {name}")
         if not self.project.permits(call.caller, permission):
             raise self.access.denial(call.caller, permission, "Cloud project")
+
+
+def _of_bucket(bucket: Bucket, policy: dict[str, Any]) -> dict[str, Any]:
+    resource = {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket.name}"}
+    return {**resource, **policy}

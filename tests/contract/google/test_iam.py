@@ -142,6 +142,18 @@ def test_policy_is_replaced_by_etag(google_cloud: Any) -> None:
     assert [binding["role"] for binding in after["bindings"]] == [CREATOR]
 
 
+def test_somebody_else_writes_between_reading_and_writing(google_cloud: Any) -> None:
+    email = google_cloud.account()
+    google_cloud.stand_in.project.rules.meddling.left = 1
+    path = f"/{email}:setIamPolicy"
+    mine = policy_with(google_cloud, email, (CREATOR, f"serviceAccount:{email}"))
+    assert refusal(google_cloud, "POST", path, policy=mine)[:2] == (409, "ABORTED")
+    again = policy_with(google_cloud, email, (CREATOR, f"serviceAccount:{email}"))
+    after = google_cloud.iam("POST", path, policy=again)
+    roles = {binding["role"] for binding in after["bindings"]}
+    assert roles == {CREATOR, "roles/iam.serviceAccountUser"}
+
+
 @pytest.mark.parametrize(
     ("role", "member", "words"),
     [

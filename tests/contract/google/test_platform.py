@@ -30,7 +30,8 @@ from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
 from anyscale_k8s_cli.sandbox.gke import GkePlatform
-from anyscale_k8s_cli.sandbox.google.seed import GCE_METADATA, node_account
+from anyscale_k8s_cli.sandbox.gke_breaks import GkeBreaks
+from anyscale_k8s_cli.sandbox.google.seed import node_account
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
@@ -160,6 +161,9 @@ class Stage:
 
     def create(self, resource: str, manifest: dict[str, Any]) -> None:
         self.store.create(resource, manifest, write=Write(with_status=True))
+
+    def break_(self, switch: str) -> list[str]:
+        return GkeBreaks(self.platform, lambda _: [BUCKET]).named()[switch](None)
 
     def ready(self) -> bool:
         found = self.store.find("deployments.apps", NAMESPACE, "anyscale-operator")
@@ -302,77 +306,80 @@ async def test_operator_is_well_when_all_is_right(stage: Stage) -> None:
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wire that is wrong: how, and what the operator then says."""
+    """A wire that is wrong, by the name of the switch that breaks it, and what is said then."""
 
-    name: str
-    wire: Callable[[Stage], None]
+    switch: str
     says: str
-    annotated: bool = True
-    identity: str = ""
 
 
 WRONG = [
-    Wrong(
-        "binding",
-        lambda stage: stage.bind(stage.account.policy, "account", (CREATOR, stage.own)),
-        "missing IAM policy binding on the target IAM service account",
-    ),
+    Wrong("role-trust", "missing IAM policy binding on the target IAM service account"),
     Wrong(
         "token-creator",
-        lambda stage: stage.bind(stage.account.policy, "account", (USER, MEMBER)),
         "unable to generate identity token: 403: Permission 'iam.serviceAccounts.getOpenIdToken'",
     ),
-    Wrong(
-        "pool",
-        lambda stage: stage.platform.set_metadata_mode(GCE_METADATA),
-        "unable to generate identity token",
-    ),
-    Wrong("annotation", lambda stage: None, "unable to generate identity token", annotated=False),
-    Wrong(
-        "registered",
-        lambda stage: None,
-        "does not match the registered other@demo.iam.gserviceaccount.com",
-        identity="other@demo.iam.gserviceaccount.com",
-    ),
-    Wrong(
-        "bucket-roles",
-        lambda stage: stage.bind(stage.bucket.policy, "bucket", (BUCKET_ROLES[1], stage.own)),
-        "does not have storage.objects.create access",
-    ),
-    Wrong(
-        "bucket",
-        lambda stage: stage.platform.google.buckets.drop(stage.bucket),
-        "The specified bucket does not exist",
-    ),
-    Wrong(
-        "account",
-        lambda stage: stage.project.accounts.delete(stage.account),
-        "Unable to generate access token; IAM returned 403",
-    ),
+    Wrong("workload-identity", "unable to generate identity token"),
+    Wrong("service-account", "Unable to generate access token; IAM returned 403"),
+    Wrong("bucket-access", "does not have storage.objects.create access"),
+    Wrong("bucket", "The specified bucket does not exist"),
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.switch)
 async def test_each_wrong_wire_has_its_own_words(stage: Stage, wrong: Wrong) -> None:
     stage.make_cloud_side()
-    wrong.wire(stage)
-    await asyncio.to_thread(stage.register, wrong.identity)
-    stage.install(annotated=wrong.annotated)
+    assert stage.break_(wrong.switch) != []
+    await asyncio.to_thread(stage.register)
+    stage.install()
     await eventually(lambda: wrong.says in stage.log())
     assert not stage.ready()
 
 
-async def test_operator_on_a_pool_without_workload_identity_is_the_nodes_account(
-    stage: Stage,
-) -> None:
+async def test_account_without_annotation_is_its_pools(stage: Stage) -> None:
+    stage.make_cloud_side()
+    await asyncio.to_thread(stage.register)
+    stage.install(annotated=False)
+    says = "unable to generate identity token: 403: Permission 'iam.serviceAccounts.getOpenIdToken'"
+    await eventually(lambda: says in stage.log())
+
+
+async def test_registered_identity_is_compared(stage: Stage) -> None:
+    stage.make_cloud_side()
+    other = "other@demo.iam.gserviceaccount.com"
+    await asyncio.to_thread(stage.register, other)
+    stage.install()
+    await eventually(lambda: f"does not match the registered {other}" in stage.log())
+
+
+@pytest.mark.parametrize("switch", ["role-trust", "workload-identity", "bucket-access"])
+async def test_what_breaks_later_is_noticed(stage: Stage, switch: str) -> None:
     stage.make_cloud_side()
     await asyncio.to_thread(stage.register)
     stage.install()
     await eventually(stage.ready)
-    stage.bind(stage.bucket.policy, "bucket")
-    await eventually(lambda: "does not have storage.objects" in stage.log())
-    stage.platform.set_metadata_mode(GCE_METADATA)
-    await eventually(lambda: node_account() in stage.log())
+    stage.break_(switch)
+    says = {
+        "role-trust": "missing IAM policy binding",
+        "workload-identity": node_account(),
+        "bucket-access": "does not have storage.objects",
+    }
+    await eventually(lambda: says[switch] in stage.log())
+
+
+async def test_load_balancers_can_be_taken_away(stage: Stage) -> None:
+    stage.create("namespaces", {"metadata": {"name": "ns"}})
+    spec = {"type": "LoadBalancer", "ports": [{"port": 443}]}
+    stage.create("services", {"metadata": {"name": "gw", "namespace": "ns"}, "spec": spec})
+
+    def ingress() -> list[Any]:
+        found = stage.store.find("services", "ns", "gw")
+        return list(found["status"]["loadBalancer"].get("ingress", ()))
+
+    await eventually(lambda: bool(ingress()))
+    (rule,) = stage.platform.google.balancing.rules()
+    assert (rule.service, ingress()[0]["ip"]) == ("ns/gw", rule.address)
+    assert stage.break_("load-balancer") == [rule.name]
+    assert (stage.platform.google.balancing.rules(), ingress()) == ([], [])
 
 
 async def test_browser_sees_who_may_not_sign(stage: Stage) -> None:
