@@ -88,6 +88,11 @@ class AksPlatform:
         return {f"aks/{name}": cluster for name, cluster in self._clusters.items()}
 
     @property
+    def main(self) -> str:
+        """The name of the ordinary cluster."""
+        return self.seed.name
+
+    @property
     def cluster(self) -> KubernetesStandIn:
         """The ordinary cluster. Raises LookupError once it was deleted."""
         if self.seed.name not in self._clusters:

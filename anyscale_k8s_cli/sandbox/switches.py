@@ -7,7 +7,7 @@ tool's back, and leaves no trace in the recorded calls.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from anyscale_k8s_cli.sandbox.eks_breaks import EksBreaks
@@ -20,6 +20,19 @@ Fields = Mapping[str, Any]
 
 class NothingToSwitch(LookupError):
     """What is to be changed is not there."""
+
+
+class Deletable(Protocol):
+    """A platform whose main cluster can go."""
+
+    @property
+    def main(self) -> str:
+        """The name of that cluster."""
+        ...
+
+    async def delete_cluster(self) -> None:
+        """Raises LookupError if it has gone."""
+        ...
 
 
 class Switches:
@@ -75,7 +88,8 @@ class Switches:
 
     async def delete_cluster(self, fields: Fields) -> list[str]:
         """Delete the main cluster of `platform` (eks by default) behind everybody's back."""
-        platforms = {"eks": self._stage.eks, "gke": self._stage.gke}
+        stage = self._stage
+        platforms: dict[str, Deletable] = {"eks": stage.eks, "gke": stage.gke, "aks": stage.aks}
         platform = platforms[fields.get("platform") or "eks"]
         try:
             await platform.delete_cluster()
