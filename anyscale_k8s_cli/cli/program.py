@@ -63,6 +63,18 @@ def as_typed(text: str) -> str:
     return _OWN.sub(lambda _: program(), text)
 
 
+def instead(command: str, arguments: Sequence[str], *, without: Sequence[str] = ()) -> str:
+    """What was typed of a group's command, as another command of that group, to paste.
+
+    `--sandbox` is left out: it is added to all that is printed.
+    """
+    words = list(arguments)
+    group = next(place for place, word in enumerate(words) if word in _GROUPS)
+    words[group + 1] = command
+    kept = [word for word in words if word not in ("--sandbox", *without)]
+    return shlex.join([NAMES[0], *kept])
+
+
 def schema(arguments: Sequence[str]) -> str:
     """The `schema` of the JSON that these arguments lead to, also when they are wrong."""
     words = [word for word in arguments if not word.startswith("-")]

@@ -68,6 +68,7 @@ def delete(
     from anyscale_k8s_cli.cli.cloud.choice import chosen
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.delete import show_deleted, show_teardown
+    from anyscale_k8s_cli.cli.render.style import counted
 
     with Session(common, schema=SCHEMA) as session:
         prompts.require_approval(given=yes or dry_run, what="Delete")
@@ -91,6 +92,7 @@ def delete(
             return session.finish(document, session.showing(show_teardown, found.header))
         session.narrate(document, session.showing(show_teardown, found.header))
         if not yes and document.get("remove"):
-            session.off_the_clock(lambda: prompts.confirm("Remove this for good?"))
+            number = counted(len(document["remove"]), "object")
+            session.off_the_clock(lambda: prompts.confirm(f"Remove {number} for good?"))
         report = session.execute(lambda run: operation.apply(found, run))
         return session.finish(report.as_json(), session.showing(show_deleted, found.header))

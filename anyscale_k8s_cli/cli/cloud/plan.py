@@ -1,11 +1,14 @@
 """`cloud plan`: show what setup would do."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from anyscale_k8s_cli.cli.options import Common, HelmOptions, SetupOptions, SpecOptions
+from anyscale_k8s_cli.cli.program import instead
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import OUTPUT, command
 
@@ -35,6 +38,13 @@ TellsChanges = Annotated[
         help="End with exit code 7 if there is anything to change.",
     ),
 ]
+
+
+def _next(saved: Path | None) -> str:
+    """The command that makes the plan true."""
+    if saved is not None:
+        return shlex.join(["anyscale", "cloud", "setup", "--plan", str(saved)])
+    return instead("setup", sys.argv[1:], without=("--exit-code",))
 
 
 @register
@@ -68,6 +78,6 @@ def plan(
         pending = exit_code and changes(document["summary"])
         return session.finish(
             document,
-            session.showing(show_plan, made.header),
+            session.showing(show_plan, {**made.header, "next": _next(out)}),
             code=int(ExitCode.CHANGES_PENDING) if pending else 0,
         )

@@ -1,5 +1,6 @@
 """`cloud setup`: make a Kubernetes cluster an Anyscale cloud."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from anyscale_k8s_cli.cli.options import (
     SpecOptions,
     Yes,
 )
+from anyscale_k8s_cli.cli.program import instead
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
 
@@ -59,6 +61,7 @@ def setup(
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.plan import changes, show_plan
     from anyscale_k8s_cli.cli.render.setup import show_setup
+    from anyscale_k8s_cli.cli.render.style import counted
 
     with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
         prompts.require_approval(given=yes or dry_run, what="Setup")
@@ -68,9 +71,11 @@ def setup(
         made = session.execute(lambda run: operation.plan(request, run))
         document = {**made.as_json(), "schema": SCHEMA}
         if dry_run or document.get("error"):
-            return session.finish(document, session.showing(show_plan, made.header))
+            header = {**made.header, "next": instead("setup", sys.argv[1:], without=("--dry-run",))}
+            return session.finish(document, session.showing(show_plan, header))
         session.narrate(document, session.showing(show_plan, made.header))
+        pending = counted(changes(document["summary"]), "change")
         if not yes and changes(document["summary"]):
-            session.off_the_clock(lambda: prompts.confirm("Do this?"))
+            session.off_the_clock(lambda: prompts.confirm(f"Make {pending}?"))
         report = session.execute(lambda run: operation.apply(made, run))
         return session.finish(report.as_json(), session.showing(show_setup, report.header))

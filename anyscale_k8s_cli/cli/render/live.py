@@ -21,7 +21,7 @@ from anyscale_k8s_cli.cli import console as consoles
 from anyscale_k8s_cli.cli.program import as_typed
 from anyscale_k8s_cli.cli.render import table
 from anyscale_k8s_cli.cli.render.progress import Phase, Progress, Step
-from anyscale_k8s_cli.cli.render.style import RESULTS, STATUSES, Mark, counted, duration
+from anyscale_k8s_cli.cli.render.style import RESULTS, Mark, counted, duration
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _PLAIN_FRAMES = "|/-\\"
@@ -115,12 +115,6 @@ class LiveTree:
                 table.wrapped(self._console, Text(as_typed(text)), first=first, indent=2)
                 for command in commands:
                     table.command(self._console, command, indent=4)
-            case events.CheckFinished() if event.status in ("warn", "fail", "unknown"):
-                mark = STATUSES[event.status]
-                detail = f": {event.detail}" if event.detail else ""
-                first = Text(f"{mark.symbol} ", mark.style)
-                said = Text(f"{event.title}{detail}")
-                table.wrapped(self._console, said, first=first, indent=2)
             case events.CallMade() if self._verbose:
                 took = duration(event.seconds)
                 line = Text(f"  {event.service}: {event.call} → {event.status} {took}", "dim")

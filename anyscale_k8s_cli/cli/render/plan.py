@@ -40,6 +40,9 @@ def show_plan(
     _show_findings(document.get("checks") or [], console)
     console.print()
     console.print(Text(summary(document["summary"]), style="bold"))
+    if header.get("next") and changes(document["summary"]) and not document.get("error"):
+        table.heading(console, "Next")
+        table.command(console, header["next"])
 
 
 def show_header(header: Mapping[str, Any], console: Console) -> None:
@@ -91,7 +94,7 @@ def changes(counts: Mapping[str, int]) -> int:
 def _row(item: Mapping[str, Any], header: Mapping[str, Any], *, verbose: bool) -> objects.Row:
     change = item["change"]
     notes: list[tuple[str, str]] = []
-    if item.get("kind") == _GATEWAY:
+    if item.get("kind") == _GATEWAY and change in _WRITES:
         notes.append(_load_balancer(header))
     if item.get("ownership") == "shared" and change in _WRITES:
         notes.append(("shared", "magenta"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anyscale_k8s_cli.cli.program import as_typed
+from anyscale_k8s_cli.cli.program import as_typed, instead
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,18 @@ def test_what_has_nothing_to_do_with_a_cloud_is_left_alone(
     assert as_typed("anyscale sandbox up; anyscale-operator") == (
         "anyscale sandbox up; anyscale-operator"
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "printed"),
+    [
+        (
+            ["cloud", "plan", "--name", "my cloud", "--exit-code"],
+            "anyscale cloud setup --name 'my cloud'",
+        ),
+        (["cloud", "plan", "--sandbox", "-n", "plan"], "anyscale cloud setup -n plan"),
+    ],
+    ids=["quoted", "in the sandbox"],
+)
+def test_a_command_becomes_another_of_its_group(typed: list[str], printed: str) -> None:
+    assert instead("setup", typed, without=("--exit-code",)) == printed

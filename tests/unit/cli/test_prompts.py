@@ -85,7 +85,7 @@ def test_questions_come_in_the_order_in_which_one_thinks(
         "Region (--region): ",
         "Name of the cluster (--cluster-name): ",
         "Name for the Anyscale cloud (--name): ",
-        "Do this? [y/N]: ",
+        "Make 5 changes? [y/N]: ",
     ]
     places = [ended.err.find(question) for question in asked]
     assert ended.code == 0
@@ -118,7 +118,7 @@ def test_account_cluster_and_endpoint_are_shown_before_the_question(
     monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
     type_(answers, "y")
 
-    shown, question, _ = invoke(*SETUP).err.partition("Do this?")
+    shown, question, _ = invoke(*SETUP).err.partition("Make 5 changes?")
 
     assert question
     for key in ("account", "cluster", "endpoint", "cluster_uid"):
@@ -226,6 +226,39 @@ def test_the_helm_that_is_named_reaches_setup_and_delete(
     assert deleting.request.helm == HelmChoice(from_index=True)
 
 
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        (
+            ("cloud", "plan", *SETUP[2:], "--expose", "internal", "--exit-code"),
+            "--provider eks --region us-west-2 --cluster-name demo --name prod --expose internal",
+        ),
+        (("cloud", "plan", *SETUP[2:], "--out", "a.plan"), "--plan a.plan"),
+        (
+            (*SETUP, "--expose", "internal", "--dry-run"),
+            "--provider eks --region us-west-2 --cluster-name demo --name prod --expose internal",
+        ),
+    ],
+    ids=["plan", "saved plan", "dry run"],
+)
+def test_a_plan_ends_with_the_command_that_makes_it_true(
+    typed: tuple[str, ...], command: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+
+    assert invoke(*typed).out.endswith(f"\nNext\n  anyscale cloud setup {command}\n")
+
+
+def test_a_plan_without_changes_has_no_next_command(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = toys.of_setup()
+    operation.found.document["summary"] = samples.summary(none=4)
+    monkeypatch.setattr(operations, "setup", operation, raising=False)
+
+    assert "Next" not in invoke("cloud", "plan", *SETUP[2:]).out
+
+
 def test_a_plan_is_saved(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     operation = toys.of_setup()
     monkeypatch.setattr(operations, "setup", operation, raising=False)
@@ -245,7 +278,7 @@ def test_delete_shows_asks_and_reports(
 
     request = operation.request
     assert ended.code == 0
-    assert "Will be removed" in ended.err.partition("Remove this for good?")[0]
+    assert "Will be removed" in ended.err.partition("Remove 1 object for good?")[0]
     assert "✓ Cloud prod is gone" in ended.out
     assert isinstance(request, DeleteRequest)
     assert (request.name, request.delete_bucket, request.flags) == ("prod", "b", {"region": "r"})
