@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -30,6 +31,15 @@ _PUBLIC_ACCESS = (
     "BlockPublicPolicy",
     "RestrictPublicBuckets",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class BucketState:
+    """What settings of a bucket mean for other requests."""
+
+    arn: str
+    refuses_acls: bool
+    blocks_public_policies: bool
 
 
 class Account:
@@ -163,6 +173,15 @@ class Account:
 
     def buckets(self) -> list[Any]:
         return list(self.s3.buckets.values())
+
+    @staticmethod
+    def bucket_state(bucket: Any) -> BucketState:
+        block = bucket.public_access_block
+        return BucketState(
+            arn=bucket.arn,
+            refuses_acls=bucket.ownership_rule == _OWNERSHIP,
+            blocks_public_policies=block is not None and block.block_public_policy,
+        )
 
     def bucket_policy(self, bucket: Any) -> Document | None:
         return _parsed(bucket.policy.decode()) if bucket.policy else None

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.authentication import authenticate
 from anyscale_k8s_cli.sandbox.aws.authorization import Authorization
+from anyscale_k8s_cli.sandbox.aws.constraints import check_parameters
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.iam import IamRules
 from anyscale_k8s_cli.sandbox.aws.policy import UnsupportedPolicy
@@ -45,8 +46,7 @@ Agent = Callable[[AwsRequest], Response]
 class Front:
     """`supplements` are looked at first, by service and operation; `moto` has some of the rest.
 
-    moto's own dispatcher is passed by: it guesses at the service, which is known here,
-    and opens a back door by which everybody may reset the account.
+    moto's own dispatcher is passed by: it guesses at the service, which is known here.
     """
 
     account: Account
@@ -135,6 +135,7 @@ class Front:
                 self.s3.check(request, keys)
             elif request.service == "iam":
                 self.iam.check(request)
+        check_parameters(request.service, request.operation.input_shape, request.parameters)
         operation = self.supplements.get(request.model_name, {}).get(request.name)
         if operation is not None:
             inquiry = Inquiry(request.region, request.parameters, keys)

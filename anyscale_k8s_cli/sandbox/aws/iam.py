@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from moto.core.exceptions import ServiceException
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
@@ -17,9 +17,9 @@ from anyscale_k8s_cli.sandbox.aws.policy import as_list, statements
 from anyscale_k8s_cli.sandbox.aws.request import AwsRequest
 from anyscale_k8s_cli.sandbox.aws.service import Answer, Inquiry, Operation
 
-_LONGEST_ROLE_NAME = 64
-_ROLE_NAME = re.compile(r"[\w+=,.@-]+")
-_PATH = re.compile(r"/|/[!-~]+/")
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+_MOST_INLINE = 10_240
+_MOST_TRUST = 2_048
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,39 @@ class IamRules:
     def check(self, request: AwsRequest) -> None:
         """Raises what IAM would answer instead of what moto would do."""
         parameters = request.parameters
+        _check_tags(parameters.get("Tags") or [])
         if request.name == "CreateRole":
-            _check_role_name(parameters["RoleName"])
-            _check_path(parameters.get("Path") or "/")
+            self._check_new_name(parameters["RoleName"])
             self._check_trust(parameters["AssumeRolePolicyDocument"])
         elif parameters.get("RoleName") and self.account.role(parameters["RoleName"]) is None:
             name = parameters["RoleName"]
             raise no_entity(f"The role with name {name} cannot be found.")
         if request.name == "UpdateAssumeRolePolicy":
             self._check_trust(parameters["PolicyDocument"])
+        if request.name == "PutRolePolicy":
+            self._check_size(parameters)
         if boundary := parameters.get("PermissionsBoundary"):
             self._check_boundary(boundary)
         if request.name == "CreateOpenIDConnectProvider":
             self._check_provider(parameters["Url"])
 
+    def _check_new_name(self, name: str) -> None:
+        """Names of roles are told apart by more than their case."""
+        if any(role.name.lower() == name.lower() for role in self.account.roles()):
+            raise AwsError(409, "EntityAlreadyExists", f"Role with name {name} already exists.")
+
+    def _check_size(self, parameters: Mapping[str, Any]) -> None:
+        """All inline policies of a role have one limit together; white space is free."""
+        role: Any = self.account.role(parameters["RoleName"])
+        documents = {**role.policies, parameters["PolicyName"]: parameters["PolicyDocument"]}
+        if sum(_size(document) for document in documents.values()) > _MOST_INLINE:
+            message = f"Maximum policy size of {_MOST_INLINE} bytes exceeded for role {role.name}"
+            raise AwsError(409, "LimitExceeded", message)
+
     def _check_trust(self, document: str) -> None:
+        if _size(document) > _MOST_TRUST:
+            message = f"Cannot exceed quota for ACLSizePerRole: {_MOST_TRUST}"
+            raise AwsError(409, "LimitExceeded", message)
         # moto looks at a trust policy when it is changed, but not when a role is made.
         try:
             IAMTrustPolicyDocumentValidator(document).validate()
@@ -72,6 +90,9 @@ class IamRules:
             raise no_entity(f"Scope ARN: {arn} does not exist or is not attachable.")
 
     def _check_provider(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.netloc or parts.query or parts.fragment:
+            raise AwsError(400, "InvalidInput", "Invalid Open ID Connect Provider URL")
         if self.account.oidc_provider(url) is not None:
             message = f"Provider with url {url} already exists."
             raise AwsError(409, "EntityAlreadyExists", message)
@@ -109,29 +130,15 @@ class OidcClients:
         raise no_entity(f"OpenIDConnect Provider not found for arn {arn}")
 
 
-def _check_role_name(name: str) -> None:
-    if len(name) > _LONGEST_ROLE_NAME:
-        rule = f"Member must have length less than or equal to {_LONGEST_ROLE_NAME}"
-    elif not _ROLE_NAME.fullmatch(name):
-        rule = r"Member must satisfy regular expression pattern: [\w+=,.@-]+"
-    else:
-        return
-    raise _invalid("roleName", name, rule)
+def _check_tags(tags: Sequence[Mapping[str, str]]) -> None:
+    for tag in tags:
+        if tag["Key"].lower().startswith("aws:"):
+            message = "Tag keys that start with 'aws:' are reserved for system use."
+            raise AwsError(400, "InvalidInput", message)
 
 
-def _check_path(path: str) -> None:
-    if not _PATH.fullmatch(path) or len(path) > 512:
-        pattern = r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)"
-        raise _invalid("path", path, f"Member must satisfy regular expression pattern: {pattern}")
-
-
-def _invalid(field: str, value: str, rule: str) -> AwsError:
-    return AwsError(
-        400,
-        "ValidationError",
-        f"1 validation error detected: Value '{value}' at '{field}' failed to satisfy "
-        f"constraint: {rule}",
-    )
+def _size(document: str) -> int:
+    return len("".join(document.split()))
 
 
 def no_entity(message: str) -> AwsError:

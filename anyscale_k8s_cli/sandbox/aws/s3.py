@@ -15,6 +15,7 @@ from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.principals import Keys
 from anyscale_k8s_cli.sandbox.aws.request import AwsRequest
 from anyscale_k8s_cli.sandbox.aws.s3_cors import matching_rule, response_headers
+from anyscale_k8s_cli.sandbox.aws.s3_limits import check_limits
 
 _OLDEST_REGION = "us-east-1"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -41,6 +42,7 @@ class S3Rules:
     def check(self, request: AwsRequest, keys: Keys) -> None:
         """Raises what S3 would answer instead of what moto would do."""
         if request.name == "CreateBucket":
+            check_limits(request.name, request.parameters, None)
             self._check_creation(request, keys)
             return
         expected = request.http.headers.get("x-amz-expected-bucket-owner")
@@ -50,6 +52,8 @@ class S3Rules:
         if name and request.name in ("GetObject", "HeadObject"):
             self._check_missing_key(request, keys)
         bucket = self.account.bucket(name) if name else None
+        state = self.account.bucket_state(bucket) if bucket is not None else None
+        check_limits(request.name, request.parameters, state)
         signature = request.signature
         if bucket is not None and signature is not None and signature.region:
             self._check_region(signature.region, bucket.region_name)
