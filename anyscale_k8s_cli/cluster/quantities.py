@@ -1,16 +1,31 @@
-"""Amounts as Kubernetes writes them."""
+"""Amounts as Kubernetes writes them.
+
+The `kubernetes` package can read them too, but takes half a second to import; a
+test compares the two.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+_FACTORS = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "k": Decimal(1000),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("MGTPE", start=2)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
+}
 
-def amount(text: Any) -> Decimal:
-    """`500m`, `2Gi` or a plain number. Raises ValueError for anything else."""
-    # The package is slow to import, and most of it is not needed here.
-    from kubernetes.utils import quantity
 
-    parse: Callable[[Any], Decimal] = quantity.parse_quantity  # it has no types
-    return parse(text)
+def amount(written: Any) -> Decimal:
+    """`500m`, `2Gi`, `1e3` or a plain number. Raises ValueError for anything else."""
+    text = str(written)
+    unit = text[-2:] if text.endswith("i") else text[-1:]
+    factor = _FACTORS.get(unit)
+    try:
+        return Decimal(text) if factor is None else Decimal(text.removesuffix(unit)) * factor
+    except InvalidOperation as problem:
+        raise ValueError(f"not a quantity: {text!r}") from problem
