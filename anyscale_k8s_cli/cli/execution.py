@@ -131,11 +131,14 @@ class Session:
     def narrate(self, document: output.Document, render: output.Renderer) -> None:
         """Show something on the way to the result, on standard error.
 
+        Not between events that a program reads there.
+
         Raises what ended the run, if a signal came too late for the work before this.
         """
         self.run.check()
-        render(document, console.rich_console(sys.stderr))
-        sys.stderr.flush()
+        if self.common.events != "-" or console.is_terminal(sys.stderr):
+            render(document, console.rich_console(sys.stderr))
+            sys.stderr.flush()
         if self._log is not None:
             self._log.show(document, render)
 
