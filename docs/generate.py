@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import anyscale_k8s_cli
@@ -259,14 +260,14 @@ def error_codes() -> str:
 
 def registered_errors() -> set[errors.ErrorCode]:
     """The codes of the core and of every provider that is installed."""
+    values = (value for module in registers() for value in vars(module).values())
+    return {value for value in values if isinstance(value, errors.ErrorCode)}
+
+
+def registers() -> list[ModuleType]:
+    """The modules in which codes are registered."""
     providers = [f"{entry.module}.codes" for entry in entry_points(group=ENTRY_POINTS)]
-    modules = [errors, *map(importlib.import_module, providers)]
-    return {
-        value
-        for module in modules
-        for value in vars(module).values()
-        if isinstance(value, errors.ErrorCode)
-    }
+    return [errors, *map(importlib.import_module, providers)]
 
 
 class CheckCode(NamedTuple):

@@ -27,6 +27,9 @@ from anyscale_k8s_cli.controlplane.models import (
 )
 from anyscale_k8s_cli.controlplane.transport import Limits
 from anyscale_k8s_cli.events import CallMade, Event
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.registration import RegisteredCloud
+from anyscale_k8s_cli.resource import Change, Decision, Rights, decide
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.controlplane.accounts import COLLABORATOR, Seed
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
@@ -200,6 +203,21 @@ async def test_deletion_ends_when_the_cloud_is_no_longer_listed(world: World) ->
     assert world.stand_in.snapshot()["clouds"] == []
     await off_loop(lambda: world.clouds.start_deletion(cloud.id))
     await off_loop(lambda: world.clouds.delete_cloud(cloud.id))
+
+
+async def test_a_cloud_that_is_going_is_not_set_up_again(world: World) -> None:
+    install = Install("eks", "284710593866", "us-west-2", "cluster/demo", "ray", "prod")
+
+    def planned() -> Decision:
+        record = RegisteredCloud(world.clouds, install, provider="AWS")
+        return decide(record, record.read() or record.create(), Rights())
+
+    assert (await off_loop(planned)).change is Change.NONE
+    (cloud,) = await off_loop(lambda: world.clouds.find_clouds("prod"))
+    await off_loop(lambda: world.clouds.start_deletion(cloud.id))
+    with pytest.raises(errors.CliError) as raised:
+        await off_loop(planned)
+    assert raised.value.code is errors.CLOUD_DELETING
 
 
 async def test_active_workloads_refuse_a_deletion_unless_forced(world: World) -> None:

@@ -285,7 +285,9 @@ def test_a_command_that_does_not_exist(desk: Desk) -> None:
 
 
 def test_a_world_that_does_not_exist(desk: Desk) -> None:
-    done = desk.anyscale("sandbox", "up", env={"ANYSCALE_SANDBOX_WORLD": '{"weather": "rain"}'})
+    world = {"ANYSCALE_SANDBOX_WORLD": '{"weather": "rain"}'}
+    done = desk.anyscale("sandbox", "up", "-o", "json", env=world)
     assert done.code == 2
-    assert "weather" in done.err
+    assert done.document["error"]["code"] == "sandbox-failed"
+    assert "weather" in done.out
     assert not desk.record.exists()

@@ -14,6 +14,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 
 from .conftest import CLUSTER, World, client
@@ -77,6 +78,20 @@ def test_a_cluster_that_is_still_made(start: Callable[[AwsSettings], World]) -> 
     with pytest.raises(errors.CliError, match="CREATING") as caught:
         world.provider.discover(world.spec())
     assert caught.value.code is codes.CLUSTER_NOT_ACTIVE
+
+
+class WithoutIssuer(EksClusterSeed):
+    """As clusters are that run on a customer's own machines."""
+
+    issuer = ""  # type: ignore[assignment]
+
+
+def test_a_cluster_without_an_issuer(start: Callable[[AwsSettings], World]) -> None:
+    seed = WithoutIssuer(endpoint=CLUSTER.endpoint, ca_pem=CLUSTER.ca_pem)
+    world = start(AwsSettings(clusters=(seed,)))
+    with pytest.raises(errors.CliError) as caught:
+        world.provider.discover(world.spec())
+    assert caught.value.code is codes.NO_OIDC_ISSUER
 
 
 def test_no_credentials(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

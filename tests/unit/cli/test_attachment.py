@@ -148,3 +148,13 @@ def test_what_a_shell_must_forget() -> None:
         "KUBECONFIG",
         "https_proxy",
     ]
+
+
+def test_a_look_into_a_sandbox_that_is_not_there_is_refused(
+    supervisor: Supervisor, invoke: Invoke
+) -> None:
+    shown = invoke("cloud", "list", "--sandbox", "-o", "json")
+
+    assert shown.code == 1
+    assert json.loads(shown.out)["error"]["code"] == "sandbox-not-running"
+    assert json.loads(shown.out)["error"]["fix"] == "anyscale sandbox up"

@@ -16,6 +16,8 @@ from anyscale_k8s_cli.controlplane.failures import ApiFailure
 from anyscale_k8s_cli.controlplane.proof import CONTENT, BucketProof, ProofStep, prove_bucket
 from anyscale_k8s_cli.controlplane.transport import Limits
 from anyscale_k8s_cli.events import Event
+from anyscale_k8s_cli.operations.health import prove_storage
+from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.run import Run
 
 ORIGIN = "https://console.anyscale.com"
@@ -49,11 +51,13 @@ class World:
             return self.kind(200, b"")
         return self.kind(200, CONTENT, CORS)
 
-    def prove(self) -> BucketProof:
+    def clouds(self) -> Clouds:
         run = Run(listeners=(self.events.append,))
         credentials = Credentials(self.script.url, "sss_token", "the test")
-        plane = ControlPlane(credentials, run, environ={}, limits=Limits(backoff=0.001))
-        return prove_bucket(Clouds(plane), "cld_1", ORIGIN, resource_id="cldrsrc_1")
+        return Clouds(ControlPlane(credentials, run, environ={}, limits=Limits(backoff=0.001)))
+
+    def prove(self) -> BucketProof:
+        return prove_bucket(self.clouds(), "cld_1", ORIGIN, resource_id="cldrsrc_1")
 
 
 @pytest.fixture
@@ -137,3 +141,12 @@ def test_a_rejected_token_is_no_finding_about_the_bucket(world: World) -> None:
     with pytest.raises(ApiFailure) as raised:
         world.prove()
     assert raised.value.code is errors.TOKEN_REJECTED
+
+
+def test_a_broken_proof_ends_setup_with_the_step_that_failed(world: World) -> None:
+    world.change = lambda asked: world.kind(403, b"") if asked.method == "PUT" else None
+    with pytest.raises(errors.CliError) as raised:
+        prove_storage(world.clouds(), Registration("cld_1", "cldrsrc_1"))
+    assert raised.value.code is errors.STORAGE_UNREACHABLE
+    assert raised.value.details == {"step": ProofStep.PUT.value}
+    assert raised.value.fix

@@ -1,39 +1,69 @@
-"""What a command must be told before anything is asked of a platform."""
+"""Opening a cluster by a context that the user names: only if it is the same cluster."""
 
 from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.operations.workbench import load_spec
+from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
+from anyscale_k8s_cli.operations.workbench import open_cluster
+from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.tls import Authority
+from anyscale_k8s_cli.spec import CloudSpec
 
-SAID = {"provider": "eks", "name": "prod", "region": "us-west-2", "cluster.name": "demo"}
-
-
-@pytest.mark.parametrize(
-    ("kept", "missing"),
-    [
-        ({"provider": "eks"}, "--region, --cluster-name, --name"),
-        ({"provider": "eks", "name": "prod", "cluster.name": "demo"}, "--region"),
-        ({"provider": "eks", "name": "prod", "region": "us-west-2"}, "--cluster-name"),
-        ({"name": "prod", "region": "us-west-2"}, "--provider, --cluster-name"),
-    ],
-    ids=["all but the platform", "region", "cluster", "platform"],
-)
-def test_all_that_is_missing_is_named_at_once(kept: dict[str, str], missing: str) -> None:
-    with pytest.raises(errors.CliError) as caught:
-        load_spec(kept, None, {}, Run())
-    assert caught.value.code is errors.MISSING_INPUT
-    assert caught.value.message == f"Missing: {missing}"
+OURS, OTHER = (Authority().ca_pem.decode() for _ in range(2))
 
 
-def test_the_platforms_own_variables_are_heard() -> None:
-    said = {name: value for name, value in SAID.items() if name != "region"}
-    loaded, _ = load_spec(said, None, {"AWS_REGION": "eu-west-1"}, Run())
-    assert loaded.spec.region == "eu-west-1"
+class Platform:
+    """A provider that knows one cluster."""
+
+    def discover(self, _: CloudSpec) -> Cluster:
+        access = ClusterAccess(
+            endpoint="https://127.0.0.1:9", ca_pem=OURS, token=lambda: BearerToken("t")
+        )
+        return Cluster("demo", "cluster/demo", "284710593866", "us-west-2", "1.33", access)
 
 
-def test_a_flag_wins_over_a_variable() -> None:
-    loaded, _ = load_spec(SAID, None, {"AWS_REGION": "eu-west-1"}, Run())
-    assert loaded.spec.region == "us-west-2"
+def kubeconfig(folder: Path, authority: str) -> Path:
+    cluster = {
+        "server": "https://127.0.0.1:9",
+        "certificate-authority-data": base64.b64encode(authority.encode()).decode(),
+    }
+    document = {
+        "clusters": [{"name": "other", "cluster": cluster}],
+        "contexts": [{"name": "other", "context": {"cluster": "other", "user": "me"}}],
+        "users": [{"name": "me", "user": {"token": "abc"}}],
+    }
+    path = folder / "config"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def wanted(path: Path) -> CloudSpec:
+    cluster = {"name": "demo", "context": "other", "kubeconfig": path}
+    return CloudSpec.model_validate({"provider": "eks", "name": "prod", "cluster": cluster})
+
+
+async def test_a_context_of_another_cluster_is_refused(tmp_path: Path) -> None:
+    spec = wanted(kubeconfig(tmp_path, OTHER))
+
+    with pytest.raises(errors.CliError) as raised:
+        await open_cluster(cast(Any, Platform()), spec, Run())
+
+    assert raised.value.code is errors.OTHER_CLUSTER
+    assert "cluster/demo" in raised.value.cause
+
+
+async def test_a_context_of_the_same_cluster_is_the_way_in(tmp_path: Path) -> None:
+    spec = wanted(kubeconfig(tmp_path, OURS))
+
+    with pytest.raises(errors.CliError) as raised:  # nobody listens there
+        await open_cluster(cast(Any, Platform()), spec, Run())
+
+    assert raised.value.code is errors.CLUSTER_UNREACHABLE
