@@ -112,7 +112,9 @@ class BlobEndpoint:
             return
         rule = blob_cors.matching_rule(found[1].cors, origin, request.method)
         if rule is not None:
-            response.headers.update(blob_cors.response_headers(rule, origin))
+            # The server itself adds these two at the end.
+            names = [*response.headers, "Content-Length", "Date"]
+            response.headers.update(blob_cors.response_headers(rule, origin, names))
 
 
 def _preflight(asked: BlobRequest, data: BlobAccount) -> web.Response:

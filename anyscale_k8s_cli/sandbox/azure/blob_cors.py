@@ -5,7 +5,7 @@ https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-shari
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -37,15 +37,26 @@ def _any(allowed: Iterable[str], header: str) -> bool:
     return any(fnmatchcase(header, pattern.strip().lower()) for pattern in allowed)
 
 
-def response_headers(rule: Rule, origin: str) -> dict[str, str]:
-    """What an answer carries when the rule admitted the request."""
+def response_headers(rule: Rule, origin: str, names: Iterable[str] = ()) -> dict[str, str]:
+    """What an answer carries when the rule admitted the request; `names` are its headers.
+
+    A star among the exposed headers is replaced by what there is.
+    """
     everybody = "*" in rule["allowedOrigins"]
     headers = {"Access-Control-Allow-Origin": "*" if everybody else origin}
-    if rule["exposedHeaders"]:
-        headers["Access-Control-Expose-Headers"] = ",".join(rule["exposedHeaders"])
+    if exposed := list(_exposed(rule["exposedHeaders"], list(names))):
+        headers["Access-Control-Expose-Headers"] = ",".join(exposed)
     if not everybody:
         headers |= {"Access-Control-Allow-Credentials": "true", "Vary": "Origin"}
     return headers
+
+
+def _exposed(patterns: Iterable[str], names: Sequence[str]) -> Iterator[str]:
+    for pattern in patterns:
+        if pattern.endswith("*"):
+            yield from (name for name in names if fnmatchcase(name.lower(), pattern.lower()))
+        else:
+            yield pattern
 
 
 def preflight_headers(rule: Rule, origin: str, method: str, headers: str) -> dict[str, str]:

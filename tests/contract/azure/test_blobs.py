@@ -343,6 +343,17 @@ def test_answers_to_browsers(browser: Any) -> None:
     assert browser("OPTIONS", Origin=CONSOLE).status_code == 400
 
 
+def test_a_star_exposes_what_there_is(azure: Any, browser: Any) -> None:
+    rules = [{**RULE, "exposedHeaders": ["x-ms-blob-*", "*"]}]
+    azure.storage().blob_services.set_service_properties(
+        "demo", ACCOUNT, {"properties": {"cors": {"corsRules": rules}}}
+    )
+    exposed = browser("GET", Origin=CONSOLE).headers["Access-Control-Expose-Headers"].split(",")
+    assert exposed[0] == "x-ms-blob-type"
+    assert {"Content-Length", "Accept-Ranges"} <= set(exposed)
+    assert not {"Content-Range", "*"} & set(exposed)
+
+
 # -- the record and faults ---------------------------------------------------------------
 
 
