@@ -89,6 +89,15 @@ cluster = boto3.client("eks").describe_cluster(name="demo")["cluster"]
 who = boto3.client("sts").get_caller_identity()["Account"]
 buckets = [item["Name"] for item in boto3.client("s3").list_buckets()["Buckets"]]
 print(cluster["status"], who, buckets, flush=True)
+import os
+import google.auth
+from google.cloud.container_v1 import ClusterManagerClient
+scopes = ["https://www.googleapis.com/auth/cloud-platform"]
+credentials, project = google.auth.default(scopes=scopes)
+options = {"api_endpoint": os.environ["CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER"].rstrip("/")}
+gke = ClusterManagerClient(credentials=credentials, transport="rest", client_options=options)
+clusters = gke.list_clusters(parent=f"projects/{project}/locations/-").clusters
+print([found.name for found in clusters], flush=True)
 from anyscale_k8s_cli.cli.main import run
 sys.exit(run(["cloud", "list", "-o", "json"]))
 """
@@ -220,8 +229,9 @@ def test_nothing_leaves_this_machine(desk: Desk) -> None:
     done = in_run(desk, sys.executable, "-c", ASK_EVERYBODY, env=plant(desk.home))
     assert "LEFT" not in done.out
     assert done.code == 0, done.err
-    first, rest = done.out.split("\n", 1)
+    first, second, rest = done.out.split("\n", 2)
     assert first == "ACTIVE 284710593866 ['team-data']"
+    assert second == "['demo', 'zonal', 'auto']"
     assert json.loads(rest)["clouds"] == []
 
 
