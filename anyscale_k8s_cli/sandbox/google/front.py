@@ -17,12 +17,14 @@ from aiohttp import web
 from anyscale_k8s_cli.sandbox.google.api import NOBODY, Call, Method, Reply, Service
 from anyscale_k8s_cli.sandbox.google.errors import GoogleError, OAuthError
 from anyscale_k8s_cli.sandbox.google.project import Project, check_scopes
+from anyscale_k8s_cli.sandbox.google.tokens import Caller
 from anyscale_k8s_cli.sandbox.wire import Operation, Refusal, Wire
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LARGEST_BODY = 64 * 1024 * 1024
-_LEGACY_PROJECT = "project"
+# Every path has it, and it is always the same.
+_PROJECT = "project"
 _STATUS_CODES = {429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}
 
 
@@ -84,7 +86,7 @@ class Front:
         except OAuthError as refused:
             return web.json_response(refused.as_json(), status=refused.status)
 
-    def _admitted(self, request: web.Request, service: Service, method: Method) -> Any:
+    def _admitted(self, request: web.Request, service: Service, method: Method) -> Caller:
         """The caller, once token, service and scopes are in order."""
         header = request.headers.get("Authorization")
         caller = NOBODY if method.open else self.project.authenticate(header, service.host)
@@ -123,7 +125,7 @@ def _response(reply: Reply) -> web.Response:
 
 def _subject(request: web.Request, body: Any) -> str:
     """What the request is about: the parts of its path, or the name in its body."""
-    parts = [value for name, value in request.match_info.items() if name != _LEGACY_PROJECT]
+    parts = [value for name, value in request.match_info.items() if name != _PROJECT]
     if isinstance(body, dict) and request.method == "POST" and not parts:
         named = body.get("name") or body.get("accountId")
         parts += [str(named)] if named else []

@@ -37,8 +37,8 @@ _INVALID = _MISSING.replace("is missing required", "had invalid").replace(
 class Project:
     """Everything that is known by e-mail, role or token.
 
-    `keys` are the keys that accounts hold themselves, by key id, with the account's
-    unique id; `google_key` is what Google signs with, for itself and for accounts.
+    `keys` are those that accounts hold themselves, with the account's unique id;
+    `google_key` is what Google signs with, for itself and for accounts.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Project:
     pools: set[str] = field(default_factory=set)
     policy: Policy = field(default_factory=Policy)
     roles: Roles = field(default_factory=Roles)
-    keys: dict[str, tuple[str, SigningKey]] = field(default_factory=dict)
+    keys: list[tuple[str, SigningKey]] = field(default_factory=list)
     google_key: SigningKey = field(default_factory=SigningKey)
 
     def __post_init__(self) -> None:
@@ -109,10 +109,13 @@ class Project:
         account = self.accounts.find(str(claims.get("iss")))
         if account is None:
             raise UnknownSigner("account not found")
-        keys = [key.as_jwk() for uid, key in self.keys.values() if uid == account.unique_id]
-        verify_signature(token, keys)
+        verify_signature(token, [key.as_jwk() for key in self.own_keys(account)])
         check_times(claims, self.clock())
         return account, claims
+
+    def own_keys(self, account: ServiceAccount) -> list[SigningKey]:
+        """The keys that an account holds itself."""
+        return [key for uid, key in self.keys if uid == account.unique_id]
 
     # -- what they may do --------------------------------------------------------------
 

@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from anyscale_k8s_cli.sandbox.google.roles import OWNER
-
 PROJECT_ID = "demo"
 PROJECT_NUMBER = "418205339162"
 OTHER_PROJECT_NUMBER = "905113477620"
 ADMIN = "demo-admin"
-ADMIN_ROLES = (OWNER,)
 AUTOMATION = "automation"
 HAND_MADE_ACCOUNT = "team-data-reader"
 
@@ -28,7 +25,6 @@ SERVICES: Mapping[str, str] = {
     "file": "Cloud Filestore API",
     "iam": "Identity and Access Management (IAM) API",
     "iamcredentials": "IAM Service Account Credentials API",
-    "oslogin": "Cloud OS Login API",
     "serviceusage": "Service Usage API",
     "storage": "Cloud Storage API",
     "sts": "Security Token Service API",
@@ -153,13 +149,12 @@ TEAM_DATA = BucketSeed(
 
 @dataclass(frozen=True, slots=True)
 class AccountSeed:
-    """A service account, with the members that have roles on it as (role, member)."""
+    """A service account that somebody made by hand, with its roles in the project."""
 
     account_id: str
     display_name: str = ""
     description: str = ""
     project_roles: tuple[str, ...] = ()
-    grants: tuple[tuple[str, str], ...] = ()
 
 
 def email_of(account_id: str, project_id: str = PROJECT_ID) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from anyscale_k8s_cli.sandbox.google.accounts import ServiceAccount, ServiceAccounts
+from anyscale_k8s_cli.sandbox.google.accounts import ServiceAccounts
 from anyscale_k8s_cli.sandbox.google.balancing import Balancing, Compute, GkeLoadBalancers
 from anyscale_k8s_cli.sandbox.google.buckets import Buckets
 from anyscale_k8s_cli.sandbox.google.clusters import Clusters
@@ -23,13 +23,10 @@ from anyscale_k8s_cli.sandbox.google.credentials import Credentials
 from anyscale_k8s_cli.sandbox.google.front import Front
 from anyscale_k8s_cli.sandbox.google.iam import Iam
 from anyscale_k8s_cli.sandbox.google.oauth import OAuth
-from anyscale_k8s_cli.sandbox.google.policies import Grant
 from anyscale_k8s_cli.sandbox.google.project import Project, account_caller
 from anyscale_k8s_cli.sandbox.google.projects import ResourceManager, ServiceUsage
-from anyscale_k8s_cli.sandbox.google.roles import OWNER, TOKEN_CREATOR
+from anyscale_k8s_cli.sandbox.google.roles import OWNER
 from anyscale_k8s_cli.sandbox.google.seed import (
-    ADMIN,
-    AUTOMATION,
     AUTOPILOT,
     ENABLED,
     HAND_MADE_ACCOUNT,
@@ -40,9 +37,9 @@ from anyscale_k8s_cli.sandbox.google.seed import (
     AccountSeed,
     BucketSeed,
     GkeClusterSeed,
-    email_of,
     node_account,
 )
+from anyscale_k8s_cli.sandbox.google.seeding import seed_accounts, seed_bucket
 from anyscale_k8s_cli.sandbox.google.snapshot import snapshot
 from anyscale_k8s_cli.sandbox.google.storage import Storage
 from anyscale_k8s_cli.sandbox.google.sts import IssuerKeys, Sts
@@ -143,66 +140,19 @@ class GoogleStandIn:
                 Storage.service(self.project, self.buckets),
             ),
         )
-        self.admin = self._seed()
-
-    def _seed(self) -> ServiceAccount:
-        """The accounts and buckets of the beginning. Returns the signed-in administrator."""
-        settings, project = self._settings, self.project
-        admin = project.accounts.add(email_of(ADMIN, project.id), display_name="Demo admin")
-        self._grant(OWNER, admin)
-        nodes = project.accounts.add(
-            node_account(project.number), display_name="Compute Engine default service account"
-        )
-        self._grant(_NODE_ROLE, nodes)
-        automation = project.accounts.add(email_of(AUTOMATION, project.id))
-        self._grant(OWNER, automation)
-        member = f"serviceAccount:{admin.email}"
-        automation.policy.grants.append(Grant(TOKEN_CREATOR, member, admin.unique_id))
-        automation.policy.revision = 1
-        for seed in settings.accounts:
-            account = project.accounts.add(
-                email_of(seed.account_id, project.id),
-                display_name=seed.display_name,
-                description=seed.description,
-            )
-            for role in seed.project_roles:
-                self._grant(role, account)
+        self.admin = seed_accounts(self.project, settings.accounts)
+        self._admin_key = SigningKey()
+        self.project.keys.append((self.admin.unique_id, self._admin_key))
         for bucket in settings.buckets:
-            self._seed_bucket(bucket)
-        key = SigningKey()
-        project.keys["admin"] = (admin.unique_id, key)
-        return admin
-
-    def _seed_bucket(self, seed: BucketSeed) -> None:
-        wanted = {
-            "labels": dict(seed.labels),
-            "versioning": {"enabled": seed.versioned},
-            "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}},
-        }
-        bucket = self.buckets.add(seed.name, seed.project_number, seed.location, wanted)
-        for name, content in seed.objects:
-            bucket.objects.put(
-                name,
-                content,
-                "application/octet-stream",
-                self._settings.clock(),
-                versioned=seed.versioned,
-                soft_delete=True,
-            )
-
-    def _grant(self, role: str, account: ServiceAccount) -> None:
-        policy = self.project.policy
-        policy.grants.append(Grant(role, f"serviceAccount:{account.email}", account.unique_id))
-        policy.revision += 1
+            seed_bucket(self.buckets, bucket)
 
     async def start(self) -> None:
         """Listen on a free port; returns once it answers."""
         # Making a key takes a moment, during which others get ready.
-        key = self.project.keys["admin"][1]
         self._runner = web.AppRunner(
             self._front.application(self._wire), access_log=None, shutdown_timeout=_SHUTDOWN
         )
-        await asyncio.gather(asyncio.to_thread(lambda: key.pem), self._runner.setup())
+        await asyncio.gather(asyncio.to_thread(lambda: self._admin_key.pem), self._runner.setup())
         await web.TCPSite(self._runner, _HOST, 0).start()
         self._front.url = f"http://{_HOST}:{self._runner.addresses[0][1]}"
         if self._settings.admin_permissions is not None:
@@ -247,14 +197,11 @@ class GoogleStandIn:
 
     def key_file(self) -> dict[str, str]:
         """The administrator's key, as the console hands it out."""
-        key = self.project.keys["admin"][1]
-        if key.id not in self.project.keys:
-            self.project.keys[key.id] = (self.admin.unique_id, key)
         return {
             "type": "service_account",
             "project_id": self.project.id,
-            "private_key_id": key.id,
-            "private_key": key.pem,
+            "private_key_id": self._admin_key.id,
+            "private_key": self._admin_key.pem,
             "client_email": self.admin.email,
             "client_id": self.admin.unique_id,
             "auth_uri": "https://accounts.google.com/o/oauth2/auth",

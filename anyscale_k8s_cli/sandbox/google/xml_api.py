@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -96,12 +95,12 @@ class XmlApi:
         self.access.check(caller, _NEEDED[call.http_method], bucket)
         name = call.params["object"]
         if call.http_method == "PUT":
-            signed = Call(**{**vars(call), "caller": caller})
+            signed = replace(call, caller=caller)
             content_type = call.headers.get("Content-Type", "")
-            stored = put_object(self.access, signed, bucket, name, call.body, content_type, {})
-            headers = {"ETag": f'"{stored.md5}"', "X-Goog-Generation": str(stored.generation)}
+            made = put_object(self.access, signed, bucket, name, call.body, content_type, {})
+            headers = {"ETag": f'"{made.md5}"', "X-Goog-Generation": str(made.generation)}
             return Reply(b"", headers=headers)
-        stored = bucket.objects.find(name)  # type: ignore[assignment]
+        stored = bucket.objects.find(name)
         if stored is None:
             raise XmlError(404, "NoSuchKey", "The specified key does not exist.")
         if call.http_method != "DELETE":
@@ -142,11 +141,7 @@ def signer(call: Call, project: Project) -> ServiceAccount:
     except ValueError:
         signature = b""
     if account is None or not any(
-        key.verifies(signature, to_sign)
-        for key in [
-            project.google_key,
-            *(key for uid, key in project.keys.values() if uid == account.unique_id),
-        ]
+        key.verifies(signature, to_sign) for key in (project.google_key, *project.own_keys(account))
     ):
         raise XmlError(
             403,
@@ -229,5 +224,5 @@ def _allowed(
 
 def _headers_allowed(asked: str, shared: Sequence[str]) -> bool:
     wanted = {name.strip().lower() for name in asked.split(",") if name.strip()}
-    known: Any = {name.lower() for name in shared}
+    known = {name.lower() for name in shared}
     return "*" in known or wanted <= known | _SIMPLE_HEADERS
