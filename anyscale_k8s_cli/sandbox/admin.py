@@ -62,6 +62,7 @@ class AdminServer:
             web.post("/world/kubernetes/cluster-deleted", self._delete_cluster),
             web.post("/world/expire-sessions", self._expire_sessions),
             web.post("/world/admin-policies", self._admin_policies),
+            web.post("/world/admin-roles", self._admin_roles),
             web.post("/world/admin-permissions", self._admin_permissions),
             web.post("/world/bucket-being-deleted", self._bucket_being_deleted),
             web.post("/shutdown", self._end),
@@ -104,8 +105,10 @@ class AdminServer:
     async def _show_snapshot(self, _: web.Request) -> web.Response:
         return _json(await self._stage.snapshot())
 
-    async def _show_outsider(self, _: web.Request) -> web.Response:
-        return _json({"environment": self._stage.eks.outsider()})
+    async def _show_outsider(self, request: web.Request) -> web.Response:
+        azure = request.query.get("platform") == "aks"
+        platform = self._stage.aks if azure else self._stage.eks
+        return _json({"environment": platform.outsider()})
 
     async def _break(self, request: web.Request) -> web.Response:
         changed = self._switches.break_(request.match_info["name"], await _fields(request))
@@ -125,6 +128,9 @@ class AdminServer:
 
     async def _admin_permissions(self, request: web.Request) -> web.Response:
         return _changed(self._switches.admin_permissions(await _fields(request)))
+
+    async def _admin_roles(self, request: web.Request) -> web.Response:
+        return _changed(self._switches.admin_roles(await _fields(request)))
 
     async def _bucket_being_deleted(self, request: web.Request) -> web.Response:
         return _changed(self._switches.bucket_being_deleted(await _fields(request)))

@@ -86,12 +86,20 @@ class AdminClient:
         wanted = None if permissions is None else list(permissions)
         return self._change("admin-permissions", {"permissions": wanted})
 
+    def set_admin_roles(self, roles: Sequence[Mapping[str, Any]] | None) -> list[str]:
+        """All that Azure's administrator holds from now on; None: Owner.
+
+        A role is named (`role`) or given by its `actions` and the like, at a `scope`.
+        """
+        wanted = None if roles is None else list(roles)
+        return self._change("admin-roles", {"roles": wanted})
+
     def bucket_being_deleted(self, name: str, attempts: int) -> list[str]:
         return self._change("bucket-being-deleted", {"name": name, "attempts": attempts})
 
-    def outsider(self) -> dict[str, str]:
-        """Variables of an AWS principal without access to the cluster."""
-        return dict(self._call("GET", "/world/outsider")["environment"])
+    def outsider(self, platform: str = "eks") -> dict[str, str]:
+        """Variables of a principal of AWS, or Azure (aks), without access to the cluster."""
+        return dict(self._call("GET", f"/world/outsider?platform={platform}")["environment"])
 
     def shutdown(self) -> None:
         self._call("POST", "/shutdown")

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from anyscale_k8s_cli.sandbox.aks_breaks import AksBreaks
+from anyscale_k8s_cli.sandbox.azure.seed import ADMIN_ROLES
 from anyscale_k8s_cli.sandbox.eks_breaks import EksBreaks
 from anyscale_k8s_cli.sandbox.gke_breaks import GkeBreaks
 from anyscale_k8s_cli.sandbox.platforms import Break
@@ -47,6 +49,7 @@ class Switches:
             },
             "eks": EksBreaks(stage.eks, self._registered_buckets).named(),
             "gke": GkeBreaks(stage.gke, self._registered_buckets).named(),
+            "aks": AksBreaks(stage.aks, self._registered_buckets, stage.plane.registry).named(),
         }
 
     def break_(self, name: str, fields: Fields) -> list[str]:
@@ -101,7 +104,8 @@ class Switches:
         """End every session that a cloud's token service has given out."""
         self._stage.eks.aws.expire_sessions()
         self._stage.gke.google.expire_tokens()
-        return ["aws", "google"]
+        self._stage.aks.azure.expire_sessions()
+        return ["aws", "google", "azure"]
 
     def admin_policies(self, fields: Fields) -> list[str]:
         """Let the AWS administrator do only what `policies` say."""
@@ -112,6 +116,12 @@ class Switches:
         """Let the Google administrator do only what `permissions` say; null gives all back."""
         self._stage.gke.google.set_admin_permissions(fields["permissions"])
         return ["google"]
+
+    def admin_roles(self, fields: Fields) -> list[str]:
+        """Let the Azure administrator hold only `roles`; null gives all back."""
+        roles = fields["roles"]
+        self._stage.aks.azure.set_admin_roles(ADMIN_ROLES if roles is None else roles)
+        return ["azure"]
 
     def bucket_being_deleted(self, fields: Fields) -> list[str]:
         """Refuse the next `attempts` to create the bucket `name`."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from anyscale_k8s_cli.controlplane.client import ControlPlane
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -26,6 +27,7 @@ from anyscale_k8s_cli.controlplane.proof import ProofStep, prove_bucket
 from anyscale_k8s_cli.controlplane.transport import Limits
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.aks import AksPlatform
+from anyscale_k8s_cli.sandbox.aks_breaks import AksBreaks
 from anyscale_k8s_cli.sandbox.azure.directory import FederatedCredential, Principal
 from anyscale_k8s_cli.sandbox.azure.resources import IDENTITIES, STORAGE_ACCOUNTS
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
@@ -73,6 +75,12 @@ class World:
         self._make_azure_side()
         await self.register(self.principal.object_id)
         self._make_cluster_side()
+        breaks = AksBreaks(
+            self.platform,
+            lambda _: [f"{CONTAINER}@{STORAGE}.dfs.core.windows.net"],
+            self.plane.registry,
+        )
+        self.breaks = breaks.named()
 
     async def stop(self) -> None:
         await self.platform.stop()
@@ -95,23 +103,15 @@ class World:
             own_id = azure.resources.id("demo", IDENTITIES, "anyscale-prod-operator")
             identity = azure.identities.add(own_id, "eastus", {}, settled=True)
             self.principal: Principal = azure.identities.principal(identity)
-            self.trust()
+            self.principal.credentials["cluster"] = FederatedCredential(
+                "cluster", self.platform.seed.issuer, SUBJECT, ("api://AzureADTokenExchange",)
+            )
             own_id = azure.resources.id("demo", STORAGE_ACCOUNTS, STORAGE)
             account = azure.accounts.new(own_id, "eastus", {"allowSharedKeyAccess": False})
             self.data = azure.accounts.add(account, settled=True)
             self.data.add_container(CONTAINER)
             role = azure.rights.role_named("Storage Blob Data Contributor")
             azure.rights.grant(self.principal, role, account.id)
-
-    def trust(self, **changed: str) -> None:
-        wanted = {
-            "name": "cluster",
-            "issuer": self.platform.seed.issuer,
-            "subject": SUBJECT,
-            **changed,
-        }
-        credential = FederatedCredential(**wanted, audiences=("api://AzureADTokenExchange",))
-        self.principal.credentials["cluster"] = credential
 
     async def register(self, identity: str) -> None:
         def work() -> None:
@@ -134,12 +134,6 @@ class World:
             self.cloud_id, self.resource_id = cloud.id, added.cloud_resource_id
 
         await asyncio.to_thread(work)
-
-    async def reregister(self, identity: str) -> None:
-        read = await asyncio.to_thread(self.clouds.list_resources, self.cloud_id)
-        config = KubernetesConfig(anyscale_operator_iam_identity=identity)
-        changed = read[0].model_copy(update={"kubernetes_config": config})
-        await asyncio.to_thread(self.clouds.update_resources, self.cloud_id, [changed])
 
     def create(self, resource: str, kind: str, name: str, **content: Any) -> None:
         metadata = {"name": name, "namespace": NAMESPACE, **content.pop("metadata", {})}
@@ -269,20 +263,24 @@ async def never_admitted(world: World, words: str) -> None:
     assert world.shown()["operator_status"] == "UNSPECIFIED"
 
 
-async def test_an_issuer_without_its_slash(world: World) -> None:
-    world.trust(issuer=world.platform.seed.issuer.rstrip("/"))
+@pytest.mark.parametrize(
+    ("switch", "words"),
+    [
+        ("issuer", "AADSTS700211: No matching federated identity record"),
+        ("role-trust", "AADSTS700213: No matching federated identity record"),
+        ("identity", "AADSTS700016: Application with identifier"),
+        ("tenant", "AADSTS500011: The resource principal named api://086bc555"),
+        ("workload-identity", "DefaultAzureCredential: failed to acquire a token"),
+    ],
+)
+async def test_wires_that_keep_an_operator_out(world: World, switch: str, words: str) -> None:
+    assert world.breaks[switch](None) != []
     await world.install()
-    await never_admitted(world, "AADSTS700211: No matching federated identity record")
-
-
-async def test_another_service_account_is_trusted(world: World) -> None:
-    world.trust(subject="system:serviceaccount:elsewhere:anyscale-operator")
-    await world.install()
-    await never_admitted(world, "AADSTS700213")
+    await never_admitted(world, words)
 
 
 async def test_the_client_is_registered_in_place_of_the_principal(world: World) -> None:
-    await world.reregister(world.principal.app_id)
+    assert world.breaks["client-registered"](None) == [world.resource_id]
     await world.install()
     await never_admitted(
         world,
@@ -311,12 +309,6 @@ async def test_a_cluster_without_workload_identity(world: World) -> None:
     await never_admitted(world, "DefaultAzureCredential: failed to acquire a token")
 
 
-@pytest.mark.parametrize("knobs", [{"anyscale_known": False}], indirect=True)
-async def test_a_tenant_without_anyscale(world: World) -> None:
-    await world.install()
-    await never_admitted(world, "AADSTS500011: The resource principal named api://086bc555")
-
-
 async def test_a_token_for_somebody_else(world: World) -> None:
     await world.install(ANYSCALE_AUTH_AUDIENCE="https://graph.microsoft.com/.default")
     await never_admitted(world, "The operator's token is not valid")
@@ -332,16 +324,61 @@ async def unhealthy(world: World, words: str) -> None:
     await eventually(lambda: words in world.events())
 
 
-async def test_without_its_role(world: World) -> None:
-    world.platform.azure.world.rights.replace(world.principal, [])
+@pytest.mark.parametrize(
+    ("switch", "words"),
+    [
+        ("bucket-access", "AuthorizationPermissionMismatch"),
+        ("bucket", "ContainerNotFound"),
+        ("storage-account", "There is no storage account"),
+    ],
+)
+async def test_wires_between_an_operator_and_its_bucket(
+    world: World, switch: str, words: str
+) -> None:
+    assert world.breaks[switch](None) != []
     await world.install()
-    await unhealthy(world, "AuthorizationPermissionMismatch")
+    await unhealthy(world, words)
     proof = await asyncio.to_thread(prove_bucket, world.clouds, world.cloud_id, ORIGIN)
-    assert proof.failed is ProofStep.URL
-    assert "AuthorizationPermissionMismatch" in proof.reason
+    assert proof.failed in (ProofStep.URL, ProofStep.PUT)
 
 
-async def test_without_its_container(world: World) -> None:
-    world.data.remove_container(CONTAINER)
+@pytest.mark.parametrize("switch", ["role-trust", "bucket-access"])
+async def test_what_breaks_later_is_noticed(world: World, switch: str) -> None:
     await world.install()
-    await unhealthy(world, "ContainerNotFound")
+    await eventually(lambda: world.shown().get("operator_status") == "HEALTHY")
+    world.breaks[switch](None)
+    await eventually(lambda: world.shown()["operator_status"] == "UNHEALTHY")
+
+
+async def test_load_balancers_can_be_taken_away(world: World) -> None:
+    spec = {"type": "LoadBalancer", "ports": [{"port": 443}]}
+    world.create("services", "Service", "gw", spec=spec)
+
+    def ingress() -> list[Any]:
+        found = world.store.find("services", NAMESPACE, "gw")
+        return list(found["status"]["loadBalancer"].get("ingress", ()))
+
+    await eventually(lambda: bool(ingress()))
+    (address,) = world.platform.snapshot()["azure"]["public_addresses"]
+    assert world.breaks["load-balancer"](None) == [address]
+    assert ingress() == []
+    assert world.platform.snapshot()["azure"]["public_addresses"] == {}
+
+
+async def test_entra_and_local_accounts_let_in(world: World) -> None:
+    local = world.platform.azure.world.clusters.named("demo").local_token
+    url = world.platform.cluster.url
+
+    def whoami(token: str) -> Any:
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        return requests.post(
+            f"{url}/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"},
+            verify=str(world.bundle),
+            timeout=10,
+        )
+
+    answer = await asyncio.to_thread(whoami, local)
+    assert answer.json()["status"]["userInfo"]["username"] == "masterclient"
+    assert (await asyncio.to_thread(whoami, "junk")).status_code == 401
