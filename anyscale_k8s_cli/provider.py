@@ -120,12 +120,16 @@ class CloudSide:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """How the gateway's Service asks for its load balancer, and who will answer."""
+    """How the gateway's Service asks for its load balancer, and who will answer.
+
+    `logs` is the command that shows what that one says, where it runs in the cluster.
+    """
 
     served_by: str
     annotations: Mapping[str, str] = field(default_factory=dict)
     load_balancer_class: str | None = None
     source_ranges: tuple[str, ...] = ()
+    logs: str = ""
 
 
 @dataclass(frozen=True)

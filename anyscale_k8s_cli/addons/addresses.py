@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload, events_about
+from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload, warnings_about
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.provider import LoadBalancer
 
 _OWNER = "gateway.envoyproxy.io/owning-gateway"
 _API = "gateway.networking.k8s.io/v1"
@@ -25,6 +26,7 @@ class Address:
 class Cause(StrEnum):
     """Why a Gateway has no address; `details["cause"]` of a `no-address` error."""
 
+    NO_CLASS = "no-class"
     NO_CONTROLLER = "no-controller"
     GATEWAY_REFUSED = "gateway-refused"
     NO_SERVICE = "no-service"
@@ -33,18 +35,18 @@ class Cause(StrEnum):
     PROXY_NOT_READY = "proxy-not-ready"
 
 
-_FIXES = {
-    Cause.NO_CONTROLLER: "see why with: kubectl logs deployment/envoy-gateway "
-    "-n envoy-gateway-system; then run the same command again",
-    Cause.GATEWAY_REFUSED: "correct what the condition names and run the same command again",
-    Cause.NO_SERVICE: "see why with: kubectl logs deployment/envoy-gateway "
-    "-n envoy-gateway-system; then run the same command again",
-    Cause.LOAD_BALANCER_FAILED: "mend what the event says (rights, subnets, quota) and run the "
-    "same command again",
-    Cause.NOT_SERVED: "see that this controller runs and watches all namespaces, and run the same "
-    "command again",
-    Cause.PROXY_NOT_READY: "mend what the evidence says and run the same command again",
-}
+@dataclass(frozen=True)
+class NoAddress:
+    """One of the causes, in words, with what was seen of the object that blocks."""
+
+    cause: Cause
+    text: str
+    evidence: tuple[str, ...]
+    fix: str
+
+
+_AGAIN = "and run the same command again"
+_CONTROLLER_LOGS = "kubectl logs --namespace envoy-gateway-system deployment/envoy-gateway"
 
 
 def address_of(gateway: Document) -> Address | None:
@@ -72,69 +74,120 @@ def service_addresses(service: Document) -> list[str]:
 
 
 def no_address(
-    kubernetes: Kubernetes, gateway: Reference, found: Document | None, seen: str, served_by: str
+    kubernetes: Kubernetes,
+    gateway: Reference,
+    found: Document | None,
+    seen: str,
+    server: LoadBalancer | None,
 ) -> errors.CliError:
     """The error for a Gateway that got no address in time."""
     try:
-        cause, text, evidence = _look(kubernetes, gateway, found or {}, served_by)
+        why = why_no_address(kubernetes, gateway, found or {}, server)
     except errors.CliError as problem:
         # Looking failed too; what was seen before is all there is to tell.
         return errors.CliError(
-            errors.NO_ADDRESS, f"{gateway} has no address", cause=seen, evidence=(str(problem),)
+            errors.NO_ADDRESS,
+            f"{gateway} has no address",
+            cause=seen,
+            evidence=(str(problem),),
+            fix=f"see why with `kubectl describe gateway --namespace {gateway.namespace} "
+            f"{gateway.name}` {_AGAIN}",
         )
     return errors.CliError(
         errors.NO_ADDRESS,
         f"{gateway} has no address",
-        cause=text,
-        evidence=evidence,
-        fix=_FIXES[cause],
-        details={"cause": cause.value},
+        cause=why.text,
+        evidence=why.evidence,
+        fix=why.fix,
+        details={"cause": why.cause.value},
     )
 
 
-def _look(
-    kubernetes: Kubernetes, gateway: Reference, found: Document, served_by: str
-) -> tuple[Cause, str, tuple[str, ...]]:
-    conditions = conditions_of(found)
-    class_name = found.get("spec", {}).get("gatewayClassName", "")
-    gateway_class = kubernetes.get(_API, "GatewayClass", class_name) if class_name else None
-    if not _is_true(gateway_class or {}, "Accepted"):
-        evidence = conditions_of(gateway_class or {})
-        return Cause.NO_CONTROLLER, f"no controller has accepted its class {class_name}", evidence
-    accepted = _condition(found, "Accepted")
-    if accepted.get("status") == "False":
-        text = f"{accepted.get('reason')}: {accepted.get('message')}"
-        return Cause.GATEWAY_REFUSED, text, conditions
+def why_no_address(
+    kubernetes: Kubernetes, gateway: Reference, found: Document, server: LoadBalancer | None
+) -> NoAddress:
+    """Look from the Gateway outwards; the first that is not as it should be is the cause.
+
+    `server` says who is to serve the load balancer, where that is known.
+    """
+    return (
+        _of_class(kubernetes, found)
+        or _of_gateway(found)
+        or _of_service(kubernetes, gateway, found, server)
+        or _of_proxy(kubernetes, gateway, found)
+    )
+
+
+def _of_class(kubernetes: Kubernetes, gateway: Document) -> NoAddress | None:
+    name = gateway.get("spec", {}).get("gatewayClassName", "")
+    found = kubernetes.get(_API, "GatewayClass", name) if name else None
+    if found is None:
+        text = f"its GatewayClass {name} is not there"
+        return NoAddress(Cause.NO_CLASS, text, conditions_of(gateway), f"make it {_AGAIN}")
+    if _condition(found, "Accepted").get("status") == "True":
+        return None
+    text = f"no controller has accepted its GatewayClass {name}"
+    fix = f"see why with `{_CONTROLLER_LOGS}` {_AGAIN}"
+    return NoAddress(Cause.NO_CONTROLLER, text, conditions_of(found), fix)
+
+
+def _of_gateway(gateway: Document) -> NoAddress | None:
+    accepted = _condition(gateway, "Accepted")
+    if accepted.get("status") != "False":
+        return None
+    text = f"{accepted.get('reason')}: {accepted.get('message')}"
+    fix = f"correct what the condition names {_AGAIN}"
+    return NoAddress(Cause.GATEWAY_REFUSED, text, conditions_of(gateway), fix)
+
+
+def _of_service(
+    kubernetes: Kubernetes, gateway: Reference, found: Document, server: LoadBalancer | None
+) -> NoAddress | None:
     services = proxy_services(kubernetes, gateway)
+    conditions = conditions_of(found)
     if not services:
-        return Cause.NO_SERVICE, "its controller has made no Service for it", conditions
+        fix = f"see why with `{_CONTROLLER_LOGS}` {_AGAIN}"
+        return NoAddress(
+            Cause.NO_SERVICE, "its controller has made no Service for it", conditions, fix
+        )
     service = services[0]
     reference = Reference.of(service)
-    if not service_addresses(service):
-        events = events_about(kubernetes, reference)
-        if events:
-            text = f"{reference}: {events[-1]}"
-            return Cause.LOAD_BALANCER_FAILED, text, events
-        text = f"nobody answers for {reference}, without any event; {served_by} should"
-        return Cause.NOT_SERVED, text, conditions
-    return _proxy_not_ready(kubernetes, gateway, conditions)
+    if service_addresses(service):
+        return None
+    warnings = warnings_about(kubernetes, reference)
+    if warnings:
+        return NoAddress(
+            Cause.LOAD_BALANCER_FAILED,
+            f"{reference}: {warnings[-1]}",
+            (*conditions, *(f"event {line}" for line in warnings)),
+            f"mend what the event says (rights, subnets, quota) {_AGAIN}",
+        )
+    served_by = server.served_by if server else "its controller"
+    look = server.logs if server and server.logs else f"kubectl describe {_words(reference)}"
+    return NoAddress(
+        Cause.NOT_SERVED,
+        f"nobody answers for {reference}, without any warning; {served_by} should",
+        conditions,
+        f"see that {served_by} runs and watches all namespaces (`{look}`) {_AGAIN}",
+    )
 
 
-def _proxy_not_ready(
-    kubernetes: Kubernetes, gateway: Reference, conditions: tuple[str, ...]
-) -> tuple[Cause, str, tuple[str, ...]]:
+def _of_proxy(kubernetes: Kubernetes, gateway: Reference, found: Document) -> NoAddress:
+    fix = f"mend what the evidence says {_AGAIN}"
     deployments = kubernetes.list("apps/v1", "Deployment", label_selector=service_selector(gateway))
     for deployment in deployments:
         diagnosis = diagnose_workload(kubernetes, Reference.of(deployment))
         if diagnosis is not None:
-            return Cause.PROXY_NOT_READY, diagnosis.cause, diagnosis.evidence
-    return Cause.PROXY_NOT_READY, "its load balancer is there, and no proxy behind it", conditions
+            return NoAddress(Cause.PROXY_NOT_READY, diagnosis.cause, diagnosis.evidence, fix)
+    text = "its load balancer is there, and no proxy behind it"
+    return NoAddress(Cause.PROXY_NOT_READY, text, conditions_of(found), fix)
+
+
+def _words(reference: Reference) -> str:
+    """An object in kubectl's words."""
+    return f"{reference.kind.lower()} --namespace {reference.namespace} {reference.name}"
 
 
 def _condition(document: Document, kind: str) -> Document:
     conditions: Documents = (document.get("status") or {}).get("conditions") or []
     return next((item for item in conditions if item.get("type") == kind), {})
-
-
-def _is_true(document: Document, kind: str) -> bool:
-    return _condition(document, kind).get("status") == "True"

@@ -146,7 +146,7 @@ class Gateway(Resource[GatewayState]):
         self._class = its_class
         self._kubernetes = context.kubernetes
         self._registration = registration
-        self._served_by = load_balancer.served_by if load_balancer else "its controller"
+        self._server = load_balancer
         self._load_balancer_left = load_balancer_left
         self._object = KubernetesObject(context.surroundings, self.reference, self._manifest)
 
@@ -199,7 +199,7 @@ class Gateway(Resource[GatewayState]):
             what="the Gateway's address",
             timeout=self._context.spec.timeouts.load_balancer,
             expired=lambda seen: no_address(
-                self._kubernetes, self.reference, last[0], seen, self._served_by
+                self._kubernetes, self.reference, last[0], seen, self._server
             ),
         )
         return self._wrapped_document(found, observed)

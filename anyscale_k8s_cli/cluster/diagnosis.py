@@ -58,6 +58,17 @@ def diagnose_workload(kubernetes: Kubernetes, reference: Reference) -> Diagnosis
 
 def events_about(kubernetes: Kubernetes, reference: Reference) -> tuple[str, ...]:
     """The last warnings about one object, oldest first; normal events where there are none."""
+    found = _events(kubernetes, reference)
+    return _told([event for event in found if event.get("type") == "Warning"] or found)
+
+
+def warnings_about(kubernetes: Kubernetes, reference: Reference) -> tuple[str, ...]:
+    """The last warnings about one object, oldest first."""
+    found = _events(kubernetes, reference)
+    return _told([event for event in found if event.get("type") == "Warning"])
+
+
+def _events(kubernetes: Kubernetes, reference: Reference) -> Documents:
     found = kubernetes.list(
         "v1",
         "Event",
@@ -65,10 +76,13 @@ def events_about(kubernetes: Kubernetes, reference: Reference) -> tuple[str, ...
         field_selector=f"involvedObject.kind={reference.kind},involvedObject.name={reference.name}",
     )
     found.sort(key=_event_time)
-    warnings = [event for event in found if event.get("type") == "Warning"] or found
+    return found
+
+
+def _told(events: Documents) -> tuple[str, ...]:
     return tuple(
         f"{event.get('reason', '')}: {str(event.get('message', '')).strip()}"
-        for event in warnings[-EVENTS:]
+        for event in events[-EVENTS:]
     )
 
 

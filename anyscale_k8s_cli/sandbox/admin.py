@@ -58,6 +58,7 @@ class AdminServer:
             web.get("/snapshot", self._show_snapshot),
             web.get("/world/outsider", self._show_outsider),
             web.post("/world/break/{name}", self._break),
+            web.post("/world/mend/{name}", self._mend),
             web.post("/world/active-workloads", self._active_workloads),
             web.post("/world/kubernetes/cluster-deleted", self._delete_cluster),
             web.post("/world/expire-sessions", self._expire_sessions),
@@ -112,6 +113,10 @@ class AdminServer:
 
     async def _break(self, request: web.Request) -> web.Response:
         changed = self._switches.break_(request.match_info["name"], await _fields(request))
+        return _changed(changed)
+
+    async def _mend(self, request: web.Request) -> web.Response:
+        changed = self._switches.mend(request.match_info["name"], await _fields(request))
         return _changed(changed)
 
     async def _active_workloads(self, request: web.Request) -> web.Response:

@@ -200,7 +200,7 @@ class _LoadBalancers:
         try:
             return await self._azure.load_balancers(self._cluster).ensure(service)
         except LoadBalancerFailed as refused:
-            raise LoadBalancerError(str(refused)) from refused
+            raise LoadBalancerError(f"Error syncing load balancer: {refused}") from refused
 
     async def remove(self, service: dict[str, Any]) -> None:
         await self._azure.load_balancers(self._cluster).remove(service)

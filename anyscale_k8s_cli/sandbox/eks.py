@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.aws.load_balancers import NoSubnets
 from anyscale_k8s_cli.sandbox.aws.nodes import nodes
 from anyscale_k8s_cli.sandbox.aws.seed import (
     ACCOUNT_ID,
@@ -25,6 +26,7 @@ from anyscale_k8s_cli.sandbox.controlplane.aws import S3Signer, StsVerifier
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
+from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerError
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.users import User
 from anyscale_k8s_cli.sandbox.platforms import Http
@@ -170,7 +172,10 @@ class SwitchableLoadBalancers:
     async def ensure(self, service: dict[str, Any]) -> list[dict[str, Any]] | None:
         if not self.answers:
             return None
-        return await self._aws.load_balancers(self._cluster).ensure(service)
+        try:
+            return await self._aws.load_balancers(self._cluster).ensure(service)
+        except NoSubnets as none:
+            raise LoadBalancerError(str(none), none.reason) from none
 
     async def remove(self, service: dict[str, Any]) -> None:
         await self._aws.load_balancers(self._cluster).remove(service)

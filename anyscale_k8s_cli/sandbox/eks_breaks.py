@@ -28,7 +28,12 @@ class EksBreaks:
             "bucket": self._delete_bucket,
             "oidc-provider": self._delete_oidc_provider,
             "load-balancer": self._remove_load_balancers,
+            "kms-key": self._disable_keys,
         }
+
+    def mended(self) -> Mapping[str, Break]:
+        """What somebody else must put right again."""
+        return {"load-balancer": self._answer_again, "kms-key": self._enable_keys}
 
     def _break_trust(self, wanted: str | None) -> list[str]:
         """The roles trust somebody else, and what they had given out is over."""
@@ -75,6 +80,25 @@ class EksBreaks:
             if service["spec"].get("type") == "LoadBalancer":
                 store.set_status("services", service, {"loadBalancer": {}}, "sandbox")
         return [balancer.arn for balancer in gone] or ["none from now on"]
+
+    def _answer_again(self, _: str | None) -> list[str]:
+        """Services that wait for an address get one."""
+        self.eks.load_balancers.answers = True
+        return ["answering"]
+
+    def _disable_keys(self, wanted: str | None) -> list[str]:
+        """Nobody can read or write what is encrypted with them."""
+        kms, region = self.eks.aws.world.kms, self.eks.seed.region
+        arns = [kms.arn(seed.id, region) for seed in kms.seeds if wanted in (None, seed.id)]
+        found = [arn for arn in arns if arn is not None]
+        kms.disabled.update(found)
+        return found
+
+    def _enable_keys(self, _: str | None) -> list[str]:
+        disabled = self.eks.aws.world.kms.disabled
+        enabled = sorted(disabled)
+        disabled.clear()
+        return enabled
 
 
 def _without_us(trust: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Switches:
             "gke": GkeBreaks(stage.gke, self._registered_buckets).named(),
             "aks": AksBreaks(stage.aks, self._registered_buckets, stage.plane.registry).named(),
         }
+        self._mends = EksBreaks(stage.eks, self._registered_buckets).mended()
 
     def break_(self, name: str, fields: Fields) -> list[str]:
         """Break a wire wherever it is. Raises NothingToSwitch.
@@ -73,6 +74,13 @@ class Switches:
         if not done:
             raise NothingToSwitch(f"there is no {name} now")
         return done
+
+    def mend(self, name: str, fields: Fields) -> list[str]:
+        """Put right what only others than the tool can. Raises NothingToSwitch."""
+        if name not in self._mends:
+            known = ", ".join(sorted(self._mends))
+            raise NothingToSwitch(f"there is no {name!r} to mend; there are: {known}")
+        return self._mends[name](fields.get("name"))
 
     def active_workloads(self, fields: Fields) -> list[str]:
         """Let `count` Ray clusters run on the resource `resource_id`, or on every one."""

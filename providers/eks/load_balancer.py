@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import Notice
@@ -29,7 +30,8 @@ def load_balancer(
     """
     wanted = _common(spec, tags.own(install, spec.rules.tags))
     internal = spec.network.expose == "internal"
-    if _has_controller(reader):
+    controller = _controller(reader)
+    if controller is not None:
         return LoadBalancer(
             served_by=CONTROLLER,
             annotations=_prefixed(
@@ -46,6 +48,9 @@ def load_balancer(
             # Where both are there, a Service without a class is Auto Mode's.
             load_balancer_class=labels.CONTROLLER_CLASS if facts.auto_mode else None,
             source_ranges=spec.network.allow_cidrs,
+            logs="kubectl logs --namespace {namespace} deployment/{name}".format(
+                **controller["metadata"]
+            ),
         )
     if facts.auto_mode:
         return LoadBalancer(
@@ -76,14 +81,14 @@ def load_balancer(
     )
 
 
-def _has_controller(reader: ClusterReader) -> bool:
-    """Whether the AWS Load Balancer Controller is there, by its usual name or its own kind."""
+def _controller(reader: ClusterReader) -> dict[str, Any] | None:
+    """The Deployment of the AWS Load Balancer Controller, by its usual name or its label."""
     usual = reader.get("apps/v1", "Deployment", "aws-load-balancer-controller", "kube-system")
     if usual is not None:
-        return True
+        return usual
     # A chart's release of another name makes other names; the label is always the same.
     selector = "app.kubernetes.io/name=aws-load-balancer-controller"
-    return bool(reader.list("apps/v1", "Deployment", label_selector=selector))
+    return next(iter(reader.list("apps/v1", "Deployment", label_selector=selector)), None)
 
 
 def _common(spec: CloudSpec, wanted_tags: Mapping[str, str]) -> dict[str, str]:

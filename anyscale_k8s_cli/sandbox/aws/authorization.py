@@ -36,6 +36,8 @@ _KEY_USE = {
     "CreateMultipartUpload": "kms:GenerateDataKey",
     "GetObject": "kms:Decrypt",
 }
+_IDENTITY = "identity-based"
+_RESOURCE = "resource-based"
 _SERVICES_IN_ACTIONS = {"tagging": "tag"}
 
 
@@ -55,9 +57,9 @@ class Authorization:
     def check(self, request: AwsRequest, keys: Keys) -> None:
         """Raises the service's own denial if the caller lacks something."""
         for need in self.needs(request):
-            decision = self._decide(request, keys, need)
+            decision, policy = self._decide(request, keys, need)
             if decision is not Decision.ALLOWED:
-                raise denial(request.service, keys, need, decision)
+                raise denial(request.service, keys, need, decision, policy)
 
     def allowed(self, keys: Keys, need: Need) -> bool:
         """Whether the caller's own policies allow it; no bucket policy is asked."""
@@ -80,7 +82,8 @@ class Authorization:
             needs.append(Need("iam:PassRole", request.parameters["roleArn"], role))
         return needs
 
-    def _decide(self, request: AwsRequest, keys: Keys, need: Need) -> Decision:
+    def _decide(self, request: AwsRequest, keys: Keys, need: Need) -> tuple[Decision, str]:
+        """The decision, and the kind of policy that a denial comes from."""
         context = {
             **keys.principal.context(),
             "aws:requestedregion": (request.region,),
@@ -93,16 +96,18 @@ class Authorization:
         own = self.principals.grants(keys).decide(question)
         bucket = self.account.bucket(request.labels.get("Bucket", ""))
         if request.service != "s3" or bucket is None or request.name == "CreateBucket":
-            return own
+            return own, _IDENTITY
         policy = self.account.bucket_policy(bucket)
         theirs = decide([policy], question) if policy else Decision.IMPLICIT_DENY
         if Decision.EXPLICIT_DENY in (own, theirs):
-            return Decision.EXPLICIT_DENY
+            kind = _IDENTITY if own is Decision.EXPLICIT_DENY else _RESOURCE
+            return Decision.EXPLICIT_DENY, kind
         if self.account.bucket_owner(bucket.name) == caller.account:
             either = Decision.ALLOWED in (own, theirs)
-            return Decision.ALLOWED if either else Decision.IMPLICIT_DENY
+            return (Decision.ALLOWED if either else Decision.IMPLICIT_DENY), _IDENTITY
         both = own is theirs is Decision.ALLOWED
-        return Decision.ALLOWED if both else Decision.IMPLICIT_DENY
+        kind = _IDENTITY if own is not Decision.ALLOWED else _RESOURCE
+        return (Decision.ALLOWED if both else Decision.IMPLICIT_DENY), kind
 
     def _s3(self, request: AwsRequest) -> Iterator[Need]:
         bucket, key = request.labels.get("Bucket"), request.labels.get("Key")
@@ -145,6 +150,8 @@ class Authorization:
         if arn is None:
             # Nobody notices a wrong key when the bucket is set up, only when it is used.
             raise AwsError(400, "KMS.NotFoundException", f"Key '{key}' does not exist")
+        if arn in self.kms.disabled:
+            raise AwsError(400, "KMS.DisabledException", f"{arn} is disabled.")
         yield Need(_KEY_USE[request.name], arn)
 
     def _iam(self, request: AwsRequest) -> Iterator[Need]:
@@ -205,12 +212,14 @@ def _tag_context(parameters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return context | {"aws:tagkeys": tuple(tag["Key"] for tag in tags)}
 
 
-def denial(service: str, keys: Keys, need: Need, decision: Decision) -> AwsError:
-    """What a service answers to somebody who may not."""
+def denial(
+    service: str, keys: Keys, need: Need, decision: Decision, policy: str = _IDENTITY
+) -> AwsError:
+    """What a service answers to somebody who may not; `policy` is the kind that says so."""
     because = (
-        "with an explicit deny in an identity-based policy"
+        f"with an explicit deny in {'an' if policy == _IDENTITY else 'a'} {policy} policy"
         if decision is Decision.EXPLICIT_DENY
-        else f"because no identity-based policy allows the {need.action} action"
+        else f"because no {policy} policy allows the {need.action} action"
     )
     message = (
         f"User: {keys.principal.arn} is not authorized to perform: {need.action} "

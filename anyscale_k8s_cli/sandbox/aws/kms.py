@@ -1,9 +1,9 @@
-"""KMS: the customer's keys exist and can be described; nothing is encrypted with them."""
+"""KMS: the customer's keys exist, can be described and disabled; nothing is encrypted with them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
@@ -15,6 +15,7 @@ from anyscale_k8s_cli.sandbox.aws.service import Answer, Inquiry, Operation
 class Kms:
     account: Account
     seeds: tuple[KmsKeySeed, ...]
+    disabled: set[str] = field(default_factory=set)
 
     def operations(self) -> Mapping[str, Operation]:
         return {"DescribeKey": self.describe}
@@ -30,9 +31,9 @@ class Kms:
                 "AWSAccountId": self.account.id,
                 "KeyId": arn.rpartition("/")[2],
                 "Arn": arn,
-                "Enabled": True,
+                "Enabled": arn not in self.disabled,
                 "KeyUsage": "ENCRYPT_DECRYPT",
-                "KeyState": "Enabled",
+                "KeyState": "Disabled" if arn in self.disabled else "Enabled",
                 "Origin": "AWS_KMS",
                 "KeyManager": "CUSTOMER",
                 "KeySpec": "SYMMETRIC_DEFAULT",

@@ -26,6 +26,14 @@ CONTROLLER_CLASS = "service.k8s.aws/nlb"
 AUTO_MODE_CLASS = "eks.amazonaws.com/nlb"
 
 
+class NoSubnets(Exception):
+    """There are none for the load balancer; `reason` is that of the controller's event."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     """What a Service says about its load balancer."""
@@ -70,7 +78,7 @@ class AwsLoadBalancers:
     async def ensure(self, service: dict[str, Any]) -> list[dict[str, Any]] | None:
         """The `status.loadBalancer.ingress` of the Service; None if nobody serves it.
 
-        Repeated calls for one Service give the same address.
+        Repeated calls for one Service give the same address. Raises NoSubnets.
         """
         with self._lock:
             wish = _Wish.of(service)
@@ -81,7 +89,7 @@ class AwsLoadBalancers:
             if balancer is None or balancer.gone_at is not None:
                 subnets = self._subnets(wish)
                 if not subnets:
-                    return None
+                    raise self._no_subnets(wish)
                 balancer = self._made[key] = self._make(wish, subnets)
             balancer.tags.update(wish.tags)
             return [{"hostname": balancer.dns_name}]
@@ -127,6 +135,21 @@ class AwsLoadBalancers:
         if not self._seed.subnets_tagged:
             return []
         return [subnet for subnet in subnets if subnet.public is not self._internal(wish)]
+
+    def _no_subnets(self, wish: _Wish) -> NoSubnets:
+        """In each controller's words."""
+        if self._controller is LoadBalancerController.IN_TREE:
+            return NoSubnets(
+                "Error syncing load balancer: failed to ensure load balancer: could not find any "
+                "suitable subnets for creating the ELB",
+                "SyncLoadBalancerFailed",
+            )
+        role = "internal-elb" if self._internal(wish) else "elb"
+        tags = f"(0 match VPC and tags: [kubernetes.io/role/{role}])"
+        named = wish.annotation("subnets")
+        why = f"couldn't find all subnets, want: [{named}]" if named else tags
+        message = f"Failed build model due to unable to resolve at least one subnet {why}"
+        return NoSubnets(message, "FailedBuildModel")
 
     def _make(self, wish: _Wish, subnets: list[SubnetSeed]) -> LoadBalancer:
         in_tree = self._controller is LoadBalancerController.IN_TREE

@@ -75,8 +75,8 @@ class World:
         self.elastic = Elastic(
             self.account, self.clusters, settings.monotonic, settings.removal_seconds
         )
-        self._kms = Kms(self.account, tuple(settings.kms_keys))
-        authorization = Authorization(self.account, self.principals, self._kms)
+        self.kms = Kms(self.account, tuple(settings.kms_keys))
+        authorization = Authorization(self.account, self.principals, self.kms)
         self._s3 = S3Rules(self.account, authorization)
         self._front = Front(
             account=self.account,
@@ -115,7 +115,7 @@ class World:
             "sts": sts.operations(),
             "eks": Eks(self.account, self.clusters).operations(),
             "ec2": Ec2(self.elastic).operations(),
-            "kms": self._kms.operations(),
+            "kms": self.kms.operations(),
             "elbv2": balancing.operations(),
             "elb": balancing.classic_operations(),
             "resourcegroupstaggingapi": Tagging(self.account, self.elastic).operations(),

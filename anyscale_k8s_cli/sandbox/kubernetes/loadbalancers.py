@@ -7,7 +7,14 @@ from typing import Any, Protocol
 
 
 class LoadBalancerError(Exception):
-    """The provider tried and failed; the service says so in a warning event and it is retried."""
+    """The provider tried and failed; a warning event says so, and it is tried again.
+
+    `reason` is the event's: each controller has its own.
+    """
+
+    def __init__(self, message: str, reason: str = "SyncLoadBalancerFailed") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class LoadBalancerProvider(Protocol):

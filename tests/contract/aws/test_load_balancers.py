@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from anyscale_k8s_cli.sandbox.aws.load_balancers import NoSubnets
 from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed, LoadBalancerController
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerProvider
@@ -53,7 +54,6 @@ def service(load_balancer_class: str = "", **annotations: str) -> dict[str, Any]
         ("plain", service(), True),
         ("plain", service(type="external"), False),
         ("plain", service("service.k8s.aws/nlb"), False),
-        ("untagged", service(type="external"), False),
         ("silent", service(type="external"), False),
     ],
 )
@@ -124,10 +124,17 @@ async def test_named_subnets_must_exist(aws: Any) -> None:
     seed = replace(SEEDS[0])
     named = seed.subnets()[0].id
     balancers = aws.stand_in.load_balancers("controller")
-    assert await balancers.ensure(service(type="external", subnets="subnet-0")) is None
+    with pytest.raises(NoSubnets, match=r"want: \[subnet-0\]"):
+        await balancers.ensure(service(type="external", subnets="subnet-0"))
     assert await balancers.ensure(service(type="external", subnets=named)) is not None
     (balancer,) = aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
     assert [zone["SubnetId"] for zone in balancer["AvailabilityZones"]] == [named]
+
+
+async def test_subnets_are_found_by_their_tags(aws: Any) -> None:
+    with pytest.raises(NoSubnets, match="role/internal-elb") as none:
+        await aws.stand_in.load_balancers("untagged").ensure(service(type="external"))
+    assert none.value.reason == "FailedBuildModel"
 
 
 async def test_it_is_what_the_cluster_asks_for(aws: Any) -> None:

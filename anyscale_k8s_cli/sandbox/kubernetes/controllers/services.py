@@ -27,6 +27,7 @@ _COMPONENT = "service-controller"
 # Who serves load balancers may itself be a controller that is installed later.
 _CONCERNS = ("services", "deployments.apps", "nodes")
 _LONGEST_RETRY = 10.0
+_RESYNC = 1.0
 
 
 class ServiceController:
@@ -45,13 +46,15 @@ class ServiceController:
     def objects(self) -> Iterable[Object]:
         return self._store.items("services")
 
-    def reconcile(self, service: Object) -> None:
+    def reconcile(self, service: Object) -> float | None:
         uid = service["metadata"]["uid"]
         if uid in self._tasks or not self._is_due(service):
-            return
+            return None
         task = asyncio.get_running_loop().create_task(self._work(service))
         self._tasks[uid] = task
         task.add_done_callback(lambda _: self._tasks.pop(uid, None))
+        # Whoever serves it may come later, or come back.
+        return _RESYNC
 
     def _is_due(self, service: Object) -> bool:
         guarded = CLEANUP in (service["metadata"].get("finalizers") or ())
@@ -77,9 +80,10 @@ class ServiceController:
                 else:
                     await self._ensure(live)
             except LoadBalancerError as error:
-                message = f"Error syncing load balancer: {error}"
-                reason = "SyncLoadBalancerFailed"
-                record_event(self._store, live, reason, message, component=_COMPONENT, warning=True)
+                told = str(error)
+                record_event(
+                    self._store, live, error.reason, told, component=_COMPONENT, warning=True
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_RETRY)
                 continue

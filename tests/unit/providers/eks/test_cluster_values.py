@@ -131,7 +131,8 @@ class Reader:
     def get(
         self, api_version: str, kind: str, name: str, namespace: str | None = None
     ) -> dict[str, Any] | None:
-        return {} if name in self.names and namespace == "kube-system" else None
+        there = name in self.names and namespace == "kube-system"
+        return {"metadata": {"name": name, "namespace": "kube-system"}} if there else None
 
     def list(
         self,
@@ -142,7 +143,8 @@ class Reader:
         label_selector: str | None = None,
     ) -> list[dict[str, Any]]:
         wanted = "app.kubernetes.io/name=aws-load-balancer-controller"
-        return [{}] if self.labelled and label_selector == wanted else []
+        found = {"metadata": {"name": "lbc", "namespace": "infra"}}
+        return [found] if self.labelled and label_selector == wanted else []
 
 
 def spec(**more: Any) -> CloudSpec:
