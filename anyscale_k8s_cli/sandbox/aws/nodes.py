@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed, NodeGroupSeed
-
-
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    cpus: int
-    memory_gib: int
-    gpus: int = 0
-    arch: str = "amd64"
-
+from anyscale_k8s_cli.sandbox.machines import Machine, System, node_status
 
 # https://aws.amazon.com/ec2/instance-types/
 _MACHINES = {
-    "t3.medium": _Machine(2, 4),
-    "m6i.large": _Machine(2, 8),
-    "m6i.2xlarge": _Machine(8, 32),
-    "m6i.4xlarge": _Machine(16, 64),
-    "m7g.2xlarge": _Machine(8, 32, arch="arm64"),
-    "g4dn.xlarge": _Machine(4, 16, 1),
-    "g5.xlarge": _Machine(4, 16, 1),
-    "g6.xlarge": _Machine(4, 16, 1),
-    "p4d.24xlarge": _Machine(96, 1152, 8),
-    "p5.48xlarge": _Machine(192, 2048, 8),
+    "t3.medium": Machine(2, 4),
+    "m6i.large": Machine(2, 8),
+    "m6i.2xlarge": Machine(8, 32),
+    "m6i.4xlarge": Machine(16, 64),
+    "m7g.2xlarge": Machine(8, 32, arch="arm64"),
+    "g4dn.xlarge": Machine(4, 16, 1),
+    "g5.xlarge": Machine(4, 16, 1),
+    "g6.xlarge": Machine(4, 16, 1),
+    "p4d.24xlarge": Machine(96, 1152, 8),
+    "p5.48xlarge": Machine(192, 2048, 8),
 }
 
 
@@ -53,17 +44,14 @@ def _node(seed: EksClusterSeed, group: NodeGroupSeed, number: int) -> dict[str, 
         "metadata": {"name": name, "labels": _labels(seed, group, machine, name, zone)},
         "spec": {
             "providerID": f"aws:///{zone}/i-{digest[:17]}",
-            "taints": [
-                {"key": taint.key, "value": taint.value, "effect": taint.effect}
-                for taint in group.taints
-            ],
+            "taints": [taint.as_json() for taint in group.taints],
         },
-        "status": _status(seed, machine, name, address),
+        "status": node_status(machine, _system(seed), name=name, address=address),
     }
 
 
 def _labels(
-    seed: EksClusterSeed, group: NodeGroupSeed, machine: _Machine, name: str, zone: str
+    seed: EksClusterSeed, group: NodeGroupSeed, machine: Machine, name: str, zone: str
 ) -> dict[str, str]:
     labels = {
         "beta.kubernetes.io/instance-type": group.instance_type,
@@ -83,41 +71,15 @@ def _labels(
     return labels | dict(group.labels)
 
 
-def _status(seed: EksClusterSeed, machine: _Machine, name: str, address: str) -> dict[str, Any]:
-    memory = machine.memory_gib * 1024 * 1024
-    capacity = {
-        "cpu": str(machine.cpus),
-        "ephemeral-storage": "104845292Ki",
-        "memory": f"{memory}Ki",
-        "pods": "58",
-    }
-    # The kubelet and the system keep a part for themselves.
-    allocatable = capacity | {
-        "cpu": f"{machine.cpus * 1000 - 90}m",
-        "ephemeral-storage": "95551679124",
-        "memory": f"{int(memory * 0.93)}Ki",
-    }
-    return {
-        "capacity": capacity,
-        "allocatable": allocatable,
-        "addresses": [
-            {"type": "InternalIP", "address": address},
-            {"type": "Hostname", "address": name},
-        ],
-        "conditions": [
-            {
-                "type": "Ready",
-                "status": "True",
-                "reason": "KubeletReady",
-                "message": "kubelet is posting ready status",
-            }
-        ],
-        "nodeInfo": {
-            "architecture": machine.arch,
-            "containerRuntimeVersion": "containerd://1.7.27",
-            "kernelVersion": "6.12.37-61.105.amzn2023.x86_64",
-            "kubeletVersion": f"v{seed.version}.1-eks-3abbec1",
-            "operatingSystem": "linux",
-            "osImage": "Amazon Linux 2023.8.20250721",
-        },
-    }
+def _system(seed: EksClusterSeed) -> System:
+    return System(
+        kubelet=f"v{seed.version}.1-eks-3abbec1",
+        image="Amazon Linux 2023.8.20250721",
+        kernel="6.12.37-61.105.amzn2023.x86_64",
+        runtime="containerd://1.7.27",
+        disk=104845292,
+        free_disk=95551679124,
+        kept_cpu=90,
+        free_memory=0.93,
+        pods=58,
+    )

@@ -11,6 +11,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.machines import Taint
+
 ACCOUNT_ID = "284710593866"
 OTHER_ACCOUNT_ID = "915532408817"
 ADMIN = "demo-admin"
@@ -26,13 +28,6 @@ class LoadBalancerController(StrEnum):
     AWS_LOAD_BALANCER_CONTROLLER = "aws-load-balancer-controller"
     AUTO_MODE = "auto-mode"
     IN_TREE = "in-tree"
-
-
-@dataclass(frozen=True, slots=True)
-class Taint:
-    key: str
-    value: str
-    effect: str = "NoSchedule"
 
 
 @dataclass(frozen=True, slots=True)

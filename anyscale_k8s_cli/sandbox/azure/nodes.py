@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.azure.seed import SUBSCRIPTION_ID, AgentPoolSeed, AksClusterSeed
+from anyscale_k8s_cli.sandbox.machines import Machine, System, node_status
 
 _SPOT = "kubernetes.azure.com/scalesetpriority"
 _IMAGE = "AKSUbuntu-2204gen2containerd-202510.19.1"
 
 
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    cpus: int
-    memory_gib: int
-    gpus: int = 0
-    arch: str = "amd64"
-
-
 # https://learn.microsoft.com/azure/virtual-machines/sizes/overview
 _MACHINES = {
-    "Standard_D2s_v5": _Machine(2, 8),
-    "Standard_D4s_v5": _Machine(4, 16),
-    "Standard_D8s_v5": _Machine(8, 32),
-    "Standard_D16s_v5": _Machine(16, 64),
-    "Standard_D8pds_v5": _Machine(8, 32, arch="arm64"),
-    "Standard_NC4as_T4_v3": _Machine(4, 28, 1),
-    "Standard_NC64as_T4_v3": _Machine(64, 440, 4),
-    "Standard_NC24ads_A100_v4": _Machine(24, 220, 1),
-    "Standard_NC40ads_H100_v5": _Machine(40, 320, 1),
-    "Standard_ND96isr_H100_v5": _Machine(96, 1900, 8),
+    "Standard_D2s_v5": Machine(2, 8),
+    "Standard_D4s_v5": Machine(4, 16),
+    "Standard_D8s_v5": Machine(8, 32),
+    "Standard_D16s_v5": Machine(16, 64),
+    "Standard_D8pds_v5": Machine(8, 32, arch="arm64"),
+    "Standard_NC4as_T4_v3": Machine(4, 28, 1),
+    "Standard_NC64as_T4_v3": Machine(64, 440, 4),
+    "Standard_NC24ads_A100_v4": Machine(24, 220, 1),
+    "Standard_NC40ads_H100_v5": Machine(40, 320, 1),
+    "Standard_ND96isr_H100_v5": Machine(96, 1900, 8),
 }
 
 
@@ -50,7 +42,7 @@ def _node(seed: AksClusterSeed, pool: AgentPoolSeed, number: int, overall: int) 
     machine = _MACHINES[pool.vm_size]
     scale_set = f"aks-{pool.name}-{int(seed.digest(pool.name)[:7], 16) % 10**8:08d}-vmss"
     name = f"{scale_set}{number:06x}"
-    taints = [{"key": t.key, "value": t.value, "effect": t.effect} for t in pool.taints]
+    taints = [taint.as_json() for taint in pool.taints]
     if pool.spot:
         taints.append({"key": _SPOT, "value": "spot", "effect": "NoSchedule"})
     group = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{seed.node_resource_group.lower()}"
@@ -63,12 +55,12 @@ def _node(seed: AksClusterSeed, pool: AgentPoolSeed, number: int, overall: int) 
             "providerID": f"azure://{group}/{machines}/{scale_set}/virtualMachines/{number}",
             "taints": taints,
         },
-        "status": _status(seed, machine, name, f"10.224.0.{4 + overall}"),
+        "status": node_status(machine, _system(seed), name=name, address=f"10.224.0.{4 + overall}"),
     }
 
 
 def _labels(
-    seed: AksClusterSeed, pool: AgentPoolSeed, machine: _Machine, name: str, number: int
+    seed: AksClusterSeed, pool: AgentPoolSeed, machine: Machine, name: str, number: int
 ) -> dict[str, str]:
     # A pool without zones is in no zone: its machines count fault domains.
     zone = f"{seed.location}-{pool.zones[number % len(pool.zones)]}" if pool.zones else "0"
@@ -96,41 +88,14 @@ def _labels(
     return labels | dict(pool.labels)
 
 
-def _status(seed: AksClusterSeed, machine: _Machine, name: str, address: str) -> dict[str, Any]:
-    memory = machine.memory_gib * 1024 * 1024
-    capacity = {
-        "cpu": str(machine.cpus),
-        "ephemeral-storage": "129886128Ki",
-        "memory": f"{memory}Ki",
-        "pods": "110",
-    }
-    # The kubelet and the system keep a part for themselves.
-    allocatable = capacity | {
-        "cpu": f"{machine.cpus * 1000 - 180}m",
-        "ephemeral-storage": "119703055367",
-        "memory": f"{int(memory * 0.9)}Ki",
-    }
-    return {
-        "capacity": capacity,
-        "allocatable": allocatable,
-        "addresses": [
-            {"type": "InternalIP", "address": address},
-            {"type": "Hostname", "address": name},
-        ],
-        "conditions": [
-            {
-                "type": "Ready",
-                "status": "True",
-                "reason": "KubeletReady",
-                "message": "kubelet is posting ready status",
-            }
-        ],
-        "nodeInfo": {
-            "architecture": machine.arch,
-            "containerRuntimeVersion": "containerd://1.7.28-1",
-            "kernelVersion": "5.15.0-1098-azure",
-            "kubeletVersion": f"v{seed.version}.5",
-            "operatingSystem": "linux",
-            "osImage": "Ubuntu 22.04.5 LTS",
-        },
-    }
+def _system(seed: AksClusterSeed) -> System:
+    return System(
+        kubelet=f"v{seed.version}.5",
+        image="Ubuntu 22.04.5 LTS",
+        kernel="5.15.0-1098-azure",
+        runtime="containerd://1.7.28-1",
+        disk=129886128,
+        free_disk=119703055367,
+        kept_cpu=180,
+        free_memory=0.9,
+    )

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.machines import Taint
+
 TENANT_ID = "5c6f0e4e-3d6b-4f0c-9c1a-8b7a2f3d9e10"
 SUBSCRIPTION_ID = "0b7b6a5e-3f0d-4b52-8a86-1d9f2c4e7a31"
 OTHER_SUBSCRIPTION_ID = "9e1d3c47-52a0-4c1b-b7d8-60f4a1c28e55"
@@ -24,13 +26,6 @@ _NAMESPACE = uuid.UUID("6f2f5f5e-8a34-4a6a-9a1f-0d8cbb6c1a0f")
 def guid(*parts: str) -> str:
     """An id that is always the same for the same thing."""
     return str(uuid.uuid5(_NAMESPACE, "/".join(parts)))
-
-
-@dataclass(frozen=True, slots=True)
-class Taint:
-    key: str
-    value: str
-    effect: str = "NoSchedule"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.google.seed import GKE_METADATA, GkeClusterSeed, NodePoolSeed
+from anyscale_k8s_cli.sandbox.machines import Machine, System, node_status
 
 METADATA_LABEL = "iam.gke.io/gke-metadata-server-enabled"
 ACCELERATOR_LABEL = "cloud.google.com/gke-accelerator"
@@ -13,20 +13,14 @@ GPU = "nvidia.com/gpu"
 _PLUGIN = "nvidia-gpu-device-plugin"
 
 
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    cpus: int
-    memory_gib: int
-
-
 # https://cloud.google.com/compute/docs/machine-resource
 _MACHINES = {
-    "e2-standard-4": _Machine(4, 16),
-    "n1-standard-8": _Machine(8, 30),
-    "n2-standard-8": _Machine(8, 32),
-    "g2-standard-8": _Machine(8, 32),
-    "a2-highgpu-1g": _Machine(12, 85),
-    "a3-highgpu-8g": _Machine(208, 1872),
+    "e2-standard-4": Machine(4, 16),
+    "n1-standard-8": Machine(8, 30),
+    "n2-standard-8": Machine(8, 32),
+    "g2-standard-8": Machine(8, 32),
+    "a2-highgpu-1g": Machine(12, 85),
+    "a3-highgpu-8g": Machine(208, 1872),
 }
 
 
@@ -72,17 +66,23 @@ def _node(seed: GkeClusterSeed, pool: NodePoolSeed, number: int) -> dict[str, An
     digest = seed.digest(f"node-{number}")
     zone = seed.zones[number % len(seed.zones)]
     name = f"gke-{seed.name}-{pool.name}-{digest[:8]}-{digest[8:12]}"
-    taints = [
-        {"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in pool.taints
-    ]
-    if pool.accelerator:
+    taints = [taint.as_json() for taint in pool.taints]
+    # The plugin has reported them already.
+    devices = {GPU: str(pool.accelerator.count)} if pool.accelerator else {}
+    if devices:
         taints.append({"key": GPU, "value": "present", "effect": "NoSchedule"})
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": _labels(seed, pool, name, zone)},
         "spec": {"providerID": f"gce://{seed.project_id}/{zone}/{name}", "taints": taints},
-        "status": _status(seed, pool, name, f"10.128.1.{10 + number}"),
+        "status": node_status(
+            _MACHINES[pool.machine_type],
+            _system(seed),
+            name=name,
+            address=f"10.128.1.{10 + number}",
+            devices=devices,
+        ),
     }
 
 
@@ -114,44 +114,14 @@ def _labels(seed: GkeClusterSeed, pool: NodePoolSeed, name: str, zone: str) -> d
     return labels | dict(pool.labels)
 
 
-def _status(seed: GkeClusterSeed, pool: NodePoolSeed, name: str, address: str) -> dict[str, Any]:
-    machine = _MACHINES[pool.machine_type]
-    memory = machine.memory_gib * 1024 * 1024
-    capacity = {
-        "cpu": str(machine.cpus),
-        "ephemeral-storage": "98831908Ki",
-        "memory": f"{memory}Ki",
-        "pods": "110",
-    }
-    if pool.accelerator:
-        capacity[GPU] = str(pool.accelerator.count)
-    # The kubelet and the system keep a part for themselves.
-    allocatable = capacity | {
-        "cpu": f"{machine.cpus * 1000 - 90}m",
-        "ephemeral-storage": "47060071478",
-        "memory": f"{int(memory * 0.89)}Ki",
-    }
-    return {
-        "capacity": capacity,
-        "allocatable": allocatable,
-        "addresses": [
-            {"type": "InternalIP", "address": address},
-            {"type": "Hostname", "address": name},
-        ],
-        "conditions": [
-            {
-                "type": "Ready",
-                "status": "True",
-                "reason": "KubeletReady",
-                "message": "kubelet is posting ready status",
-            }
-        ],
-        "nodeInfo": {
-            "architecture": "amd64",
-            "containerRuntimeVersion": "containerd://2.0.5",
-            "kernelVersion": "6.6.93+",
-            "kubeletVersion": f"v{seed.version}.2-gke.1111000",
-            "operatingSystem": "linux",
-            "osImage": "Container-Optimized OS from Google",
-        },
-    }
+def _system(seed: GkeClusterSeed) -> System:
+    return System(
+        kubelet=f"v{seed.version}.2-gke.1111000",
+        image="Container-Optimized OS from Google",
+        kernel="6.6.93+",
+        runtime="containerd://2.0.5",
+        disk=98831908,
+        free_disk=47060071478,
+        kept_cpu=90,
+        free_memory=0.89,
+    )

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from anyscale_k8s_cli.sandbox.machines import Taint
+
 PROJECT_ID = "demo"
 PROJECT_NUMBER = "418205339162"
 OTHER_PROJECT_NUMBER = "905113477620"
@@ -30,13 +32,6 @@ SERVICES: Mapping[str, str] = {
     "sts": "Security Token Service API",
 }
 ENABLED = tuple(name for name in SERVICES if name != "file")
-
-
-@dataclass(frozen=True, slots=True)
-class Taint:
-    key: str
-    value: str
-    effect: str = "NoSchedule"
 
 
 @dataclass(frozen=True, slots=True)
