@@ -168,7 +168,7 @@ class Proof:
             )
         except Contradiction as wrong:
             raise errors.CliError(
-                codes.BUCKET_DENIED, f"s3://{self.bucket}/{PROOF_KEY} {wrong}"
+                errors.BUCKET_DENIED, f"s3://{self.bucket}/{PROOF_KEY} {wrong}"
             ) from wrong
 
     def _step(self, action: str, role_arn: str, call: Callable[[], T]) -> T:
@@ -182,7 +182,7 @@ class Proof:
         except CloudFailure as failure:
             if failure.api_code in ABSENT:
                 raise errors.CliError(
-                    codes.BUCKET_MISSING,
+                    errors.BUCKET_MISSING,
                     f"There is no bucket {self.bucket}",
                     evidence=failure.evidence,
                     fix="run setup again: it makes the bucket anew",
@@ -190,7 +190,7 @@ class Proof:
             if not failure.denied:
                 raise
             raise errors.CliError(
-                codes.BUCKET_DENIED,
+                errors.BUCKET_DENIED,
                 f"{role_arn} may not {action} in the bucket {self.bucket}",
                 cause=failure.cause,
                 evidence=failure.evidence,

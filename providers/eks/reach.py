@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.reach import why_unreachable
 from anyscale_k8s_cli.providers.eks.sdk.eks import ClusterDescription
 
-# Several addresses may stand behind the name, and each is tried for so long.
-CONNECT_SECONDS = 4.0
 EVERYBODY = "0.0.0.0/0"
 
 
@@ -21,14 +16,9 @@ def check_reachable(described: ClusterDescription, region: str) -> None:
     """
     if described.public_endpoint and EVERYBODY in described.public_cidrs:
         return
-    parts = urlsplit(described.endpoint)
-    host = parts.hostname or ""
-    if parts.scheme in getproxies() and not proxy_bypass(host):
-        return
-    try:
-        socket.create_connection((host, parts.port or 443), timeout=CONNECT_SECONDS).close()
-    except OSError as problem:
-        raise _unreachable(described, region, f"{host}: {problem}") from problem
+    seen = why_unreachable(described.endpoint)
+    if seen:
+        raise _unreachable(described, region, seen)
 
 
 def _unreachable(described: ClusterDescription, region: str, seen: str) -> errors.CliError:

@@ -121,7 +121,7 @@ def test_only_expired_tokens(world: World) -> None:
 def test_no_bucket(world: World) -> None:
     side = world.setup()
     side.storage.delete(side.storage.observed)  # type: ignore[arg-type]
-    assert refused(world, side).code is codes.BUCKET_MISSING
+    assert refused(world, side).code is errors.BUCKET_MISSING
 
 
 def test_a_bucket_that_denies_the_role(world: World) -> None:
@@ -136,7 +136,7 @@ def test_a_bucket_that_denies_the_role(world: World) -> None:
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
     error = refused(world, side)
-    assert error.code is codes.BUCKET_DENIED
+    assert error.code is errors.BUCKET_DENIED
     assert "s3:PutObject" in error.message
 
 

@@ -1,0 +1,227 @@
+"""The bucket: one that we make and keep as it should be, or one that the user has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import ClassVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.object_storage import summary
+from anyscale_k8s_cli.provider import Storage
+from anyscale_k8s_cli.providers.gke import bucket_settings, tags
+from anyscale_k8s_cli.providers.gke.bucket_settings import BucketWishes, admits, cors_rule
+from anyscale_k8s_cli.providers.gke.google import Google
+from anyscale_k8s_cli.providers.gke.sdk.failures import EXISTS, STALE
+from anyscale_k8s_cli.providers.gke.sdk.storage import BucketState, Settings, hidden
+from anyscale_k8s_cli.resource import (
+    AdoptedResource,
+    DataResource,
+    FieldChange,
+    Observed,
+    Unfit,
+)
+from anyscale_k8s_cli.run import StillWaiting
+
+NAME_LIMIT = 63
+SETTLE_SECONDS = 30.0
+
+
+def default_name(install: Install) -> str:
+    return install.name(limit=NAME_LIMIT)
+
+
+def other_name(install: Install) -> str:
+    """A name to try where somebody else has the usual one."""
+    return install.name(limit=NAME_LIMIT, suffix=f"-{install.account}")
+
+
+def key(name: str) -> str:
+    return f"gcp:bucket/{name}"
+
+
+def title(name: str) -> str:
+    return f"Cloud Storage bucket {name}"
+
+
+class Bucket(DataResource[Storage]):
+    """Ours, found by name and locator. Setup never deletes it, and delete only when told to."""
+
+    kind: ClassVar[str] = "gcs-bucket"
+
+    def __init__(self, google: Google, install: Install, name: str, wishes: BucketWishes) -> None:
+        super().__init__(key=key(name), title=title(name), install=install)
+        self._google = google
+        self._wishes = wishes
+        self.name = name
+
+    def read(self) -> Observed[Storage] | None:
+        """Also a bucket of another project is seen: as somebody else's."""
+        try:
+            state = self._google.storage.state(self.name)
+        except CloudFailure as failure:
+            if hidden(failure):
+                whom = "another project (or you may not see it)"
+                return self._observed(None, manager=f"{whom}; {self._advice()}")
+            raise
+        if state is None:
+            return None
+        if state.project_number != self._google.project_number:
+            return self._observed(state, manager=f"another project; {self._advice()}")
+        if state.location.lower() != self.install.region.lower():
+            return self._observed(
+                state, manager=f"location {state.location.lower()}; {self._advice()}"
+            )
+        return self._observed(state)
+
+    def diff(self, observed: Observed[Storage]) -> Sequence[FieldChange]:
+        state: BucketState = observed.state
+        return bucket_settings.changes(state.settings, self._wishes)
+
+    def create(self) -> Observed[Storage]:
+        wanted = bucket_settings.wanted(Settings(), self._wishes)
+        try:
+            self._google.storage.create(self.name, self.install.region, wanted)
+        except CloudFailure as failure:
+            if failure.api_code != EXISTS:
+                raise
+        observed = self._settled()
+        if observed.owner is None or observed.owner.id != self.install.id or observed.manager:
+            raise errors.CliError(
+                errors.FOREIGN_OBJECT,
+                f"The bucket name {self.name} is taken",
+                cause=observed.manager or "a bucket of this name in your project is not ours",
+                fix=f"{self._advice()}, or adopt the bucket with --bucket {self.name}",
+            )
+        return self.update(observed, self.diff(observed))
+
+    def update(
+        self, observed: Observed[Storage], changes: Sequence[FieldChange]
+    ) -> Observed[Storage]:
+        if not changes:
+            return observed
+
+        def write() -> None:
+            state = self._google.storage.state(self.name)
+            if state is None:
+                raise _vanished(self.name)
+            wanted = bucket_settings.wanted(state.settings, self._wishes)
+            self._google.storage.update(self.name, wanted, state.metageneration)
+
+        self._google.run.retry(
+            write, retriable=_stale, what=f"the bucket {self.name}", timeout=SETTLE_SECONDS
+        )
+        return self._settled()
+
+    def delete(self, observed: Observed[Storage]) -> None:
+        """Everything in it and the bucket itself. Whether that may be is the caller's to say."""
+        objects = self._google.objects(self.name)
+        for page in objects.versions():
+            self._google.run.check()
+            objects.delete_versions(page)
+        self._google.storage.delete(self.name)
+        self._google.run.wait_for(
+            self._gone, what=f"the bucket {self.name} to be gone", timeout=SETTLE_SECONDS
+        )
+
+    def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
+        return observed
+
+    def contents(self, observed: Observed[Storage]) -> str:
+        number = size = 0
+        for page in self._google.objects(self.name).versions():
+            number += len(page)
+            size += sum(item.size for item in page)
+        return summary(number, size)
+
+    def forget_cluster(self, observed: Observed[Storage]) -> None:
+        self._google.storage.set_label(self.name, tags.UID_LABEL, None)
+
+    # -- parts -----------------------------------------------------------------
+
+    def _settled(self) -> Observed[Storage]:
+        def look() -> Observed[Storage]:
+            observed = self.read()
+            if observed is None:
+                raise StillWaiting("Cloud Storage does not show it yet")
+            return observed
+
+        return self._google.run.wait_for(
+            look, what=f"the bucket {self.name}", timeout=SETTLE_SECONDS
+        )
+
+    def _gone(self) -> None:
+        if self._google.storage.state(self.name) is not None:
+            raise StillWaiting("Cloud Storage still shows it")
+
+    def _advice(self) -> str:
+        return f"set rules.names.bucket to another name, such as {other_name(self.install)}"
+
+    def _observed(self, state: BucketState | None, manager: str = "") -> Observed[Storage]:
+        found = state.settings.labels if state and not manager else {}
+        return Observed(
+            id=f"gs://{self.name}",
+            output=Storage(f"gs://{self.name}", self.install.region),
+            owner=tags.owner(found, self.install),
+            manager=manager,
+            state=state,
+        )
+
+
+class AdoptedBucket(AdoptedResource[Storage]):
+    """The user's own."""
+
+    kind: ClassVar[str] = "gcs-bucket"
+
+    def __init__(self, google: Google, install: Install, name: str, console_origin: str) -> None:
+        super().__init__(key=key(name), title=title(name), install=install)
+        self._google = google
+        self._origin = console_origin
+        self.name = name
+
+    def read(self) -> Observed[Storage] | None:
+        try:
+            state = self._google.storage.state(self.name)
+        except CloudFailure as failure:
+            if not hidden(failure):
+                raise
+            return self._observed(
+                self.install.region,
+                Unfit(
+                    "you may not see it",
+                    f"have storage.buckets.get allowed on gs://{self.name}, or check the name",
+                ),
+            )
+        if state is None:
+            return None
+        unfit = []
+        if not admits(state.settings.cors, self._origin):
+            unfit.append(self._without_cors())
+        return self._observed(state.location.lower(), *unfit)
+
+    def _without_cors(self) -> Unfit:
+        rule = json.dumps([cors_rule(self._origin)])
+        return Unfit(
+            f"its CORS rules do not admit the console ({self._origin})",
+            f"add the rule to those that are there: echo '{rule}' > cors.json && "
+            f"gcloud storage buckets update gs://{self.name} --cors-file=cors.json",
+        )
+
+    def _observed(self, region: str, *unfit: Unfit) -> Observed[Storage]:
+        return Observed(
+            id=f"gs://{self.name}", output=Storage(f"gs://{self.name}", region), unfit=unfit
+        )
+
+
+def _vanished(name: str) -> errors.CliError:
+    return errors.CliError(
+        errors.BUCKET_MISSING,
+        f"The bucket {name} went away while it was changed",
+        fix="run the same command again: it makes the bucket anew",
+    )
+
+
+def _stale(problem: BaseException) -> bool:
+    return isinstance(problem, CloudFailure) and problem.api_code in STALE

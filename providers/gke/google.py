@@ -1,0 +1,46 @@
+"""One project as this provider uses it: all of its services behind one session."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from anyscale_k8s_cli.providers.gke.sdk.compute import Compute
+from anyscale_k8s_cli.providers.gke.sdk.container import Container
+from anyscale_k8s_cli.providers.gke.sdk.credentials import Credentials
+from anyscale_k8s_cli.providers.gke.sdk.iam import Iam
+from anyscale_k8s_cli.providers.gke.sdk.objects import Objects
+from anyscale_k8s_cli.providers.gke.sdk.projects import Projects
+from anyscale_k8s_cli.providers.gke.sdk.session import Session
+from anyscale_k8s_cli.providers.gke.sdk.storage import Storage
+from anyscale_k8s_cli.run import Run
+
+
+class Google:
+    """Safe for threads. Raises `cloud-credentials-missing` when there is nobody to be."""
+
+    def __init__(self, run: Run, project: str, impersonate: str | None = None) -> None:
+        self.run = run
+        self.project = project
+        self.session = Session(run, project, impersonate)
+        self.container = Container(self.session)
+        self.iam = Iam(self.session)
+        self.storage = Storage(self.session)
+        self.projects = Projects(self.session)
+        self.credentials = Credentials(self.session)
+        self.compute = Compute(self.session)
+
+    @cached_property
+    def project_number(self) -> str:
+        """Asked once. By it buckets say whose they are."""
+        return self.projects.number()
+
+    def email(self, account_id: str) -> str:
+        """The e-mail of a service account of the project."""
+        # https://cloud.google.com/iam/docs/service-account-overview: projects of an
+        # organization's own domain ("example.com:demo") have it the other way round.
+        domain, _, project = self.project.rpartition(":")
+        return f"{account_id}@{project}.{domain + '.' if domain else ''}iam.gserviceaccount.com"
+
+    def objects(self, bucket: str, token: str | None = None) -> Objects:
+        """The contents of a bucket, as ourselves or with somebody else's token."""
+        return Objects(self.session, bucket, token)

@@ -1,0 +1,201 @@
+"""The operator's service account: one that we make for it, or one that the user has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.providers.gke import policies, tags
+from anyscale_k8s_cli.providers.gke.google import Google
+from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, EXISTS
+from anyscale_k8s_cli.providers.gke.sdk.iam import ServiceAccount
+from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
+from anyscale_k8s_cli.resource import AdoptedResource, FieldChange, Observed, Resource, Unfit
+from anyscale_k8s_cli.run import StillWaiting
+
+# https://cloud.google.com/iam/docs/service-accounts-create
+ID_LIMIT = 30
+SETTLE_SECONDS = 60.0
+_LOCATOR = "description"
+
+
+def default_id(install: Install) -> str:
+    """The name before the `@`. Raises ValueError where the prefix leaves no room."""
+    return install.name(limit=ID_LIMIT)
+
+
+def key(email: str) -> str:
+    return f"gcp:service-account/{email.partition('@')[0]}"
+
+
+def title(email: str) -> str:
+    return f"service account {email.partition('@')[0]}"
+
+
+@dataclass(frozen=True)
+class AccountState:
+    account: ServiceAccount
+    policy: Policy
+
+
+class OperatorAccount(Resource[str]):
+    """Ours, found by name and locator; who may act as it is a part of it. Output: the e-mail."""
+
+    kind: ClassVar[str] = "service-account"
+
+    def __init__(
+        self,
+        google: Google,
+        install: Install,
+        account_id: str,
+        pool: str,
+        patience: float,
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        self.email = google.email(account_id)
+        super().__init__(key=key(self.email), title=title(self.email), install=install, needs=needs)
+        self._google = google
+        self._id = account_id
+        self._patience = patience
+        self._wanted = policies.on_account(self.email, pool, install.namespace)
+
+    def read(self) -> Observed[str] | None:
+        account, policy = side_by_side(self._account, self._policy)
+        if account is None:
+            return None
+        return Observed(
+            id=account.email,
+            output=self.email,
+            owner=tags.owner_by_description(account.description, self._google.project),
+            state=AccountState(account, policy or Policy(())),
+        )
+
+    def diff(self, observed: Observed[str]) -> Sequence[FieldChange]:
+        state: AccountState = observed.state
+        changes = policies.missing(state.policy, self._wanted, self.email)
+        wanted = tags.description(self.install)
+        # Without the cluster's UID known, the one that is there stays.
+        if self.install.cluster_uid and state.account.description != wanted:
+            changes.append(FieldChange(_LOCATOR, state.account.description, wanted))
+        return changes
+
+    def create(self) -> Observed[str]:
+        title_for_people = f"Anyscale operator of cloud {self.install.cloud}"
+        try:
+            self._google.iam.create(
+                self._id, title_for_people[:100], tags.description(self.install)
+            )
+        except CloudFailure as failure:
+            if failure.api_code != EXISTS:
+                raise
+        observed = self._settled()
+        if observed.owner is None or observed.owner.id != self.install.id:
+            raise errors.CliError(
+                errors.FOREIGN_OBJECT,
+                f"The service account name {self._id} is taken",
+                cause=f"{observed.id} is not ours",
+                fix="set rules.names.service-account to another name, or adopt the account "
+                f"with --identity {observed.id}",
+            )
+        return self.update(observed, self.diff(observed))
+
+    def update(self, observed: Observed[str], changes: Sequence[FieldChange]) -> Observed[str]:
+        if not changes:
+            return observed
+        fields = {change.field for change in changes}
+        if _LOCATOR in fields:
+            self._google.iam.describe(self.email, tags.description(self.install))
+        if fields - {_LOCATOR}:
+            policies.revise(
+                self._google.run,
+                self._grant,
+                what=f"the policy of {self.email}",
+                patience=self._patience,
+            )
+        return self._settled()
+
+    def delete(self, observed: Observed[str]) -> None:
+        self._google.iam.delete(self.email)
+        self._google.run.wait_for(
+            self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS
+        )
+
+    def ready(self, observed: Observed[str]) -> Observed[str]:
+        """It is proven by use, once there is a token to use it with."""
+        return observed
+
+    def _grant(self) -> None:
+        policy = self._google.iam.policy(self.email)
+        ghosts = policy.ghosts(self.email)
+        self._google.iam.set_policy(self.email, policy.changed(add=self._wanted, remove=ghosts))
+
+    def _account(self) -> ServiceAccount | None:
+        return self._google.iam.account(self.email)
+
+    def _policy(self) -> Policy | None:
+        try:
+            return self._google.iam.policy(self.email)
+        except CloudFailure as failure:
+            if failure.api_code == ABSENT:
+                return None
+            raise
+
+    def _settled(self) -> Observed[str]:
+        def look() -> Observed[str]:
+            observed = self.read()
+            if observed is None:
+                raise StillWaiting("IAM does not show it yet")
+            return observed
+
+        return self._google.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
+
+    def _gone(self) -> None:
+        if self._account() is not None:
+            raise StillWaiting("IAM still shows it")
+
+
+class AdoptedAccount(AdoptedResource[str]):
+    """The user's own."""
+
+    kind: ClassVar[str] = "service-account"
+
+    def __init__(self, google: Google, install: Install, email: str, pool: str) -> None:
+        super().__init__(key=key(email), title=title(email), install=install)
+        self._google = google
+        self.email = email
+        self._wanted = policies.on_account(email, pool, install.namespace)
+
+    def read(self) -> Observed[str] | None:
+        account = self._google.iam.account(self.email)
+        if account is None:
+            return None
+        if account.disabled:
+            fix = f"gcloud iam service-accounts enable {self.email}"
+            return self._observed((Unfit("it is disabled", fix),))
+        try:
+            policy = self._google.iam.policy(self.email)
+        except CloudFailure as failure:
+            if not failure.denied:
+                raise
+            # Who may not look does not know; the proof by use will tell.
+            return self._observed(())
+        lacking = [grant for grant in self._wanted if grant not in policy.grants]
+        return self._observed(
+            tuple(
+                Unfit(
+                    f"{grant.member} lacks {grant.role} on it",
+                    f"gcloud iam service-accounts add-iam-policy-binding {self.email} "
+                    f"--project {self._google.project} --role={grant.role} "
+                    f"--member='{grant.member}'",
+                )
+                for grant in lacking
+            )
+        )
+
+    def _observed(self, unfit: tuple[Unfit, ...]) -> Observed[str]:
+        return Observed(id=self.email, output=self.email, unfit=unfit)

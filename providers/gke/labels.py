@@ -1,0 +1,8 @@
+"""Names that GKE gives to labels and annotations. They are the same in every universe."""
+
+from __future__ import annotations
+
+SERVICE_ACCOUNT_ANNOTATION = "iam.gke.io/gcp-service-account"
+# Both, since controllers of different ages look for different ones.
+LOAD_BALANCER_TYPE = ("networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type")
+INTERNAL = "Internal"

@@ -1,0 +1,86 @@
+"""The grants that the operator needs, and how they differ from those that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.providers.gke import codes
+from anyscale_k8s_cli.providers.gke.sdk.failures import STALE
+from anyscale_k8s_cli.providers.gke.sdk.policy import Grant, Policy, member_of
+from anyscale_k8s_cli.resource import FieldChange
+from anyscale_k8s_cli.run import Run
+
+SERVICE_ACCOUNT = "anyscale-operator"
+WORKLOAD_IDENTITY_USER = "roles/iam.workloadIdentityUser"
+TOKEN_CREATOR = "roles/iam.serviceAccountTokenCreator"  # noqa: S105 - the name of a role
+# Objects, and the bucket's own settings to be read: narrower than roles/storage.admin, which
+# would let the operator change the bucket and its policy. Not tried on every kind of workload;
+# `rules.names` has no say in it, a bucket given with --bucket may have any roles that suffice.
+BUCKET_ROLES = ("roles/storage.objectAdmin", "roles/storage.legacyBucketReader")
+
+
+def on_account(email: str, pool: str, namespace: str) -> tuple[Grant, ...]:
+    """Who may act as the operator's account: its Kubernetes twin, and itself for ID tokens."""
+    return (
+        Grant(WORKLOAD_IDENTITY_USER, operator_member(pool, namespace)),
+        Grant(TOKEN_CREATOR, member_of(email)),
+    )
+
+
+def on_bucket(email: str) -> tuple[Grant, ...]:
+    """What the operator and the workloads may do with the bucket."""
+    return tuple(Grant(role, member_of(email)) for role in BUCKET_ROLES)
+
+
+def operator_member(pool: str, namespace: str) -> str:
+    """How policies name the operator's Kubernetes service account."""
+    return f"serviceAccount:{pool}[{namespace}/{SERVICE_ACCOUNT}]"
+
+
+def missing(policy: Policy, wanted: Iterable[Grant], email: str) -> list[FieldChange]:
+    """What a policy lacks, and what should not be in it any more."""
+    lacking = [
+        FieldChange(f"{grant.role} for {grant.member}", "absent", "granted")
+        for grant in wanted
+        if grant not in policy.grants
+    ]
+    ghosts = sorted(policy.ghosts(email), key=lambda item: (item.role, item.member))
+    return lacking + [
+        FieldChange(f"{item.role} for {item.member}", "granted", "absent") for item in ghosts
+    ]
+
+
+def revise(
+    run: Run,
+    change: Callable[[], None],
+    *,
+    what: str,
+    patience: float,
+) -> None:
+    """Read, change and write a policy; all of it again when somebody else was faster.
+
+    Also repeated while Google does not yet know an account that was just made,
+    for `patience` seconds at most. Raises `gcp-policy-contended`.
+    """
+    try:
+        run.retry(change, retriable=_passing, what=what, timeout=patience)
+    except CloudFailure as failure:
+        if failure.api_code not in STALE:
+            raise
+        raise errors.CliError(
+            codes.POLICY_CONTENDED,
+            f"{what} was changed by somebody else each time",
+            cause=failure.cause,
+            evidence=failure.evidence,
+            fix="see what else writes that policy, then run the same command again",
+        ) from failure
+
+
+def _passing(problem: BaseException) -> bool:
+    if not isinstance(problem, CloudFailure):
+        return False
+    # https://cloud.google.com/iam/docs/access-change-propagation
+    unknown = problem.status == 400 and "does not exist" in problem.cause
+    return problem.api_code in STALE or unknown

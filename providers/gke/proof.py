@@ -1,0 +1,160 @@
+"""Proof by use: the operator's account acted as the way its pod would, the bucket used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.object_storage import Contradiction, round_trip
+from anyscale_k8s_cli.providers.gke import codes, policies
+from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
+from anyscale_k8s_cli.providers.gke.google import Google
+from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, DENIED
+from anyscale_k8s_cli.providers.gke.sdk.objects import Objects
+from anyscale_k8s_cli.providers.gke.sdk.policy import Grant, member_of
+
+T = TypeVar("T")
+
+# Any will do: nobody is shown the token.
+_AUDIENCE = "https://anyscale-k8s-cli.invalid"
+# Seconds. How long what was just written may not be in force yet; what lasts is told then.
+SHOWN_WITHIN = 20.0
+_ACTIONS = {
+    "put": "storage.objects.create",
+    "get": "storage.objects.get",
+    "list": "storage.objects.list",
+    "delete": "storage.objects.delete",
+}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`.
+
+    `patience` is how long, in seconds, IAM may take to let the account be used.
+    """
+
+    google: Google
+    facts: GkeFacts
+    email: str
+    bucket: str
+    patience: float
+
+    def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
+        given = token(self.facts.workload_pool)
+        claimed = Claimed.of(given)
+        federated = self.google.credentials.exchange(
+            given, self.facts.workload_pool, claimed.issuer
+        )
+        namespace = claimed.subject.split(":")[2]
+        twin = policies.operator_member(self.facts.workload_pool, namespace)
+        access = self._wait(
+            lambda: self.google.credentials.access_token(self.email, federated),
+            Grant(policies.WORKLOAD_IDENTITY_USER, twin),
+            codes.BINDING_MISSING,
+        )
+        self._wait(
+            lambda: self.google.credentials.id_token(self.email, access, _AUDIENCE),
+            Grant(policies.TOKEN_CREATOR, member_of(self.email)),
+            codes.TOKEN_CREATOR_MISSING,
+        )
+        self._use(self.google.objects(self.bucket, access))
+        return (
+            f"proven: {claimed.subject} can act as {self.email}",
+            f"proven: that account can put, get, list and delete in gs://{self.bucket}",
+        )
+
+    # -- the account ---------------------------------------------------------------
+
+    def _wait(self, call: Callable[[], T], grant: Grant, missing: errors.ErrorCode) -> T:
+        """The call's answer once the grant is in force; raises when it is not there at all."""
+        started = time.monotonic()
+
+        def worth_repeating(problem: BaseException) -> bool:
+            if not isinstance(problem, CloudFailure) or problem.api_code not in (DENIED, ABSENT):
+                return False
+            self._raise_if_lasting(grant, missing, time.monotonic() - started)
+            return True
+
+        try:
+            return self.google.run.retry(
+                call,
+                retriable=worth_repeating,
+                what=f"{self.email} to be usable",
+                timeout=self.patience,
+            )
+        except CloudFailure as failure:
+            if failure.api_code not in (DENIED, ABSENT):
+                raise
+            raise errors.CliError(
+                codes.NOT_IMPERSONABLE,
+                f"{self.email} could not be used within {self.patience:.0f} s",
+                cause=failure.cause,
+                evidence=failure.evidence,
+                fix="look for a deny policy or a rule of your organization on service "
+                "accounts, then run the same command again",
+            ) from failure
+
+    def _raise_if_lasting(self, grant: Grant, missing: errors.ErrorCode, seconds: float) -> None:
+        """Raise when the refusal will not pass by itself."""
+        account = self.google.iam.account(self.email)
+        if account is None:
+            if seconds < min(SHOWN_WITHIN, self.patience / 2):
+                return
+            raise errors.CliError(
+                codes.ACCOUNT_MISSING,
+                f"There is no service account {self.email}",
+                fix="run setup again: it makes the account anew",
+            )
+        if grant in self.google.iam.policy(self.email).grants:
+            return
+        raise errors.CliError(
+            missing,
+            f"{grant.member} lacks {grant.role} on {self.email}",
+            cause="somebody else wrote the account's policy in the meantime, or it is yours",
+            fix="run setup again: it grants the role anew; for an account of yours: gcloud iam "
+            f"service-accounts add-iam-policy-binding {self.email} "
+            f"--project {self.google.project} --role={grant.role} --member='{grant.member}'",
+        )
+
+    # -- the bucket ---------------------------------------------------------------
+
+    def _use(self, objects: Objects) -> None:
+        try:
+            round_trip(objects, lambda verb, call: self._step(_ACTIONS[verb], call))
+        except Contradiction as wrong:
+            raise errors.CliError(
+                errors.BUCKET_DENIED, f"an object of gs://{self.bucket} {wrong}"
+            ) from wrong
+
+    def _step(self, action: str, call: Callable[[], T]) -> T:
+        try:
+            return self.google.run.retry(
+                call,
+                retriable=lambda problem: isinstance(problem, CloudFailure) and problem.denied,
+                what=f"{action} on the bucket {self.bucket} as the operator",
+                timeout=self.patience,
+            )
+        except CloudFailure as failure:
+            if failure.api_code == ABSENT:
+                raise errors.CliError(
+                    errors.BUCKET_MISSING,
+                    f"There is no bucket {self.bucket}",
+                    evidence=failure.evidence,
+                    fix="run setup again: it makes the bucket anew",
+                ) from failure
+            if not failure.denied:
+                raise
+            raise errors.CliError(
+                errors.BUCKET_DENIED,
+                f"{self.email} may not {action} in the bucket {self.bucket}",
+                cause=failure.cause,
+                evidence=failure.evidence,
+                fix="look at the bucket's policy and the rules of your organization; setup "
+                "grants the roles anew on a bucket of its own",
+            ) from failure

@@ -1,0 +1,206 @@
+"""The provider itself: each part of the contract, handed to the module that knows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.errors import ExitCode
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    ClusterReader,
+    ClusterState,
+    ControlPlaneFacts,
+    Identity,
+    LoadBalancer,
+    PolicyDocument,
+    Search,
+    Storage,
+    Verb,
+)
+from anyscale_k8s_cli.providers.gke import checks as checks_of_google
+from anyscale_k8s_cli.providers.gke import (
+    cloud_side,
+    discovery,
+    identity,
+    permissions,
+    search,
+    tags,
+    teardown,
+)
+from anyscale_k8s_cli.providers.gke import load_balancer as balancing
+from anyscale_k8s_cli.providers.gke.google import Google
+from anyscale_k8s_cli.providers.gke.sdk.session import default_project
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import (
+    AccountSpec,
+    CloudSpec,
+    ClusterSpec,
+    CredentialsSpec,
+    RulesSpec,
+    Scope,
+)
+
+_NAMES = ("bucket", "service-account")
+
+
+class GkeProvider:
+    """Google GKE. One object serves one command; sessions with Google are kept and shared."""
+
+    name = "gke"
+    control_plane_name = "GCP"
+    environment: Mapping[str, tuple[str, ...]] = {
+        "account.project_id": ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
+    }
+    required = ("account.project_id", "cluster.name")
+    settings = frozenset({"account.project_id", "credentials.impersonate", "rules.kms_key"})
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._projects: dict[tuple[str, str | None], Google] = {}
+        self._impersonate: str | None = None
+
+    def check_spec(self, spec: CloudSpec) -> None:
+        _check_names(spec)
+
+    def discover(self, spec: CloudSpec) -> Cluster:
+        return discovery.discover(self._of(spec), spec)
+
+    def cloud_side(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+    ) -> CloudSide:
+        return cloud_side.build(self._of(spec), spec, cluster, install, plane.cors_origin)
+
+    def registration(
+        self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
+    ) -> dict[str, Any]:
+        return {
+            "gcp_config": {"project_id": cluster.account},
+            "kubernetes_config": {
+                "zones": list(cluster.zones),
+                "anyscale_operator_iam_identity": identity.registered,
+            },
+        }
+
+    def operator_values(
+        self, spec: CloudSpec, cluster: Cluster, identity: Identity, nodes: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        return {"global": {"auth": {"iamIdentity": identity.helm}}}
+
+    def load_balancer(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
+    ) -> LoadBalancer:
+        return balancing.load_balancer(spec)
+
+    def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
+        """GKE brings its own plugin to every pool with GPUs, so there is nothing to set."""
+        return {}
+
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+        return checks_of_google.checks(self._of(spec), cluster)
+
+    def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
+        return permissions.documents(verb)
+
+    def search(self, scope: Scope, cloud: str | None) -> Search:
+        self._impersonate = scope.credentials.impersonate
+        project = scope.account.project_id or default_project()
+        if not project:
+            raise errors.CliError(
+                errors.MISSING_INPUT,
+                "It is not known which Google Cloud project to search",
+                fix="give --project-id",
+            )
+        return search.search(self._google(project), scope, cloud)
+
+    def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
+        self._impersonate = scope.credentials.impersonate or self._impersonate
+        return teardown.find_owned(self._google(install.account), install)
+
+    def cluster_state(self, install: Install) -> ClusterState:
+        _, location, name = tags.cluster_parts(install.cluster)
+        try:
+            discovery.find(self._google(install.account), name, location)
+        except errors.CliError as problem:
+            if problem.code is errors.CLUSTER_NOT_FOUND:
+                return ClusterState.DELETED
+            if problem.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+                raise
+            return ClusterState.UNKNOWN
+        return ClusterState.PRESENT
+
+    def locate(self, install: Install) -> CloudSpec:
+        _, location, name = tags.cluster_parts(install.cluster)
+        return CloudSpec(
+            provider=self.name,
+            name=install.cloud,
+            region=location,
+            namespace=install.namespace,
+            cluster=ClusterSpec(name=name),
+            account=AccountSpec(project_id=install.account),
+            credentials=CredentialsSpec(impersonate=self._impersonate),
+            rules=RulesSpec(name_prefix=install.name_prefix),
+        )
+
+    def load_balancer_left(self, install: Install, addresses: Sequence[str]) -> Sequence[str]:
+        if not addresses:
+            return ()
+        rules = self._google(install.account).compute.forwarding_rules(install.region)
+        return tuple(rule.name for rule in rules if rule.address in addresses)
+
+    # -- sessions ------------------------------------------------------------------
+
+    def _of(self, spec: CloudSpec) -> Google:
+        self._impersonate = spec.credentials.impersonate
+        return self._google(spec.account.project_id or "")
+
+    def _google(self, project: str) -> Google:
+        with self._lock:
+            place = (project, self._impersonate)
+            if place not in self._projects:
+                self._projects[place] = Google(self._run, project, self._impersonate)
+            return self._projects[place]
+
+
+def _check_names(spec: CloudSpec) -> None:
+    """Refuse what Google would refuse, and what means nothing here."""
+    rules, existing = spec.rules, spec.existing
+    wrong: list[str] = []
+    if unknown := sorted(set(rules.names) - set(_NAMES)):
+        wrong.append(
+            f"rules.names: {', '.join(unknown)}: nothing of that name is made here; "
+            f"accepted: {', '.join(_NAMES)}"
+        )
+    for key, value in rules.tags.items():
+        if not (tags.LABEL_KEY.fullmatch(key) and tags.LABEL_VALUE.fullmatch(value)):
+            wrong.append(
+                f"--tag: {key}={value} is no label of Google Cloud: lower-case letters, digits, "
+                "dashes and underscores, 63 at most, the key beginning with a letter"
+            )
+    if existing.identity and not cloud_side.is_email(existing.identity):
+        wrong.append("--identity: give the e-mail of a service account")
+    if existing.bucket and not cloud_side.bucket_name(existing.bucket):
+        wrong.append("--bucket: give a name or gs://name")
+    if existing.bucket and rules.kms_key:
+        wrong.append("--kms-key: a bucket given with --bucket keeps the encryption it has")
+    if not existing.identity and not rules.names.get("service-account"):
+        longest = identity.ID_LIMIT - len("-12345678-12345678")
+        if len(rules.name_prefix) > longest:
+            wrong.append(
+                f"--name-prefix: a service account's name leaves room for {longest} characters; "
+                "give a shorter one, or rules.names.service-account"
+            )
+    if wrong:
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
+            evidence=tuple(wrong) if len(wrong) > 1 else (),
+            fix="see docs/providers/gke.md for what is accepted",
+        )

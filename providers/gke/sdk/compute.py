@@ -1,0 +1,45 @@
+"""Compute Engine, as far as load balancers are to be seen: not worth an SDK of its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anyscale_k8s_cli.providers.gke.sdk.session import Session
+
+
+@dataclass(frozen=True)
+class ForwardingRule:
+    """What an address of a load balancer belongs to. `description` is written by GKE."""
+
+    name: str
+    address: str
+    description: str
+
+
+class Compute:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def forwarding_rules(self, region: str) -> list[ForwardingRule]:
+        found: list[ForwardingRule] = []
+        path = f"/compute/v1/projects/{self._session.project}/regions/{region}/forwardingRules"
+        token = ""
+        while True:
+            page = self._session.rest(
+                "compute.forwardingRules.list",
+                "GET",
+                "compute",
+                path,
+                query={"pageToken": token} if token else None,
+            )
+            found += [
+                ForwardingRule(
+                    str(item.get("name", "")),
+                    str(item.get("IPAddress", "")),
+                    str(item.get("description", "")),
+                )
+                for item in page.get("items", [])
+            ]
+            token = str(page.get("nextPageToken") or "")
+            if not token:
+                return found

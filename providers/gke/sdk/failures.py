@@ -1,0 +1,165 @@
+"""What Google's answers and the exceptions of its SDKs mean, in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from google.api_core import exceptions as api_errors
+from google.auth import exceptions as auth_errors
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.providers.gke import codes
+
+# Google's canonical words: https://cloud.google.com/apis/design/errors
+ABSENT = "NOT_FOUND"
+EXISTS = "ALREADY_EXISTS"
+DENIED = "PERMISSION_DENIED"
+UNAUTHENTICATED = "UNAUTHENTICATED"
+THROTTLED = "RESOURCE_EXHAUSTED"
+DISABLED = "SERVICE_DISABLED"
+# A policy or a bucket changed between its reading and its writing.
+STALE = ("ABORTED", "CONDITION_NOT_MET")
+
+_BY_STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: UNAUTHENTICATED,
+    403: DENIED,
+    404: ABSENT,
+    409: EXISTS,
+    412: "CONDITION_NOT_MET",
+    429: THROTTLED,
+}
+_AGAIN = "run the same command again to go on"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """On whose behalf a call was made, for the message."""
+
+    principal: str = ""
+    project: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.principal or "your Google account"
+
+
+def of_api(problem: api_errors.GoogleAPICallError, what: str, asker: Asker) -> CloudFailure:
+    """The failure that an SDK's exception stands for."""
+    status = int(problem.code or 0)
+    response = problem.response
+    if isinstance(response, requests.Response):
+        return of_answer(status, body_of(response), what, asker)
+    body = {"error": {"message": problem.message or "", "errors": problem.errors or []}}
+    return of_answer(status, body, what, asker)
+
+
+def of_answer(status: int, body: Mapping[str, Any], what: str, asker: Asker) -> CloudFailure:
+    """The failure that an error answer stands for, in any of Google's forms of one."""
+    error = body.get("error")
+    if not isinstance(error, Mapping):
+        # OAuth's form: a word and a description.
+        error = {"message": body.get("error_description") or "", "status": error or ""}
+    text = str(error.get("message") or "")
+    info = _info(error)
+    code = str(info.get("reason") if info.get("reason") == DISABLED else error.get("status") or "")
+    reasons = [str(item.get("reason", "")) for item in error.get("errors") or () if item]
+    if "accessNotConfigured" in reasons:
+        code = DISABLED
+    if not code or not code.replace("_", "").isupper():
+        code = code or _BY_STATUS.get(status, "")
+    evidence = (f"{what} answered {status} {code}".rstrip(),)
+
+    def failure(kind: errors.ErrorCode, message: str, cause: str, fix: str) -> CloudFailure:
+        denied = code in (DENIED, DISABLED)
+        return CloudFailure(
+            kind, message, cause, evidence, fix, api_code=code, status=status, denied=denied
+        )
+
+    if code == DISABLED:
+        service = str(_metadata(info).get("service") or what)
+        return failure(
+            codes.API_DISABLED,
+            f"The API {service} is not enabled in the project {asker.project}",
+            text,
+            f"gcloud services enable {service} --project {asker.project}",
+        )
+    if status == 401:
+        return failure(
+            errors.CLOUD_CREDENTIALS_REJECTED,
+            "Google does not accept your credentials",
+            text or code,
+            "gcloud auth application-default login, or renew the key file",
+        )
+    if status == 403:
+        needed = str(_metadata(info).get("permission") or what)
+        return failure(
+            errors.FORBIDDEN,
+            f"{asker.name} may not {needed}",
+            text or "Google denies it",
+            f"have {needed} allowed; `anyscale cloud permissions --provider gke` prints the "
+            "whole role",
+        )
+    if status == 429:
+        return failure(
+            codes.GCP_THROTTLED, f"Google takes no more calls of {what} for now", text, _AGAIN
+        )
+    return failure(codes.GCP_FAILED, f"{what} failed", f"{code}: {text}".strip(": "), _AGAIN)
+
+
+def of_credentials(problem: auth_errors.GoogleAuthError, what: str) -> CloudFailure:
+    """The failure of credentials that are missing, ended or cannot be had."""
+    text = " ".join(str(problem.args[0] if problem.args else problem).split())
+    if isinstance(problem, auth_errors.DefaultCredentialsError):
+        return CloudFailure(
+            errors.CLOUD_CREDENTIALS_MISSING,
+            "There are no usable Google credentials",
+            text,
+            fix="gcloud auth application-default login, or name a key file in "
+            "GOOGLE_APPLICATION_CREDENTIALS",
+        )
+    if isinstance(problem, auth_errors.TransportError):
+        return unreachable(text, what)
+    return CloudFailure(
+        errors.CLOUD_CREDENTIALS_REJECTED,
+        "Google gives no token for your credentials",
+        text,
+        (f"asked for {what}",),
+        "gcloud auth application-default login, or renew the key file",
+    )
+
+
+def unreachable(text: str, what: str) -> CloudFailure:
+    return CloudFailure(
+        codes.GCP_UNREACHABLE,
+        f"Google Cloud ({what}) cannot be reached from here",
+        text,
+        fix="check the network, HTTPS_PROXY and REQUESTS_CA_BUNDLE",
+    )
+
+
+def body_of(response: requests.Response) -> dict[str, Any]:
+    """The JSON object in an answer; what else came is its message."""
+    try:
+        found = response.json()
+    except requests.exceptions.JSONDecodeError:
+        return {"error": {"message": response.text[:500]}}
+    if isinstance(found, list) and found:
+        found = found[0]
+    return dict(found) if isinstance(found, Mapping) else {"error": {"message": str(found)}}
+
+
+def _info(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    for detail in error.get("details") or ():
+        if isinstance(detail, Mapping) and str(detail.get("@type", "")).endswith("ErrorInfo"):
+            return detail
+    return {}
+
+
+def _metadata(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = info.get("metadata")
+    return found if isinstance(found, Mapping) else {}

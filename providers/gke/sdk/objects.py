@@ -1,0 +1,89 @@
+"""Cloud Storage: what is in a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.providers.gke.sdk.session import TIMEOUT, Session
+from anyscale_k8s_cli.providers.gke.sdk.storage import RETRY, client
+
+
+@dataclass(frozen=True)
+class Version:
+    """One generation of an object; `size` in bytes."""
+
+    key: str
+    generation: int
+    size: int
+
+
+class Objects:
+    """The contents of one bucket, seen as the session's user or with another's token."""
+
+    def __init__(self, session: Session, bucket: str, token: str | None = None) -> None:
+        self._session = session
+        self._bucket = bucket
+        self._token = token
+
+    def versions(self) -> Iterator[list[Version]]:
+        """Every generation, page by page."""
+        listed = self._session.ask(
+            "storage.objects.list",
+            lambda: (
+                self._client.list_blobs(
+                    self._bucket, versions=True, timeout=TIMEOUT, retry=RETRY
+                ).pages
+            ),
+        )
+        while True:
+            page = self._session.find("storage.objects.list", lambda: next(listed, None))
+            if page is None:
+                return
+            yield [Version(item.name, int(item.generation), int(item.size or 0)) for item in page]
+
+    def delete_versions(self, versions: Sequence[Version]) -> None:
+        side_by_side(*(partial(self._delete, item.key, item.generation) for item in versions))
+
+    def put(self, key: str, content: bytes) -> None:
+        self._session.ask(
+            "storage.objects.create",
+            lambda: self._blob(key).upload_from_string(content, timeout=TIMEOUT, retry=RETRY),
+        )
+
+    def get(self, key: str) -> bytes:
+        found: bytes = self._session.ask(
+            "storage.objects.get",
+            lambda: self._blob(key).download_as_bytes(timeout=TIMEOUT, retry=RETRY),
+        )
+        return found
+
+    def keys(self, prefix: str) -> list[str]:
+        listed: list[Any] = self._session.ask(
+            "storage.objects.list",
+            lambda: list(
+                self._client.list_blobs(self._bucket, prefix=prefix, timeout=TIMEOUT, retry=RETRY)
+            ),
+        )
+        return [str(item.name) for item in listed]
+
+    def remove(self, key: str) -> None:
+        self._session.find(
+            "storage.objects.delete", lambda: self._blob(key).delete(timeout=TIMEOUT, retry=RETRY)
+        )
+
+    def _delete(self, key: str, generation: int) -> None:
+        blob = self._client.bucket(self._bucket).blob(key, generation=generation)
+        self._session.find(
+            "storage.objects.delete", lambda: blob.delete(timeout=TIMEOUT, retry=RETRY)
+        )
+
+    def _blob(self, key: str) -> Any:
+        return self._client.bucket(self._bucket).blob(key)
+
+    @cached_property
+    def _client(self) -> Any:
+        return client(self._session, self._token)

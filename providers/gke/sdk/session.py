@@ -1,0 +1,246 @@
+"""The session with Google: credentials, where its APIs are, what is reported of each call."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from functools import cached_property
+from typing import Any, TypeVar
+
+import google.auth
+import requests
+from google.api_core import exceptions as api_errors
+from google.api_core.client_options import ClientOptions
+from google.auth import exceptions as auth_errors
+from google.auth import impersonated_credentials
+from google.auth.transport.requests import AuthorizedSession, Request
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from anyscale_k8s_cli import tool_version
+from anyscale_k8s_cli.cluster.access import BearerToken
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.events import CallMade
+from anyscale_k8s_cli.providers.gke.sdk import failures
+from anyscale_k8s_cli.run import Run
+
+T = TypeVar("T")
+
+# Seconds: to connect, to read.
+TIMEOUT = (5.0, 30.0)
+SCOPES = (
+    "https://www.googleapis.com/auth/cloud-platform",
+    # Without it a cluster knows the caller by a number alone.
+    "https://www.googleapis.com/auth/userinfo.email",
+)
+# Calls that change nothing are repeated; what a write may be repeated for, its resource knows.
+_RETRY = Retry(
+    total=4,
+    backoff_factor=0.3,
+    backoff_jitter=0.3,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=("GET",),
+    raise_on_status=False,
+)
+# Where Google's own command line is told that an API is elsewhere:
+# https://cloud.google.com/sdk/gcloud/reference/topic/configurations
+_OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
+_PATHS = ("/storage/v1", "/compute/v1")
+
+
+class Session:
+    """Credentials of this machine (application default), for one project. Safe for threads.
+
+    With `impersonate` everything is done as that service account.
+    """
+
+    def __init__(self, run: Run, project: str, impersonate: str | None = None) -> None:
+        self.run = run
+        self.project = project
+        self._impersonate = impersonate
+        self._lock = threading.RLock()
+        self._clients: dict[str, Any] = {}
+
+    # -- who we are ------------------------------------------------------------------
+
+    @cached_property
+    def credentials(self) -> Any:
+        """Google's credentials object. Raises `cloud-credentials-missing`."""
+        try:
+            found, _ = google.auth.default(scopes=SCOPES)
+        except auth_errors.GoogleAuthError as problem:
+            raise failures.of_credentials(problem, "credentials") from problem
+        if not self._impersonate:
+            return found
+        elsewhere = self._override("iamcredentials")
+        path = f"/v1/projects/-/serviceAccounts/{self._impersonate}:generateAccessToken"
+        return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
+            source_credentials=found,
+            target_principal=self._impersonate,
+            target_scopes=SCOPES,
+            iam_endpoint_override=f"{elsewhere}{path}" if elsewhere else None,
+        )
+
+    @property
+    def principal(self) -> str:
+        """The e-mail of the service account in use; empty for a person's credentials."""
+        email = str(getattr(self.credentials, "service_account_email", "") or "")
+        return email if "@" in email else ""
+
+    @property
+    def member(self) -> str:
+        """How policies name the caller, for commands to copy."""
+        return f"serviceAccount:{self.principal}" if self.principal else "user:<your e-mail>"
+
+    def bearer(self) -> BearerToken:
+        """An access token that is still good for a while."""
+        with self._lock:
+            if not self.credentials.valid:
+                self._refresh()
+            token, expiry = self.credentials.token, self.credentials.expiry
+            return BearerToken(token, expiry.replace(tzinfo=UTC) if expiry else None)
+
+    def _refresh(self) -> None:
+        try:
+            self.credentials.refresh(Request())
+        except auth_errors.GoogleAuthError as problem:
+            raise failures.of_credentials(problem, "an access token") from problem
+
+    # -- where things are --------------------------------------------------------------
+
+    def endpoint(self, service: str) -> str:
+        """The base address of an API, with no slash at its end.
+
+        As Google's own command line is told, else in the universe of the credentials.
+        """
+        return self._override(service) or f"https://{service}.{self.universe}"
+
+    @property
+    def universe(self) -> str:
+        """The domain of Google's APIs for these credentials."""
+        domain: str = self.credentials.universe_domain
+        return domain
+
+    def options(self, service: str) -> ClientOptions:
+        return ClientOptions(api_endpoint=self.endpoint(service))
+
+    @staticmethod
+    def _override(service: str) -> str:
+        base = os.environ.get(f"{_OVERRIDE}{service.upper()}", "").rstrip("/")
+        for path in _PATHS:
+            base = base.removesuffix(path)
+        return base
+
+    # -- calls ---------------------------------------------------------------------------
+
+    def client(self, name: str, make: Callable[[], T]) -> T:
+        """An SDK's client, made when first asked for; one for all threads."""
+        with self._lock:
+            if name not in self._clients:
+                self._clients[name] = make()
+            found: T = self._clients[name]
+            return found
+
+    def ask(self, what: str, call: Callable[[], T]) -> T:
+        """An SDK's answer; `what` is the permission that the call needs. Raises `CloudFailure`."""
+        started, status = time.monotonic(), "200"
+        try:
+            return call()
+        except api_errors.GoogleAPICallError as problem:
+            status = str(int(problem.code or 0))
+            raise failures.of_api(problem, what, self._asker()) from problem
+        except auth_errors.GoogleAuthError as problem:
+            status = type(problem).__name__
+            raise failures.of_credentials(problem, what) from problem
+        except (api_errors.RetryError, requests.RequestException) as problem:
+            status = type(problem).__name__
+            raise failures.unreachable(str(problem), what) from problem
+        finally:
+            self._report(what, status, started)
+
+    def find(self, what: str, call: Callable[[], T]) -> T | None:
+        """The same; None when Google says that there is no such thing."""
+        try:
+            return self.ask(what, call)
+        except CloudFailure as failure:
+            if failure.api_code == failures.ABSENT:
+                return None
+            raise
+
+    def rest(
+        self,
+        what: str,
+        method: str,
+        service: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        bearer: str | None = None,
+    ) -> dict[str, Any]:
+        """One call by REST, as the session's user or with somebody else's token.
+
+        Raises `CloudFailure`.
+        """
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        session = self._anonymous if bearer is not None else self._authorized
+        started, status = time.monotonic(), ""
+        try:
+            answer = session.request(
+                method,
+                self.endpoint(service) + path,
+                json=body,
+                params=query,
+                headers=headers,
+                timeout=TIMEOUT,
+            )
+            status = str(answer.status_code)
+            content = failures.body_of(answer) if answer.content else {}
+        except auth_errors.GoogleAuthError as problem:
+            status = type(problem).__name__
+            raise failures.of_credentials(problem, what) from problem
+        except requests.RequestException as problem:
+            status = type(problem).__name__
+            raise failures.unreachable(str(problem), what) from problem
+        finally:
+            self._report(what, status, started)
+        if answer.status_code >= 400:
+            raise failures.of_answer(answer.status_code, content, what, self._asker())
+        return content
+
+    @cached_property
+    def _authorized(self) -> AuthorizedSession:
+        return _persistent(AuthorizedSession(self.credentials))  # type: ignore[no-untyped-call]
+
+    @cached_property
+    def _anonymous(self) -> requests.Session:
+        return _persistent(requests.Session())
+
+    def _report(self, what: str, status: str, started: float) -> None:
+        seconds = time.monotonic() - started
+        self.run.emit(CallMade(service="google", call=what, status=status, seconds=seconds))
+
+    def _asker(self) -> failures.Asker:
+        return failures.Asker(self.principal, self.project)
+
+
+def default_project() -> str:
+    """The project that this machine's credentials or variables name; empty if none."""
+    try:
+        _, project = google.auth.default(scopes=SCOPES)
+    except auth_errors.GoogleAuthError as problem:
+        raise failures.of_credentials(problem, "credentials") from problem
+    return project or ""
+
+
+S = TypeVar("S", bound=requests.Session)
+
+
+def _persistent(session: S) -> S:
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=_RETRY, pool_maxsize=20))
+    session.headers["User-Agent"] = f"anyscale-k8s-cli/{tool_version()}"
+    return session

@@ -1,0 +1,136 @@
+"""Labels and descriptions that we write, and what they say when we read them.
+
+Labels take lower case alone and no slash (https://cloud.google.com/resource-manager/docs/labels-overview),
+service accounts have no labels but a description. So the locator has a form for each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from anyscale_k8s_cli.install import LOCATOR_VERSION, MANAGED_BY, MARK_PREFIX, Install
+from anyscale_k8s_cli.providers.gke.sdk.container import region_of
+
+MOST_LABELS = 64
+LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+UID_LABEL = f"{MARK_PREFIX}-cluster-uid"
+_LONGEST_DESCRIPTION = 256
+_DESCRIPTION = re.compile(
+    rf"{MARK_PREFIX}/{LOCATOR_VERSION} (\S+) prefix=(\S+) cluster=([^/\s]+)/(\S+) "
+    r"namespace=(\S+) cloud=(\S+)(?: uid=(\S+))?"
+)
+_PATH = re.compile(r"projects/([^/]+)/locations/([^/]+)/clusters/([^/]+)")
+
+
+def cluster_parts(path: str) -> tuple[str, str, str]:
+    """Project, location and name in a cluster's path. Raises ValueError."""
+    found = _PATH.fullmatch(path)
+    if found is None:
+        raise ValueError(f"not the path of a cluster: {path!r}")
+    return found[1], found[2], found[3]
+
+
+def labels(install: Install, users: Mapping[str, str]) -> dict[str, str]:
+    """What our bucket carries. What does not fit into a label is left out."""
+    _, location, cluster = cluster_parts(install.cluster)
+    pairs = {
+        "format": LOCATOR_VERSION,
+        "managed-by": MANAGED_BY,
+        "install": install.id,
+        "location": location,
+        "cluster": cluster,
+        "namespace": install.namespace,
+        "cloud": install.cloud,
+        "name-prefix": install.name_prefix,
+        "cluster-uid": install.cluster_uid,
+    }
+    ours = {
+        f"{MARK_PREFIX}-{key}": value
+        for key, value in pairs.items()
+        if value and LABEL_VALUE.fullmatch(value)
+    }
+    return {**users, **ours}
+
+
+def owner_by_labels(found: Mapping[str, str], project: str) -> Install | None:
+    """The install that labels tell of; None when they are not ours or do not tell all."""
+
+    def get(key: str) -> str:
+        return found.get(f"{MARK_PREFIX}-{key}", "")
+
+    if get("managed-by") != MANAGED_BY or get("format") != LOCATOR_VERSION:
+        return None
+    install = _install(
+        project,
+        location=get("location"),
+        cluster=get("cluster"),
+        namespace=get("namespace"),
+        cloud=get("cloud"),
+        prefix=get("name-prefix"),
+        uid=get("cluster-uid"),
+    )
+    return install if install.id == get("install") else None
+
+
+def is_ours(found: Mapping[str, str], install: Install) -> bool:
+    """Whether labels are of this install, also where they cannot tell all of it."""
+    return (
+        found.get(f"{MARK_PREFIX}-managed-by") == MANAGED_BY
+        and found.get(f"{MARK_PREFIX}-install") == install.id
+    )
+
+
+def owner(found: Mapping[str, str], install: Install) -> Install | None:
+    """Whose a bucket is, looked at on behalf of an install."""
+    if is_ours(found, install):
+        return replace(install, cluster_uid=found.get(UID_LABEL, ""))
+    return owner_by_labels(found, install.account)
+
+
+def description(install: Install) -> str:
+    """The locator as the description of a service account."""
+    _, location, cluster = cluster_parts(install.cluster)
+    text = (
+        f"{MARK_PREFIX}/{LOCATOR_VERSION} {install.id} prefix={install.name_prefix} "
+        f"cluster={location}/{cluster} namespace={install.namespace} cloud={install.cloud}"
+    )
+    whole = f"{text} uid={install.cluster_uid}" if install.cluster_uid else text
+    # Only the longest of all names leave no room for the UID.
+    return whole if len(whole) <= _LONGEST_DESCRIPTION else text
+
+
+def owner_by_description(text: str, project: str) -> Install | None:
+    """The install that a description tells of; None when it is not ours."""
+    found = _DESCRIPTION.fullmatch(text)
+    if found is None:
+        return None
+    install_id, prefix, location, cluster, namespace, cloud, uid = found.groups()
+    install = _install(
+        project,
+        location=location,
+        cluster=cluster,
+        namespace=namespace,
+        cloud=cloud,
+        prefix=prefix,
+        uid=uid or "",
+    )
+    # A locator whose id does not follow from its parts was edited or copied.
+    return install if install.id == install_id else None
+
+
+def _install(
+    project: str, *, location: str, cluster: str, namespace: str, cloud: str, prefix: str, uid: str
+) -> Install:
+    return Install(
+        provider="gke",
+        account=project,
+        region=region_of(location),
+        cluster=f"projects/{project}/locations/{location}/clusters/{cluster}",
+        namespace=namespace,
+        cloud=cloud,
+        cluster_uid=uid,
+        name_prefix=prefix,
+    )

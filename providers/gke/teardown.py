@@ -1,0 +1,59 @@
+"""What is an install's own in the project, for teardown with no ledger and no cluster."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.providers.gke import bucket, bucket_access, identity, tags
+from anyscale_k8s_cli.providers.gke.bucket_settings import BucketWishes
+from anyscale_k8s_cli.providers.gke.google import Google
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.spec import TimeoutsSpec
+
+_PATIENCE = TimeoutsSpec().identity
+_NO_WISHES = BucketWishes({}, "", None)
+
+
+def find_owned(google: Google, install: Install) -> list[Resource[Any]]:
+    """The bucket, the account and its roles on the bucket, by usual names and by locators."""
+    name, account_id = side_by_side(
+        lambda: _bucket(google, install), lambda: _account(google, install)
+    )
+    found: list[Resource[Any]] = []
+    if account_id:
+        found.append(identity.OperatorAccount(google, install, account_id, "", _PATIENCE))
+    if name:
+        wishes = BucketWishes(tags.labels(install, {}), "", None)
+        found.append(bucket.Bucket(google, install, name, wishes))
+        email = google.email(account_id or identity.default_id(install))
+        found.append(
+            bucket_access.BucketAccess(
+                google, install, name, email, patience=_PATIENCE, needs=tuple(found)
+            )
+        )
+    return found
+
+
+def _bucket(google: Google, install: Install) -> str:
+    """The name of the install's bucket: the usual one, else that with its locator."""
+    usual = bucket.default_name(install)
+    observed = bucket.Bucket(google, install, usual, _NO_WISHES).read()
+    if observed is not None and observed.owner is not None and observed.owner.id == install.id:
+        return usual
+    return next(
+        (name for name, labels in google.storage.labels() if tags.is_ours(labels, install)), ""
+    )
+
+
+def _account(google: Google, install: Install) -> str:
+    """The id of the install's account: the usual one, else that with its locator."""
+    usual = google.iam.account(google.email(identity.default_id(install)))
+    candidates = itertools.chain([usual] if usual else [], google.iam.accounts())
+    for account in candidates:
+        owner = tags.owner_by_description(account.description, google.project)
+        if owner is not None and owner.id == install.id:
+            return account.email.partition("@")[0]
+    return ""
