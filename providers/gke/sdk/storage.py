@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from google.api_core.iam import Policy as SdkPolicy
-from google.cloud import storage
+from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 from google.oauth2.credentials import Credentials
 
@@ -142,7 +142,7 @@ def client(session: Session, token: str | None = None) -> Any:
     """The SDK's client, as the session's user or with somebody else's token."""
 
     def made(credentials: Any) -> Any:
-        return storage.Client(  # type: ignore[no-untyped-call]
+        return Client(  # type: ignore[no-untyped-call]
             session.project,
             credentials=credentials,
             client_options=session.options("storage"),
