@@ -9,6 +9,7 @@ a test compares that with the commands.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -321,6 +322,19 @@ def check(*, flags: Settings, file: Path | None) -> None:
     except errors.CliError as problem:
         if problem.code is not errors.MISSING_INPUT:
             raise
+
+
+def scope_options(spec: CloudSpec) -> str:
+    """The options that lead a search to where a spec is, for commands to copy."""
+    flags = flags_by_path()
+    said = dict(leaves(spec.model_dump(mode="json", exclude_defaults=True)))
+    paths = ("provider", "region", "account", "cluster", "namespace", "credentials")
+    return " ".join(
+        f"{flags[path]} {shlex.quote(str(said[path]))}"
+        for first in paths
+        for path in sorted(said)
+        if path.partition(".")[0] == first and flags[path]
+    )
 
 
 def read_file(path: Path) -> dict[str, Any]:

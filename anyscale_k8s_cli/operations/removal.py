@@ -35,13 +35,17 @@ class Kept:
     command: str | None = None
 
     @classmethod
-    def of(cls, item: PlannedChange) -> Kept:
+    def of(cls, item: PlannedChange, where: str) -> Kept:
+        """`where` are the options that lead to the install when nothing else of it is left."""
         resource, observed = item.resource, item.observed
         command = None
-        if isinstance(resource, SharedResource) and observed is not None:
+        if item.decision.ownership is Ownership.FOREIGN or observed is None:
+            pass  # Somebody else's: nobody is told how to remove it.
+        elif isinstance(resource, SharedResource):
             command = resource.removal_command(observed)
         elif isinstance(resource, DataResource):
-            command = _delete_data(resource)
+            cloud, name = resource.install.cloud, _name(resource)
+            command = f"anyscale cloud delete {cloud} {where} --delete-bucket {name}"
         return cls(
             key=resource.key,
             kind=resource.kind,
@@ -80,15 +84,6 @@ def _shared(resource: SharedResource[Any], observed: Observed[Any]) -> Decision:
     if users:
         return Decision(Change.KEEP, Ownership.SHARED, f"still used by {users}")
     return Decision(Change.DELETE, Ownership.SHARED, "made by this tool and no longer used")
-
-
-def _delete_data(resource: DataResource[Any]) -> str:
-    """Found by its locator, also when nothing else of the cloud is left."""
-    install = resource.install
-    return (
-        f"anyscale cloud delete {install.cloud} --provider {install.provider} "
-        f"--region {install.region} --delete-bucket {_name(resource)}"
-    )
 
 
 def _name(resource: DataResource[Any]) -> str:

@@ -20,6 +20,7 @@ from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
 from anyscale_k8s_cli.operations.search import FoundInstall, Searcher
 from anyscale_k8s_cli.provider import ClusterState
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import scope_options
 
 STATUS_SCHEMA = "anyscale-k8s/status/v1"
 OPERATOR = "anyscale-operator"
@@ -191,8 +192,5 @@ def _in_cluster(found: FoundInstall, health: Health, again: str, run: Run) -> Ca
 def _setup_command(cloud: Cloud, found: FoundInstall | None) -> str:
     if found is None:
         return f"anyscale cloud setup --name {cloud.name}"
-    install = found.install
-    return (
-        f"anyscale cloud setup --provider {install.provider} --region {install.region} "
-        f"--cluster-name {install.cluster_name} --name {install.cloud}"
-    )
+    where = scope_options(found.provider.locate(found.install))
+    return f"anyscale cloud setup {where} --name {found.install.cloud}"

@@ -39,7 +39,7 @@ from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Ownership, Resource, Rights
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, load_scope
+from anyscale_k8s_cli.spec import CloudSpec, load_scope, scope_options
 
 DELETE_SCHEMA = "anyscale-k8s/delete/v1"
 RAY_PODS = "ray-node-type"
@@ -231,7 +231,7 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         planned.get(side.namespace) if side else None,
         tuple(planned[item] for item in outside if item in planned),
     )
-    kept = (*_kept(parts), *_brought(target, parts))
+    kept = (*_kept(target, parts), *_brought(target, parts))
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
     return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
 
@@ -303,8 +303,14 @@ async def _decide(
     return planned
 
 
-def _kept(parts: Parts) -> list[Kept]:
-    return [Kept.of(item) for item in parts.all if item.change is Change.KEEP]
+def _where(target: FoundInstall) -> str:
+    """The options that find the install again with no registration."""
+    return scope_options(target.provider.locate(target.install))
+
+
+def _kept(target: FoundInstall, parts: Parts) -> list[Kept]:
+    where = _where(target)
+    return [Kept.of(item, where) for item in parts.all if item.change is Change.KEEP]
 
 
 def _brought(target: FoundInstall, parts: Parts) -> list[Kept]:
@@ -382,16 +388,7 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
 def _again(teardown: Teardown) -> str:
     """The command that goes on by scope, without the registration."""
     assert teardown.target is not None  # noqa: S101
-    install = teardown.target.install
-    words = [
-        "anyscale cloud delete",
-        install.cloud,
-        f"--provider {install.provider}",
-        f"--region {install.region}",
-        f"--account-id {install.account}",
-        f"--cluster-name {install.cluster_name}",
-        f"--namespace {install.namespace}",
-    ]
+    words = ["anyscale cloud delete", teardown.target.install.cloud, _where(teardown.target)]
     if teardown.request.delete_bucket:
         words.append(f"--delete-bucket {teardown.request.delete_bucket}")
     return " ".join(words)
