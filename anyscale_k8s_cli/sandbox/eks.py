@@ -20,6 +20,7 @@ from anyscale_k8s_cli.sandbox.aws.seed import (
     POD_IDENTITY_AGENT,
     AccessEntrySeed,
     EksClusterSeed,
+    LoadBalancerController,
 )
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings, AwsStandIn
 from anyscale_k8s_cli.sandbox.controlplane.aws import S3Signer, StsVerifier
@@ -40,6 +41,24 @@ from anyscale_k8s_cli.sandbox.world import EksWorld, World
 _OUTSIDER = "demo-outsider"
 # Who made the cluster where it was not the administrator.
 _OTHER_CREATOR = "platform-team"
+# By which clients see that it serves the cluster. What it does is done on the side of AWS.
+_CONTROLLER = LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER.value
+_LABELS = {"app.kubernetes.io/name": _CONTROLLER}
+_LOAD_BALANCER_CONTROLLER: dict[str, Any] = {
+    "metadata": {"name": _CONTROLLER, "labels": _LABELS},
+    "spec": {
+        "replicas": 1,
+        "selector": {"matchLabels": _LABELS},
+        "template": {
+            "metadata": {"labels": _LABELS},
+            "spec": {
+                "containers": [
+                    {"name": "controller", "image": f"public.ecr.aws/eks/{_CONTROLLER}:v2.13.4"}
+                ]
+            },
+        },
+    },
+}
 
 
 class EksPlatform:
@@ -96,6 +115,13 @@ class EksPlatform:
         # Made once and here: AWS asks for the keys from threads of its own.
         self._keys = await asyncio.to_thread(self.cluster.issuer_keys)
         await self.cluster.start()
+        if (
+            self.seed.load_balancer_controller
+            is LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER
+        ):
+            self.cluster.store.create(
+                "deployments.apps", _LOAD_BALANCER_CONTROLLER, namespace="kube-system"
+            )
 
     async def stop(self) -> None:
         if self._cluster is not None:

@@ -74,7 +74,14 @@ def load_balancer(
     return LoadBalancer(
         served_by=IN_TREE,
         annotations=_prefixed(
-            {"type": "nlb", **({"internal": "true"} if internal else {}), **wanted},
+            {
+                "type": "nlb",
+                **({"internal": "true"} if internal else {}),
+                # Not its word. But a controller that was not seen takes every Service
+                # over, and makes internal ones unless it is told otherwise.
+                "scheme": "internal" if internal else "internet-facing",
+                **wanted,
+            },
             spec.network.annotations,
         ),
         source_ranges=spec.network.allow_cidrs,

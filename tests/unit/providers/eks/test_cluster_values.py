@@ -174,13 +174,20 @@ def test_where_both_are_the_class_says_which() -> None:
     assert asked.load_balancer_class == "service.k8s.aws/nlb"
 
 
-def test_the_built_in_one_knows_old_words_only() -> None:
+def test_the_built_in_one_is_asked_in_old_words() -> None:
     internal = spec(network={"expose": "internal"})
     asked = load_balancer(internal, facts(), INSTALL, Reader(), Run())
     assert asked.annotations[PREFIX + "type"] == "nlb"
     assert asked.annotations[PREFIX + "internal"] == "true"
     public = load_balancer(spec(), facts(), INSTALL, Reader(), Run())
     assert PREFIX + "internal" not in public.annotations
+
+
+def test_a_controller_that_was_not_seen_makes_what_was_asked_for_too() -> None:
+    internal = spec(network={"expose": "internal"})
+    for wanted, scheme in ((internal, "internal"), (spec(), "internet-facing")):
+        asked = load_balancer(wanted, facts(), INSTALL, Reader(), Run())
+        assert asked.annotations[PREFIX + "scheme"] == scheme
 
 
 def test_tags_on_the_built_in_one_are_worth_a_word() -> None:
