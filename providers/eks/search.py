@@ -11,7 +11,7 @@ from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import MANAGED_BY, Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Looking, Search
-from anyscale_k8s_cli.providers.eks import identity, policies, tags, trust
+from anyscale_k8s_cli.providers.eks import identity, leftovers, policies, tags, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import check_account
@@ -23,7 +23,7 @@ _OUR_NAMES = re.compile(r".*-[0-9a-f]{8}(-\d+)?")
 
 
 def search(aws: Aws, scope: Scope, cloud: str | None) -> Search:
-    """Installs by the tags of roles and buckets, narrowed by what the scope knows.
+    """Installs by the tags of roles, buckets and load balancers, narrowed by the scope.
 
     What may not be looked at is told as unsearched; nothing is guessed.
     """
@@ -41,7 +41,8 @@ def search(aws: Aws, scope: Scope, cloud: str | None) -> Search:
 
     place = f"IAM roles of account {account}"
     installs = ours(looking.at(f"{place} below {identity.DEFAULT_PATH}", partial(_of_roles, aws)))
-    installs |= ours(_of_buckets(looking, aws, scope))
+    tagged = _in_region(looking, aws, scope.region) if scope.region else _of_buckets(looking, aws)
+    installs |= ours(tagged)
     if not installs:
         # A company's own path for roles, and its own bucket.
         installs = ours(looking.at(f"{place} that trust an operator", partial(_of_trusts, aws)))
@@ -83,16 +84,20 @@ def _role_tags(aws: Aws, names: list[str]) -> list[Mapping[str, str]]:
     return [role.tags for role in roles if role is not None]
 
 
-def _of_buckets(looking: Looking, aws: Aws, scope: Scope) -> list[Mapping[str, str]]:
-    account = aws.caller.account
-    if scope.region:
-        return looking.at(
-            f"S3 buckets of account {account} in {scope.region}",
-            lambda: [
-                item.tags for item in aws.account.tagged({tags.MANAGED_BY_TAG: MANAGED_BY}, ["s3"])
-            ],
-        )
-    names = looking.at(f"S3 buckets of account {account}", aws.s3.names)
+def _in_region(looking: Looking, aws: Aws, region: str) -> list[Mapping[str, str]]:
+    """The load balancer tells of an install that uses a bucket and a role of its user's."""
+    types = ["s3", leftovers.LOAD_BALANCER_TYPE]
+    return looking.at(
+        f"S3 buckets and load balancers of account {aws.caller.account} in {region}",
+        lambda: [
+            item.tags for item in aws.account.tagged({tags.MANAGED_BY_TAG: MANAGED_BY}, types)
+        ],
+    )
+
+
+def _of_buckets(looking: Looking, aws: Aws) -> list[Mapping[str, str]]:
+    names = looking.at(f"S3 buckets of account {aws.caller.account}", aws.s3.names)
+    looking.unsearched.append("load balancers: give --region to have them searched")
     # Those named as we name them come first, should there be too many.
     ordered = sorted(names, key=lambda name: (_OUR_NAMES.fullmatch(name) is None, name))
     if len(ordered) > MOST_BUCKETS:

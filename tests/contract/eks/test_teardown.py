@@ -283,6 +283,14 @@ def test_whoever_serves_the_cluster_makes_the_load_balancer(balancing: World, ex
     assert found["tags"]["anyscale-k8s/install"] == install.id
 
 
+def test_an_install_is_found_by_its_load_balancer_alone(balancing: World) -> None:
+    """Where bucket and role are their user's own, nothing else in the account tells of it."""
+    install, _ = balanced(balancing)
+    remove([i for i in fresh().find_owned(HERE, install) if i.kind != "load-balancer"], bucket=True)
+    assert fresh().search(HERE, "prod").installs == (install,)
+    assert any("give --region" in line for line in fresh().search(Scope(), "prod").unsearched)
+
+
 def test_a_load_balancer_that_is_left_is_seen(balancing: World) -> None:
     install, address = balanced(balancing)
     left = fresh().load_balancer_left(install, [address, "other.example"])
