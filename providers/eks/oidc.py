@@ -111,7 +111,7 @@ class OidcProvider(SharedResource[str]):
             if arn != self._ignored_role and trust.mentions(document, observed.id)
         ]
         shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-        return f"trusted by {shown}" if found else ""
+        return f"the trust of {shown}" if found else ""
 
     def unmark(self, observed: Observed[str]) -> None:
         self._aws.iam.untag_oidc_provider(observed.id, [self.install.mark])
