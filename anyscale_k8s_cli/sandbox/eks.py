@@ -41,11 +41,11 @@ from anyscale_k8s_cli.sandbox.world import EksWorld, World
 _OUTSIDER = "demo-outsider"
 # Who made the cluster where it was not the administrator.
 _OTHER_CREATOR = "platform-team"
-# By which clients see that it serves the cluster. What it does is done on the side of AWS.
-_CONTROLLER = LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER.value
-_LABELS = {"app.kubernetes.io/name": _CONTROLLER}
-_LOAD_BALANCER_CONTROLLER: dict[str, Any] = {
-    "metadata": {"name": _CONTROLLER, "labels": _LABELS},
+_CONTROLLER = LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER
+_LABELS = {"app.kubernetes.io/name": _CONTROLLER.value}
+# By this clients see who serves the cluster. What it does is done on the side of AWS.
+_CONTROLLER_DEPLOYMENT: dict[str, Any] = {
+    "metadata": {"name": _CONTROLLER.value, "labels": _LABELS},
     "spec": {
         "replicas": 1,
         "selector": {"matchLabels": _LABELS},
@@ -110,18 +110,27 @@ class EksPlatform:
         # moto is slow to import: the cluster gets ready meanwhile.
         await asyncio.gather(self.aws.start(), self._start_cluster())
         self.aws.set_endpoint(self.seed.name, self.cluster.url, self.cluster.ca_pem)
+        if self.seed.load_balancer_controller is _CONTROLLER:
+            await self._run_load_balancer_controller()
 
     async def _start_cluster(self) -> None:
         # Made once and here: AWS asks for the keys from threads of its own.
         self._keys = await asyncio.to_thread(self.cluster.issuer_keys)
         await self.cluster.start()
-        if (
-            self.seed.load_balancer_controller
-            is LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER
-        ):
-            self.cluster.store.create(
-                "deployments.apps", _LOAD_BALANCER_CONTROLLER, namespace="kube-system"
-            )
+
+    async def _run_load_balancer_controller(self) -> None:
+        """Returns once it runs: what comes later would look like somebody's work.
+
+        The account must be there before, since it has a say in every pod.
+        """
+        store = self.cluster.store
+        store.create("deployments.apps", _CONTROLLER_DEPLOYMENT, namespace="kube-system")
+
+        def runs() -> bool:
+            found = store.find("deployments.apps", "kube-system", _CONTROLLER.value)
+            return bool(found and found.get("status", {}).get("availableReplicas"))
+
+        await self.cluster.until(runs)
 
     async def stop(self) -> None:
         if self._cluster is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
@@ -171,6 +172,17 @@ class KubernetesStandIn:
         self._port = await self._listen(self._runner, self._authority)
         if self._public_authority is not None:
             self._public_port = await self._listen(self._runner, self._public_authority)
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Return once something is so; it is looked at again after each change."""
+        changed = asyncio.Event()
+        unsubscribe = self.store.subscribe(lambda *_: changed.set())
+        try:
+            while not happened():
+                await changed.wait()
+                changed.clear()
+        finally:
+            unsubscribe()
 
     async def _listen(self, runner: web.AppRunner, authority: Authority) -> int:
         """Serve at one more port, which is returned."""
