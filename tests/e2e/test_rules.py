@@ -1,0 +1,335 @@
+"""What a company demands of what is made, and what it brings itself: two clouds in one cluster.
+
+`prod` obeys every rule; `brought` uses a bucket and a role that its user has. The
+commands are run once, in order; each test looks at another side of what they left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from anyscale_k8s_cli.sandbox.aws.seed import ACCOUNT_ID, DATA_KEY, EksClusterSeed
+from tests.by_hand import ByHand
+from tests.processes import Desk, Ended, Sandbox, started
+
+WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
+NAME = "acme-prod-92c04b15"
+TAGS = {"team": "ml", "cost-center": "4711"}
+CIDRS = ["10.0.0.0/8", "192.168.0.0/16"]
+BOUNDARY = f"arn:aws:iam::{ACCOUNT_ID}:policy/boundary"
+KEY = f"arn:aws:kms:us-west-2:{ACCOUNT_ID}:key/{DATA_KEY.id}"
+RULES = (
+    *(word for key, value in TAGS.items() for word in ("--tag", f"{key}={value}")),
+    *(word for cidr in CIDRS for word in ("--allow-cidr", cidr)),
+    *("--name-prefix", "acme", "--role-path", "/company/ml/", "--expose", "internal"),
+    *("--permissions-boundary", BOUNDARY, "--kms-key", f"alias/{DATA_KEY.alias}"),
+    *("--values", "first.yaml", "--values", "second.yaml"),
+)
+COMPANY_BUCKET, COMPANY_ROLE = "company-data", "company-operator"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/{COMPANY_ROLE}"
+BROUGHT = ("--name", "brought", "--namespace", "brought", "--bucket", COMPANY_BUCKET)
+
+
+class Story:
+    """What was said and seen at each point, by name."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.hand = ByHand(sandbox.environment)
+        self.folder = sandbox.record.directory
+        self.ended: dict[str, Ended] = {}
+        self.seen: dict[str, dict[str, Any]] = {}
+        self.writes: dict[str, int] = {}
+
+    def tell(self, name: str, *arguments: str) -> None:
+        mark = self.sandbox.admin.last_call()
+        self.ended[name] = self.sandbox.anyscale("cloud", *arguments, "-o", "json")
+        self.seen[name] = self.sandbox.admin.snapshot()
+        own = [
+            call
+            for call in self.sandbox.admin.calls(after=mark, writes_only=True)
+            if call["operation"]["principal"].endswith(("/demo-admin", "@example.com"))
+        ]
+        self.writes[name] = len(own)
+
+    def document(self, name: str) -> dict[str, Any]:
+        assert self.ended[name].code == 0, self.ended[name].err
+        return self.ended[name].document
+
+    def values(self) -> dict[str, Any]:
+        return dict(yaml.safe_load((self.folder / "values.yaml").read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
+    with started(desks(), homes) as sandbox:
+        made = Story(sandbox)
+        make_what_the_company_has(made)
+        made.seen["beginning"] = sandbox.admin.snapshot()
+        set_up(made)
+        take_down(made)
+        yield made
+
+
+def make_what_the_company_has(story: Story) -> None:
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    objects = {"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::{COMPANY_BUCKET}*"}
+    issuer = EksClusterSeed().issuer.removeprefix("https://")
+    subject = "system:serviceaccount:brought:anyscale-operator"
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT_ID}:oidc-provider/{issuer}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {f"{issuer}:sub": subject, f"{issuer}:aud": "sts.amazonaws.com"}
+        },
+    }
+    iam, s3 = story.hand.aws("iam"), story.hand.aws("s3")
+    iam.create_policy(PolicyName="boundary", PolicyDocument=policy(everything))
+    iam.create_role(RoleName=COMPANY_ROLE, AssumeRolePolicyDocument=policy(trust))
+    iam.put_role_policy(RoleName=COMPANY_ROLE, PolicyName="data", PolicyDocument=policy(objects))
+    location = {"LocationConstraint": "us-west-2"}
+    s3.create_bucket(Bucket=COMPANY_BUCKET, CreateBucketConfiguration=location)
+    console = {
+        "AllowedOrigins": [story.hand.environment["ANYSCALE_HOST"]],
+        "AllowedMethods": ["GET", "PUT", "POST", "HEAD", "DELETE"],
+        "ExposeHeaders": ["Accept-Ranges", "Content-Range", "Content-Length"],
+    }
+    s3.put_bucket_cors(Bucket=COMPANY_BUCKET, CORSConfiguration={"CORSRules": [console]})
+    s3.put_object(Bucket=COMPANY_BUCKET, Key="models/base.bin", Body=b"weights")
+    for name, owner in (("first", "nobody"), ("second", "ml")):
+        values = {"operator": {"labels": {"owner": owner, name: "yes"}}}
+        (story.folder / f"{name}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    (story.folder / "notes.yaml").write_text("mine: true\n", encoding="utf-8")
+
+
+def policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def set_up(story: Story) -> None:
+    prod = (*WHERE, "--name", "prod", *RULES)
+    story.tell("foreign file", "setup", *prod, "--values-file", "notes.yaml", "--yes")
+    story.tell("prod", "setup", *prod, "--values-file", "values.yaml", "--yes")
+    story.tell("prod again", "setup", *prod, "--values-file", "values.yaml", "--yes")
+    brought = (*WHERE, *BROUGHT, "--identity", ROLE_ARN)
+    story.tell("plan brought", "plan", *brought)
+    story.tell("brought", "setup", *brought, "--yes")
+    (story.folder / "kept.yaml").write_text("mine: true\n", encoding="utf-8")
+    file = ("--values-file", "kept.yaml", "--overwrite")
+    story.tell("brought again", "setup", *brought, *file, "--yes")
+    for command in ("get", "status"):
+        story.tell(f"{command} which", command)
+    story.tell("delete which", "delete", "--yes")
+
+
+def take_down(story: Story) -> None:
+    story.tell("delete brought", "delete", "brought", "--yes")
+    story.tell("delete prod", "delete", "prod", "--delete-bucket", NAME, "--yes")
+
+
+def changes(document: dict[str, Any]) -> dict[str, str]:
+    return {item["key"]: item["change"] for item in document["resources"]}
+
+
+# -- rules -----------------------------------------------------------------------
+
+
+def test_names_and_paths_are_the_companys(story: Story) -> None:
+    story.document("prod")
+    aws = story.seen["prod"]["aws"]
+    assert NAME in aws["buckets"]
+    assert aws["roles"][f"{NAME}-operator"]["path"] == "/company/ml/"
+
+
+def test_every_object_carries_the_tags(story: Story) -> None:
+    seen = story.seen["prod"]
+    made = new_objects(seen["aws"], story.seen["beginning"]["aws"])
+    assert {kind for kind, _ in made} == {*("buckets", "roles", "oidc_providers", "load_balancers")}
+    for item in made.values():
+        assert TAGS.items() <= item["tags"].items()
+    cluster = seen["kubernetes"]["demo"]
+    names = {
+        *("namespaces//anyscale-operator", "serviceaccounts/anyscale-operator/anyscale-operator"),
+        f"gatewayclasses.gateway.networking.k8s.io//{NAME}",
+        "gateways.gateway.networking.k8s.io/anyscale-operator/gateway",
+        "envoyproxies.gateway.envoyproxy.io/anyscale-operator/gateway",
+    }
+    for name in names:
+        assert TAGS.items() <= cluster[name]["metadata"]["annotations"].items(), name
+
+
+def new_objects(now: dict[str, Any], before: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    return {
+        (kind, name): item
+        for kind, items in now.items()
+        for name, item in items.items()
+        if name not in before[kind] and kind != "security_groups"
+    }
+
+
+def test_the_role_is_bounded_and_may_use_the_key(story: Story) -> None:
+    role = story.seen["prod"]["aws"]["roles"][f"{NAME}-operator"]
+    assert role["boundary"] == BOUNDARY
+    [document] = [json.loads(text) for text in role["inline"].values()]
+    assert [item["Action"] for item in document["Statement"] if item["Resource"] == KEY] == [
+        ["kms:Decrypt", "kms:GenerateDataKey"]
+    ]
+
+
+def test_the_bucket_is_encrypted_with_the_key(story: Story) -> None:
+    rule = story.seen["prod"]["aws"]["buckets"][NAME]["encryption"]["Rule"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": KEY,
+    }
+
+
+def test_the_load_balancer_listens_where_it_may_and_to_whom_it_may(story: Story) -> None:
+    for name, scheme, ranges in (("prod", "internal", CIDRS), ("brought", "internet-facing", None)):
+        seen = story.seen[name]
+        known = story.seen["beginning" if name == "prod" else "prod"]["aws"]["load_balancers"]
+        [balancer] = [
+            item for key, item in seen["aws"]["load_balancers"].items() if key not in known
+        ]
+        assert balancer["scheme"] == scheme
+        [service] = [
+            item
+            for item in seen["kubernetes"]["demo"].values()
+            if item["kind"] == "Service"
+            and (item["metadata"].get("annotations") or {}).get("anyscale-k8s/install")
+            == story.document(name)["install"]
+        ]
+        assert service["spec"].get("loadBalancerSourceRanges") == ranges
+
+
+def test_a_plan_says_public_in_so_many_words(story: Story) -> None:
+    assert "PUBLIC" in story.ended["brought"].err
+    assert "PUBLIC" not in story.ended["prod"].err
+    assert "internal" in story.ended["prod"].err
+
+
+def test_the_same_rules_again_change_nothing(story: Story) -> None:
+    assert set(changes(story.document("prod again")).values()) == {"none"}
+    assert story.writes["prod again"] == 0
+
+
+# -- values ------------------------------------------------------------------------
+
+
+def test_values_of_ones_own_are_merged_last_in_their_order(story: Story) -> None:
+    labels = story.values()["operator"]["labels"]
+    assert labels == {"owner": "ml", "first": "yes", "second": "yes"}
+    deployment = story.seen["prod"]["kubernetes"]["demo"][
+        "deployments.apps/anyscale-operator/anyscale-operator"
+    ]
+    assert labels.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_values_file_is_what_was_installed_and_is_written_again(story: Story) -> None:
+    found = story.values()
+    assert found["global"]["cloudDeploymentId"] == story.document("prod")["cloud_resource_id"]
+    assert found["global"]["auth"]["iamIdentity"].endswith(f"role/company/ml/{NAME}-operator")
+    assert story.ended["prod again"].code == 0
+
+
+def test_a_file_of_somebody_elses_is_refused_before_anything_is_written(story: Story) -> None:
+    refused = story.ended["foreign file"]
+    assert refused.code == 1
+    assert refused.document["error"]["code"] == "file-not-ours"
+    assert story.writes["foreign file"] == 0
+    assert (story.folder / "notes.yaml").read_text(encoding="utf-8") == "mine: true\n"
+
+
+def test_only_overwrite_writes_over_it(story: Story) -> None:
+    story.document("brought again")
+    text = (story.folder / "kept.yaml").read_text(encoding="utf-8")
+    assert "mine" not in text
+    assert story.document("brought")["cloud_resource_id"] in text
+
+
+# -- brought -----------------------------------------------------------------------
+
+
+def test_what_is_brought_is_adopted(story: Story) -> None:
+    planned = story.document("plan brought")
+    wanted = {f"aws:s3-bucket/{COMPANY_BUCKET}", f"aws:iam-role/{COMPANY_ROLE}"}
+    assert {key for key, change in changes(planned).items() if change == "adopt"} == wanted
+    assert planned["summary"]["adopt"] == 2
+    assert story.writes["plan brought"] == 0
+    assert {item["ownership"] for item in planned["resources"] if item["key"] in wanted} == {
+        "adopted"
+    }
+    assert story.document("brought")["health"] == "HEALTHY"
+    assert "update" not in changes(story.document("brought again")).values()
+
+
+def test_what_is_brought_is_never_written_nor_deleted(story: Story) -> None:
+    before = brought_things(story.seen["beginning"])
+    for name, seen in story.seen.items():
+        assert brought_things(seen) == before, name
+
+
+def brought_things(seen: dict[str, Any]) -> dict[str, Any]:
+    """But for the objects of the proofs that the bucket can be used."""
+    bucket = dict(seen["aws"]["buckets"][COMPANY_BUCKET])
+    proofs = ("anyscale-operator-check/", "anyscale-k8s-cli/", "org_")
+    bucket["versions"] = [item for item in bucket["versions"] if not item[0].startswith(proofs)]
+    assert bucket["versions"]
+    role = seen["aws"]["roles"][COMPANY_ROLE]
+    return {"bucket": bucket, "role": role, "policies": seen["aws"]["policies"]}
+
+
+# -- two clouds ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["get", "status", "delete"])
+def test_without_a_name_and_with_two_clouds_they_are_listed(story: Story, command: str) -> None:
+    ended = story.ended[f"{command} which"]
+    assert ended.code == 1
+    listed = " ".join(ended.document["error"]["evidence"])
+    assert "prod" in listed
+    assert "brought" in listed
+    assert story.writes[f"{command} which"] == 0
+
+
+def test_the_first_to_go_leaves_what_the_other_uses(story: Story) -> None:
+    document = story.document("delete brought")
+    assert document["left"] == []
+    shared = {item["key"]: item for item in document["kept"] if item["ownership"] == "shared"}
+    assert "helm:release/envoy-gateway-system/eg" in shared
+    for item in shared.values():
+        assert "92c04b15" in item["reason"]
+        assert item["command"]
+    adopted = {item["id"] for item in document["kept"] if item["ownership"] == "adopted"}
+    assert adopted == {f"s3://{COMPANY_BUCKET}", ROLE_ARN}
+    install = story.document("brought")["install"]
+    assert f"anyscale-k8s/user-{install}" not in json.dumps(story.seen["delete brought"])
+
+
+def test_the_last_to_go_leaves_nothing_but_what_the_companys_role_trusts(story: Story) -> None:
+    document = story.document("delete prod")
+    assert document["left"] == []
+    [kept] = document["kept"]
+    assert kept["kind"] == "iam-oidc-provider"
+    assert kept["reason"] == f"still used by the trust of {ROLE_ARN}"
+    end, beginning = story.seen["delete prod"], story.seen["beginning"]
+    assert brought_things(end) == brought_things(beginning)
+    for seen in (end, beginning):
+        del seen["aws"]["buckets"][COMPANY_BUCKET]
+    assert end["aws"]["oidc_providers"].pop(kept["id"])["tags"].keys() == {
+        *("anyscale-k8s/managed-by", *TAGS)
+    }
+    assert end["aws"] == beginning["aws"]
+    assert end["control_plane"]["clouds"] == []
+    assert names(end) == names(beginning)
+
+
+def names(seen: dict[str, Any]) -> set[str]:
+    return {key for key in seen["kubernetes"]["demo"] if not key.startswith("events/")}
