@@ -38,6 +38,7 @@ from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.world import AksWorld, World
 
 _OUTSIDER = "demo-outsider"
+_LOCAL = "masterclient"
 _ADMINS = guid("group", "aks-admins")
 # Of clusters without an issuer of their own; nobody outside knows its keys.
 _INTERNAL_ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -47,6 +48,7 @@ class AksPlatform:
     """The subscription and its clusters: an ordinary one, and one without workload identity."""
 
     def __init__(self, world: World, wire: Wire, authority: Authority) -> None:
+        self._authority = authority
         self.seed = cluster_seed(world.aks)
         self._seeds = (self.seed, BARE)
         settings = _settings(world.aks, self._seeds)
@@ -108,7 +110,8 @@ class AksPlatform:
         starts = [self._start_cluster(seed) for seed in self._seeds]
         await asyncio.gather(self.azure.start(), *starts)
         for name, cluster in self._clusters.items():
-            self.azure.set_endpoint(name, cluster.url, cluster.ca_pem)
+            local = self._authority.client_certificate(_LOCAL, SUPERUSERS)
+            self.azure.set_endpoint(name, cluster.url, cluster.ca_pem, local)
 
     async def _start_cluster(self, seed: AksClusterSeed) -> None:
         cluster = self._clusters[seed.name]
@@ -172,7 +175,7 @@ class AksPlatform:
         def user(token: str) -> User | None:
             world = self.azure.world
             if seed.local_accounts and token == world.clusters.named(seed.name).local_token:
-                return User("masterclient", (SUPERUSERS,))
+                return User(_LOCAL, (SUPERUSERS,))
             found = self.azure.aks_user(token, seed.name)
             return User(*found) if found else None
 

@@ -24,9 +24,20 @@ class Authority:
         """A TLS context for a client that trusts this authority alone."""
         return ssl.create_default_context(cadata=self.ca_pem.decode())
 
-    def server_context(self, *hostnames: str) -> ssl.SSLContext:
-        """A TLS context for a server known by these names or addresses (loopback by default)."""
+    def server_context(self, *hostnames: str, clients: bool = False) -> ssl.SSLContext:
+        """A TLS context for a server known by these names or addresses (loopback by default).
+
+        With `clients` it asks for a certificate, which nobody has to show.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._authority.issue_cert(*(hostnames or LOOPBACK_NAMES)).configure_cert(context)
+        if clients:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(cadata=self.ca_pem.decode())
         return context
+
+    def client_certificate(self, name: str, group: str) -> tuple[bytes, bytes]:
+        """A certificate by which a client is known, with the group that it is in, and its key."""
+        made = self._authority.issue_cert(common_name=name, organization_name=group)
+        return made.cert_chain_pems[0].bytes(), made.private_key_pem.bytes()

@@ -21,13 +21,16 @@ _POOL_IMAGE = "AKSUbuntu-2204gen2containerd-202510.19.1"
 
 @dataclass
 class AksCluster:
-    """A cluster as the subscription knows it. `local_token` is that of its local account."""
+    """A cluster as the subscription knows it.
+
+    `local_token`, and the certificate with its key, are those of its local account.
+    """
 
     seed: AksClusterSeed
     id: str
     endpoint: str = ""
     ca_pem: bytes = b""
-    client_certificate: tuple[bytes, bytes] | None = field(default=None, repr=False)
+    client_certificate: tuple[bytes, bytes] = field(default=(b"", b""), repr=False)
     local_token: str = field(default_factory=lambda: secrets.token_hex(64), repr=False)
     gets: int = 0
 

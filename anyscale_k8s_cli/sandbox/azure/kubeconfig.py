@@ -23,11 +23,12 @@ def answer(name: str, document: dict[str, Any]) -> dict[str, Any]:
 
 def local(cluster: AksCluster, account: str) -> dict[str, Any]:
     """With the token, and the certificate, of an account of the cluster itself."""
-    user: dict[str, Any] = {"token": cluster.local_token}
-    if cluster.client_certificate is not None:
-        certificate, key = cluster.client_certificate
-        user["client-certificate-data"] = _encoded(certificate)
-        user["client-key-data"] = _encoded(key)
+    certificate, key = cluster.client_certificate
+    user = {
+        "client-certificate-data": _encoded(certificate),
+        "client-key-data": _encoded(key),
+        "token": cluster.local_token,
+    }
     suffix = "-admin" if account == "clusterAdmin" else ""
     return _document(cluster, account, user, suffix)
 

@@ -172,9 +172,14 @@ class AzureStandIn:
 
     # -- for the Kubernetes stand-in ------------------------------------------------------
 
-    def set_endpoint(self, cluster: str, endpoint: str, ca_pem: bytes) -> None:
-        """Tell where the cluster's API server listens; its kubeconfigs say so from then on."""
-        self.world.set_endpoint(cluster, endpoint, ca_pem)
+    def set_endpoint(
+        self, cluster: str, endpoint: str, ca_pem: bytes, local: tuple[bytes, bytes]
+    ) -> None:
+        """Tell where the cluster's API server listens; its kubeconfigs say so from then on.
+
+        `local` is the certificate of the cluster's own account, and its key.
+        """
+        self.world.set_endpoint(cluster, endpoint, ca_pem, local)
 
     def aks_user(self, token: str, cluster: str) -> tuple[str, tuple[str, ...]] | None:
         """The user name and groups of an Entra token's bearer in the cluster.

@@ -159,10 +159,12 @@ class World:
 
     # -- for clusters, tests and switches ---------------------------------------------------
 
-    def set_endpoint(self, cluster: str, endpoint: str, ca_pem: bytes) -> None:
+    def set_endpoint(
+        self, cluster: str, endpoint: str, ca_pem: bytes, local: tuple[bytes, bytes]
+    ) -> None:
         with self.lock:
             found = self.clusters.named(cluster)
-            found.endpoint, found.ca_pem = endpoint, ca_pem
+            found.endpoint, found.ca_pem, found.client_certificate = endpoint, ca_pem, local
 
     def aks_user(self, token: str, cluster: str) -> tuple[str, tuple[str, ...]] | None:
         with self.lock:

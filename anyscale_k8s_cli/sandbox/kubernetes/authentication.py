@@ -195,6 +195,16 @@ def service_account_user(claims: Mapping[str, Any]) -> User:
     )
 
 
+def certified(certificate: Mapping[str, Any] | None) -> User | None:
+    """The bearer of a client's certificate as TLS has checked it: its name and groups."""
+    if not certificate:
+        return None
+    parts = [part for names in certificate["subject"] for part in names]
+    (name,) = [value for key, value in parts if key == "commonName"]
+    groups = tuple(value for key, value in parts if key == "organizationName")
+    return authenticated(User(name, groups))
+
+
 class Authentication:
     """Asks each authenticator in turn."""
 

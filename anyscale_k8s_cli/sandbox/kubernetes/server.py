@@ -11,6 +11,7 @@ from anyscale_k8s_cli.sandbox.kubernetes import discovery, errors, openapi
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import (
     Authentication,
     ServiceAccountTokens,
+    certified,
 )
 from anyscale_k8s_cli.sandbox.kubernetes.authorization import Attributes, Authorizer
 from anyscale_k8s_cli.sandbox.kubernetes.endpoints import Endpoints
@@ -77,7 +78,10 @@ class ApiServer:
         return classify(request, target, request[_BODY], request[_USER].name)
 
     async def _caller(self, request: web.Request, target: Target) -> User:
-        user = await self._authentication.by_header(request.headers.get("Authorization", ""))
+        user = certified(request.get_extra_info("peercert"))
+        if user is None:
+            header = request.headers.get("Authorization", "")
+            user = await self._authentication.by_header(header)
         if user is ANONYMOUS and target.path[:1] not in {(name,) for name in _PUBLIC}:
             raise errors.unauthorized()
         wanted = request.headers.get("Impersonate-User")

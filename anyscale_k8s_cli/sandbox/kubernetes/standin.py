@@ -54,11 +54,12 @@ class KubernetesStandIn:
     """A Kubernetes API server with its controllers, on loopback, over TLS.
 
     `pace` is how long a simulated step takes, in seconds (a pod's start, say).
-    Callers are known by `token_authenticators`, asked in turn, and by the cluster's
-    own service-account tokens. Without `nodes` there is one ordinary node; without
-    `load_balancers` Services of that type stay pending. With a `public_authority` it
-    answers at a second port too, with a certificate of that one. All calls, those
-    on `store` too, must come from the loop that started it.
+    Callers are known by a certificate of the authority's, by `token_authenticators`,
+    asked in turn, and by the cluster's own service-account tokens. Without `nodes`
+    there is one ordinary node; without `load_balancers` Services of that type stay
+    pending. With a `public_authority` it answers at a second port too, with a
+    certificate of that one. All calls, those on `store` too, must come from the loop
+    that started it.
     """
 
     def __init__(
@@ -186,7 +187,8 @@ class KubernetesStandIn:
 
     async def _listen(self, runner: web.AppRunner, authority: Authority) -> int:
         """Serve at one more port, which is returned."""
-        context = authority.server_context(_HOST, "localhost")
+        own = authority is self._authority
+        context = authority.server_context(_HOST, "localhost", clients=own)
         await web.TCPSite(runner, _HOST, 0, ssl_context=context).start()
         return int(runner.addresses[-1][1])
 

@@ -36,7 +36,7 @@ def changed(settings: AzureSettings, **fields: Any) -> AzureSettings:
 
 
 def credentials(azure: Any, kind: str = "user", **more: Any) -> Any:
-    azure.stand_in.set_endpoint("demo", ENDPOINT, b"the ca")
+    azure.stand_in.set_endpoint("demo", ENDPOINT, b"the ca", (b"certificate", b"key"))
     call = getattr(azure.clusters(), f"list_cluster_{kind}_credentials")
     (found,) = call("demo", "demo", **more).kubeconfigs
     return yaml.safe_load(bytes(found.value))
@@ -108,6 +108,8 @@ def test_kubeconfigs_of_local_accounts(azure: Any, kind: str, context: str) -> N
     assert base64.b64decode(server["cluster"]["certificate-authority-data"]) == b"the ca"
     (user,) = document["users"]
     assert user["name"] == f"cluster{kind.title()}_demo_demo"
+    assert base64.b64decode(user["user"]["client-certificate-data"]) == b"certificate"
+    assert base64.b64decode(user["user"]["client-key-data"]) == b"key"
     assert user["user"]["token"] == azure.stand_in.world.clusters.named("demo").local_token
 
 

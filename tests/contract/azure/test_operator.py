@@ -28,7 +28,11 @@ from anyscale_k8s_cli.controlplane.transport import Limits
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.aks import AksPlatform
 from anyscale_k8s_cli.sandbox.aks_breaks import AksBreaks
-from anyscale_k8s_cli.sandbox.azure.directory import FederatedCredential, Principal
+from anyscale_k8s_cli.sandbox.azure.directory import (
+    AKS_SERVER_APP_ID,
+    FederatedCredential,
+    Principal,
+)
 from anyscale_k8s_cli.sandbox.azure.resources import IDENTITIES, STORAGE_ACCOUNTS
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
@@ -365,20 +369,35 @@ async def test_load_balancers_can_be_taken_away(world: World) -> None:
     assert world.platform.snapshot()["azure"]["public_addresses"] == {}
 
 
-async def test_entra_and_local_accounts_let_in(world: World) -> None:
-    local = world.platform.azure.world.clusters.named("demo").local_token
-    url = world.platform.cluster.url
+@pytest.mark.parametrize("knobs", [{"entra": True}], indirect=True)
+async def test_local_accounts_and_entra_let_in(world: World, tmp_path: Path) -> None:
+    azure = world.platform.azure.world
+    cluster, url = azure.clusters.named("demo"), world.platform.cluster.url
+    for path, content in zip(("crt", "key"), cluster.client_certificate, strict=True):
+        (tmp_path / path).write_bytes(content)
+    bearer = azure.admin.bearer
+    entra, _ = azure.directory.tokens.issue(bearer, AKS_SERVER_APP_ID, by_secret=True)
+    elsewhere, _ = azure.directory.tokens.issue(
+        bearer, "https://graph.microsoft.com", by_secret=True
+    )
 
-    def whoami(token: str) -> Any:
+    def whoami(token: str, **more: Any) -> Any:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        return requests.post(
+        answer = requests.post(
             f"{url}/apis/authentication.k8s.io/v1/selfsubjectreviews",
             json=body,
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {token}"} if token else {},
             verify=str(world.bundle),
             timeout=10,
+            **more,
         )
+        return answer.json()["status"]["userInfo"]["username"] if answer.ok else answer.status_code
 
-    answer = await asyncio.to_thread(whoami, local)
-    assert answer.json()["status"]["userInfo"]["username"] == "masterclient"
-    assert (await asyncio.to_thread(whoami, "junk")).status_code == 401
+    certificate = (str(tmp_path / "crt"), str(tmp_path / "key"))
+    told = [
+        await asyncio.to_thread(whoami, cluster.local_token),
+        await asyncio.to_thread(whoami, "", cert=certificate),
+        await asyncio.to_thread(whoami, entra),
+        await asyncio.to_thread(whoami, elsewhere),
+    ]
+    assert told == ["masterclient", "masterclient", azure.admin.object_id, 401]

@@ -68,12 +68,13 @@ class Cluster:
         self.wire = Wire()
         self.programs = Programs()
         self.folder = folder
+        self.authority = Authority()
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         users = {ADMIN: User("admin", ("system:masters",)), JOE: User("joe")}
         self.standin = KubernetesStandIn(
             self.wire,
-            Authority(),
+            self.authority,
             name="test",
             token_authenticators=[static_tokens(users)],
             workloads=[self.programs],

@@ -9,7 +9,11 @@ from typing import Any
 
 import httpx
 import jwt
+import pytest
 from kubernetes import client
+from urllib3.exceptions import MaxRetryError
+
+from anyscale_k8s_cli.sandbox.tls import Authority
 
 Refused = Callable[[Callable[[], Any]], tuple[int, str]]
 Eventually = Callable[[Callable[[], Any]], Any]
@@ -27,6 +31,24 @@ def test_nobody_and_strangers_are_turned_away(cluster: Any, refused: Refused) ->
     for token in ("", "wrong", "a.b.c"):
         pods = client.CoreV1Api(cluster.api(token))
         assert refused(lambda pods=pods: pods.list_node()) == (401, "Unauthorized")
+
+
+def test_a_certificate_speaks_for_its_bearer(cluster: Any, refused: Refused) -> None:
+    def api(authority: Authority, name: str, group: str) -> client.CoreV1Api:
+        made = cluster.api("")
+        files = [cluster.folder / f"{name}.{kind}" for kind in ("crt", "key")]
+        for path, content in zip(files, authority.client_certificate(name, group), strict=True):
+            path.write_bytes(content)
+        made.configuration.cert_file, made.configuration.key_file = map(str, files)
+        return client.CoreV1Api(client.ApiClient(made.configuration))
+
+    admin = api(cluster.authority, "masterclient", "system:masters")
+    assert len(admin.list_node().items) == 2
+    jane = api(cluster.authority, "jane", "developers")
+    code, message = refused(jane.list_node)
+    assert (code, 'User "jane"' in message) == (403, True)
+    with pytest.raises(MaxRetryError):
+        api(Authority(), "forger", "system:masters").list_node()
 
 
 def test_a_user_without_rights_is_forbidden(cluster: Any, refused: Refused) -> None:
