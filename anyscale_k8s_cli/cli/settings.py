@@ -60,7 +60,7 @@ def helm_values(files: Sequence[Path]) -> dict[str, Any]:
 def _read_values(file: Path) -> Mapping[str, Any]:
     import yaml
 
-    from anyscale_k8s_cli import spec
+    from anyscale_k8s_cli.spec_loading import where_wrong, without_path
 
     wanted = "give a YAML file with values of the operator's chart"
     try:
@@ -69,14 +69,14 @@ def _read_values(file: Path) -> Mapping[str, Any]:
         raise errors.CliError(
             errors.INVALID_SPEC,
             f"--values: cannot read {file}",
-            cause=spec.without_path(problem),
+            cause=without_path(problem),
             fix=wanted,
         ) from problem
     except yaml.YAMLError as problem:
         raise errors.CliError(
             errors.INVALID_SPEC,
             f"--values: {file} is not valid YAML",
-            cause=spec.where_wrong(problem),
+            cause=where_wrong(problem),
             fix=wanted,
         ) from problem
     if document is None:

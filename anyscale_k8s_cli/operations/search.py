@@ -20,9 +20,9 @@ from anyscale_k8s_cli.spec import (
     CloudSpec,
     ClusterSpec,
     Scope,
-    load_scope,
     value_at,
 )
+from anyscale_k8s_cli.spec_loading import load_scope
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ from anyscale_k8s_cli.provider import CloudSide, Provider
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource, Registration
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec, Source, flags_by_path, leaves
+from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
+from anyscale_k8s_cli.spec_loading import LoadedSpec, Source
 
 PLAN_SCHEMA = "anyscale-k8s/plan/v1"
 SETUP_SCHEMA = "anyscale-k8s/setup/v1"

@@ -39,7 +39,8 @@ from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Ownership, Resource, Rights
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, load_scope, scope_options
+from anyscale_k8s_cli.spec import CloudSpec, scope_options
+from anyscale_k8s_cli.spec_loading import load_scope
 
 DELETE_SCHEMA = "anyscale-k8s/delete/v1"
 RAY_PODS = "ray-node-type"

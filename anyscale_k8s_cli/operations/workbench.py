@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anyscale_k8s_cli import errors, spec
+from anyscale_k8s_cli import errors, spec, spec_loading
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.helm import Helm
@@ -22,7 +22,8 @@ from anyscale_k8s_cli.operations.clouds import opened
 from anyscale_k8s_cli.operations.requests import DeleteRequest, Request, SetupRequest
 from anyscale_k8s_cli.provider import Cluster, Provider, canonical, load
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, LoadedSpec
+from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec_loading import LoadedSpec
 
 # Our own variables that set a spec field, on every platform.
 ENVIRONMENT = {"charts.mirror": ("ANYSCALE_K8S_CHART_MIRROR",)}
@@ -64,7 +65,7 @@ def load_spec(
     flags: spec.Settings, file: Path | None, environment: Mapping[str, str], run: Run
 ) -> tuple[LoadedSpec, Provider]:
     """The spec and its provider. Raises `missing-input` and `invalid-spec`, offline."""
-    document = dict(spec.leaves(spec.read_file(file))) if file else {}
+    document = dict(spec.leaves(spec_loading.read_file(file))) if file else {}
     said = {**document, **flags}
     named = said.get("provider")
     if not isinstance(named, str) or not named:
@@ -79,7 +80,7 @@ def load_spec(
     wanted = (*provider.required, "name")
     if missing := [path for path in wanted if not said.get(path) and path not in found]:
         raise _missing(missing)
-    loaded = spec.load(flags=flags, file=file, environment=found)
+    loaded = spec_loading.load(flags=flags, file=file, environment=found)
     platform = loaded.spec.model_copy(update={"provider": canonical(named)})
     _check_known(loaded, provider)
     provider.check_spec(platform)

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from anyscale_k8s_cli import spec
+from anyscale_k8s_cli import spec_loading
 
 from .conftest import DOCS, generator, name
 
@@ -42,7 +42,7 @@ def test_examples_of_the_file_are_accepted(text: str, tmp_path: Path) -> None:
     file.write_text(text, encoding="utf-8")
 
     jsonschema.Draft202012Validator(published()).validate(yaml.safe_load(text))
-    spec.load(flags={}, file=file, environment={})
+    spec_loading.load(flags={}, file=file, environment={})
 
 
 def test_the_schema_refuses_what_the_tool_refuses() -> None:

@@ -23,7 +23,7 @@ def setup_request(
 ) -> SetupRequest:
     """Asks for what is missing if it may. Raises `usage`, and `invalid-spec` for what is wrong."""
     # Told before the operations are imported, and with them the SDKs.
-    from anyscale_k8s_cli.spec import check
+    from anyscale_k8s_cli.spec_loading import check
 
     said = settings.from_options(spec)
     if saved_plan is not None:
@@ -63,6 +63,7 @@ def _only_the_plan(said: dict[str, Any], more: SetupOptions) -> None:
 def _said_in(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
-    from anyscale_k8s_cli import spec
+    from anyscale_k8s_cli.spec import leaves
+    from anyscale_k8s_cli.spec_loading import read_file
 
-    return dict(spec.leaves(spec.read_file(file)))
+    return dict(leaves(read_file(file)))
