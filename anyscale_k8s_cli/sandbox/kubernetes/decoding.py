@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from anyscale_k8s_cli.sandbox.kubernetes.errors import bad_request
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object, Resource
@@ -14,6 +15,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.structural import (
 )
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
 
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 # Metadata that is empty is the same as none, and not shown.
 _EMPTY: tuple[Object, list[Object]] = ({}, [])
 
@@ -50,9 +52,20 @@ def decode(resource: Resource, obj: Object, write: Write) -> Object:
         write.warnings.extend(f'unknown field "{path}"' for path in unknown)
     schema = metadata_schema() if resource.crd else resource.schema
     value, at = (obj["metadata"], "metadata") if resource.crd else (obj, "")
-    if mismatch := type_mismatch(value, schema, at):
+    mismatch = type_mismatch(value, schema, at) or _bad_time(resource, obj)
+    if mismatch:
         raise bad_request(refusal + mismatch)
     return obj
+
+
+def _bad_time(resource: Resource, obj: Object) -> str:
+    """The times of a Lease are read with their six digits after the second, or not at all."""
+    spec = obj.get("spec") or {} if resource.key == "leases.coordination.k8s.io" else {}
+    for name in ("acquireTime", "renewTime"):
+        given = spec.get(name)
+        if given and not _MICRO_TIME.fullmatch(given):
+            return f'parsing time "{given}" as "2006-01-02T15:04:05.000000Z07:00"'
+    return ""
 
 
 def check_type_meta(obj: Object) -> None:

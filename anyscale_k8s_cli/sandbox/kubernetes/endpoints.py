@@ -25,7 +25,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.watch import (
 )
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Deletion, Write
 
-_APPLY = "application/apply-patch+yaml"
+APPLY = "application/apply-patch+yaml"
 _PATCHES = {
     "application/json-patch+json": "json",
     "application/merge-patch+json": "merge",
@@ -140,7 +140,7 @@ class Endpoints:
         user: User,
     ) -> web.Response:
         view, write = negotiate(request, resource), _write_options(request, target, user)
-        if request.content_type == _APPLY:
+        if request.content_type == APPLY:
             if not request.query.get("fieldManager"):
                 cause = errors.required("fieldManager", "is required for apply patch")
                 raise errors.invalid(resource, target.name, [cause])
@@ -154,7 +154,7 @@ class Endpoints:
             return _answer(view, applied, write, status=201 if created else 200)
         kind = _PATCHES.get(request.content_type)
         if kind is None or (kind == "strategic" and resource.crd):
-            accepted = [*_PATCHES, _APPLY]
+            accepted = [*_PATCHES, APPLY]
             if resource.crd:
                 accepted.remove("application/strategic-merge-patch+json")
             raise errors.unsupported_media_type(", ".join(accepted))

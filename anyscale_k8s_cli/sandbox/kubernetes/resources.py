@@ -10,6 +10,19 @@ from anyscale_k8s_cli.sandbox.kubernetes.schema import EMPTY, Schema, builtin_sc
 
 Object = dict[str, Any]
 
+# Built-in kinds whose updates must say which version they were made from, as those of
+# custom resources must (AllowUnconditionalUpdate in the server's own code).
+_CONDITIONAL = frozenset(
+    {
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "leases.coordination.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "poddisruptionbudgets.policy",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    }
+)
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
@@ -45,6 +58,11 @@ class Resource:
     def qualified_kind(self) -> str:
         """`Deployment.apps`, `Pod`: how validation messages name it."""
         return f"{self.kind}.{self.group}" if self.group else self.kind
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether an update may leave out which version it was made from."""
+        return not self.crd and self.key not in _CONDITIONAL
 
     @property
     def has_status(self) -> bool:

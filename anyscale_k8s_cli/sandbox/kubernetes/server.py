@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.authentication import (
     certified,
 )
 from anyscale_k8s_cli.sandbox.kubernetes.authorization import Attributes, Authorizer
-from anyscale_k8s_cli.sandbox.kubernetes.endpoints import Endpoints
+from anyscale_k8s_cli.sandbox.kubernetes.endpoints import APPLY, Endpoints
 from anyscale_k8s_cli.sandbox.kubernetes.requests import (
     Target,
     attributes_of,
@@ -99,12 +100,21 @@ class ApiServer:
             raise request[_PROBLEM]
         target, user = request[_TARGET], request[_USER]
         if target.path[:1] not in {(name,) for name in _PUBLIC}:
-            self._authorizer.check(user, attributes_of(request, target))
+            self._authorize(request, target, user)
         if target.is_object_path:
             return await self._endpoints.serve(request, target, request[_BODY], user)
         if request.method not in ("GET", "HEAD"):
             raise errors.method_not_allowed()
         return self._document(request, target.path)
+
+    def _authorize(self, request: web.Request, target: Target, user: User) -> None:
+        wanted = attributes_of(request, target)
+        self._authorizer.check(user, wanted)
+        if request.content_type != APPLY or target.resource is None:
+            return
+        if self._store.find(target.resource, target.namespace, target.name) is None:
+            # Applying what is not there makes it, for which another right is needed.
+            self._authorizer.check(user, replace(wanted, verb="create"))
 
     def _document(self, request: web.Request, path: tuple[str, ...]) -> web.Response:
         """What is not about objects: health, version, discovery, schemas, signing keys."""

@@ -122,6 +122,8 @@ class Store:
         if self.find(resource, namespace_of(obj), name_of(obj)) is not None:
             raise errors.already_exists(resource, name_of(obj))
         metadata = obj["metadata"]
+        if metadata.get("resourceVersion") and write.user is not None:
+            raise errors.bad_request("resourceVersion should not be set on objects to be created")
         for name in (*_SERVER_FIELDS, "resourceVersion", "selfLink"):
             metadata.pop(name, None)
         metadata.update(uid=str(uuid.uuid4()), creationTimestamp=timestamp(), generation=1)
@@ -172,7 +174,7 @@ class Store:
             set_defaults(resource, obj, old, self.addresses)
         for admission in self.admission:
             admission(resource, obj, old, write)
-        check_metadata(resource, obj)
+        check_metadata(resource, obj, old)
         checked = {name: value for name, value in obj.items() if name != "status"}
         check = violations if resource.crd else missing_values
         causes = list(check(checked, resource.schema))
@@ -185,11 +187,14 @@ class Store:
     def update(self, resource: Resource | str, obj: Object, *, write: Write = INTERNAL) -> Object:
         """Replace an object (or its status); nothing happens if nothing differs.
 
-        A resourceVersion in `obj` must be the stored one; without one there is no lock.
+        A resourceVersion in `obj` must be the stored one. Without one there is no lock,
+        which clients may do without for some kinds only.
         """
         resource = self.resource(resource)
         old = self._live(resource, namespace_of(obj), name_of(obj))
         obj = decode(resource, clone(obj), write)
+        if write.user is not None and not resource.unconditional:
+            self._need_lock(resource, obj)
         self._check_lock(resource, obj, old)
         new = self._merge_writable(resource, obj, old, write)
         if write.subresource != "status":
@@ -256,6 +261,13 @@ class Store:
         uid = wanted.get("uid") or found["uid"]
         if uid != found["uid"]:
             raise errors.precondition_failed(resource, name_of(old), "UID", uid, found["uid"])
+
+    @staticmethod
+    def _need_lock(resource: Resource, obj: Object) -> None:
+        if not obj["metadata"].get("resourceVersion"):
+            why = "must be specified for an update"
+            cause = errors.invalid_value("metadata.resourceVersion", "0x0", why)
+            raise errors.invalid(resource, name_of(obj), [cause])
 
     @staticmethod
     def _merge_writable(resource: Resource, obj: Object, old: Object, write: Write) -> Object:

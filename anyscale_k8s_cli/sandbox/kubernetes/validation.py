@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from anyscale_k8s_cli.sandbox.kubernetes.errors import (
     immutable,
@@ -46,14 +46,20 @@ _LABEL_VALUE_RULE = (
     "'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+_STANDARD_FINALIZERS = frozenset({"foregroundDeletion", "kubernetes", "orphan"})
 _MAX_ANNOTATIONS = 256 * 1024
 _MAX_DATA = 1024 * 1024
 
 
-def check_metadata(resource: Resource, obj: Object) -> None:
-    """Raises a 422 ApiError that lists each bad name, label and annotation."""
-    causes = [*_name_causes(resource, name_of(obj)), *_label_causes(labels_of(obj))]
+def check_metadata(resource: Resource, obj: Object, old: Object | None) -> None:
+    """Raises a 422 ApiError that lists each bad name, label, annotation and finalizer."""
     annotations = annotations_of(obj)
+    causes = [
+        *_name_causes(resource, name_of(obj)),
+        *_label_causes(labels_of(obj)),
+        *_key_causes("metadata.annotations", annotations),
+        *_finalizer_causes(resource, obj, old),
+    ]
     if sum(len(key) + len(value) for key, value in annotations.items()) > _MAX_ANNOTATIONS:
         text = f"Too long: may not be more than {_MAX_ANNOTATIONS} bytes"
         causes.append(("metadata.annotations", "FieldValueTooLong", text))
@@ -78,16 +84,38 @@ def _name_causes(resource: Resource, name: str) -> Iterator[Cause]:
         yield invalid_value("metadata.name", json.dumps(name), why)
 
 
-def _label_causes(labels: dict[str, str]) -> Iterator[Cause]:
-    for key, value in labels.items():
+def _key_causes(field: str, keys: Iterable[str]) -> Iterator[Cause]:
+    for key in keys:
         prefix, _, name = key.rpartition("/")
         if len(name) > 63 or not _QUALIFIED_NAME.fullmatch(name):
             why = "name part must consist of alphanumeric characters, '-', '_' or '.'"
-            yield invalid_value("metadata.labels", json.dumps(key), why)
+            yield invalid_value(field, json.dumps(key), why)
         if "/" in key and not _SUBDOMAIN.fullmatch(prefix):
-            yield invalid_value(
-                "metadata.labels", json.dumps(key), f"prefix part {_SUBDOMAIN_RULE}"
-            )
+            yield invalid_value(field, json.dumps(key), f"prefix part {_SUBDOMAIN_RULE}")
+
+
+def _finalizer_causes(resource: Resource, obj: Object, old: Object | None) -> Iterator[Cause]:
+    field, finalizers = "metadata.finalizers", obj["metadata"].get("finalizers") or []
+    yield from _key_causes(field, finalizers)
+    for name in finalizers:
+        # Custom resources and definitions may have others.
+        free = resource.crd or resource.group == "apiextensions.k8s.io"
+        if "/" not in name and name not in _STANDARD_FINALIZERS and not free:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid_value(field, json.dumps(name), why)
+    if old is None or "deletionTimestamp" not in old["metadata"]:
+        return
+    if new := sorted(set(finalizers) - set(old["metadata"].get("finalizers") or ())):
+        text = (
+            "Forbidden: no new finalizers can be added if the object is being deleted, found new "
+            f"finalizers {json.dumps(new)}"
+        )
+        yield (field, "FieldValueForbidden", text)
+
+
+def _label_causes(labels: dict[str, str]) -> Iterator[Cause]:
+    yield from _key_causes("metadata.labels", labels)
+    for value in labels.values():
         if len(value) > 63:
             why = "must be no more than 63 characters"
             yield invalid_value("metadata.labels", json.dumps(value), why)
@@ -248,6 +276,16 @@ def _crd(obj: Object, old: Object | None) -> Iterator[Cause]:
         yield immutable("spec.scope", json.dumps(spec["scope"]))
 
 
+def _lease(obj: Object, _: Object | None) -> Iterator[Cause]:
+    spec = obj.get("spec") or {}
+    if spec.get("leaseDurationSeconds", 1) <= 0:
+        shown = str(spec["leaseDurationSeconds"])
+        yield invalid_value("spec.leaseDurationSeconds", shown, "must be greater than 0")
+    if spec.get("leaseTransitions", 0) < 0:
+        shown = str(spec["leaseTransitions"])
+        yield invalid_value("spec.leaseTransitions", shown, "must be greater than or equal to 0")
+
+
 Rule = Callable[[Object, Object | None], Iterator[Cause]]
 _RULES: dict[str, Rule] = {
     "deployments.apps": _workload,
@@ -259,6 +297,7 @@ _RULES: dict[str, Rule] = {
     "secrets": _data,
     "configmaps": _data,
     "services": _service,
+    "leases.coordination.k8s.io": _lease,
     "rolebindings.rbac.authorization.k8s.io": _role_binding,
     "clusterrolebindings.rbac.authorization.k8s.io": _role_binding,
     "customresourcedefinitions.apiextensions.k8s.io": _crd,
