@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from anyscale_k8s_cli.sandbox.azure.arm_routes import Answer, ArmRequest, Route, Routes
+from anyscale_k8s_cli.sandbox.azure.arm_routes import Answer, ArmRequest, Needs, Route, Routes
 from anyscale_k8s_cli.sandbox.azure.directory import Directory, Principal, for_management
 from anyscale_k8s_cli.sandbox.azure.errors import (
     ArmError,
@@ -20,7 +20,7 @@ from anyscale_k8s_cli.sandbox.azure.errors import (
     group_not_found,
     subscription_not_found,
 )
-from anyscale_k8s_cli.sandbox.azure.resources import Resources
+from anyscale_k8s_cli.sandbox.azure.resources import GROUPS, Resources
 from anyscale_k8s_cli.sandbox.azure.rights import Rights
 from anyscale_k8s_cli.sandbox.azure.tokens import BadToken, ExpiredToken, ForeignAudience
 from anyscale_k8s_cli.sandbox.wire import AiohttpHandler, Operation, Refusal, Wire
@@ -71,10 +71,19 @@ class Arm:
         self._check_subscription(asked)
         if route is None:
             raise self._no_route(asked)
-        if route.action and not route.filtered:
+        if route.action and route.needs is Needs.AT_SCOPE:
             self.rights.check(caller, route.action, route.scope(asked.path))
         self._check_group(route, asked)
-        return route.handler(replace(asked, caller=caller))
+        answer = route.handler(replace(asked, caller=caller))
+        if route.needs is Needs.IN_LIST:
+            answer.body["value"] = [
+                item for item in answer.body["value"] if self._readable(caller, item)
+            ]
+        return answer
+
+    def _readable(self, caller: Principal, item: Mapping[str, Any]) -> bool:
+        kind = str(item["type"]).replace(GROUPS, "Microsoft.Resources/subscriptions/resourceGroups")
+        return self.rights.allowed(caller, f"{kind}/read", item["id"])
 
     def _no_route(self, asked: ArmRequest) -> ArmError:
         if self.routes.known(asked.path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
@@ -60,12 +61,23 @@ class ArmRequest:
 Handler = Callable[[ArmRequest], Answer]
 
 
+class Needs(Enum):
+    """Where a caller needs the right of an operation.
+
+    With IN_LIST a list shows what its caller may read, and no more; with NOWHERE the
+    operation judges by itself.
+    """
+
+    AT_SCOPE = auto()
+    IN_LIST = auto()
+    NOWHERE = auto()
+
+
 @dataclass(frozen=True)
 class Route:
     """An operation: its name in Azure's specifications, and the right that it takes.
 
-    With `filtered` the caller needs no right at the scope and sees only what it
-    may see; an empty action lets everybody through who is signed in.
+    An empty action lets everybody through who is signed in.
     """
 
     method: str
@@ -73,7 +85,7 @@ class Route:
     operation: str
     action: str
     handler: Handler
-    filtered: bool = False
+    needs: Needs = Needs.AT_SCOPE
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

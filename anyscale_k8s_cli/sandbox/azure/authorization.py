@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from anyscale_k8s_cli.sandbox.azure.arm_routes import Answer, ArmRequest, Route
+from anyscale_k8s_cli.sandbox.azure.arm_routes import Answer, ArmRequest, Needs, Route
 from anyscale_k8s_cli.sandbox.azure.directory import Directory, Principal
 from anyscale_k8s_cli.sandbox.azure.errors import ArmError, bad_request, conflict
 from anyscale_k8s_cli.sandbox.azure.locks import Locks
@@ -59,7 +59,7 @@ class Authorization:
                 "Permissions_List",
                 "Microsoft.Authorization/permissions/read",
                 self.permissions,
-                filtered=True,
+                Needs.NOWHERE,
             ),
             Route(
                 "GET",

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.azure import kubeconfig
-from anyscale_k8s_cli.sandbox.azure.arm_routes import GROUP, SUBSCRIPTION, Answer, ArmRequest, Route
+from anyscale_k8s_cli.sandbox.azure.arm_routes import (
+    GROUP,
+    SUBSCRIPTION,
+    Answer,
+    ArmRequest,
+    Needs,
+    Route,
+)
 from anyscale_k8s_cli.sandbox.azure.directory import Directory, Principal
 from anyscale_k8s_cli.sandbox.azure.errors import bad_request, resource_not_found
 from anyscale_k8s_cli.sandbox.azure.resources import CLUSTERS, Resource, Resources
@@ -80,7 +87,7 @@ class Clusters:
         return [
             Route("GET", one, f"{name}_Get", read, self.get),
             Route("GET", GROUP + kind, f"{name}_ListByResourceGroup", read, self.list),
-            Route("GET", SUBSCRIPTION + kind, f"{name}_List", read, self.list),
+            Route("GET", SUBSCRIPTION + kind, f"{name}_List", read, self.list, Needs.IN_LIST),
             Route(
                 "GET",
                 one + "/agentPools",

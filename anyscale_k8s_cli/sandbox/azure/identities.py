@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.azure import tags
-from anyscale_k8s_cli.sandbox.azure.arm_routes import GROUP, SUBSCRIPTION, Answer, ArmRequest, Route
+from anyscale_k8s_cli.sandbox.azure.arm_routes import (
+    GROUP,
+    SUBSCRIPTION,
+    Answer,
+    ArmRequest,
+    Needs,
+    Route,
+)
 from anyscale_k8s_cli.sandbox.azure.directory import Directory, FederatedCredential, Principal
 from anyscale_k8s_cli.sandbox.azure.errors import (
     ArmError,
@@ -62,6 +69,7 @@ class Identities:
                 f"{name}_ListBySubscription",
                 read,
                 self.list,
+                Needs.IN_LIST,
             ),
             Route(
                 "PUT",

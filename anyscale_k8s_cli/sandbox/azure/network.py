@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anyscale_k8s_cli.sandbox.azure.arm_routes import GROUP, SUBSCRIPTION, Answer, ArmRequest, Route
+from anyscale_k8s_cli.sandbox.azure.arm_routes import (
+    GROUP,
+    SUBSCRIPTION,
+    Answer,
+    ArmRequest,
+    Needs,
+    Route,
+)
 from anyscale_k8s_cli.sandbox.azure.errors import resource_not_found
 from anyscale_k8s_cli.sandbox.azure.resources import LOAD_BALANCERS, PUBLIC_ADDRESSES, Resources
 
@@ -37,5 +44,5 @@ class Network:
         return [
             Route("GET", GROUP + where + "/{name}", f"{name}_Get", read, get),
             Route("GET", GROUP + where, f"{name}_List", read, listed),
-            Route("GET", SUBSCRIPTION + where, f"{name}_ListAll", read, listed),
+            Route("GET", SUBSCRIPTION + where, f"{name}_ListAll", read, listed, Needs.IN_LIST),
         ]

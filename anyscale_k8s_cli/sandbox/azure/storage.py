@@ -9,7 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.azure import tags
-from anyscale_k8s_cli.sandbox.azure.arm_routes import GROUP, SUBSCRIPTION, Answer, ArmRequest, Route
+from anyscale_k8s_cli.sandbox.azure.arm_routes import (
+    GROUP,
+    SUBSCRIPTION,
+    Answer,
+    ArmRequest,
+    Needs,
+    Route,
+)
 from anyscale_k8s_cli.sandbox.azure.blob_store import BlobAccount
 from anyscale_k8s_cli.sandbox.azure.errors import bad_request, conflict, resource_not_found
 from anyscale_k8s_cli.sandbox.azure.locks import Locks
@@ -86,7 +93,7 @@ class StorageAccounts:
             Route("GET", one, f"{name}_GetProperties", read, self.get),
             Route("DELETE", one, f"{name}_Delete", f"{STORAGE_ACCOUNTS}/delete", self.delete),
             Route("GET", GROUP + kind, f"{name}_ListByResourceGroup", read, self.list),
-            Route("GET", SUBSCRIPTION + kind, f"{name}_List", read, self.list),
+            Route("GET", SUBSCRIPTION + kind, f"{name}_List", read, self.list, Needs.IN_LIST),
             Route(
                 "POST",
                 one + "/listKeys",

@@ -13,6 +13,7 @@ from anyscale_k8s_cli.sandbox.azure.arm_routes import (
     SUBSCRIPTION,
     Answer,
     ArmRequest,
+    Needs,
     Route,
 )
 from anyscale_k8s_cli.sandbox.azure.errors import ArmError, bad_request, conflict, group_not_found
@@ -55,7 +56,7 @@ class Subscriptions:
         return [
             Route("GET", "/tenants", "Tenants_List", "", self.tenants),
             Route("GET", "/subscriptions", "Subscriptions_List", "", self.list),
-            Route("GET", SUBSCRIPTION, "Subscriptions_Get", own, self.get, filtered=True),
+            Route("GET", SUBSCRIPTION, "Subscriptions_Get", own, self.get, Needs.NOWHERE),
             Route("GET", GROUP, "ResourceGroups_Get", read, self.get_group),
             Route("HEAD", GROUP, "ResourceGroups_CheckExistence", read, self.head_group),
             Route(
@@ -72,7 +73,7 @@ class Subscriptions:
                 "ResourceGroups_List",
                 read,
                 self.list_groups,
-                filtered=True,
+                Needs.IN_LIST,
             ),
             Route("GET", provider, "Providers_Get", "", self.provider),
             Route("GET", SUBSCRIPTION + "/providers", "Providers_List", "", self.providers),
@@ -89,7 +90,7 @@ class Subscriptions:
                 "Resources_List",
                 listing,
                 self.list_resources,
-                filtered=True,
+                Needs.IN_LIST,
             ),
             Route(
                 "GET",
@@ -97,7 +98,7 @@ class Subscriptions:
                 "Resources_ListByResourceGroup",
                 listing,
                 self.list_resources,
-                filtered=True,
+                Needs.IN_LIST,
             ),
         ]
 
@@ -206,8 +207,7 @@ class Subscriptions:
         return self.operations.begin(request, "Microsoft.Resources", group.location, finish)
 
     def list_groups(self, request: ArmRequest) -> Answer:
-        groups = self.resources.of(GROUPS)
-        return Answer({"value": [g.as_json() for g in groups if self._readable(request, g)]})
+        return Answer({"value": [item.as_json() for item in self.resources.of(GROUPS)]})
 
     def _group(self, request: ArmRequest) -> Resource:
         found = self.resources.group(request["group"])
@@ -258,15 +258,9 @@ class Subscriptions:
         found = [
             item.head(with_tags=not wanted.by_tag)
             for item in self.resources.under(scope)
-            if item.type.count("/") == 1
-            and wanted.admits(item.type, item.tags)
-            and self._readable(request, item)
+            if item.type.count("/") == 1 and wanted.admits(item.type, item.tags)
         ]
         return Answer({"value": found})
-
-    def _readable(self, request: ArmRequest, item: Resource) -> bool:
-        action = f"{_GROUP_ACTION}/read" if item.type == GROUPS else f"{item.type}/read"
-        return request.caller is not None and self.rights.allowed(request.caller, action, item.id)
 
 
 def location_of(body: Mapping[str, Any]) -> str:

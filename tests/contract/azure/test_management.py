@@ -165,6 +165,17 @@ def test_lists_show_what_the_caller_may_read(azure: Any) -> None:
     token = azure.application("auditor", role).get_token("https://management.azure.com/.default")
     found = azure.raw("GET", f"{SCOPE}/resources?{VERSION}", token=token.token).json()["value"]
     assert [item["name"] for item in found] == ["teamdatademo"]
+    # Lists of one kind, too, in the whole subscription; a group asks for its right.
+    kinds = {
+        "Microsoft.Storage/storageAccounts": 1,
+        "Microsoft.ContainerService/managedClusters": 0,
+    }
+    for kind, count in kinds.items():
+        listed = azure.raw("GET", f"{SCOPE}/providers/{kind}?{VERSION}", token=token.token)
+        assert len(listed.json()["value"]) == count
+    path = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters?{VERSION}"
+    answer = azure.raw("GET", path, token=token.token)
+    assert answer.json()["error"]["code"] == "AuthorizationFailed"
 
 
 # -- rights ------------------------------------------------------------------------------
