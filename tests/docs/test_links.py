@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .conftest import ROOT, every_page, generator, name, pages
+from .conftest import DOCS, ROOT, every_page, generator, name, pages
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -53,3 +53,21 @@ def test_pages_that_the_code_names_exist() -> None:
 
     assert named
     assert [item for item in named if not (ROOT / item[1]).exists()] == []
+
+
+def test_files_of_the_tree_that_pages_name_exist() -> None:
+    inside = re.compile(r"`((?:anyscale_k8s_cli|providers|templates|tests|benchmarks)/[^`<>*]*)`")
+    named = {found for page in pages() for found in inside.findall(prose(page))}
+
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_variables_of_ours_are_told() -> None:
+    """A sandbox's own are for what runs inside it, but for the one that a person sets."""
+    variable = re.compile(r"[\"'](ANYSCALE_[A-Z0-9_]+)[\"']")
+    outside = (file for file in generator().sources() if "sandbox" not in file.parts)
+    read = {found for file in outside for found in variable.findall(file.read_text("utf-8"))}
+    told = (DOCS / "cli.md").read_text(encoding="utf-8")
+
+    assert [name for name in sorted(read) if f"`{name}`" not in told] == []
