@@ -194,7 +194,10 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     install, provider = target.install, target.provider
     state = await asyncio.to_thread(provider.cluster_state, install)
     opened: OpenCluster | None = None
-    if state is not ClusterState.DELETED:
+    if state is ClusterState.DELETED:
+        gone = f"{install.cluster} is deleted: what was in it went with it, its steps are skipped"
+        run.emit(Notice(level="info", text=gone))
+    else:
         opened = await open_cluster(provider, _spec_of(request, target), run)
         if install.cluster_uid and install.cluster_uid != opened.uid:
             raise errors.CliError(

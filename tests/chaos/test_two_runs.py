@@ -1,0 +1,113 @@
+"""Two runs of one install at once: one works, the other says who holds the lock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anyscale_k8s_cli.lock import SECONDS_VARIABLE
+from tests.by_hand import ByHand
+from tests.chaos.crashes import (
+    DELETE,
+    SETUP,
+    before,
+    ended,
+    kill_at,
+    set_up,
+    stopped_at,
+)
+from tests.chaos.likeness import likeness
+from tests.processes import Sandbox, eventually
+
+if TYPE_CHECKING:
+    from tests.chaos.conftest import Unbroken
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/anyscale-operator/leases/anyscale-k8s-lock"
+ACCOUNT = "/api/v1/namespaces/anyscale-operator/serviceaccounts/anyscale-operator"
+# Nobody is waited for as long as in life.
+BRIEF = {SECONDS_VARIABLE: "4"}
+CREATES_ROLE = before("iam", "CreateRole")
+
+
+@pytest.fixture
+def without_role(sandbox: Sandbox) -> ByHand:
+    """A healthy cloud, but for the role that somebody has deleted: a little to do for setup."""
+    set_up(sandbox)
+    by_hand = ByHand(sandbox.environment)
+    iam = by_hand.aws("iam")
+    roles = iam.list_roles(PathPrefix="/anyscale-k8s/")["Roles"]
+    (role,) = [item["RoleName"] for item in roles]
+    iam.delete_role_policy(RoleName=role, PolicyName="anyscale-operator")
+    iam.delete_role(RoleName=role)
+    return by_hand
+
+
+def test_at_the_same_time(sandbox: Sandbox, unbroken: Unbroken) -> None:
+    """Both find an empty world and both want to make everything."""
+    runs = [sandbox.start(*SETUP, env=BRIEF, fresh_home=True) for _ in range(2)]
+    done = [ended(run, limit=240) for run in runs]
+    # The second may come so late that the first is through, and then finds nothing to do.
+    assert sorted(item.code for item in done) in ([0, 0], [0, 5]), done
+    for item in done:
+        if item.code == 5:
+            error = item.document["error"]
+            assert error["code"] == "lock-held"
+            assert error["cause"].startswith("held by ")
+    assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
+
+
+def test_others_are_told_who_works(
+    sandbox: Sandbox, unbroken: Unbroken, without_role: ByHand
+) -> None:
+    first = stopped_at(sandbox, CREATES_ROLE, *SETUP, env=BRIEF)
+    for command in (SETUP, DELETE):
+        done = sandbox.anyscale(*command, env=BRIEF, fresh_home=True)
+        assert (done.code, done.document["error"]["code"]) == (5, "lock-held")
+        assert f"(process {first.pid})" in done.document["error"]["cause"]
+    sandbox.admin.clear_faults()
+    done = ended(first, limit=240)
+    assert done.code == 0, done.out + done.err
+    assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
+
+
+def test_a_dead_holder_elsewhere_is_waited_for_and_replaced(
+    sandbox: Sandbox, unbroken: Unbroken, without_role: ByHand
+) -> None:
+    kill_at(sandbox, CREATES_ROLE, *SETUP, env=BRIEF)
+    # On this machine its death is known at once; of another machine nobody can tell.
+    elsewhere = {"anyscale-k8s/machine": "another/1"}
+    without_role.patch(LEASE, {"metadata": {"annotations": elsewhere}})
+    done = sandbox.anyscale(*SETUP, "-v", fresh_home=True)
+    assert done.code == 0, done.out + done.err
+    assert "has given no sign of life" in done.err
+    assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
+
+
+def test_a_lost_lock_starts_nothing_new(
+    sandbox: Sandbox, unbroken: Unbroken, without_role: ByHand
+) -> None:
+    """What is in flight is finished; what waits for it is left to whoever has the lock."""
+    without_role.delete(ACCOUNT)
+    first = stopped_at(sandbox, CREATES_ROLE, *SETUP, env=BRIEF)
+    without_role.patch(LEASE, {"spec": {"holderIdentity": "somebody"}})
+    taken = sandbox.admin.last_call()
+
+    def noticed() -> bool:
+        return any(is_read_of_lease(call) for call in sandbox.admin.calls(after=taken))
+
+    eventually(noticed)
+    sandbox.admin.clear_faults()
+    done = ended(first, limit=240)
+    assert (done.code, done.document["error"]["code"]) == (5, "lock-lost")
+    results = {item["key"].partition("/")[0]: item["result"] for item in done.document["resources"]}
+    assert (results["aws:iam-role"], results["k8s:serviceaccount"]) == ("done", "failed")
+    assert not without_role.exists(ACCOUNT)
+
+    without_role.patch(LEASE, {"spec": {"holderIdentity": ""}})
+    set_up(sandbox)
+    assert set(likeness(sandbox.admin.snapshot())) == set(unbroken.healthy)
+
+
+def is_read_of_lease(call: dict[str, Any]) -> bool:
+    return call["method"] == "GET" and call["path"] == LEASE

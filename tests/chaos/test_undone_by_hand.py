@@ -1,0 +1,173 @@
+"""A cloud that others have undone in part, or that may not be deleted just now."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from anyscale_k8s_cli.sandbox.environment import Folder
+from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
+from tests.by_hand import CLUSTER, ByHand
+from tests.chaos.crashes import DELETE, SCOPE, SETUP, after, deleted, ended, kill_at, set_up
+from tests.chaos.likeness import likeness
+from tests.processes import Sandbox, eventually
+
+NAMESPACE = "/api/v1/namespaces/anyscale-operator"
+HELD = f"{NAMESPACE}/configmaps/held"
+
+
+@pytest.fixture
+def by_hand(sandbox: Sandbox) -> ByHand:
+    return ByHand(sandbox.environment)
+
+
+@pytest.fixture(scope="module")
+def empty(sandbox: Sandbox) -> dict[str, Any]:
+    """The world before anything."""
+    return likeness(sandbox.admin.snapshot())
+
+
+def test_uninstalled_as_the_vendor_says(
+    sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand, tmp_path: Path
+) -> None:
+    """helm uninstall, the namespace, the registration: a search by scope finds the rest."""
+    bucket, cloud_id = bucket_and_cloud(set_up(sandbox))
+    config = tmp_path / "kubeconfig"
+    config.write_text(yaml.safe_dump(kubeconfig(by_hand)))
+    helm = Folder(sandbox.record.directory).executables / "helm"
+    uninstall = [helm, "uninstall", "anyscale-operator", "-n", "anyscale-operator", "--wait"]
+    subprocess.run([*uninstall, "--kubeconfig", config], check=True, capture_output=True)
+    by_hand.delete(NAMESPACE)
+    eventually(lambda: not by_hand.exists(NAMESPACE))
+    by_hand.control_plane.put(f"clouds/{cloud_id}/state", params={"state": "DELETING"})
+    by_hand.control_plane.delete(f"clouds/{cloud_id}")
+
+    removed = deleted(sandbox, *SCOPE, "--delete-bucket", bucket)["removed"]
+    keys = {item["key"] for item in removed}
+    assert {"helm:release/envoy-gateway-system/eg", f"aws:s3-bucket/{bucket}"} <= keys
+    assert likeness(sandbox.admin.snapshot()) == empty
+
+
+def test_while_workloads_run(sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand) -> None:
+    bucket, _ = bucket_and_cloud(set_up(sandbox))
+    sandbox.admin.set_active_workloads(1)
+    heads = f"{NAMESPACE}/pods?labelSelector=ray-node-type%3Dhead"
+    eventually(lambda: by_hand.kubernetes.get(heads).json()["items"] != [])
+    before = likeness(sandbox.admin.snapshot())
+
+    options = ("--delete-bucket", bucket)
+    assert refused(sandbox, *options) == "active-workloads"
+    assert likeness(sandbox.admin.snapshot()) == before
+
+    deleted(sandbox, *options, "--ignore-active-workloads")
+    assert likeness(sandbox.admin.snapshot()) == empty
+
+
+def test_the_control_plane_refuses_then_the_cluster_is_away_then_the_registration(
+    sandbox: Sandbox, empty: dict[str, Any]
+) -> None:
+    """Each stops the run before it has changed anything else; in the end it goes on."""
+    bucket, _ = bucket_and_cloud(set_up(sandbox))
+    before = likeness(sandbox.admin.snapshot())
+    options = ("--delete-bucket", bucket)
+
+    route = "DELETE /api/v2/clouds/*"
+    sandbox.admin.inject(FaultRule(FaultKind.ERROR, "anyscale", route, status=409))
+    assert refused(sandbox, *options) == "deletion-refused"
+    record = before.pop("cloud prod")
+    now = likeness(sandbox.admin.snapshot())
+    assert now.pop("cloud prod") == {**record, "state": "DELETING"}
+    assert now == before
+
+    sandbox.admin.inject(FaultRule(FaultKind.DROP, "kubernetes", times=0))
+    done = sandbox.anyscale(*DELETE, *options, fresh_home=True)
+    sandbox.admin.clear_faults()
+    assert (done.code, done.document["error"]["code"]) == (2, "cluster-unreachable")
+
+    sandbox.admin.break_("registration")
+    deleted(sandbox, *options)
+    assert likeness(sandbox.admin.snapshot()) == empty
+
+
+def test_the_namespace_takes_its_time(
+    sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand
+) -> None:
+    """What is being deleted can hold neither lock nor ledger, and is waited for."""
+    bucket, _ = bucket_and_cloud(set_up(sandbox))
+    hold(by_hand)
+    going = after("kubernetes", "DELETE /api/v1/namespaces/*", "namespaces/anyscale-operator")
+    kill_at(sandbox, going, *DELETE)
+    assert by_hand.exists(HELD)
+    ends_once_released(sandbox, by_hand, *DELETE, "--delete-bucket", bucket)
+    assert likeness(sandbox.admin.snapshot()) == empty
+
+
+def test_the_cluster_is_deleted(sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand) -> None:
+    """After a setup that found its namespace going. Last, because the cluster stays away."""
+    bucket, _ = bucket_and_cloud(set_up(sandbox))
+    hold(by_hand)
+    by_hand.delete(NAMESPACE)
+    ends_once_released(sandbox, by_hand, *SETUP)
+
+    assert sandbox.admin.snapshot()["aws"]["load_balancers"]
+    sandbox.admin.delete_cluster()
+    done = sandbox.anyscale(*DELETE, "--delete-bucket", bucket, fresh_home=True)
+    assert done.code == 0, done.out + done.err
+    assert done.document["cluster_state"] == "deleted"
+    assert "its steps are skipped" in done.err
+    # With the cluster go its objects and its own security group.
+    of_cluster = (f"{CLUSTER} ", f"security_groups eks-cluster-sg-{CLUSTER}")
+    outside = {name: item for name, item in empty.items() if not name.startswith(of_cluster)}
+    assert likeness(sandbox.admin.snapshot()) == outside
+
+
+def refused(sandbox: Sandbox, *options: str) -> str:
+    """Delete is refused; the code of the error."""
+    done = sandbox.anyscale(*DELETE, *options, fresh_home=True)
+    assert done.code == 5, done.out + done.err
+    return str(done.document["error"]["code"])
+
+
+def bucket_and_cloud(made: dict[str, Any]) -> tuple[str, str]:
+    """The name of the bucket, and the cloud's id."""
+    keys = [item["key"] for item in made["resources"]]
+    (bucket,) = [key.partition("/")[2] for key in keys if key.startswith("aws:s3-bucket/")]
+    return bucket, made["cloud_id"]
+
+
+def hold(by_hand: ByHand) -> None:
+    """Put something into the namespace that will not go when it is deleted."""
+    metadata = {"name": "held", "finalizers": ["example.com/hold"]}
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    by_hand.kubernetes.post(f"{NAMESPACE}/configmaps", json=manifest)
+
+
+def ends_once_released(sandbox: Sandbox, by_hand: ByHand, *arguments: str) -> None:
+    """The command waits for what holds the namespace, and goes on when it is let go."""
+    waits = sandbox.start(*arguments, "--events", "-", fresh_home=True)
+    assert waits.stderr is not None
+    for line in waits.stderr:
+        if "step-waiting" in line and "finalizer" in line:
+            break
+    by_hand.patch(HELD, {"metadata": {"finalizers": None}})
+    done = ended(waits, limit=240)
+    assert done.code == 0, done.out + done.err
+
+
+def kubeconfig(by_hand: ByHand) -> dict[str, Any]:
+    """For the sandbox's cluster, as kubectl and helm read it."""
+    cluster = by_hand.aws("eks").describe_cluster(name=CLUSTER)["cluster"]
+    ca = cluster["certificateAuthority"]["data"]
+    place = {"server": cluster["endpoint"], "certificate-authority-data": ca}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": CLUSTER, "cluster": place}],
+        "users": [{"name": "me", "user": {"token": by_hand.cluster_token()}}],
+        "contexts": [{"name": CLUSTER, "context": {"cluster": CLUSTER, "user": "me"}}],
+        "current-context": CLUSTER,
+    }
