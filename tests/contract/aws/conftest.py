@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
-import jwt
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -19,56 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from anyscale_k8s_cli.sandbox.aws.seed import OTHER_ACCOUNT_ID, TEAM_DATA, BucketSeed
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings, AwsStandIn
 from anyscale_k8s_cli.sandbox.wire import Wire
+from tests.issuer import Clock, Issuer
 
 STRANGERS_BUCKET = BucketSeed("somebody-elses", account_id=OTHER_ACCOUNT_ID)
 
 # One session for all tests: it keeps the models of the services, which are slow to load.
 _SDK = boto3.session.Session()
-
-
-class Clock:
-    """Time that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.offset = timedelta()
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.offset
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
-@dataclass
-class Issuer:
-    """Signs service-account tokens as a cluster does, and publishes its keys."""
-
-    url: str
-    key: rsa.RSAPrivateKey
-
-    def keys(self, issuer: str) -> dict[str, Any] | None:
-        if issuer != self.url:
-            return None
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
-        return {"keys": [{**public, "kid": "one", "alg": "RS256", "use": "sig"}]}
-
-    def token(
-        self,
-        subject: str,
-        *,
-        audience: str = "sts.amazonaws.com",
-        issuer: str | None = None,
-        lifetime: timedelta = timedelta(hours=1),
-        key: rsa.RSAPrivateKey | None = None,
-    ) -> str:
-        claims = {
-            "iss": issuer or self.url,
-            "sub": subject,
-            "aud": [audience],
-            "exp": datetime.now(UTC) + lifetime,
-        }
-        return jwt.encode(claims, key or self.key, "RS256", headers={"kid": "one"})
 
 
 @dataclass
@@ -103,11 +56,6 @@ class Aws:
         )
 
 
-@pytest.fixture(scope="session")
-def signing_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
 @pytest.fixture
 def settings() -> AwsSettings:
     """The world of a test; a test module overrides this fixture for another world."""
@@ -117,7 +65,7 @@ def settings() -> AwsSettings:
 @pytest.fixture
 async def aws(settings: AwsSettings, signing_key: rsa.RSAPrivateKey) -> AsyncIterator[Aws]:
     clock, wire = Clock(), Wire()
-    issuer = Issuer(settings.clusters[0].issuer, signing_key)
+    issuer = Issuer(settings.clusters[0].issuer, signing_key, "sts.amazonaws.com")
     settings = AwsSettings(**{**vars(settings), "clock": clock.now, "monotonic": clock.monotonic})
     stand_in = AwsStandIn(wire, settings, issuer_keys=issuer.keys)
     await stand_in.start()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 import requests
 from azure.core.exceptions import HttpResponseError
@@ -35,56 +32,12 @@ from anyscale_k8s_cli.sandbox.azure.seed import (
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings, AzureStandIn
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
+from tests.issuer import Clock, Issuer
 
 STRANGERS_ACCOUNT = StorageAccountSeed("somebodyelses", subscription_id=OTHER_SUBSCRIPTION_ID)
 SUBJECT = "system:serviceaccount:anyscale-operator:anyscale-operator"
 EXCHANGE = "api://AzureADTokenExchange"
 SCOPE = f"/subscriptions/{SUBSCRIPTION_ID}"
-
-
-class Clock:
-    """Time that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.offset = timedelta()
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.offset
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
-@dataclass
-class Issuer:
-    """Signs service-account tokens as a cluster does, and publishes its keys."""
-
-    url: str
-    key: rsa.RSAPrivateKey
-
-    def keys(self, issuer: str) -> dict[str, Any] | None:
-        if issuer != self.url:
-            return None
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
-        return {"keys": [{**public, "kid": "one", "alg": "RS256", "use": "sig"}]}
-
-    def token(
-        self,
-        subject: str = SUBJECT,
-        *,
-        audience: str = EXCHANGE,
-        issuer: str | None = None,
-        lifetime: timedelta = timedelta(hours=1),
-        key: rsa.RSAPrivateKey | None = None,
-    ) -> str:
-        claims = {
-            "iss": issuer or self.url,
-            "sub": subject,
-            "aud": [audience],
-            "exp": datetime.now(UTC) + lifetime,
-        }
-        return jwt.encode(claims, key or self.key, "RS256", headers={"kid": "one"})
 
 
 @dataclass
@@ -214,11 +167,6 @@ class Azure:
 
 
 @pytest.fixture(scope="session")
-def signing_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-@pytest.fixture(scope="session")
 def authority() -> Authority:
     return Authority()
 
@@ -251,7 +199,7 @@ def azure(
     bundle: Path,
 ) -> Iterator[Azure]:
     clock, wire = Clock(), Wire()
-    issuer = Issuer(settings.clusters[0].issuer, signing_key)
+    issuer = Issuer(settings.clusters[0].issuer, signing_key, EXCHANGE)
     settings = replace(settings, clock=clock.now, monotonic=clock.monotonic)
     stand_in = AzureStandIn(wire, authority, settings, issuer_keys=issuer.keys)
     asyncio.run(stand_in.start())

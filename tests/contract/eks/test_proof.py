@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,14 +19,9 @@ from .conftest import World, client
 IMPATIENT = {"timeouts": {"identity": 0.4}}
 
 
-def prove(world: World, side: CloudSide, token: Any = None) -> list[str]:
-    assert side.prove_identity is not None
-    return list(side.prove_identity(token or world.issuer.token))
-
-
 def refused(world: World, side: CloudSide, token: Any = None) -> errors.CliError:
     with pytest.raises(errors.CliError) as caught:
-        prove(world, side, token)
+        world.prove(side, token)
     return caught.value
 
 
@@ -39,7 +35,7 @@ def bucket_of(side: CloudSide) -> str:
 
 def test_the_proof_leaves_no_object(world: World) -> None:
     side = world.setup()
-    lines = prove(world, side)
+    lines = world.prove(side)
     assert role_of(side) in lines[0]
     assert bucket_of(side) in lines[1]
     listed = client("s3").list_objects_v2(Bucket=bucket_of(side))
@@ -48,7 +44,7 @@ def test_the_proof_leaves_no_object(world: World) -> None:
 
 def test_a_new_role_is_waited_for(world: World) -> None:
     side = world.setup()
-    asked = world.calls(lambda: prove(world, side))
+    asked = world.calls(lambda: world.prove(side))
     statuses = [c.status for c in asked if c.operation.name == "AssumeRoleWithWebIdentity"]
     assert statuses == [403, 200]
 
@@ -81,7 +77,7 @@ def test_a_trust_for_somebody_else_is_told_at_once(world: World) -> None:
     side = world.setup()
 
     def token(audience: str) -> str:
-        return world.issuer.token(audience, subject="system:serviceaccount:other:other")
+        return world.issuer.token("system:serviceaccount:other:other", audience=audience)
 
     asked = world.calls(lambda: refused(world, side, token))
     assert sum(c.operation.name == "AssumeRoleWithWebIdentity" for c in asked) == 1
@@ -104,16 +100,16 @@ def test_an_expired_token_is_renewed_once(world: World) -> None:
     given: list[str] = []
 
     def token(audience: str) -> str:
-        given.append(world.issuer.token(audience, lifetime=3600 if given else -60))
+        given.append(world.issuer.token(lifetime=timedelta(hours=1 if given else -1)))
         return given[-1]
 
-    prove(world, side, token)
+    world.prove(side, token)
     assert len(given) == 2
 
 
 def test_only_expired_tokens(world: World) -> None:
     side = world.setup()
-    error = refused(world, side, lambda audience: world.issuer.token(audience, lifetime=-60))
+    error = refused(world, side, lambda _: world.issuer.token(lifetime=timedelta(hours=-1)))
     assert error.code is codes.ROLE_NOT_ASSUMABLE
     assert "clock" in error.fix
 
@@ -143,4 +139,4 @@ def test_a_bucket_that_denies_the_role(world: World) -> None:
 def test_a_bucket_that_denies_for_a_moment(world: World) -> None:
     side = world.setup()
     world.fault("PutObject", FaultKind.ERROR, times=2, status=403, code="AccessDenied")
-    assert prove(world, side)
+    assert world.prove(side)

@@ -16,8 +16,9 @@ from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.sandbox.aws.seed import DATA_KEY, TEAM_DATA, BucketSeed
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.sandbox.wire import FaultKind
+from tests.cloud_sides import CONSOLE
 
-from .conftest import CLUSTER, CONSOLE, World, client
+from .conftest import CLUSTER, World, client
 
 BUCKET = "anyscale-prod-92c04b15"
 ROLE = f"{BUCKET}-operator"
@@ -344,8 +345,7 @@ def test_a_key_of_kms(world: World, given: str) -> None:
     arn = f"arn:aws:kms:us-west-2:284710593866:key/{DATA_KEY.id}"
     policy = json.loads(world.snapshot()["roles"][ROLE]["inline"]["anyscale-operator"])
     assert policy["Statement"][-1]["Resource"] == arn
-    assert side.prove_identity is not None
-    assert len(side.prove_identity(world.issuer.token)) == 2
+    assert len(world.prove(side)) == 2
 
 
 # -- the OIDC provider -----------------------------------------------------------
@@ -425,8 +425,7 @@ def test_a_bucket_of_the_user_is_used_and_not_written(adopting: World, given: st
     assert adopting.changes(spec)["s3-bucket"] == "adopt"
     assert adopting.snapshot()["buckets"] == before
     assert side.storage.output.url == "s3://users-own"
-    assert side.prove_identity is not None
-    assert side.prove_identity(adopting.issuer.token)
+    assert adopting.prove(side)
 
 
 def test_the_key_of_the_users_bucket_is_in_the_roles_policy(adopting: World) -> None:
@@ -440,8 +439,7 @@ def test_the_key_of_the_users_bucket_is_in_the_roles_policy(adopting: World) -> 
         },
     )
     side = adopting.setup(adopting.spec(existing={"bucket": "users-own"}))
-    assert side.prove_identity is not None
-    assert side.prove_identity(adopting.issuer.token)
+    assert adopting.prove(side)
 
 
 @pytest.mark.parametrize(

@@ -12,54 +12,26 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, ClusterState
-from anyscale_k8s_cli.providers.eks import EksProvider
+from anyscale_k8s_cli.provider import ClusterState
 from anyscale_k8s_cli.providers.eks.bucket import Bucket
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
-from anyscale_k8s_cli.resource import Resource
-from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.aws.seed import LoadBalancerController
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.spec import AccountSpec, ClusterSpec, Scope
+from tests.cloud_sides import remove
 
 from .conftest import CLUSTER, World, client
 
 HERE = Scope(region="us-west-2")
 
 
-def installed(world: World, name: str = "prod") -> tuple[CloudSide, Install]:
-    spec = world.spec(name=name)
-    side = world.setup(spec)
-    return side, world.install(spec, world.provider.discover(spec))
-
-
-def fresh() -> EksProvider:
-    """Another machine."""
-    return EksProvider(Run())
-
-
-def remove(resources: list[Resource[Any]], *, bucket: bool) -> None:
-    """In the order of a teardown: who needs goes first."""
-    for item in sorted(resources, key=lambda item: -len(item.needs)):
-        observed = item.read()
-        if observed is None or (isinstance(item, Bucket) and not bucket):
-            continue
-        if isinstance(item, OidcProvider):
-            item.unmark(observed)
-            if not observed.made_by_us or item.others(observed):
-                continue
-        item.delete(observed)
-        assert item.read() is None
-        item.delete(observed)
-
-
 @pytest.mark.parametrize("scope", [Scope(), HERE, Scope(cluster=ClusterSpec(name="demo"))])
 def test_an_install_is_found_from_nothing(world: World, scope: Scope) -> None:
-    _, install = installed(world)
-    installed(world, "dev")
-    found = fresh().search(scope, "prod")
+    _, install = world.installed()
+    world.installed(world.spec(name="dev"))
+    found = world.elsewhere().search(scope, "prod")
     assert found.installs == (install,)
-    assert len(fresh().search(scope, None).installs) == 2
+    assert len(world.elsewhere().search(scope, None).installs) == 2
     assert any("IAM roles" in line for line in found.searched)
 
 
@@ -69,21 +41,21 @@ def test_an_install_is_found_from_nothing(world: World, scope: Scope) -> None:
     ids=["region", "cluster"],
 )
 def test_a_scope_narrows(world: World, scope: Scope) -> None:
-    installed(world)
-    assert fresh().search(scope, None).installs == ()
+    world.installed()
+    assert world.elsewhere().search(scope, None).installs == ()
 
 
 def test_another_account_is_not_searched(world: World) -> None:
     with pytest.raises(errors.CliError) as caught:
-        fresh().search(Scope(account=AccountSpec(id="111111111111")), None)
+        world.elsewhere().search(Scope(account=AccountSpec(id="111111111111")), None)
     assert caught.value.code is errors.ACCOUNT_MISMATCH
 
 
 @pytest.mark.parametrize("scope", [Scope(), HERE], ids=["everywhere", "one region"])
 def test_a_kept_bucket_alone_is_found(world: World, scope: Scope) -> None:
-    _, install = installed(world)
-    remove(list(fresh().find_owned(HERE, install)), bucket=False)
-    assert [item.id for item in fresh().search(scope, "prod").installs] == [install.id]
+    _, install = world.installed()
+    remove(list(world.elsewhere().find_owned(HERE, install)), bucket=False)
+    assert [item.id for item in world.elsewhere().search(scope, "prod").installs] == [install.id]
 
 
 def test_a_role_of_the_companys_path_alone_is_found(world: World) -> None:
@@ -92,32 +64,32 @@ def test_a_role_of_the_companys_path_alone_is_found(world: World) -> None:
     observed = side.storage.read()
     assert observed is not None
     side.storage.delete(observed)
-    assert len(fresh().search(HERE, "prod").installs) == 1
+    assert len(world.elsewhere().search(HERE, "prod").installs) == 1
 
 
 def test_where_one_may_not_look_is_told(world: World) -> None:
-    installed(world)
+    world.installed()
     allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     denied = {"Effect": "Deny", "Action": "iam:ListRoles", "Resource": "*"}
     world.stand_in.set_admin_policies([{"Version": "2012-10-17", "Statement": [allowed, denied]}])
-    found = fresh().search(HERE, "prod")
+    found = world.elsewhere().search(HERE, "prod")
     assert len(found.installs) == 1
     assert "iam:ListRoles" in found.unsearched[0]
 
 
 def test_everything_of_ours_goes_and_nothing_else(world: World) -> None:
     before = world.snapshot()
-    _, install = installed(world)
-    owned = list(fresh().find_owned(HERE, install))
+    _, install = world.installed()
+    owned = list(world.elsewhere().find_owned(HERE, install))
     assert {item.kind for item in owned} == {"s3-bucket", "iam-role", "iam-oidc-provider"}
     remove(owned, bucket=True)
     assert world.snapshot() == before
-    assert fresh().find_owned(HERE, install) == []
+    assert world.elsewhere().find_owned(HERE, install) == []
 
 
 def test_teardown_knows_the_objects_by_the_same_keys(world: World) -> None:
-    side, install = installed(world)
-    owned = fresh().find_owned(HERE, install)
+    side, install = world.installed()
+    owned = world.elsewhere().find_owned(HERE, install)
     assert {item.key for item in owned} == {item.key for item in side.resources}
 
 
@@ -127,21 +99,21 @@ def test_what_has_other_names_is_found_by_its_tags(world: World, rules: dict[str
     spec = world.spec(rules={"names": names, **rules})
     world.setup(spec)
     install = world.install(spec, world.provider.discover(spec))
-    keys = {item.key for item in fresh().find_owned(HERE, install)}
+    keys = {item.key for item in world.elsewhere().find_owned(HERE, install)}
     assert {"aws:s3-bucket/acme-data", "aws:iam-role/acme-operator"} <= keys
 
 
 def test_the_other_installs_objects_stay(world: World) -> None:
-    installed(world, "dev")
+    world.installed(world.spec(name="dev"))
     before = world.snapshot()
-    _, install = installed(world)
-    remove(list(fresh().find_owned(HERE, install)), bucket=True)
+    _, install = world.installed()
+    remove(list(world.elsewhere().find_owned(HERE, install)), bucket=True)
     assert world.snapshot() == before
 
 
 def test_a_provider_that_others_trust_is_not_for_us_to_remove(world: World) -> None:
-    _, install = installed(world)
-    owned = list(fresh().find_owned(HERE, install))
+    _, install = world.installed()
+    owned = list(world.elsewhere().find_owned(HERE, install))
     provider = next(item for item in owned if isinstance(item, OidcProvider))
     observed = provider.read()
     assert observed is not None
@@ -158,7 +130,7 @@ def test_a_provider_that_others_trust_is_not_for_us_to_remove(world: World) -> N
 
 
 def test_a_full_bucket_is_counted_and_emptied(world: World) -> None:
-    side, _ = installed(world)
+    side, _ = world.installed()
     bucket = side.storage
     assert isinstance(bucket, Bucket)
     s3 = client("s3")
@@ -177,7 +149,7 @@ def test_a_full_bucket_is_counted_and_emptied(world: World) -> None:
 
 
 def test_a_kept_bucket_forgets_the_cluster(world: World) -> None:
-    side, install = installed(world)
+    side, install = world.installed()
     bucket = side.storage
     assert isinstance(bucket, Bucket)
     observed = bucket.read()
@@ -195,18 +167,18 @@ def test_a_kept_bucket_forgets_the_cluster(world: World) -> None:
 
 
 def test_what_the_cloud_says_of_the_cluster(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, install = installed(world)
-    assert fresh().cluster_state(install) is ClusterState.PRESENT
+    _, install = world.installed()
+    assert world.elsewhere().cluster_state(install) is ClusterState.PRESENT
     world.stand_in.delete_cluster("demo")
-    assert fresh().cluster_state(install) is ClusterState.DELETED
+    assert world.elsewhere().cluster_state(install) is ClusterState.DELETED
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    assert fresh().cluster_state(install) is ClusterState.UNKNOWN
+    assert world.elsewhere().cluster_state(install) is ClusterState.UNKNOWN
 
 
 def test_the_install_leads_to_its_cluster(world: World) -> None:
-    _, install = installed(world)
-    spec = fresh().locate(install)
-    cluster = fresh().discover(spec)
+    _, install = world.installed()
+    spec = world.elsewhere().locate(install)
+    cluster = world.elsewhere().discover(spec)
     assert world.install(spec, cluster) == install
 
 
@@ -231,7 +203,8 @@ class Reader:
     def get(
         self, api_version: str, kind: str, name: str, namespace: str | None = None
     ) -> dict[str, Any] | None:
-        return {"kind": kind} if self.controller else None
+        metadata = {"name": name, "namespace": namespace}
+        return {"kind": kind, "metadata": metadata} if self.controller else None
 
     def list(
         self,
@@ -250,7 +223,9 @@ def balanced(world: World, **more: Any) -> tuple[Install, str]:
     world.setup(spec)
     cluster = world.provider.discover(spec)
     install = world.install(spec, cluster)
-    controller = world.cluster_seed.load_balancer_controller == "aws-load-balancer-controller"
+    controller = (
+        world.settings.clusters[0].load_balancer_controller == "aws-load-balancer-controller"
+    )
     asked = world.provider.load_balancer(spec, cluster, install, Reader(controller=controller))
     made = asyncio.run(
         world.stand_in.load_balancers("demo").ensure(
@@ -286,25 +261,34 @@ def test_whoever_serves_the_cluster_makes_the_load_balancer(balancing: World, ex
 def test_an_install_is_found_by_its_load_balancer_alone(balancing: World) -> None:
     """Where bucket and role are their user's own, nothing else in the account tells of it."""
     install, _ = balanced(balancing)
-    remove([i for i in fresh().find_owned(HERE, install) if i.kind != "load-balancer"], bucket=True)
-    assert fresh().search(HERE, "prod").installs == (install,)
-    assert any("give --region" in line for line in fresh().search(Scope(), "prod").unsearched)
+    remove(
+        [i for i in balancing.elsewhere().find_owned(HERE, install) if i.kind != "load-balancer"],
+        bucket=True,
+    )
+    assert balancing.elsewhere().search(HERE, "prod").installs == (install,)
+    assert any(
+        "give --region" in line for line in balancing.elsewhere().search(Scope(), "prod").unsearched
+    )
 
 
 def test_a_load_balancer_that_is_left_is_seen(balancing: World) -> None:
     install, address = balanced(balancing)
-    left = fresh().load_balancer_left(install, [address, "other.example"])
+    left = balancing.elsewhere().load_balancer_left(install, [address, "other.example"])
     assert len(left) == 1
-    assert fresh().load_balancer_left(install, []) == ()
-    assert fresh().load_balancer_left(install, ["other.example"]) == ()
+    assert balancing.elsewhere().load_balancer_left(install, []) == ()
+    assert balancing.elsewhere().load_balancer_left(install, ["other.example"]) == ()
 
 
 def test_the_load_balancers_of_a_deleted_cluster_are_ours_to_remove(balancing: World) -> None:
     install, address = balanced(balancing)
-    kinds = {item.kind for item in fresh().find_owned(HERE, install)}
+    kinds = {item.kind for item in balancing.elsewhere().find_owned(HERE, install)}
     assert "load-balancer" not in kinds
     balancing.stand_in.delete_cluster("demo")
-    owned = [item for item in fresh().find_owned(HERE, install) if item.kind == "load-balancer"]
+    owned = [
+        item
+        for item in balancing.elsewhere().find_owned(HERE, install)
+        if item.kind == "load-balancer"
+    ]
     assert len(owned) == 1
     remove(owned, bucket=False)
-    assert fresh().load_balancer_left(install, [address]) == ()
+    assert balancing.elsewhere().load_balancer_left(install, [address]) == ()

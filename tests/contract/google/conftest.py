@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import google.auth
-import jwt
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -28,59 +25,13 @@ from anyscale_k8s_cli.sandbox.google.project import account_caller
 from anyscale_k8s_cli.sandbox.google.seed import OTHER_PROJECT_NUMBER, TEAM_DATA, BucketSeed
 from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings, GoogleStandIn
 from anyscale_k8s_cli.sandbox.wire import Wire
+from tests.issuer import Clock, Issuer
 
 STRANGERS_BUCKET = BucketSeed("somebody-elses", project_number=OTHER_PROJECT_NUMBER)
 SCOPES = (
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/userinfo.email",
 )
-
-
-class Clock:
-    """Time that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.offset = timedelta()
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.offset
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
-@dataclass
-class Issuer:
-    """Signs service-account tokens as a cluster does, and publishes its keys."""
-
-    url: str
-    key: rsa.RSAPrivateKey
-
-    def keys(self, issuer: str) -> dict[str, Any] | None:
-        if issuer != self.url:
-            return None
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
-        return {"keys": [{**public, "kid": "one", "alg": "RS256", "use": "sig"}]}
-
-    def token(
-        self,
-        subject: str = "system:serviceaccount:ns:sa",
-        *,
-        audience: str = "demo.svc.id.goog",
-        issuer: str | None = None,
-        lifetime: timedelta = timedelta(hours=1),
-        key: rsa.RSAPrivateKey | None = None,
-    ) -> str:
-        now = datetime.now(UTC)
-        claims = {
-            "iss": issuer or self.url,
-            "sub": subject,
-            "aud": [audience],
-            "iat": now - timedelta(hours=2) if lifetime < timedelta(0) else now,
-            "exp": now + lifetime,
-        }
-        return jwt.encode(claims, key or self.key, "RS256", headers={"kid": "one"})
 
 
 @dataclass
@@ -200,11 +151,6 @@ class Google:
             session.close()
 
 
-@pytest.fixture(scope="session")
-def signing_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
 @pytest.fixture
 def settings() -> GoogleSettings:
     """The world of a test; a test module overrides this fixture for another world."""
@@ -228,7 +174,9 @@ def google_cloud(
     settings: GoogleSettings, signing_key: rsa.RSAPrivateKey, served: Any
 ) -> Iterator[Google]:
     clock, wire = Clock(), Wire()
-    issuer = Issuer(settings.clusters[0].issuer, signing_key)
+    issuer = Issuer(
+        settings.clusters[0].issuer, signing_key, "demo.svc.id.goog", "system:serviceaccount:ns:sa"
+    )
     settings = replace(settings, clock=clock.now, monotonic=clock.monotonic)
     stand_in = GoogleStandIn(wire, settings, issuer_keys=issuer.keys)
     served(stand_in.start())

@@ -1,0 +1,171 @@
+"""A provider in front of a started stand-in, over HTTP, and the engine behind it.
+
+The objects outside the cluster alone: planned, made, proven and removed as a
+setup and a deletion do it, with no cluster and no control plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from anyscale_k8s_cli import apply, plan
+from anyscale_k8s_cli.events import Event
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import CloudSide, Cluster, Provider
+from anyscale_k8s_cli.resource import DataResource, Observed, Resource, Rights, SharedResource
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.wire import Call, FaultKind, FaultRule, Wire
+from anyscale_k8s_cli.spec import CloudSpec
+from tests.issuer import Issuer
+
+CONSOLE = "https://*.anyscale.com"
+UID = "7f1d1f0e-31f5-4c5c-9a55-0c6c86a1f1aa"
+
+
+class StandIn(Protocol):
+    def snapshot(self) -> dict[str, Any]:
+        """All objects, as plain data."""
+        ...
+
+
+S = TypeVar("S", bound=StandIn)
+P = TypeVar("P", bound=Provider)
+
+
+@dataclass(frozen=True)
+class Anyscale:
+    """What providers may know of the control plane."""
+
+    cors_origin: str = CONSOLE
+    audience: str = ""
+
+    def azure_audience(self) -> str:
+        assert self.audience, "nobody asks for this but on Azure"
+        return self.audience
+
+
+class Journal:
+    """Remembers nothing and guards nothing: the ledger is tested elsewhere."""
+
+    def guard(self) -> None: ...
+
+    def done(self, resource: Resource[Any], observed: Observed[Any]) -> None: ...
+
+    def removed(self, resource: Resource[Any]) -> None: ...
+
+
+@dataclass
+class World(Generic[S, P]):
+    """Everything a test wants.
+
+    `settings` are what the stand-in was begun with, `said` is what a good spec says.
+    """
+
+    stand_in: S
+    settings: Any
+    wire: Wire
+    issuer: Issuer
+    factory: Callable[[Run], P]
+    said: Mapping[str, Any]
+    anyscale: Anyscale = Anyscale()
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.run = Run(listeners=(self.events.append,))
+        self.provider = self.factory(self.run)
+
+    def spec(self, **more: Any) -> CloudSpec:
+        return CloudSpec.model_validate({**self.said, **more})
+
+    def install(self, spec: CloudSpec, cluster: Cluster, uid: str = UID) -> Install:
+        return Install(
+            provider=self.provider.name,
+            account=cluster.account,
+            region=cluster.region,
+            cluster=cluster.id,
+            namespace=spec.namespace,
+            cloud=spec.name or "",
+            cluster_uid=uid,
+            name_prefix=spec.rules.name_prefix,
+        )
+
+    def cloud_side(self, spec: CloudSpec | None = None) -> CloudSide:
+        spec = spec or self.spec()
+        self.provider.check_spec(spec)
+        cluster = self.provider.discover(spec)
+        return self.provider.cloud_side(spec, cluster, self.install(spec, cluster), self.anyscale)
+
+    def plan(self, side: CloudSide) -> plan.Plan:
+        return asyncio.run(plan.compute(side.resources, Rights(), self.run))
+
+    def apply(self, side: CloudSide) -> apply.Applied:
+        computed = self.plan(side)
+        computed.raise_for_refusals()
+        applied = asyncio.run(apply.forwards(computed, self.run, Journal()))
+        if applied.error:
+            raise applied.error
+        return applied
+
+    def setup(self, spec: CloudSpec | None = None) -> CloudSide:
+        side = self.cloud_side(spec)
+        self.apply(side)
+        return side
+
+    def installed(self, spec: CloudSpec | None = None) -> tuple[CloudSide, Install]:
+        """Set up, with what a teardown starts from."""
+        spec = spec or self.spec()
+        return self.setup(spec), self.install(spec, self.provider.discover(spec))
+
+    def elsewhere(self) -> P:
+        """The provider on another machine: it remembers nothing."""
+        return self.factory(Run())
+
+    def changes(self, spec: CloudSpec | None = None) -> dict[str, str]:
+        """What a plan wants of each kind of object."""
+        planned = self.plan(self.cloud_side(spec))
+        return {item.resource.kind: item.change.value for item in planned.changes}
+
+    def reasons(self, spec: CloudSpec | None = None) -> dict[str, str]:
+        planned = self.plan(self.cloud_side(spec))
+        return {item.resource.kind: item.decision.reason for item in planned.changes}
+
+    def token(self, audience: str) -> str:
+        """One of the operator's service account, as its pod would have it."""
+        return self.issuer.token(audience=audience)
+
+    def prove(self, side: CloudSide, token: Callable[[str], str] | None = None) -> list[str]:
+        assert side.prove_identity is not None
+        return list(side.prove_identity(token or self.token))
+
+    def snapshot(self) -> dict[str, Any]:
+        return self.stand_in.snapshot()
+
+    def calls(self, work: Callable[[], Any]) -> list[Call]:
+        """The calls that the cloud received while `work` ran."""
+        before = len(self.wire.calls())
+        work()
+        return self.wire.calls()[before:]
+
+    def writes(self, work: Callable[[], Any]) -> list[Call]:
+        return [call for call in self.calls(work) if call.operation.write]
+
+    def fault(self, operation: str, kind: FaultKind = FaultKind.ERROR, **more: Any) -> None:
+        self.wire.inject(FaultRule(kind, operation=operation, **more))
+
+
+def remove(resources: Iterable[Resource[Any]], *, bucket: bool) -> None:
+    """In the order of a teardown: who needs goes first. Each twice, since a run may be repeated."""
+    for item in sorted(resources, key=lambda item: -len(item.needs)):
+        observed = item.read()
+        if observed is None or (isinstance(item, DataResource) and not bucket):
+            continue
+        if isinstance(item, SharedResource):
+            item.unmark(observed)
+            if not observed.made_by_us or item.others(observed):
+                continue
+        item.delete(observed)
+        assert item.read() is None
+        item.delete(observed)
