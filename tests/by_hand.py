@@ -43,13 +43,32 @@ class ByHand:
     @cached_property
     def kubernetes(self) -> httpx.Client:
         """The API of the cluster, by path. What is refused raises; what is not there does not."""
-        cluster = self.aws("eks").describe_cluster(name=CLUSTER)["cluster"]
+        cluster = self._cluster
         ca = base64.b64decode(cluster["certificateAuthority"]["data"]).decode()
         return _client(
             cluster["endpoint"],
             {"Authorization": f"Bearer {self.cluster_token()}"},
             ssl.create_default_context(cadata=ca),
         )
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """A kubeconfig for the cluster, as `aws eks update-kubeconfig` would write it."""
+        place = {
+            "server": self._cluster["endpoint"],
+            "certificate-authority-data": self._cluster["certificateAuthority"]["data"],
+        }
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": CLUSTER,
+            "clusters": [{"name": CLUSTER, "cluster": place}],
+            "users": [{"name": CLUSTER, "user": {"token": self.cluster_token()}}],
+            "contexts": [{"name": CLUSTER, "context": {"cluster": CLUSTER, "user": CLUSTER}}],
+        }
+
+    @cached_property
+    def _cluster(self) -> dict[str, Any]:
+        return dict(self.aws("eks").describe_cluster(name=CLUSTER)["cluster"])
 
     @cached_property
     def control_plane(self) -> httpx.Client:
