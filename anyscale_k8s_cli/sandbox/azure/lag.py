@@ -26,7 +26,3 @@ class Lag:
         if left:
             self._left[key] = left - 1
         return not left
-
-    def pending(self, key: Hashable) -> bool:
-        """The same without counting as an attempt."""
-        return bool(self._left.get(key, 0))

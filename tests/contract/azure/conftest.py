@@ -94,6 +94,9 @@ class Azure:
     def clusters(self, credential: Any = None) -> Any:
         return self._client(ContainerServiceClient, credential).managed_clusters
 
+    def pools(self) -> Any:
+        return self._client(ContainerServiceClient, None).agent_pools
+
     def identities(self, credential: Any = None) -> Any:
         return self._client(ManagedServiceIdentityClient, credential).user_assigned_identities
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from azure.core import MatchConditions
 from azure.storage.blob import (
     BlobClient,
     BlobServiceClient,
@@ -123,6 +124,17 @@ def test_lists_come_in_pages(azure: Any) -> None:
         ["n/2", "n/3"],
         ["n/4"],
     ]
+
+
+def test_conditions(azure: Any, refused: Any) -> None:
+    container = data(azure, CONTRIBUTOR)
+    blob = container.get_blob_client("models/base.bin")
+    etag = blob.get_blob_properties().etag
+    with refused("ConditionNotMet", status=412):
+        blob.delete_blob(etag="0xOLD", match_condition=MatchConditions.IfNotModified)
+    with refused("InvalidRange", status=416):
+        blob.download_blob(offset=7, length=2)
+    blob.delete_blob(etag=etag, match_condition=MatchConditions.IfNotModified)
 
 
 def test_roles_reach_as_far_as_their_scope(azure: Any, refused: Any) -> None:

@@ -76,6 +76,25 @@ def test_lists_of_clusters(azure: Any, refused: Any) -> None:
         azure.clusters().get("demo", "nothing")
 
 
+def test_pools_one_by_one(azure: Any) -> None:
+    pools = list(azure.pools().list("demo", "demo"))
+    assert [(pool.name, pool.vm_size) for pool in pools] == [
+        ("cpu", "Standard_D8s_v5"),
+        ("gpu", "Standard_NC4as_T4_v3"),
+    ]
+
+
+class TestPrivate:
+    @pytest.fixture
+    def settings(self, settings: AzureSettings) -> AzureSettings:
+        return changed(settings, private=True)
+
+    def test_a_private_cluster_says_so(self, azure: Any) -> None:
+        found = azure.clusters().get("demo", "demo")
+        assert found.api_server_access_profile.enable_private_cluster is True
+        assert ".privatelink." in found.private_fqdn
+
+
 class TestCreating:
     @pytest.fixture
     def settings(self, settings: AzureSettings) -> AzureSettings:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anyscale_k8s_cli.sandbox.azure.seed import SUBSCRIPTION_ID
+from anyscale_k8s_cli.sandbox.azure.seed import SUBSCRIPTION_ID, IdentitySeed
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings
 
 ACCOUNT = (
@@ -101,6 +101,24 @@ def test_rules_for_credentials(azure: Any, refused: Any) -> None:
         azure.trust(identity, f"more-{number}", subject=f"system:serviceaccount:a:{number}")
     with refused("BadRequest", "The maximum is 20"):
         azure.trust(identity, "one-more", subject="system:serviceaccount:b:b")
+
+
+class TestSeeded:
+    @pytest.fixture
+    def settings(self, settings: AzureSettings) -> AzureSettings:
+        trusted = ("team", "https://issuer.example.com/", "system:serviceaccount:a:b")
+        seed = IdentitySeed("team-own", federated=(trusted,), roles=((CONTRIBUTOR, ACCOUNT),))
+        return replace(settings, identities=(seed,))
+
+    def test_what_somebody_made_by_hand(self, azure: Any) -> None:
+        identity = azure.identities().get("demo", "team-own")
+        (credential,) = azure.federated_credentials().list("demo", "team-own")
+        assert (credential.name, credential.issuer) == ("team", "https://issuer.example.com/")
+        mine = f"principalId eq '{identity.principal_id}'"
+        assignments = azure.authorization().role_assignments
+        (held,) = assignments.list_for_scope(ACCOUNT, filter=mine)
+        role = azure.authorization().role_definitions.get_by_id(held.role_definition_id)
+        assert role.role_name == CONTRIBUTOR
 
 
 # -- role assignments --------------------------------------------------------------------

@@ -401,3 +401,19 @@ async def test_local_accounts_and_entra_let_in(world: World, tmp_path: Path) -> 
         await asyncio.to_thread(whoami, elsewhere),
     ]
     assert told == ["masterclient", "masterclient", azure.admin.object_id, 401]
+
+
+async def test_what_leads_here_and_what_goes(world: World, tmp_path: Path) -> None:
+    platform = world.platform
+    found = platform.environment(tmp_path)
+    assert found["REQUESTS_CA_BUNDLE"] == str(tmp_path / "ca.pem")
+    assert platform.outsider()["AZURE_CLIENT_ID"] != found["AZURE_CLIENT_ID"]
+    assert set(platform.addresses()) == {
+        *("azure", "azure-blob", "entra"),
+        *("kubernetes/aks/demo", "kubernetes/aks/bare"),
+    }
+    await platform.delete_cluster()
+    assert set(platform.clusters) == {"aks/bare"}
+    assert platform.azure.world.resources.group("MC_demo_demo_eastus") is None
+    with pytest.raises(LookupError, match="was deleted"):
+        await platform.delete_cluster()

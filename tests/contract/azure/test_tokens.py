@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from anyscale_k8s_cli.sandbox.azure.seed import ANYSCALE_APP_ID, TENANT_ID
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings
+from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
 
 MANAGEMENT = "https://management.azure.com/.default"
 STORAGE = "https://storage.azure.com/.default"
@@ -82,6 +83,30 @@ def test_unknown_application_and_tenant(azure: Any) -> None:
 )
 def test_what_a_token_can_be_for(azure: Any, scope: str, number: str) -> None:
     assert f"AADSTS{number}" in refusal(azure.credential, scope)
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({}, "unsupported_grant_type"),
+        ({"grant_type": "client_credentials"}, "invalid_scope"),
+        ({"grant_type": "client_credentials", "scope": MANAGEMENT}, "invalid_client"),
+    ],
+)
+def test_token_requests_that_lack_something(azure: Any, form: dict[str, str], error: str) -> None:
+    url = f"{azure.stand_in.world.login_url}/{TENANT_ID}/oauth2/v2.0/token"
+    answer = requests.post(url, data=form, verify=str(azure.bundle), timeout=10)
+    assert answer.json()["error"] == error
+    assert answer.json()["error_codes"][0] in (70003, 70011, 7000216)
+
+
+@pytest.mark.parametrize(("kind", "status"), [(FaultKind.THROTTLE, 429), (FaultKind.ERROR, 503)])
+def test_faults(azure: Any, kind: FaultKind, status: int) -> None:
+    azure.wire.inject(FaultRule(kind, service="entra", operation="token", times=0))
+    url = f"{azure.stand_in.world.login_url}/{TENANT_ID}/oauth2/v2.0/token"
+    answer = requests.post(url, data={}, verify=str(azure.bundle), timeout=10)
+    assert (answer.status_code, "AADSTS" in answer.json()["error_description"]) == (status, True)
 
 
 class TestWithoutAnyscale:
