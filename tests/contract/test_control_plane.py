@@ -220,10 +220,22 @@ async def test_a_cloud_that_is_going_is_not_set_up_again(world: World) -> None:
     assert raised.value.code is errors.CLOUD_DELETING
 
 
+async def test_a_cloud_with_resources_is_not_deleted_without_warning(world: World) -> None:
+    cloud = await world.created()
+    await off_loop(lambda: world.clouds.delete_cloud(cloud.id))
+    cloud = await world.created()
+    await off_loop(lambda: world.clouds.add_resource(cloud.id, resource()))
+    with pytest.raises(errors.CliError) as raised:
+        await off_loop(lambda: world.clouds.delete_cloud(cloud.id))
+    assert raised.value.code is errors.DELETION_REFUSED
+    assert "not in the state DELETING" in raised.value.cause
+
+
 async def test_active_workloads_refuse_a_deletion_unless_forced(world: World) -> None:
     cloud = await world.created()
     added = await off_loop(lambda: world.clouds.add_resource(cloud.id, resource()))
     world.stand_in.set_active_workloads(added.cloud_resource_id, 2)
+    await off_loop(lambda: world.clouds.start_deletion(cloud.id))
     with pytest.raises(errors.CliError) as raised:
         await off_loop(lambda: world.clouds.delete_cloud(cloud.id))
     assert raised.value.code is errors.ACTIVE_WORKLOADS

@@ -198,8 +198,13 @@ class Registry:
         self.cloud(cloud_id).deleting = True
 
     def delete(self, cloud_id: str, *, force: bool) -> None:
-        """Begin the deletion; the record goes a little later."""
+        """Begin the deletion; the record goes a little later.
+
+        Nothing new may start before: with resources, DELETING must have been set.
+        """
         cloud = self.cloud(cloud_id)
+        if cloud.resources and not cloud.deleting:
+            raise Refused(409, f"Cloud {cloud.name} is not in the state DELETING.")
         active = sum(resource.workloads for resource in cloud.resources)
         if active and not force:
             raise Refused(

@@ -112,7 +112,10 @@ class Operator:
     # The registration has gone or is going: make nothing new, and clear away what was made.
     leaving: bool = False
     cleared: bool = True
-    workloads: int = 0
+    # Ray clusters: how many there are, and how many there should be once that is known. An
+    # operator that starts again finds those of the one before it.
+    running: int = 0
+    wanted: int | None = None
     findings: dict[Component, Finding] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
 
@@ -181,7 +184,7 @@ class Operator:
         elif self.session and not self.leaving:
             if await self.objects.ensure_certificate():
                 self.pod.log(f"INFO  created secret {self.config.certificate_secret}")
-            self.workloads = await self.objects.run_workloads(self.workloads)
+            self.running = await self.objects.run_workloads(self.wanted)
         self.told.pop("objects", None)
 
     async def _verify_identity(self) -> None:
@@ -240,7 +243,7 @@ class Operator:
             "status": "HEALTHY" if self.healthy else "UNHEALTHY",
             "operator_version": self.config.version,
             "check_results": [finding.as_json() for finding in self.findings.values()],
-            "active_workloads": self.workloads,
+            "active_workloads": self.running,
             "storage": await self._storage_keys(),
         }
         try:
@@ -249,7 +252,7 @@ class Operator:
             self._not_heard(refused)
             return
         self.told.pop("report", None)
-        self.workloads = int(answer["workloads"])
+        self.wanted = int(answer["workloads"])
         if answer["registration"] == "deleting":
             self._leave("the cloud is being deleted")
 
@@ -263,7 +266,7 @@ class Operator:
     def _leave(self, why: str) -> None:
         """Clear away what was made, from the next round on; the process itself goes on."""
         if not self.leaving:
-            self.leaving, self.cleared, self.workloads = True, False, 0
+            self.leaving, self.cleared, self.running = True, False, 0
             self.pod.log(f"INFO  removing what this operator made: {why}")
 
     async def _unready(self) -> None:

@@ -61,9 +61,14 @@ class ManagedObjects:
             pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp")
         )
 
-    async def run_workloads(self, wanted: int) -> int:
-        """Start or end Ray clusters until there are as many; returns how many there are."""
+    async def run_workloads(self, wanted: int | None) -> int:
+        """Start or end Ray clusters until there are as many; returns how many there are.
+
+        None leaves them as they are.
+        """
         names = await self.heads()
+        if wanted is None:
+            return len(names)
         for number in range(wanted - len(names)):
             await self._start(f"ray-head-{time.time_ns() // 1_000_000:x}-{number}")
         for name in names[wanted:]:
