@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,9 @@ def after(service: str, route: str, object: str = "*", *, nth: int = 1) -> Momen
 def stopped_at(
     sandbox: Sandbox, moment: Moment, *arguments: str, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
-    """The command, from an empty home, as it waits for the answer to that call."""
+    """The command, in the sandbox's own home, as it waits for the answer to that call."""
     sandbox.admin.inject(moment.fault)
-    running = sandbox.start(*arguments, env=env, fresh_home=True)
+    running = sandbox.start(*arguments, env=env)
 
     def reached() -> bool:
         return running.poll() is not None or sandbox.admin.faults()[-1]["fired"] > 0
@@ -76,7 +76,7 @@ def kill_at(
 ) -> None:
     """Let the command die at that call, and everything that it had started with it."""
     running = stopped_at(sandbox, moment, *arguments, env=env)
-    children = list(_children(running.pid))
+    children = _children(running.pid)
     running.send_signal(signal.SIGKILL)
     running.communicate()
     assert running.returncode == -signal.SIGKILL
@@ -106,9 +106,9 @@ def deleted(sandbox: Sandbox, *arguments: str) -> dict[str, Any]:
     return done.document
 
 
-def _children(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        yield from map(int, (task / "children").read_text().split())
+def _children(pid: int) -> list[int]:
+    # The thread that starts all children is the first one, which bears the process's number.
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _is_running(pid: int) -> bool:

@@ -20,7 +20,6 @@ from tests.chaos.crashes import (
     deleted,
     ended,
     kill_at,
-    set_up,
     stopped_at,
 )
 from tests.chaos.likeness import likeness
@@ -130,7 +129,9 @@ def test_a_bucket_that_was_not_tagged_yet(sandbox: Sandbox, empty: dict[str, Any
     (bucket,) = set(sandbox.admin.snapshot()["aws"]["buckets"]) - {"team-data"}
     found = sandbox.anyscale(*DELETE, "--dry-run", fresh_home=True)
     assert f"aws:s3-bucket/{bucket}" in {item["key"] for item in found.document["kept"]}
-    set_up(sandbox)
+    again = sandbox.anyscale(*SETUP, "--dry-run", fresh_home=True)
+    changes = {item["key"]: item["change"] for item in again.document["resources"]}
+    assert changes[f"aws:s3-bucket/{bucket}"] == "update"
     sandbox.admin.set_admin_policies([ADMIN_POLICY])
     deleted(sandbox, "--delete-bucket", bucket)
     assert likeness(sandbox.admin.snapshot()) == empty

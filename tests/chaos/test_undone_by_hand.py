@@ -45,6 +45,7 @@ def test_uninstalled_as_the_vendor_says(
     eventually(lambda: not by_hand.exists(NAMESPACE))
     by_hand.control_plane.put(f"clouds/{cloud_id}/state", params={"state": "DELETING"})
     by_hand.control_plane.delete(f"clouds/{cloud_id}")
+    eventually(lambda: sandbox.admin.snapshot()["control_plane"]["clouds"] == [])
 
     removed = deleted(sandbox, *SCOPE, "--delete-bucket", bucket)["removed"]
     keys = {item["key"] for item in removed}
@@ -52,52 +53,46 @@ def test_uninstalled_as_the_vendor_says(
     assert likeness(sandbox.admin.snapshot()) == empty
 
 
-def test_while_workloads_run(sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand) -> None:
-    bucket, _ = bucket_and_cloud(set_up(sandbox))
-    sandbox.admin.set_active_workloads(1)
-    heads = f"{NAMESPACE}/pods?labelSelector=ray-node-type%3Dhead"
-    eventually(lambda: by_hand.kubernetes.get(heads).json()["items"] != [])
-    before = likeness(sandbox.admin.snapshot())
-
-    options = ("--delete-bucket", bucket)
-    assert refused(sandbox, *options) == "active-workloads"
-    assert likeness(sandbox.admin.snapshot()) == before
-
-    deleted(sandbox, *options, "--ignore-active-workloads")
-    assert likeness(sandbox.admin.snapshot()) == empty
-
-
-def test_the_control_plane_refuses_then_the_cluster_is_away_then_the_registration(
-    sandbox: Sandbox, empty: dict[str, Any]
-) -> None:
+def test_three_reasons_to_stop(sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand) -> None:
     """Each stops the run before it has changed anything else; in the end it goes on."""
     bucket, _ = bucket_and_cloud(set_up(sandbox))
     before = likeness(sandbox.admin.snapshot())
-    options = ("--delete-bucket", bucket)
 
+    # The control plane refuses.
     route = "DELETE /api/v2/clouds/*"
     sandbox.admin.inject(FaultRule(FaultKind.ERROR, "anyscale", route, status=409))
-    assert refused(sandbox, *options) == "deletion-refused"
+    assert refused(sandbox) == (5, "deletion-refused")
     record = before.pop("cloud prod")
     now = likeness(sandbox.admin.snapshot())
     assert now.pop("cloud prod") == {**record, "state": "DELETING"}
     assert now == before
 
+    # The cluster is away.
     sandbox.admin.inject(FaultRule(FaultKind.DROP, "kubernetes", times=0))
-    done = sandbox.anyscale(*DELETE, *options, fresh_home=True)
+    assert refused(sandbox) == (2, "cluster-unreachable")
     sandbox.admin.clear_faults()
-    assert (done.code, done.document["error"]["code"]) == (2, "cluster-unreachable")
 
-    sandbox.admin.break_("registration")
-    deleted(sandbox, *options)
+    # Workloads run.
+    sandbox.admin.set_active_workloads(1)
+    heads = f"{NAMESPACE}/pods?labelSelector=ray-node-type%3Dhead"
+    eventually(lambda: by_hand.kubernetes.get(heads).json()["items"] != [])
+    before = likeness(sandbox.admin.snapshot())
+    assert refused(sandbox) == (5, "active-workloads")
+    assert likeness(sandbox.admin.snapshot()) == before
+
+    deleted(sandbox, "--ignore-active-workloads", "--delete-bucket", bucket)
     assert likeness(sandbox.admin.snapshot()) == empty
 
 
 def test_the_namespace_takes_its_time(
     sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand
 ) -> None:
-    """What is being deleted can hold neither lock nor ledger, and is waited for."""
+    """What is being deleted can hold neither lock nor ledger, and is waited for.
+
+    The registration has been deleted in the console besides.
+    """
     bucket, _ = bucket_and_cloud(set_up(sandbox))
+    sandbox.admin.break_("registration")
     hold(by_hand)
     going = after("kubernetes", "DELETE /api/v1/namespaces/*", "namespaces/anyscale-operator")
     kill_at(sandbox, going, *DELETE)
@@ -125,11 +120,10 @@ def test_the_cluster_is_deleted(sandbox: Sandbox, empty: dict[str, Any], by_hand
     assert likeness(sandbox.admin.snapshot()) == outside
 
 
-def refused(sandbox: Sandbox, *options: str) -> str:
-    """Delete is refused; the code of the error."""
-    done = sandbox.anyscale(*DELETE, *options, fresh_home=True)
-    assert done.code == 5, done.out + done.err
-    return str(done.document["error"]["code"])
+def refused(sandbox: Sandbox) -> tuple[int, str]:
+    """Delete does not come to its end: the exit code, and the code of the error."""
+    done = sandbox.anyscale(*DELETE, fresh_home=True)
+    return done.code, str(done.document["error"]["code"])
 
 
 def bucket_and_cloud(made: dict[str, Any]) -> tuple[str, str]:
