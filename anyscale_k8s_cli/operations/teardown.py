@@ -37,7 +37,7 @@ from anyscale_k8s_cli.operations.workbench import (
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
 from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
-from anyscale_k8s_cli.resource import Change, Ownership, Resource, Rights
+from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource, Rights
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, scope_options
 from anyscale_k8s_cli.spec_loading import load_scope
@@ -116,6 +116,14 @@ class Teardown:
         """Why nothing may be removed, if so."""
         if not self.parts.ours and not self.parts.anything and not self.request.ignore_not_found:
             return self._nothing_to_remove()
+        if self._other_bucket:
+            return errors.CliError(
+                errors.NOT_FOUND,
+                f"{self.request.delete_bucket} is no bucket that was made for cloud "
+                f"{self.findings.name!r}",
+                cause=self._other_bucket,
+                fix="leave --delete-bucket out, or give the name of the cloud's own bucket",
+            )
         if self.active and not self.request.ignore_active_workloads:
             return errors.CliError(
                 errors.ACTIVE_WORKLOADS,
@@ -125,6 +133,19 @@ class Teardown:
                 fix="stop them in the console, or add --ignore-active-workloads",
             )
         return None
+
+    @property
+    def _other_bucket(self) -> str:
+        """Why the named bucket is not deleted; empty when it is, or is gone already."""
+        named = self.request.delete_bucket
+        if not named:
+            return ""
+        adopted = [kept.id for kept in self.kept if kept.ownership == Ownership.ADOPTED]
+        if any((found or "").endswith(f"/{named}") for found in adopted):
+            return "you brought it, and what you brought is never deleted"
+        own = [item.resource for item in self.parts.all if isinstance(item.resource, DataResource)]
+        names = [resource.key.partition("/")[2] for resource in own]
+        return "" if named in names or not names else f"its own is {', '.join(names)}"
 
     def _nothing_to_remove(self) -> errors.CliError:
         looked = (
