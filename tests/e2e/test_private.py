@@ -12,7 +12,6 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -20,7 +19,8 @@ import yaml
 
 from anyscale_k8s_cli.sandbox.environment import Folder
 from tests.by_hand import ByHand
-from tests.processes import Desk, Ended, Sandbox, started
+from tests.e2e.story import Story
+from tests.processes import Desk, Sandbox, started
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
@@ -53,43 +53,27 @@ users: [{name: me, user: {token: my-own}}]
 """
 
 
-class Story:
-    """A user's machine, and what was seen there."""
+class Machine(Story):
+    """A user's machine: a kubeconfig in its home, and a folder for what commands write."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
-        self.sandbox = sandbox
-        self.folder = folder
-        self.hand = ByHand(sandbox.environment)
+    def __init__(self, sandbox: Sandbox, private: Path) -> None:
+        super().__init__(sandbox)
+        self.private = private
         self.home = Path(sandbox.record.environment["HOME"])
         self.kubeconfig = self.home / ".kube" / "config"
         self.kubeconfig.write_text(KUBECONFIG, encoding="utf-8")
         self.written_at = self.kubeconfig.stat().st_mtime_ns
-        self.ended: dict[str, Ended] = {}
-        self.writes: dict[str, list[Any]] = {}
         self.in_cluster: dict[str, str] = {}
-
-    def tell(self, name: str, *arguments: str, **more: Any) -> None:
-        mark = self.sandbox.admin.last_call()
-        self.ended[name] = self.sandbox.anyscale("cloud", *arguments, "-o", "json", **more)
-        self.writes[name] = [
-            call["operation"]["name"]
-            for call in self.sandbox.admin.calls(after=mark, writes_only=True)
-            if call["operation"]["principal"].endswith(("/demo-admin", "@example.com"))
-        ]
-
-    def document(self, name: str) -> dict[str, Any]:
-        assert self.ended[name].code == 0, self.ended[name].err
-        return self.ended[name].document
 
     def witness(self) -> dict[str, str]:
         """Variables that make every program of a run leave its command line in `notes`."""
-        (self.folder / "sitecustomize.py").write_text(WITNESS, encoding="utf-8")
-        helm, notes = self.folder / "helm", self.folder / "notes"
+        (self.private / "sitecustomize.py").write_text(WITNESS, encoding="utf-8")
+        helm, notes = self.private / "helm", self.private / "notes"
         real = Folder(self.sandbox.record.directory).helm.resolve()
         helm.write_text(HELM.format(helm=real, notes=notes), encoding="utf-8")
         helm.chmod(0o700)
         return {
-            "PYTHONPATH": str(self.folder),
+            "PYTHONPATH": str(self.private),
             "WITNESS_NOTES": str(notes),
             "ANYSCALE_K8S_HELM": str(helm),
         }
@@ -100,17 +84,23 @@ def story(
     desks: Callable[[], Desk],
     homes: Callable[[], Path],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Story]:
+) -> Iterator[Machine]:
     with started(desks(), homes) as sandbox:
-        made = Story(sandbox, tmp_path_factory.mktemp("private"))
+        made = Machine(sandbox, tmp_path_factory.mktemp("private"))
         set_up(made)
         take_down(made)
         yield made
 
 
-def set_up(story: Story) -> None:
-    plan, late = str(story.folder / "prod.plan"), str(story.folder / "late.plan")
-    told = ("-v", "--log-file", str(story.folder / "log"), "--events", str(story.folder / "events"))
+def set_up(story: Machine) -> None:
+    plan, late = str(story.private / "prod.plan"), str(story.private / "late.plan")
+    told = (
+        "-v",
+        "--log-file",
+        str(story.private / "log"),
+        "--events",
+        str(story.private / "events"),
+    )
     story.tell("plan", "plan", *WHERE, "--name", "prod", "--out", plan)
     story.tell("setup", "setup", "--plan", plan, "--yes", *told, env=story.witness())
     story.in_cluster = in_cluster(story.hand)
@@ -120,7 +110,7 @@ def set_up(story: Story) -> None:
         Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"}
     )
     story.tell("stale", "setup", "--plan", late, "--yes")
-    story.tell("no plan", "setup", "--plan", str(story.folder / "log"), "--yes")
+    story.tell("no plan", "setup", "--plan", str(story.private / "log"), "--yes")
     story.tell("plan and more", "setup", "--plan", plan, "--name", "dev", "--yes")
 
 
@@ -139,10 +129,10 @@ def in_cluster(hand: ByHand) -> dict[str, str]:
     return {"ledger": ledger, **releases}
 
 
-def take_down(story: Story) -> None:
+def take_down(story: Machine) -> None:
     """First by hand as the vendor documents it, then by this tool for the rest."""
-    hand, cloud = story.hand, story.document("setup")["cloud_id"]
-    kubeconfig = story.folder / "kubeconfig"
+    hand, cloud = story.hand, story["setup"].done["cloud_id"]
+    kubeconfig = story.private / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(hand.kubeconfig()), encoding="utf-8")
     subprocess.run(
         [
@@ -164,7 +154,7 @@ def take_down(story: Story) -> None:
 # -- private -----------------------------------------------------------------------
 
 
-def secrets(story: Story) -> dict[str, str]:
+def secrets(story: Machine) -> dict[str, str]:
     """The user's own, and the beginnings of tokens that are made on the way."""
     environment = story.sandbox.environment
     found = {name: environment[name] for name in ("ANYSCALE_CLI_TOKEN", "AWS_SECRET_ACCESS_KEY")}
@@ -176,8 +166,8 @@ def secrets(story: Story) -> dict[str, str]:
     }
 
 
-def test_no_secret_is_in_a_command_line(story: Story) -> None:
-    notes = (story.folder / "notes").read_text(encoding="utf-8")
+def test_no_secret_is_in_a_command_line(story: Machine) -> None:
+    notes = (story.private / "notes").read_text(encoding="utf-8")
     assert re.search(r"^helm .*upgrade", notes, re.MULTILINE), "helm was seen"
     assert "'--log-file'" in notes, "the command was seen"
     assert "'upgrade'" in notes, "what the command starts was seen"
@@ -185,27 +175,27 @@ def test_no_secret_is_in_a_command_line(story: Story) -> None:
         assert secret not in notes, what
 
 
-def test_no_secret_is_in_what_a_run_leaves(story: Story) -> None:
+def test_no_secret_is_in_what_a_run_leaves(story: Machine) -> None:
     left = {
-        name: (story.folder / name).read_text(encoding="utf-8")
+        name: (story.private / name).read_text(encoding="utf-8")
         for name in ("log", "events", "prod.plan", "late.plan")
     }
-    shown = {f"{name} out": ended.out for name, ended in story.ended.items()}
-    shown |= {f"{name} err": ended.err for name, ended in story.ended.items()}
+    shown = {f"{name} out": page.ended.out for name, page in story.pages.items()}
+    shown |= {f"{name} err": page.ended.err for name, page in story.pages.items()}
     assert "CreateRole" in left["log"], "each call is told"
     for place, text in {**left, **shown}.items():
         for what, secret in secrets(story).items():
             assert secret not in text, (what, place)
 
 
-def test_no_secret_is_in_the_cluster(story: Story) -> None:
+def test_no_secret_is_in_the_cluster(story: Machine) -> None:
     assert {"ledger", "sh.helm.release.v1.anyscale-operator.v1"} <= set(story.in_cluster)
     for place, text in story.in_cluster.items():
         for what, secret in secrets(story).items():
             assert secret not in text, (what, place)
 
 
-def test_no_secret_is_in_the_home(story: Story) -> None:
+def test_no_secret_is_in_the_home(story: Machine) -> None:
     for path in story.home.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
@@ -213,19 +203,19 @@ def test_no_secret_is_in_the_home(story: Story) -> None:
                 assert secret.encode() not in content, (what, path)
 
 
-def test_the_kubeconfig_is_the_same_byte_for_byte(story: Story) -> None:
+def test_the_kubeconfig_is_the_same_byte_for_byte(story: Machine) -> None:
     assert story.kubeconfig.read_text(encoding="utf-8") == KUBECONFIG
     assert story.kubeconfig.stat().st_mtime_ns == story.written_at
     assert [path.name for path in story.kubeconfig.parent.iterdir()] == ["config"]
 
 
-def test_every_event_fits_its_schema(story: Story) -> None:
+def test_every_event_fits_its_schema(story: Machine) -> None:
     schema = json.loads((SCHEMAS / "events.json").read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
-    lines = (story.folder / "events").read_text(encoding="utf-8").splitlines()
+    lines = (story.private / "events").read_text(encoding="utf-8").splitlines()
     for line in lines:
         validator.validate(json.loads(line))
-    keys = {item["key"] for item in story.document("setup")["resources"]}
+    keys = {item["key"] for item in story["setup"].done["resources"]}
     finished = {item["key"] for item in map(json.loads, lines) if item.get("result") == "done"}
     assert keys <= finished
 
@@ -233,52 +223,52 @@ def test_every_event_fits_its_schema(story: Story) -> None:
 # -- a saved plan --------------------------------------------------------------------
 
 
-def test_a_saved_plan_is_done(story: Story) -> None:
-    saved = json.loads((story.folder / "prod.plan").read_text(encoding="utf-8"))
-    planned, made = story.document("plan"), story.document("setup")
+def test_a_saved_plan_is_done(story: Machine) -> None:
+    saved = json.loads((story.private / "prod.plan").read_text(encoding="utf-8"))
+    planned, made = story["plan"].done, story["setup"].done
     assert saved["changes"] == {item["key"]: item["change"] for item in planned["resources"]}
     assert made["summary"] == planned["summary"]
     assert made["health"] == "HEALTHY"
 
 
-def test_less_than_it_says_is_fine(story: Story) -> None:
-    again = story.document("setup again")
+def test_less_than_it_says_is_fine(story: Machine) -> None:
+    again = story["setup again"].done
     assert again["summary"]["none"] == len(again["resources"])
-    assert story.writes["setup again"] == []
+    assert story["setup again"].writes == []
 
 
-def test_more_than_it_says_is_refused(story: Story) -> None:
-    stale = story.ended["stale"]
+def test_more_than_it_says_is_refused(story: Machine) -> None:
+    stale = story["stale"].ended
     assert stale.code == 5
     error = stale.document["error"]
     assert error["code"] == "plan-stale"
     assert f"aws:s3-bucket/{BUCKET}: update" in " ".join((error["cause"], *error["evidence"]))
-    assert story.writes["stale"] == []
+    assert story["stale"].writes == []
 
 
 @pytest.mark.parametrize("name", ["no plan", "plan and more"])
-def test_what_is_no_plan_or_more_than_one_is_refused(story: Story, name: str) -> None:
-    assert story.ended[name].code == 1
-    assert story.ended[name].document["error"]["fix"]
-    assert story.writes[name] == []
+def test_what_is_no_plan_or_more_than_one_is_refused(story: Machine, name: str) -> None:
+    assert story[name].ended.code == 1
+    assert story[name].ended.document["error"]["fix"]
+    assert story[name].writes == []
 
 
 # -- after somebody removed the registration ------------------------------------------
 
 
-def test_delete_by_scope_removes_the_rest(story: Story) -> None:
-    deleted = story.document("delete")
+def test_delete_by_scope_removes_the_rest(story: Machine) -> None:
+    deleted = story["delete"].done
     removed = {item["key"] for item in deleted["removed"]}
     assert f"aws:iam-role/{BUCKET}-operator" in removed
     assert "helm:release/envoy-gateway-system/eg" in removed
     assert not {key for key in removed if key.startswith("anyscale:")}
     assert deleted["left"] == []
     assert [item["key"] for item in deleted["kept"]] == [f"aws:s3-bucket/{BUCKET}"]
-    seen = story.sandbox.admin.snapshot()
+    seen = story["delete"].seen
     assert [key for key in seen["kubernetes"]["demo"] if "anyscale" in key or "envoy" in key] == []
     assert seen["aws"]["load_balancers"] == seen["aws"]["oidc_providers"] == {}
 
 
-def test_delete_by_scope_again_has_nothing_to_do(story: Story) -> None:
-    assert story.document("delete again")["removed"] == []
-    assert story.writes["delete again"] == []
+def test_delete_by_scope_again_has_nothing_to_do(story: Machine) -> None:
+    assert story["delete again"].done["removed"] == []
+    assert story["delete again"].writes == []

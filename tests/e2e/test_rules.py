@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from anyscale_k8s_cli.sandbox.aws.seed import ACCOUNT_ID, DATA_KEY, EksClusterSeed
-from tests.by_hand import ByHand
-from tests.processes import Desk, Ended, Sandbox, started
+from tests.e2e.story import Story
+from tests.processes import Desk, started
 
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
 NAME = "acme-prod-92c04b15"
@@ -36,42 +36,12 @@ ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/{COMPANY_ROLE}"
 BROUGHT = ("--name", "brought", "--namespace", "brought", "--bucket", COMPANY_BUCKET)
 
 
-class Story:
-    """What was said and seen at each point, by name."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        self.hand = ByHand(sandbox.environment)
-        self.folder = sandbox.record.directory
-        self.ended: dict[str, Ended] = {}
-        self.seen: dict[str, dict[str, Any]] = {}
-        self.writes: dict[str, int] = {}
-
-    def tell(self, name: str, *arguments: str) -> None:
-        mark = self.sandbox.admin.last_call()
-        self.ended[name] = self.sandbox.anyscale("cloud", *arguments, "-o", "json")
-        self.seen[name] = self.sandbox.admin.snapshot()
-        own = [
-            call
-            for call in self.sandbox.admin.calls(after=mark, writes_only=True)
-            if call["operation"]["principal"].endswith(("/demo-admin", "@example.com"))
-        ]
-        self.writes[name] = len(own)
-
-    def document(self, name: str) -> dict[str, Any]:
-        assert self.ended[name].code == 0, self.ended[name].err
-        return self.ended[name].document
-
-    def values(self) -> dict[str, Any]:
-        return dict(yaml.safe_load((self.folder / "values.yaml").read_text(encoding="utf-8")))
-
-
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
     with started(desks(), homes) as sandbox:
         made = Story(sandbox)
         make_what_the_company_has(made)
-        made.seen["beginning"] = sandbox.admin.snapshot()
+        made.beginning = sandbox.admin.snapshot()
         set_up(made)
         take_down(made)
         yield made
@@ -130,27 +100,26 @@ def set_up(story: Story) -> None:
 
 
 def take_down(story: Story) -> None:
+    named = ("--delete-bucket", COMPANY_BUCKET)
+    story.tell("delete brought bucket", "delete", "brought", *named, "--yes")
     story.tell("delete brought", "delete", "brought", "--yes")
+    story.tell("delete other bucket", "delete", "prod", "--delete-bucket", "team-data", "--yes")
     story.tell("delete prod", "delete", "prod", "--delete-bucket", NAME, "--yes")
-
-
-def changes(document: dict[str, Any]) -> dict[str, str]:
-    return {item["key"]: item["change"] for item in document["resources"]}
 
 
 # -- rules -----------------------------------------------------------------------
 
 
 def test_names_and_paths_are_the_companys(story: Story) -> None:
-    story.document("prod")
-    aws = story.seen["prod"]["aws"]
+    assert story["prod"].ended.code == 0
+    aws = story["prod"].seen["aws"]
     assert NAME in aws["buckets"]
     assert aws["roles"][f"{NAME}-operator"]["path"] == "/company/ml/"
 
 
 def test_every_object_carries_the_tags(story: Story) -> None:
-    seen = story.seen["prod"]
-    made = new_objects(seen["aws"], story.seen["beginning"]["aws"])
+    seen = story["prod"].seen
+    made = new_objects(seen["aws"], story.beginning["aws"])
     assert {kind for kind, _ in made} == {*("buckets", "roles", "oidc_providers", "load_balancers")}
     for item in made.values():
         assert TAGS.items() <= item["tags"].items()
@@ -175,7 +144,7 @@ def new_objects(now: dict[str, Any], before: dict[str, Any]) -> dict[tuple[str, 
 
 
 def test_the_role_is_bounded_and_may_use_the_key(story: Story) -> None:
-    role = story.seen["prod"]["aws"]["roles"][f"{NAME}-operator"]
+    role = story["prod"].seen["aws"]["roles"][f"{NAME}-operator"]
     assert role["boundary"] == BOUNDARY
     [document] = [json.loads(text) for text in role["inline"].values()]
     assert [item["Action"] for item in document["Statement"] if item["Resource"] == KEY] == [
@@ -184,7 +153,7 @@ def test_the_role_is_bounded_and_may_use_the_key(story: Story) -> None:
 
 
 def test_the_bucket_is_encrypted_with_the_key(story: Story) -> None:
-    rule = story.seen["prod"]["aws"]["buckets"][NAME]["encryption"]["Rule"]
+    rule = story["prod"].seen["aws"]["buckets"][NAME]["encryption"]["Rule"]
     assert rule["ApplyServerSideEncryptionByDefault"] == {
         "SSEAlgorithm": "aws:kms",
         "KMSMasterKeyID": KEY,
@@ -193,8 +162,9 @@ def test_the_bucket_is_encrypted_with_the_key(story: Story) -> None:
 
 def test_the_load_balancer_listens_where_it_may_and_to_whom_it_may(story: Story) -> None:
     for name, scheme, ranges in (("prod", "internal", CIDRS), ("brought", "internet-facing", None)):
-        seen = story.seen[name]
-        known = story.seen["beginning" if name == "prod" else "prod"]["aws"]["load_balancers"]
+        seen = story[name].seen
+        before = story.beginning if name == "prod" else story["prod"].seen
+        known = before["aws"]["load_balancers"]
         [balancer] = [
             item for key, item in seen["aws"]["load_balancers"].items() if key not in known
         ]
@@ -204,76 +174,82 @@ def test_the_load_balancer_listens_where_it_may_and_to_whom_it_may(story: Story)
             for item in seen["kubernetes"]["demo"].values()
             if item["kind"] == "Service"
             and (item["metadata"].get("annotations") or {}).get("anyscale-k8s/install")
-            == story.document(name)["install"]
+            == story[name].done["install"]
         ]
         assert service["spec"].get("loadBalancerSourceRanges") == ranges
 
 
 def test_a_plan_says_public_in_so_many_words(story: Story) -> None:
-    assert "PUBLIC" in story.ended["brought"].err
-    assert "PUBLIC" not in story.ended["prod"].err
-    assert "internal" in story.ended["prod"].err
+    assert "PUBLIC" in story["brought"].ended.err
+    assert "PUBLIC" not in story["prod"].ended.err
+    assert "internal" in story["prod"].ended.err
 
 
 def test_the_same_rules_again_change_nothing(story: Story) -> None:
-    assert set(changes(story.document("prod again")).values()) == {"none"}
-    assert story.writes["prod again"] == 0
+    assert set(story["prod again"].changes.values()) == {"none"}
+    assert story["prod again"].writes == []
 
 
 # -- values ------------------------------------------------------------------------
 
 
+def values(story: Story) -> dict[str, Any]:
+    return dict(yaml.safe_load((story.folder / "values.yaml").read_text(encoding="utf-8")))
+
+
 def test_values_of_ones_own_are_merged_last_in_their_order(story: Story) -> None:
-    labels = story.values()["operator"]["labels"]
+    labels = values(story)["operator"]["labels"]
     assert labels == {"owner": "ml", "first": "yes", "second": "yes"}
-    deployment = story.seen["prod"]["kubernetes"]["demo"][
+    deployment = story["prod"].seen["kubernetes"]["demo"][
         "deployments.apps/anyscale-operator/anyscale-operator"
     ]
     assert labels.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_the_values_file_is_what_was_installed_and_is_written_again(story: Story) -> None:
-    found = story.values()
-    assert found["global"]["cloudDeploymentId"] == story.document("prod")["cloud_resource_id"]
+    found = values(story)
+    assert found["global"]["cloudDeploymentId"] == story["prod"].done["cloud_resource_id"]
     assert found["global"]["auth"]["iamIdentity"].endswith(f"role/company/ml/{NAME}-operator")
-    assert story.ended["prod again"].code == 0
+    assert story["prod again"].ended.code == 0
 
 
 def test_a_file_of_somebody_elses_is_refused_before_anything_is_written(story: Story) -> None:
-    refused = story.ended["foreign file"]
+    refused = story["foreign file"].ended
     assert refused.code == 1
     assert refused.document["error"]["code"] == "file-not-ours"
-    assert story.writes["foreign file"] == 0
+    assert story["foreign file"].writes == []
     assert (story.folder / "notes.yaml").read_text(encoding="utf-8") == "mine: true\n"
 
 
 def test_only_overwrite_writes_over_it(story: Story) -> None:
-    story.document("brought again")
+    assert story["brought again"].ended.code == 0
     text = (story.folder / "kept.yaml").read_text(encoding="utf-8")
     assert "mine" not in text
-    assert story.document("brought")["cloud_resource_id"] in text
+    assert story["brought"].done["cloud_resource_id"] in text
 
 
 # -- brought -----------------------------------------------------------------------
 
 
 def test_what_is_brought_is_adopted(story: Story) -> None:
-    planned = story.document("plan brought")
+    planned = story["plan brought"].done
     wanted = {f"aws:s3-bucket/{COMPANY_BUCKET}", f"aws:iam-role/{COMPANY_ROLE}"}
-    assert {key for key, change in changes(planned).items() if change == "adopt"} == wanted
+    assert {
+        key for key, change in story["plan brought"].changes.items() if change == "adopt"
+    } == wanted
     assert planned["summary"]["adopt"] == 2
-    assert story.writes["plan brought"] == 0
+    assert story["plan brought"].writes == []
     assert {item["ownership"] for item in planned["resources"] if item["key"] in wanted} == {
         "adopted"
     }
-    assert story.document("brought")["health"] == "HEALTHY"
-    assert "update" not in changes(story.document("brought again")).values()
+    assert story["brought"].done["health"] == "HEALTHY"
+    assert "update" not in story["brought again"].changes.values()
 
 
 def test_what_is_brought_is_never_written_nor_deleted(story: Story) -> None:
-    before = brought_things(story.seen["beginning"])
-    for name, seen in story.seen.items():
-        assert brought_things(seen) == before, name
+    before = brought_things(story.beginning)
+    for name, page in story.pages.items():
+        assert brought_things(page.seen) == before, name
 
 
 def brought_things(seen: dict[str, Any]) -> dict[str, Any]:
@@ -286,21 +262,37 @@ def brought_things(seen: dict[str, Any]) -> dict[str, Any]:
     return {"bucket": bucket, "role": role, "policies": seen["aws"]["policies"]}
 
 
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("delete brought bucket", "you brought it, and what you brought is never deleted"),
+        ("delete other bucket", f"its own is {NAME}"),
+    ],
+)
+def test_a_bucket_that_is_not_the_clouds_own_cannot_be_named(
+    story: Story, name: str, cause: str
+) -> None:
+    page = story[name]
+    assert page.ended.code == 1
+    assert page.document["error"]["cause"] == cause
+    assert page.writes == []
+
+
 # -- two clouds ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", ["get", "status", "delete"])
 def test_without_a_name_and_with_two_clouds_they_are_listed(story: Story, command: str) -> None:
-    ended = story.ended[f"{command} which"]
-    assert ended.code == 1
-    listed = " ".join(ended.document["error"]["evidence"])
+    page = story[f"{command} which"]
+    assert page.ended.code == 1
+    listed = " ".join(page.document["error"]["evidence"])
     assert "prod" in listed
     assert "brought" in listed
-    assert story.writes[f"{command} which"] == 0
+    assert page.writes == []
 
 
 def test_the_first_to_go_leaves_what_the_other_uses(story: Story) -> None:
-    document = story.document("delete brought")
+    document = story["delete brought"].done
     assert document["left"] == []
     shared = {item["key"]: item for item in document["kept"] if item["ownership"] == "shared"}
     assert "helm:release/envoy-gateway-system/eg" in shared
@@ -309,17 +301,17 @@ def test_the_first_to_go_leaves_what_the_other_uses(story: Story) -> None:
         assert item["command"]
     adopted = {item["id"] for item in document["kept"] if item["ownership"] == "adopted"}
     assert adopted == {f"s3://{COMPANY_BUCKET}", ROLE_ARN}
-    install = story.document("brought")["install"]
-    assert f"anyscale-k8s/user-{install}" not in json.dumps(story.seen["delete brought"])
+    install = story["brought"].done["install"]
+    assert f"anyscale-k8s/user-{install}" not in json.dumps(story["delete brought"].seen)
 
 
 def test_the_last_to_go_leaves_nothing_but_what_the_companys_role_trusts(story: Story) -> None:
-    document = story.document("delete prod")
+    document = story["delete prod"].done
     assert document["left"] == []
     [kept] = document["kept"]
     assert kept["kind"] == "iam-oidc-provider"
     assert kept["reason"] == f"still used by the trust of {ROLE_ARN}"
-    end, beginning = story.seen["delete prod"], story.seen["beginning"]
+    end, beginning = story["delete prod"].seen, story.beginning
     assert brought_things(end) == brought_things(beginning)
     for seen in (end, beginning):
         del seen["aws"]["buckets"][COMPANY_BUCKET]
