@@ -8,7 +8,16 @@ from typing import Any, ClassVar
 
 from anyscale_k8s_cli import apply, plan
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.resource import FieldChange, Observed, Resource, Rights
+from anyscale_k8s_cli.resource import (
+    Change,
+    Decision,
+    FieldChange,
+    Observed,
+    Ownership,
+    Resource,
+    Rights,
+    SharedResource,
+)
 from anyscale_k8s_cli.run import Run
 
 INSTALL = Install("toy", "account", "region", "cluster", "namespace", "prod")
@@ -107,3 +116,37 @@ def test_what_a_write_needs_is_of_use_first() -> None:
     assert door.calls == ["create", "ready"]
     assert wall.calls == ["ready"]
     assert ground.calls == []
+
+
+class SharedToy(Toy, SharedResource[str]):
+    """Kept while somebody else uses it."""
+
+    goes_first: ClassVar[bool] = True
+
+    def others(self, observed: Observed[str]) -> str:
+        return "somebody"
+
+    def unmark(self, observed: Observed[str]) -> None:
+        self.calls.append("unmark")
+
+    def removal_command(self, observed: Observed[str]) -> str:
+        return "rm"
+
+
+def test_what_goes_first_is_left_without_our_mark_before_the_rest_is_removed() -> None:
+    """Its mark alone leads nowhere: a run that dies in between must find it by the rest."""
+    key = SharedToy({}, "key")
+    house = Toy({"house": "good"}, "house", key)
+    house.calls = key.calls
+    marked = Observed("key", "good", marks=frozenset({INSTALL.mark}))
+    changes = [
+        plan.PlannedChange(house, decided(Change.DELETE), Observed("house", "good", owner=INSTALL)),
+        plan.PlannedChange(key, decided(Change.KEEP), marked),
+    ]
+
+    assert asyncio.run(apply.backwards(changes, Run(), Journal())).error is None
+    assert key.calls == ["unmark", "delete"]
+
+
+def decided(change: Change) -> Decision:
+    return Decision(change, Ownership.OURS, "for a test")
