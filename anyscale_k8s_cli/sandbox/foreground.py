@@ -7,17 +7,18 @@ terminal talks to; what is typed there reaches it without us.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.sandbox import processes
 
 # What a terminal sends to every process in front of it.
 _TYPED = ("SIGINT", "SIGQUIT", "SIGHUP")
@@ -59,12 +60,11 @@ class Foreground:
     ) -> int:
         """Run it to its end; `supervisor` is told of it, and ends it if this process dies."""
         own_group = sys.platform != "win32" and not self._terminal
-        child = self._child = self._started(command, environment, own_group=own_group)
+        announce = partial(_announce, supervisor, group=own_group)
+        child = self._child = self._started(command, environment, announce, own_group=own_group)
         self._starting = False
         for number in self._pending:
             self._hand_on(number)
-        born = processes.born(child.pid)
-        _tell(supervisor, {"pid": child.pid, "born": born, "group": own_group})
         code: int = child.wait()
         if supervisor.poll() is not None:
             sys.stderr.write("The sandbox ended before the command did.\n")
@@ -72,13 +72,22 @@ class Foreground:
         return code if code >= 0 else _BY_SIGNAL - code
 
     def _started(
-        self, command: list[str], environment: Mapping[str, str], *, own_group: bool
+        self,
+        command: list[str],
+        environment: Mapping[str, str],
+        announce: Callable[[], None],
+        *,
+        own_group: bool,
     ) -> subprocess.Popen[bytes]:
         # It may be running before we are told so: a signal in between is kept for it.
         self._starting = True
         try:
             return subprocess.Popen(
-                command, env=dict(environment), process_group=0 if own_group else None
+                command,
+                env=dict(environment),
+                process_group=0 if own_group else None,
+                # In the child, since this process can die as soon as that runs.
+                preexec_fn=None if sys.platform == "win32" else announce,  # noqa: PLW1509
             )
         except OSError as problem:
             raise errors.CliError(
@@ -120,6 +129,18 @@ def _in_terminal() -> bool:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def _announce(supervisor: subprocess.Popen[bytes], *, group: bool) -> None:
+    """Runs in the child, before it becomes the command: tells the supervisor of it."""
+    if sys.platform == "win32" or supervisor.stdin is None:
+        return
+    message = json.dumps({"pid": os.getpid(), "group": group}).encode() + b"\n"
+    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # Should it have died, the command's end is told all the same.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(supervisor.stdin.fileno(), message)
+    signal.signal(signal.SIGPIPE, before)
 
 
 def _tell(supervisor: subprocess.Popen[bytes], message: Mapping[str, Any]) -> None:

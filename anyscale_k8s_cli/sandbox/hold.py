@@ -118,7 +118,8 @@ class _Lifeline:
     def _read(self) -> None:
         for line in sys.stdin.buffer:
             message = json.loads(line)
-            self._child = {} if message.get("ended") else message
+            ended = bool(message.get("ended"))
+            self._child = {} if ended else {**message, "born": processes.born(message["pid"])}
         self.over()
 
     def end_child(self) -> None:
