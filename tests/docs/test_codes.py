@@ -30,7 +30,7 @@ def registered_errors() -> dict[str, str]:
     }
 
 
-def tests() -> str:
+def text_of_tests() -> str:
     files = (ROOT / "tests").rglob("*.py")
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
@@ -49,7 +49,7 @@ def test_an_error_is_told_with_what_mends_it(text: str) -> None:
 
 
 def test_registered_errors_are_tested() -> None:
-    text = tests()
+    text = text_of_tests()
     named = set(re.findall(r"\b(?:errors|codes)\.([A-Z0-9_]+)", text))
     quoted = set(re.findall(r"[\"']([a-z0-9-]+)[\"']", text))
 
