@@ -1,4 +1,4 @@
-"""The lock of an install: one run at a time, and none is waited for that has died."""
+"""The ends of a lock: its holder has died, cannot renew it, or removes it."""
 
 from __future__ import annotations
 
@@ -53,27 +53,6 @@ def refusal(held: InstallLock) -> errors.CliError:
     except errors.CliError as problem:
         return problem
     raise StillWaiting("it is held")
-
-
-def test_it_is_given_back_and_taken_again(world: Any) -> None:
-    for _ in range(2):
-        with install_lock(world) as held:
-            held.guard()
-            found = lease(world)
-            assert found is not None
-            assert found["spec"]["holderIdentity"]
-        given_back = lease(world)
-        assert given_back is not None
-        assert given_back["spec"]["holderIdentity"] == ""
-
-
-def test_a_living_run_is_not_disturbed(world: Any) -> None:
-    with install_lock(world, seconds=8) as held:
-        with pytest.raises(errors.CliError) as refused, install_lock(world):
-            raise AssertionError("two runs at once")
-        held.guard()
-
-    assert refused.value.code is errors.LOCK_HELD
 
 
 def test_a_silent_holder_elsewhere_is_waited_for_and_no_longer(world: Any) -> None:
