@@ -12,6 +12,7 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.policy import Document, Grants
+from anyscale_k8s_cli.sandbox.aws.propagation import Propagation
 
 Clock = Callable[[], datetime]
 
@@ -52,8 +53,9 @@ class Keys:
 class Principals:
     """The users of the account and the sessions that STS has given out."""
 
-    def __init__(self, account: Account, clock: Clock) -> None:
+    def __init__(self, account: Account, clock: Clock, propagation: Propagation) -> None:
         self._account = account
+        self._propagation = propagation
         self._clock = clock
         self._sessions: dict[str, Keys] = {}
 
@@ -95,14 +97,18 @@ class Principals:
 
     def grants(self, keys: Keys) -> Grants:
         """What the holder of these keys may do; a deleted role's sessions may do nothing."""
-        if keys.role_id:
-            entity = self._account.role_by_id(keys.role_id)
-        else:
+        if not keys.role_id:
             entity = self._account.entity(keys.principal.entity)
-        return self.grants_of(entity, keys.policies) if entity is not None else Grants()
+            return self.grants_of(entity) if entity is not None else Grants()
+        role = self._account.role_by_id(keys.role_id)
+        if role is None:
+            return Grants()
+        policies = self._propagation.policies(role)
+        return Grants(policies, self._account.boundary(role), keys.policies)
 
-    def grants_of(self, entity: Any, session: Sequence[Document] | None = None) -> Grants:
-        return Grants(self._account.policies(entity), self._account.boundary(entity), session)
+    def grants_of(self, entity: Any) -> Grants:
+        """What IAM itself says that a user or role may do."""
+        return Grants(self._account.policies(entity), self._account.boundary(entity))
 
 
 def credentials(keys: Keys) -> Mapping[str, Any]:

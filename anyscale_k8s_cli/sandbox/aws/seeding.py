@@ -31,8 +31,8 @@ def seed_admin(account: Account, policies: Iterable[Document], region: str) -> A
     return AdminKey(key.access_key_id, key.secret_access_key)
 
 
-def seed_cluster(account: Account, seed: EksClusterSeed) -> list[str]:
-    """The IAM objects of a cluster; returns the ids of its roles."""
+def seed_cluster(account: Account, seed: EksClusterSeed) -> None:
+    """The IAM objects of a cluster."""
     if seed.oidc_provider_registered:
         account.iam.create_open_id_connect_provider(
             url=seed.issuer,
@@ -41,7 +41,7 @@ def seed_cluster(account: Account, seed: EksClusterSeed) -> list[str]:
             tags=[],
         )
     services = {"cluster": "eks.amazonaws.com", "node": "ec2.amazonaws.com"}
-    return [
+    for name, service in services.items():
         account.iam.create_role(
             role_name=f"{seed.name}-{name}",
             assume_role_policy_document=json.dumps(_trust(service)),
@@ -50,9 +50,7 @@ def seed_cluster(account: Account, seed: EksClusterSeed) -> list[str]:
             description="",
             tags=[{"Key": "team", "Value": "platform"}],
             max_session_duration="3600",
-        ).id
-        for name, service in services.items()
-    ]
+        )
 
 
 def seed_bucket(account: Account, seed: BucketSeed) -> None:

@@ -45,7 +45,7 @@ def _now() -> datetime:
 class AwsSettings:
     """How the world behaves, where it could behave otherwise.
 
-    `refused_attempts`: how often STS refuses a new role before it knows it.
+    `refused_attempts`: how many uses of what is new or changed in IAM do not meet it yet.
     `removal_seconds`: how long a deleted load balancer can still be seen.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.aws.account import Account
@@ -17,6 +17,7 @@ from anyscale_k8s_cli.sandbox.aws.principals import (
     credentials,
     session_policies,
 )
+from anyscale_k8s_cli.sandbox.aws.propagation import Propagation
 from anyscale_k8s_cli.sandbox.aws.service import Answer, Inquiry, Operation
 from anyscale_k8s_cli.sandbox.aws.trust import (
     WEB_IDENTITY,
@@ -29,29 +30,6 @@ _ROLE_ARN = re.compile(r"arn:[\w-]+:iam::(\d{12}):role/(?:.*/)?([\w+=,.@-]+)")
 _DEFAULT_SECONDS = 3600
 # Condition keys that hold for a caller in its own account.
 _ROOT = "arn:{partition}:iam::{account}:root"
-
-
-@dataclass
-class Propagation:
-    """New roles reach STS late: the first attempts to assume one are refused.
-
-    Counted per role and not timed, so that what a run meets does not depend on
-    the speed of the machine.
-    """
-
-    refused_attempts: int = 1
-    _attempts: dict[str, int] = field(default_factory=dict)
-
-    def settled(self, role_id: str) -> None:
-        """The role is old: it was there when the world began."""
-        self._attempts[role_id] = self.refused_attempts
-
-    def admits(self, role_id: str) -> bool:
-        seen = self._attempts.get(role_id, 0)
-        if seen >= self.refused_attempts:
-            return True
-        self._attempts[role_id] = seen + 1
-        return False
 
 
 @dataclass(frozen=True)
@@ -89,10 +67,10 @@ class Sts:
         if match is None:
             raise AwsError(400, "ValidationError", "Request ARN is invalid")
         role = self._role(inquiry["RoleArn"])
-        identity = admit_web_identity(
-            self.account, role, inquiry["WebIdentityToken"], self.issuer_keys, self.clock()
-        )
-        if role is None or not self.propagation.admits(role.id):
+        trust = self.propagation.trust(role) if role is not None else None
+        token, now = inquiry["WebIdentityToken"], self.clock()
+        identity = admit_web_identity(self._provider, trust, token, self.issuer_keys, now)
+        if role is None:
             raise not_authorized(WEB_IDENTITY)
         return {
             **self._session(role, inquiry),
@@ -106,9 +84,15 @@ class Sts:
         role = self.account.role(match.group(2)) if match else None
         return role if role is not None and role.arn == arn else None
 
+    def _provider(self, issuer: str) -> Any | None:
+        provider = self.account.oidc_provider(issuer)
+        known = provider is not None and self.propagation.knows_provider(provider)
+        return provider if known else None
+
     def _may_assume(self, keys: Keys, role: Any) -> bool:
         """Trusting a principal by name is enough; trusting the account needs its policy too."""
-        trust = [self.account.trust(role)]
+        seen = self.propagation.trust(role)
+        trust = [seen] if seen is not None else []
         caller = keys.principal
         question = Question("sts:AssumeRole", role.arn, caller.context())
         own = self.principals.grants(keys).decide(question)

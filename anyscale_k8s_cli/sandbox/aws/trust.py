@@ -13,7 +13,6 @@ from typing import Any
 
 import jwt
 
-from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.policy import Decision, Document, Question, as_list, decide
 
@@ -73,30 +72,37 @@ class WebIdentity:
 
 
 def admit_web_identity(
-    account: Account, role: Any | None, token: str, issuer_keys: IssuerKeys, now: datetime
+    provider_of: Callable[[str], Any | None],
+    trust: Document | None,
+    token: str,
+    issuer_keys: IssuerKeys,
+    now: datetime,
 ) -> WebIdentity:
-    """Whose token it is, if it may assume the role; raises :class:`AwsError` else."""
+    """Whose token it is, if a role's trust admits it; raises :class:`AwsError` else.
 
-    def registered(issuer: str) -> Any:
-        provider = account.oidc_provider(issuer)
+    `provider_of` gives the account's provider for an issuer. No `trust`: no role.
+    """
+    found: list[Any] = []
+
+    def register(issuer: str) -> None:
+        provider = provider_of(issuer)
         if provider is None:
             raise AwsError(
                 400,
                 "InvalidIdentityToken",
                 f"No OpenIDConnect provider found in your account for {issuer}",
             )
-        return provider
+        found.append(provider)
 
-    claims = verified_claims(token, issuer_keys, now, check_issuer=registered)
-    issuer = str(claims["iss"])
-    provider = registered(issuer)
+    claims = verified_claims(token, issuer_keys, now, check_issuer=register)
+    issuer, provider = str(claims["iss"]), found[0]
     audiences = [str(audience) for audience in as_list(claims.get("aud", []))]
     if not set(audiences) & set(provider.client_id_list):
         raise AwsError(400, "InvalidIdentityToken", "Incorrect token audience")
     prefix = issuer.removeprefix("https://").lower()
     question = Question(
         WEB_IDENTITY,
-        role.arn if role is not None else "*",
+        "*",
         {
             f"{prefix}:sub": (str(claims.get("sub", "")),),
             f"{prefix}:aud": tuple(audiences),
@@ -104,7 +110,7 @@ def admit_web_identity(
         },
         {"Federated": frozenset({provider.arn})},
     )
-    if role is None or decide([account.trust(role)], question) is not Decision.ALLOWED:
+    if trust is None or decide([trust], question) is not Decision.ALLOWED:
         raise not_authorized(WEB_IDENTITY)
     return WebIdentity(str(claims.get("sub", "")), tuple(audiences), provider.arn)
 

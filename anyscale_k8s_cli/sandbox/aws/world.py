@@ -22,6 +22,7 @@ from anyscale_k8s_cli.sandbox.aws.iam import IamRules, OidcClients
 from anyscale_k8s_cli.sandbox.aws.kms import Kms
 from anyscale_k8s_cli.sandbox.aws.load_balancers import AwsLoadBalancers
 from anyscale_k8s_cli.sandbox.aws.principals import Principals
+from anyscale_k8s_cli.sandbox.aws.propagation import Propagation
 from anyscale_k8s_cli.sandbox.aws.quotas import Quotas
 from anyscale_k8s_cli.sandbox.aws.request import AGENT_PATH
 from anyscale_k8s_cli.sandbox.aws.s3 import S3Rules
@@ -30,7 +31,7 @@ from anyscale_k8s_cli.sandbox.aws.seeding import seed_admin, seed_bucket, seed_c
 from anyscale_k8s_cli.sandbox.aws.service import Operation
 from anyscale_k8s_cli.sandbox.aws.signature import BadSignature
 from anyscale_k8s_cli.sandbox.aws.simulation import Simulation
-from anyscale_k8s_cli.sandbox.aws.sts import Propagation, Sts
+from anyscale_k8s_cli.sandbox.aws.sts import Sts
 from anyscale_k8s_cli.sandbox.aws.tagging import Tagging
 from anyscale_k8s_cli.sandbox.aws.trust import IssuerKeys
 from anyscale_k8s_cli.sandbox.wire import Wire
@@ -63,12 +64,12 @@ class World:
         self._settings = settings
         self._issuer_keys = issuer_keys
         self.account = Account(settings.account_id, region)
-        self.principals = Principals(self.account, settings.clock)
-        self._propagation = Propagation(settings.refused_attempts)
+        self._propagation = Propagation(self.account, settings.refused_attempts)
+        self.principals = Principals(self.account, settings.clock, self._propagation)
         self.admin = seed_admin(self.account, settings.admin_policies, region)
         for cluster in settings.clusters:
-            for role_id in seed_cluster(self.account, cluster):
-                self._propagation.settled(role_id)
+            seed_cluster(self.account, cluster)
+        self._propagation.settle()
         for bucket in settings.buckets:
             seed_bucket(self.account, bucket)
         self.clusters = Clusters(self.account, settings.clusters)

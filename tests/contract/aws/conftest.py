@@ -58,8 +58,11 @@ class Aws:
 
 @pytest.fixture
 def settings() -> AwsSettings:
-    """The world of a test; a test module overrides this fixture for another world."""
-    return AwsSettings(buckets=(TEAM_DATA, STRANGERS_BUCKET))
+    """The world of a test; a test module overrides this fixture for another world.
+
+    Here IAM is known everywhere at once: `test_propagation` is about how it is in life.
+    """
+    return AwsSettings(buckets=(TEAM_DATA, STRANGERS_BUCKET), refused_attempts=0)
 
 
 @pytest.fixture

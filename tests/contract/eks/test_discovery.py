@@ -124,6 +124,12 @@ def test_a_denial_names_who_and_what(world: World) -> None:
     assert "user/demo-admin may not eks:DescribeCluster" in caught.value.message
 
 
+@pytest.fixture
+def settings() -> AwsSettings:
+    """With roles that can be assumed at once."""
+    return AwsSettings(clusters=(CLUSTER,), refused_attempts=0)
+
+
 def assumed(world: World, monkeypatch: pytest.MonkeyPatch, statements: list[Any]) -> str:
     """Go on as a role with a path; returns its ARN."""
     iam, sts = client("iam"), client("sts")

@@ -42,11 +42,16 @@ def test_the_proof_leaves_no_object(world: World) -> None:
     assert listed["KeyCount"] == 0
 
 
-def test_a_new_role_is_waited_for(world: World) -> None:
+def test_a_new_role_and_its_policies_are_waited_for(world: World) -> None:
     side = world.setup()
     asked = world.calls(lambda: world.prove(side))
-    statuses = [c.status for c in asked if c.operation.name == "AssumeRoleWithWebIdentity"]
-    assert statuses == [403, 200]
+
+    def statuses(operation: str) -> list[int]:
+        return [call.status for call in asked if call.operation.name == operation]
+
+    # Provider, trust and policies take their time to reach STS and S3.
+    assert statuses("AssumeRoleWithWebIdentity") == [400, 200]
+    assert statuses("PutObject") == [403, 200]
 
 
 def test_no_oidc_provider(world: World) -> None:
