@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.events import StepWaiting
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.object_storage import summary
 from anyscale_k8s_cli.provider import Storage
@@ -23,19 +25,27 @@ from anyscale_k8s_cli.resource import (
     Observed,
     Unfit,
 )
-from anyscale_k8s_cli.run import StillWaiting
+from anyscale_k8s_cli.run import StillWaiting, current_step
 
 NAME_LIMIT = 63
 SETTLE_SECONDS = 30.0
 
 
+# https://cloud.google.com/storage/docs/buckets#naming: neither that word nor what looks like it.
+_RESERVED = re.compile(r"g[o0]{2}g[l1]e")
+
+
 def default_name(install: Install) -> str:
-    return install.name(limit=NAME_LIMIT)
+    return _permitted(install.name(limit=NAME_LIMIT))
 
 
 def other_name(install: Install) -> str:
     """A name to try where somebody else has the usual one."""
-    return install.name(limit=NAME_LIMIT, suffix=f"-{install.account}")
+    return _permitted(install.name(limit=NAME_LIMIT, suffix=f"-{install.account.split(':')[-1]}"))
+
+
+def _permitted(name: str) -> str:
+    return _RESERVED.sub("g", name)
 
 
 def key(name: str) -> str:
@@ -56,6 +66,11 @@ class Bucket(DataResource[Storage]):
         self._google = google
         self._wishes = wishes
         self.name = name
+
+    @property
+    def output(self) -> Storage:
+        """It follows from the name, so it is known before the bucket is there."""
+        return Storage(f"gs://{self.name}", self.install.region)
 
     def read(self) -> Observed[Storage] | None:
         """Also a bucket of another project is seen: as somebody else's."""
@@ -85,6 +100,7 @@ class Bucket(DataResource[Storage]):
         try:
             self._google.storage.create(self.name, self.install.region, wanted)
         except CloudFailure as failure:
+            self._raise_for_key(failure)
             if failure.api_code != EXISTS:
                 raise
         observed = self._settled()
@@ -108,20 +124,24 @@ class Bucket(DataResource[Storage]):
             if state is None:
                 raise _vanished(self.name)
             wanted = bucket_settings.wanted(state.settings, self._wishes)
-            self._google.storage.update(self.name, wanted, state.metageneration)
+            if wanted != state.settings:
+                self._google.storage.update(self.name, wanted, state.metageneration)
 
-        self._google.run.retry(
-            write, retriable=_stale, what=f"the bucket {self.name}", timeout=SETTLE_SECONDS
-        )
+        try:
+            self._unless_changed(write)
+        except CloudFailure as failure:
+            self._raise_for_key(failure)
+            raise
         return self._settled()
 
     def delete(self, observed: Observed[Storage]) -> None:
         """Everything in it and the bucket itself. Whether that may be is the caller's to say."""
-        objects = self._google.objects(self.name)
-        for page in objects.versions():
-            self._google.run.check()
-            objects.delete_versions(page)
-        self._google.storage.delete(self.name)
+        self._google.run.retry(
+            self._remove,
+            retriable=_conflict,
+            what=f"the bucket {self.name} to be empty",
+            timeout=SETTLE_SECONDS,
+        )
         self._google.run.wait_for(
             self._gone, what=f"the bucket {self.name} to be gone", timeout=SETTLE_SECONDS
         )
@@ -137,9 +157,44 @@ class Bucket(DataResource[Storage]):
         return summary(number, size)
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
-        self._google.storage.set_label(self.name, tags.UID_LABEL, None)
+        self._unless_changed(lambda: self._google.storage.drop_label(self.name, tags.UID_LABEL))
 
     # -- parts -----------------------------------------------------------------
+
+    def _unless_changed(self, write: Callable[[], None]) -> None:
+        """All of a reading and a writing again, when somebody wrote in between."""
+        self._google.run.retry(
+            write, retriable=_stale, what=f"the bucket {self.name}", timeout=SETTLE_SECONDS
+        )
+
+    def _remove(self) -> None:
+        objects, removed = self._google.objects(self.name), 0
+        for page in objects.versions():
+            self._google.run.check()
+            objects.delete_versions(page)
+            removed += len(page)
+            if page:
+                self._google.run.emit(
+                    StepWaiting(
+                        key=current_step.get(),
+                        what=f"the bucket {self.name} to be empty",
+                        detail=f"{removed} versions removed",
+                    )
+                )
+        self._google.storage.delete(self.name)
+
+    def _raise_for_key(self, failure: CloudFailure) -> None:
+        """Raise when it is the key that Google minds."""
+        if not self._wishes.kms_key or "Cloud KMS" not in failure.cause:
+            return
+        raise errors.CliError(
+            errors.ADOPTED_UNFIT,
+            f"The key {self._wishes.kms_key} cannot encrypt the bucket",
+            cause=failure.cause,
+            evidence=failure.evidence,
+            fix=f"gcloud storage service-agent --project {self._google.project} "
+            f"--authorize-cmek {self._wishes.kms_key}, or give --kms-key another one",
+        ) from failure
 
     def _settled(self) -> Observed[Storage]:
         def look() -> Observed[Storage]:
@@ -163,7 +218,7 @@ class Bucket(DataResource[Storage]):
         found = state.settings.labels if state and not manager else {}
         return Observed(
             id=f"gs://{self.name}",
-            output=Storage(f"gs://{self.name}", self.install.region),
+            output=self.output,
             owner=tags.owner(found, self.install),
             manager=manager,
             state=state,
@@ -198,14 +253,14 @@ class AdoptedBucket(AdoptedResource[Storage]):
             return None
         unfit = []
         if not admits(state.settings.cors, self._origin):
-            unfit.append(self._without_cors())
+            unfit.append(self._without_cors(state.settings))
         return self._observed(state.location.lower(), *unfit)
 
-    def _without_cors(self) -> Unfit:
-        rule = json.dumps([cors_rule(self._origin)])
+    def _without_cors(self, settings: Settings) -> Unfit:
+        rules = json.dumps([*settings.cors, cors_rule(self._origin)])
         return Unfit(
             f"its CORS rules do not admit the console ({self._origin})",
-            f"add the rule to those that are there: echo '{rule}' > cors.json && "
+            f"echo '{rules}' > cors.json && "
             f"gcloud storage buckets update gs://{self.name} --cors-file=cors.json",
         )
 
@@ -221,6 +276,11 @@ def _vanished(name: str) -> errors.CliError:
         f"The bucket {name} went away while it was changed",
         fix="run the same command again: it makes the bucket anew",
     )
+
+
+def _conflict(problem: BaseException) -> bool:
+    """Whether something came into the bucket since it was emptied."""
+    return isinstance(problem, CloudFailure) and problem.api_code == EXISTS
 
 
 def _stale(problem: BaseException) -> bool:

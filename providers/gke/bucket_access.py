@@ -10,7 +10,8 @@ from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Identity
 from anyscale_k8s_cli.providers.gke import policies
-from anyscale_k8s_cli.providers.gke.google import Google
+from anyscale_k8s_cli.providers.gke.bucket import AdoptedBucket, Bucket
+from anyscale_k8s_cli.providers.gke.google import Google, may_see
 from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
 from anyscale_k8s_cli.resource import AdoptedResource, FieldChange, Observed, Resource, Unfit
 
@@ -35,21 +36,36 @@ class BucketAccess(Resource[Identity]):
         self,
         google: Google,
         install: Install,
-        bucket: str,
+        bucket: Bucket,
         email: str,
-        *,
         patience: float,
+        *,
         needs: Sequence[Resource[Any]] = (),
     ) -> None:
-        super().__init__(key=key(bucket, email), title=title(bucket), install=install, needs=needs)
+        super().__init__(
+            key=key(bucket.name, email), title=title(bucket.name), install=install, needs=needs
+        )
         self._google = google
-        self._bucket = bucket
+        self._storage = bucket
+        self._bucket = bucket.name
         self._email = email
         self._patience = patience
         self._wanted = policies.on_bucket(email)
 
+    @property
+    def output(self) -> Identity:
+        """It follows from the names, so it is known before the roles are there."""
+        return Identity(self._email, self._email)
+
     def read(self) -> Observed[Identity] | None:
-        policy = self._google.storage.policy(self._bucket)
+        try:
+            policy = self._google.storage.policy(self._bucket)
+        except CloudFailure as failure:
+            found = self._storage.read() if failure.denied else None
+            if found is None or not found.manager:
+                raise
+            # What stands in the policy of somebody else's bucket, nobody needs to know.
+            return None
         if policy is None or not self._traces(policy):
             return None
         return self._observed(policy)
@@ -74,21 +90,19 @@ class BucketAccess(Resource[Identity]):
         return observed
 
     def _write(self, *, grant: bool) -> Observed[Identity]:
-        def change() -> None:
-            policy = self._google.storage.policy(self._bucket)
-            if policy is None:
-                return
+        storage = self._google.storage
+
+        def changed(policy: Policy) -> Policy:
             ghosts = policy.ghosts(self._email)
-            revised = (
-                policy.changed(add=self._wanted, remove=ghosts)
-                if grant
-                else policy.changed(remove=[*self._wanted, *ghosts])
-            )
-            self._google.storage.set_policy(self._bucket, revised)
+            if grant:
+                return policy.changed(add=self._wanted, remove=ghosts)
+            return policy.changed(remove=[*self._wanted, *ghosts])
 
         policies.revise(
             self._google.run,
-            change,
+            lambda: storage.policy(self._bucket),
+            lambda policy: storage.set_policy(self._bucket, policy),
+            changed,
             what=f"the policy of the bucket {self._bucket}",
             patience=self._patience,
         )
@@ -114,60 +128,70 @@ class BucketAccess(Resource[Identity]):
 
 
 class AdoptedAccess(AdoptedResource[Identity]):
-    """The account's roles on a bucket of the user's: looked for, never granted by us."""
+    """The account's roles on a bucket of the user's: looked for, never granted by us.
+
+    Nobody can grant roles to an account that setup is still to make: then it is
+    made, and what its owner is to grant on the bucket is told after that.
+    """
 
     kind: ClassVar[str] = "gcs-bucket-access"
 
     def __init__(
-        self,
-        google: Google,
-        install: Install,
-        bucket: str,
-        email: str,
-        needs: Sequence[Resource[Any]] = (),
+        self, google: Google, install: Install, bucket: AdoptedBucket, account: Resource[str]
     ) -> None:
-        super().__init__(key=key(bucket, email), title=title(bucket), install=install, needs=needs)
+        self._email = account.output
+        super().__init__(
+            key=key(bucket.name, self._email),
+            title=title(bucket.name),
+            install=install,
+            needs=(bucket, account),
+        )
         self._google = google
-        self._bucket = bucket
-        self._email = email
+        self._bucket = bucket.name
+        self._account = account
 
-    def read(self) -> Observed[Identity] | None:
-        try:
-            policy = self._google.storage.policy(self._bucket)
-        except CloudFailure as failure:
-            if not failure.denied:
-                raise
-            # Who may not look does not know; the proof by use will tell.
-            return self._observed(())
+    @property
+    def output(self) -> Identity:
+        """It follows from the names."""
+        return Identity(self._email, self._email)
+
+    def read(self) -> Observed[Identity]:
+        unfit = self._lacking() if self._account.observed is not None else None
+        return Observed(
+            id=f"gs://{self._bucket}#{self._email}",
+            output=self.output,
+            unfit=(unfit,) if unfit else (),
+        )
+
+    def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
+        unfit = self._lacking()
+        if unfit is None:
+            return observed
+        raise errors.CliError(
+            errors.ADOPTED_UNFIT,
+            f"The {self.title} is not granted yet",
+            cause=unfit.reason,
+            fix=f"{unfit.fix}; then run the same command again to go on",
+        )
+
+    def _lacking(self) -> Unfit | None:
+        """None also for who may not look: the proof by use will tell."""
+        policy = may_see(lambda: self._google.storage.policy(self._bucket), None)
         lacking = [
             grant
             for grant in policies.on_bucket(self._email)
-            if policy is not None and not _suffices(policy, grant.role, grant.member)
+            if policy is not None and policies.lacks((policy,), grant)
         ]
+        if lacking:
+            # Rights may come from the project as well.
+            above = may_see(self._google.projects.policy, None)
+            lacking = [grant for grant in lacking if above and policies.lacks((above,), grant)]
+        if not lacking:
+            return None
         commands = [
             f"gcloud storage buckets add-iam-policy-binding gs://{self._bucket} "
             f"--member={grant.member} --role={grant.role}"
             for grant in lacking
         ]
-        if not lacking:
-            return self._observed(())
         roles = ", ".join(grant.role for grant in lacking)
-        return self._observed((Unfit(f"{self._email} lacks {roles} on it", " && ".join(commands)),))
-
-    def _observed(self, unfit: tuple[Unfit, ...]) -> Observed[Identity]:
-        return Observed(
-            id=f"gs://{self._bucket}#{self._email}",
-            output=Identity(self._email, self._email),
-            unfit=unfit,
-        )
-
-
-# Roles that hold more than what is asked for.
-_WIDER = frozenset({"roles/storage.admin", "roles/owner"})
-
-
-def _suffices(policy: Policy, role: str, member: str) -> bool:
-    return any(
-        grant.member == member and (grant.role == role or grant.role in _WIDER)
-        for grant in policy.grants
-    )
+        return Unfit(f"{self._email} lacks {roles} on it", " && ".join(commands))

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster, Verb
-from anyscale_k8s_cli.providers.gke import codes, permissions
+from anyscale_k8s_cli.providers.gke import codes, discovery, permissions, wording
+from anyscale_k8s_cli.providers.gke.cloud_side import Names
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
-from anyscale_k8s_cli.providers.gke.google import Google
+from anyscale_k8s_cli.providers.gke.google import Google, may_see
+from anyscale_k8s_cli.spec import CloudSpec
 
-APIS = ("compute", "container", "iam", "iamcredentials", "storage", "sts")
+APIS = (
+    "cloudresourcemanager",
+    "compute",
+    "container",
+    "iam",
+    "iamcredentials",
+    "storage",
+    "sts",
+)
 
 
-def checks(google: Google, cluster: Cluster) -> list[Check]:
+def checks(spec: CloudSpec, cluster: Cluster, google: Google, names: Names) -> list[Check]:
     facts: GkeFacts = cluster.facts
-    return [
+    found = [
         Check(
             "gke-workload-identity",
             "Pods can have an identity of Google's",
-            partial(_workload_identity, google, cluster, facts),
+            partial(_workload_identity, cluster, facts),
             error=codes.WORKLOAD_IDENTITY_OFF,
         ),
         Check(
             "gke-pool-metadata",
             "All node pools give pods their identity",
-            partial(_some_pools, google, cluster, facts),
+            partial(_some_pools, cluster, facts),
             Severity.WARNING,
         ),
         Check(
@@ -39,20 +50,28 @@ def checks(google: Google, cluster: Cluster) -> list[Check]:
         Check(
             "gcp-permissions",
             "You may do in Google Cloud what setup does",
-            partial(_permissions, google),
+            partial(_permissions, google, names),
             error=errors.FORBIDDEN,
         ),
     ]
+    if spec.rules.kms_key:
+        found.append(
+            Check(
+                "gcp-kms-key",
+                "The key is where the bucket is",
+                partial(_kms_key, spec.rules.kms_key, cluster.region),
+                error=errors.ADOPTED_UNFIT,
+            )
+        )
+    return found
 
 
-def _workload_identity(google: Google, cluster: Cluster, facts: GkeFacts) -> Finding:
-    where = f"--location {facts.location} --project {google.project}"
+def _workload_identity(cluster: Cluster, facts: GkeFacts) -> Finding:
     if not facts.workload_pool:
         return Finding(
             Status.FAIL,
             f"the cluster {cluster.name} has no workload identity pool",
-            fix=f"gcloud container clusters update {cluster.name} {where} "
-            f"--workload-pool={google.project}.svc.id.goog",
+            fix=discovery.switch_on_pool(cluster),
         )
     without = facts.pools_without_identity
     if facts.metadata_modes and len(without) == len(facts.metadata_modes):
@@ -60,26 +79,19 @@ def _workload_identity(google: Google, cluster: Cluster, facts: GkeFacts) -> Fin
             Status.FAIL,
             "no node pool has GKE's metadata server: pods there get the nodes' identity",
             evidence=tuple(f"{name}: {facts.metadata_modes[name]}" for name in without),
-            fix=_switch_on(google, cluster, facts, without[0]),
+            fix=discovery.switch_on_metadata(cluster, without[0]),
         )
     return passed(facts.workload_pool)
 
 
-def _some_pools(google: Google, cluster: Cluster, facts: GkeFacts) -> Finding:
+def _some_pools(cluster: Cluster, facts: GkeFacts) -> Finding:
     without = facts.pools_without_identity
     if not without:
         return passed(f"{len(facts.metadata_modes)} node pools")
     return Finding(
         Status.WARN,
         f"pods on {', '.join(without)} get the nodes' identity and not their own",
-        fix=_switch_on(google, cluster, facts, without[0]),
-    )
-
-
-def _switch_on(google: Google, cluster: Cluster, facts: GkeFacts, pool: str) -> str:
-    return (
-        f"gcloud container node-pools update {pool} --cluster {cluster.name} --location "
-        f"{facts.location} --project {google.project} --workload-metadata=GKE_METADATA"
+        fix=discovery.switch_on_metadata(cluster, without[0]),
     )
 
 
@@ -100,22 +112,57 @@ def _apis(google: Google) -> Finding:
     return passed(f"{len(APIS)} APIs")
 
 
-def _permissions(google: Google) -> Finding:
-    """What the project's policy says; roles on single objects are not seen by it."""
-    wanted = permissions.in_project(Verb.SETUP)
+def _kms_key(key: str, region: str) -> Finding:
+    """Whether Google's storage may use it comes out when the bucket is made."""
+    location = wording.location_of_key(key)
+    if location == region:
+        return passed(location)
+    return Finding(
+        Status.FAIL,
+        f"the key is in {location} and the bucket will be in {region}",
+        fix=f"give --kms-key a key in {region}",
+    )
+
+
+def _permissions(google: Google, names: Names) -> Finding:
+    """What is there is asked about itself; for what is still to be made, the project is asked.
+
+    What is lacking on what is there is a warning: perhaps nothing is to be changed.
+    """
+    wanted = permissions.of(Verb.SETUP)
+    account = google.email(names.account) if names.account else ""
+    objects: list[tuple[str, str, Callable[[str, list[str]], set[str] | None]]] = [
+        ("storage.buckets.", names.bucket, google.storage.held),
+        ("iam.serviceAccounts.", account, google.iam.held),
+    ]
+    project = [
+        name for name in wanted if not name.startswith(tuple(prefix for prefix, *_ in objects))
+    ]
+    lacking: list[str] = []
+    for prefix, name, held_on in objects:
+        about = [item for item in wanted if item.startswith(prefix) and name]
+        found = may_see(partial(held_on, name, permissions.on_objects(about)), None)
+        if found is None:
+            project += permissions.before_making(about)
+        elif found:
+            # Who has nothing at all on it looks at somebody else's.
+            lacking += [
+                f"{item} on {name}" for item in permissions.on_objects(about) if item not in found
+            ]
     try:
-        held = google.projects.held(wanted)
+        held = google.projects.held(project)
     except CloudFailure as failure:
         if failure.denied:
             return Finding(Status.UNKNOWN, "you may not ask")
         raise
-    lacking = [name for name in wanted if name not in held]
-    if lacking:
-        who = google.session.principal or "your Google account"
-        return Finding(
-            Status.FAIL,
-            f"{who} lacks {len(lacking)} permissions in the project {google.project}",
-            tuple(lacking),
-            "have them allowed; `anyscale cloud permissions --provider gke` prints the role",
-        )
-    return passed(f"{len(wanted)} permissions")
+    needed = [item for item in project if item not in held]
+    if not needed and not lacking:
+        return passed(f"{len(wanted)} permissions")
+    who = google.session.principal or "your Google account"
+    return Finding(
+        Status.FAIL if needed else Status.WARN,
+        f"{who} lacks {len(needed + lacking)} permissions in the project {google.project}"
+        + ("" if needed else ", which setup may do without"),
+        (*needed, *lacking),
+        "have them allowed; `anyscale cloud permissions --provider gke` prints the role",
+    )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.reach import why_unreachable
-from anyscale_k8s_cli.provider import Cluster, NodePool
+from anyscale_k8s_cli.errors import ExitCode
+from anyscale_k8s_cli.provider import Cluster, ClusterState, NodePool
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.providers.gke.google import Google
 from anyscale_k8s_cli.providers.gke.sdk.container import (
@@ -19,7 +20,9 @@ from anyscale_k8s_cli.providers.gke.sdk.container import (
 from anyscale_k8s_cli.spec import CloudSpec
 
 _GKE = "GKE"
-_ACTIVE = ("RUNNING", "RECONCILING")
+# A degraded one still serves its API; what it lacks, checks and waits come upon.
+_ACTIVE = ("RUNNING", "RECONCILING", "DEGRADED")
+_STOPPING = "STOPPING"
 _AUTOPILOT_PAGE = "https://cloud.google.com/kubernetes-engine/docs/concepts/choose-cluster-mode"
 
 
@@ -81,18 +84,30 @@ def discover(google: Google, spec: CloudSpec) -> Cluster:
 
 
 def find(google: Google, name: str, where: str | None) -> ClusterDescription:
-    """The cluster of that name, in a region or zone if one is given, else in the whole project."""
-    clusters = google.container.clusters()
+    """The cluster of that name, in a region or zone if one is given, else in the whole project.
+
+    Where a region has a cluster of its own and its zones have others of the name,
+    the region means the first.
+    """
+    clusters, silent = google.container.clusters()
     named = [item for item in clusters if item.name == name]
     fitting = [item for item in named if where in (None, item.location, item.region)]
-    if len(fitting) == 1:
-        return fitting[0]
+    exact = [item for item in fitting if item.location == where]
+    if len(exact or fitting) == 1:
+        return (exact or fitting)[0]
     if fitting:
         raise errors.CliError(
             codes.CLUSTER_AMBIGUOUS,
             f"{len(fitting)} GKE clusters are named {name!r}",
             evidence=tuple(item.location for item in fitting),
             fix=f"say which with --region {fitting[0].location}",
+        )
+    if silent:
+        raise errors.CliError(
+            codes.GCP_FAILED,
+            f"Whether there is a GKE cluster {name!r} is not known",
+            cause=f"Google does not tell of its zones {', '.join(silent)} for now",
+            fix="run the same command again a little later",
         )
     there = ", ".join(sorted(f"{item.name} ({item.location})" for item in clusters))
     raise errors.CliError(
@@ -104,12 +119,25 @@ def find(google: Google, name: str, where: str | None) -> ClusterDescription:
     )
 
 
+def state_of(google: Google, path: str) -> ClusterState:
+    """What Google says of the cluster of that path; `unknown` when it does not say."""
+    try:
+        described = google.container.cluster(path)
+    except errors.CliError as problem:
+        if problem.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+            raise
+        return ClusterState.UNKNOWN
+    if described is None or described.status == _STOPPING:
+        return ClusterState.DELETED
+    return ClusterState.PRESENT
+
+
 def _access(google: Google, described: ClusterDescription, *, named: bool) -> ClusterAccess:
     """By IP address with the cluster's own authority, else by name with a public one."""
-    by_name = described.dns_endpoint and not described.public_endpoint
+    by_name = described.dns_endpoint and not described.open_to_all
     endpoint = f"https://{described.dns_endpoint if by_name else described.endpoint}"
-    if not by_name and not described.public_endpoint and not named:
-        _check_private(described, endpoint, google.project)
+    if not by_name and not described.open_to_all and not named:
+        _check_reachable(described, endpoint, google.project)
     return ClusterAccess(
         endpoint=endpoint,
         # The DNS endpoint has a certificate of Google's public authority.
@@ -121,19 +149,25 @@ def _access(google: Google, described: ClusterDescription, *, named: bool) -> Cl
     )
 
 
-def _check_private(described: ClusterDescription, endpoint: str, project: str) -> None:
+def _check_reachable(described: ClusterDescription, endpoint: str, project: str) -> None:
     seen = why_unreachable(endpoint) if described.endpoint else "it has no IP endpoint"
     if not seen:
         return
+    where = f"{described.name} --location {described.location} --project {project}"
+    if described.public_endpoint:
+        cause = f"its endpoint admits {', '.join(described.admitted)} alone"
+        way_in = "run this from an admitted address"
+    else:
+        cause = "its endpoint is private, and this machine is outside its network"
+        way_in = "run this inside the network"
     raise errors.CliError(
         errors.CLUSTER_UNREACHABLE,
         f"The API of the GKE cluster {described.name} cannot be reached from here",
-        cause="its endpoint is private, and this machine is outside its network",
+        cause=cause,
         evidence=(seen,),
-        fix="run this inside the network, or open the DNS endpoint: gcloud container clusters "
-        f"update {described.name} --location {described.location} --project {project} "
-        "--enable-dns-access",
-        details={"endpoint": endpoint, "private": True},
+        fix=f"{way_in}, or open the DNS endpoint: "
+        f"gcloud container clusters update {where} --enable-dns-access",
+        details={"endpoint": endpoint, "private": not described.public_endpoint},
     )
 
 
@@ -150,6 +184,27 @@ def _pool(pool: Pool) -> NodePool:
         gpu_driver=_GKE if pool.gpu_driver else "",
         gpu_plugin_owner=_GKE if gpu else "",
     )
+
+
+def switch_on_pool(cluster: Cluster) -> str:
+    """The command that lets service accounts of a cluster be known to Google."""
+    return (
+        f"gcloud container clusters update {cluster.name} {_where(cluster)} "
+        f"--workload-pool={cluster.account}.svc.id.goog"
+    )
+
+
+def switch_on_metadata(cluster: Cluster, pool: str) -> str:
+    """The command that gives the pods of a node pool their own identity."""
+    return (
+        f"gcloud container node-pools update {pool} --cluster {cluster.name} {_where(cluster)} "
+        "--workload-metadata=GKE_METADATA"
+    )
+
+
+def _where(cluster: Cluster) -> str:
+    facts: GkeFacts = cluster.facts
+    return f"--location {facts.location} --project {cluster.account}"
 
 
 def normalised(where: str | None) -> str | None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import TypeVar
 
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.providers.gke.sdk.compute import Compute
 from anyscale_k8s_cli.providers.gke.sdk.container import Container
 from anyscale_k8s_cli.providers.gke.sdk.credentials import Credentials
-from anyscale_k8s_cli.providers.gke.sdk.iam import Iam
+from anyscale_k8s_cli.providers.gke.sdk.iam import Iam, email_of
 from anyscale_k8s_cli.providers.gke.sdk.objects import Objects
 from anyscale_k8s_cli.providers.gke.sdk.projects import Projects
 from anyscale_k8s_cli.providers.gke.sdk.session import Session
 from anyscale_k8s_cli.providers.gke.sdk.storage import Storage
 from anyscale_k8s_cli.run import Run
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Google:
@@ -36,11 +42,18 @@ class Google:
 
     def email(self, account_id: str) -> str:
         """The e-mail of a service account of the project."""
-        # https://cloud.google.com/iam/docs/service-account-overview: projects of an
-        # organization's own domain ("example.com:demo") have it the other way round.
-        domain, _, project = self.project.rpartition(":")
-        return f"{account_id}@{project}.{domain + '.' if domain else ''}iam.gserviceaccount.com"
+        return email_of(account_id, self.project)
 
     def objects(self, bucket: str, token: str | None = None) -> Objects:
         """The contents of a bucket, as ourselves or with somebody else's token."""
         return Objects(self.session, bucket, token)
+
+
+def may_see(look: Callable[[], T], otherwise: U) -> T | U:
+    """What is there, or something else for who may not look."""
+    try:
+        return look()
+    except CloudFailure as failure:
+        if not failure.denied:
+            raise
+        return otherwise

@@ -10,23 +10,24 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.providers.gke import policies, tags
-from anyscale_k8s_cli.providers.gke.google import Google
+from anyscale_k8s_cli.providers.gke import codes, policies, tags
+from anyscale_k8s_cli.providers.gke.google import Google, may_see
 from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, EXISTS
-from anyscale_k8s_cli.providers.gke.sdk.iam import ServiceAccount
+from anyscale_k8s_cli.providers.gke.sdk.iam import UNSEEN, ServiceAccount, project_of
 from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
 from anyscale_k8s_cli.resource import AdoptedResource, FieldChange, Observed, Resource, Unfit
 from anyscale_k8s_cli.run import StillWaiting
 
 # https://cloud.google.com/iam/docs/service-accounts-create
 ID_LIMIT = 30
+LONGEST_PREFIX = ID_LIMIT - len("-12345678-12345678")
 SETTLE_SECONDS = 60.0
 _LOCATOR = "description"
 
 
 def default_id(install: Install) -> str:
-    """The name before the `@`. Raises ValueError where the prefix leaves no room."""
-    return install.name(limit=ID_LIMIT)
+    """The name before the `@`; empty where the prefix leaves no room for one."""
+    return install.name(limit=ID_LIMIT) if len(install.name_prefix) <= LONGEST_PREFIX else ""
 
 
 def key(email: str) -> str:
@@ -63,6 +64,11 @@ class OperatorAccount(Resource[str]):
         self._id = account_id
         self._patience = patience
         self._wanted = policies.on_account(self.email, pool, install.namespace)
+
+    @property
+    def output(self) -> str:
+        """It follows from the name, so it is known before the account is there."""
+        return self.email
 
     def read(self) -> Observed[str] | None:
         account, policy = side_by_side(self._account, self._policy)
@@ -111,12 +117,7 @@ class OperatorAccount(Resource[str]):
         if _LOCATOR in fields:
             self._google.iam.describe(self.email, tags.description(self.install))
         if fields - {_LOCATOR}:
-            policies.revise(
-                self._google.run,
-                self._grant,
-                what=f"the policy of {self.email}",
-                patience=self._patience,
-            )
+            self._grant()
         return self._settled()
 
     def delete(self, observed: Observed[str]) -> None:
@@ -130,9 +131,26 @@ class OperatorAccount(Resource[str]):
         return observed
 
     def _grant(self) -> None:
-        policy = self._google.iam.policy(self.email)
-        ghosts = policy.ghosts(self.email)
-        self._google.iam.set_policy(self.email, policy.changed(add=self._wanted, remove=ghosts))
+        iam = self._google.iam
+        try:
+            policies.revise(
+                self._google.run,
+                lambda: iam.policy(self.email),
+                lambda policy: iam.set_policy(self.email, policy),
+                lambda policy: policy.changed(add=self._wanted, remove=policy.ghosts(self.email)),
+                what=f"the policy of {self.email}",
+                patience=self._patience,
+            )
+        except CloudFailure as failure:
+            if failure.api_code != ABSENT:
+                raise
+            raise errors.CliError(
+                codes.ACCOUNT_MISSING,
+                f"There is no service account {self.email}",
+                cause="it went away while its policy was changed",
+                evidence=failure.evidence,
+                fix="run the same command again: it makes the account anew",
+            ) from failure
 
     def _account(self) -> ServiceAccount | None:
         return self._google.iam.account(self.email)
@@ -170,28 +188,32 @@ class AdoptedAccount(AdoptedResource[str]):
         self.email = email
         self._wanted = policies.on_account(email, pool, install.namespace)
 
+    @property
+    def output(self) -> str:
+        return self.email
+
     def read(self) -> Observed[str] | None:
-        account = self._google.iam.account(self.email)
+        """Who may not look does not know; the proof by use will tell."""
+        account = may_see(lambda: self._google.iam.account(self.email), UNSEEN)
         if account is None:
             return None
         if account.disabled:
             fix = f"gcloud iam service-accounts enable {self.email}"
             return self._observed((Unfit("it is disabled", fix),))
-        try:
-            policy = self._google.iam.policy(self.email)
-        except CloudFailure as failure:
-            if not failure.denied:
-                raise
-            # Who may not look does not know; the proof by use will tell.
-            return self._observed(())
-        lacking = [grant for grant in self._wanted if grant not in policy.grants]
+        policy = may_see(lambda: self._google.iam.policy(self.email), None)
+        lacking = [
+            grant
+            for grant in self._wanted
+            if policy is not None and policies.lacks((policy,), grant)
+        ]
+        if lacking:
+            # Rights may come from the project as well.
+            above = may_see(lambda: self._google.projects.policy(project_of(self.email)), None)
+            lacking = [grant for grant in lacking if above and policies.lacks((above,), grant)]
         return self._observed(
             tuple(
                 Unfit(
-                    f"{grant.member} lacks {grant.role} on it",
-                    f"gcloud iam service-accounts add-iam-policy-binding {self.email} "
-                    f"--project {self._google.project} --role={grant.role} "
-                    f"--member='{grant.member}'",
+                    f"{grant.member} lacks {grant.role} on it", policies.command(self.email, grant)
                 )
                 for grant in lacking
             )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.providers.gke import codes
-from anyscale_k8s_cli.providers.gke.sdk.failures import STALE
+from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, STALE
 from anyscale_k8s_cli.providers.gke.sdk.policy import Grant, Policy, member_of
 from anyscale_k8s_cli.resource import FieldChange
 from anyscale_k8s_cli.run import Run
@@ -18,7 +19,20 @@ TOKEN_CREATOR = "roles/iam.serviceAccountTokenCreator"  # noqa: S105 - the name 
 # Objects, and the bucket's own settings to be read: narrower than roles/storage.admin, which
 # would let the operator change the bucket and its policy. Not tried on every kind of workload;
 # `rules.names` has no say in it, a bucket given with --bucket may have any roles that suffice.
-BUCKET_ROLES = ("roles/storage.objectAdmin", "roles/storage.legacyBucketReader")
+OBJECT_ADMIN = "roles/storage.objectAdmin"
+BUCKET_READER = "roles/storage.legacyBucketReader"
+BUCKET_ROLES = (OBJECT_ADMIN, BUCKET_READER)
+_WIDER = {
+    WORKLOAD_IDENTITY_USER: (TOKEN_CREATOR,),
+    OBJECT_ADMIN: ("roles/storage.admin", "roles/storage.objectUser"),
+    BUCKET_READER: (
+        "roles/storage.admin",
+        "roles/storage.legacyBucketOwner",
+        "roles/storage.legacyBucketWriter",
+    ),
+}
+_OTHER_WORDS = ("group:", "domain:", "principal:", "principalSet:", "all")
+_UNKNOWN_ACCOUNT = re.compile(r"Service account \S+ does not exist")
 
 
 def on_account(email: str, pool: str, namespace: str) -> tuple[Grant, ...]:
@@ -39,6 +53,14 @@ def operator_member(pool: str, namespace: str) -> str:
     return f"serviceAccount:{pool}[{namespace}/{SERVICE_ACCOUNT}]"
 
 
+def command(email: str, grant: Grant) -> str:
+    """How its owner grants a role on an account."""
+    return (
+        f"gcloud iam service-accounts add-iam-policy-binding {email} --role={grant.role} "
+        f"--member='{grant.member}'"
+    )
+
+
 def missing(policy: Policy, wanted: Iterable[Grant], email: str) -> list[FieldChange]:
     """What a policy lacks, and what should not be in it any more."""
     lacking = [
@@ -52,9 +74,26 @@ def missing(policy: Policy, wanted: Iterable[Grant], email: str) -> list[FieldCh
     ]
 
 
+def lacks(seen: Iterable[Policy], wanted: Grant) -> bool:
+    """Whether policies leave no doubt that a member has not the rights of a role.
+
+    A wider role does as well. Groups, roles of a company's own and members of the
+    pool in other words leave a doubt, which the proof by use settles.
+    """
+    enough = {wanted.role, *_WIDER.get(wanted.role, ())}
+    return not any(
+        (grant.role in enough or not grant.role.startswith("roles/"))
+        and (grant.member == wanted.member or grant.member.startswith(_OTHER_WORDS))
+        for policy in seen
+        for grant in policy.grants
+    )
+
+
 def revise(
     run: Run,
-    change: Callable[[], None],
+    policy: Callable[[], Policy | None],
+    write: Callable[[Policy], None],
+    change: Callable[[Policy], Policy],
     *,
     what: str,
     patience: float,
@@ -62,10 +101,20 @@ def revise(
     """Read, change and write a policy; all of it again when somebody else was faster.
 
     Also repeated while Google does not yet know an account that was just made,
-    for `patience` seconds at most. Raises `gcp-policy-contended`.
+    for `patience` seconds at most. Nothing is written where nothing changes, or
+    where there is no policy (None). Raises `gcp-policy-contended`.
     """
+
+    def once() -> None:
+        found = policy()
+        if found is None:
+            return
+        changed = change(found)
+        if changed != found:
+            write(changed)
+
     try:
-        run.retry(change, retriable=_passing, what=what, timeout=patience)
+        run.retry(once, retriable=_passing, what=what, timeout=patience)
     except CloudFailure as failure:
         if failure.api_code not in STALE:
             raise
@@ -82,5 +131,5 @@ def _passing(problem: BaseException) -> bool:
     if not isinstance(problem, CloudFailure):
         return False
     # https://cloud.google.com/iam/docs/access-change-propagation
-    unknown = problem.status == 400 and "does not exist" in problem.cause
-    return problem.api_code in STALE or unknown
+    unknown = problem.status == 400 and _UNKNOWN_ACCOUNT.search(problem.cause)
+    return bool(unknown) or problem.api_code in (*STALE, ABSENT)

@@ -11,10 +11,12 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.object_storage import Contradiction, round_trip
-from anyscale_k8s_cli.providers.gke import codes, policies
+from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.gke import codes, discovery, policies
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
-from anyscale_k8s_cli.providers.gke.google import Google
-from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, DENIED
+from anyscale_k8s_cli.providers.gke.google import Google, may_see
+from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, DENIED, NO_SUCH_POOL
+from anyscale_k8s_cli.providers.gke.sdk.iam import UNSEEN, project_of
 from anyscale_k8s_cli.providers.gke.sdk.objects import Objects
 from anyscale_k8s_cli.providers.gke.sdk.policy import Grant, member_of
 
@@ -40,19 +42,18 @@ class Proof:
     """
 
     google: Google
-    facts: GkeFacts
+    cluster: Cluster
     email: str
     bucket: str
     patience: float
 
     def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
-        given = token(self.facts.workload_pool)
+        facts: GkeFacts = self.cluster.facts
+        given = token(facts.workload_pool)
         claimed = Claimed.of(given)
-        federated = self.google.credentials.exchange(
-            given, self.facts.workload_pool, claimed.issuer
-        )
+        federated = self._exchanged(given, claimed.issuer)
         namespace = claimed.subject.split(":")[2]
-        twin = policies.operator_member(self.facts.workload_pool, namespace)
+        twin = policies.operator_member(facts.workload_pool, namespace)
         access = self._wait(
             lambda: self.google.credentials.access_token(self.email, federated),
             Grant(policies.WORKLOAD_IDENTITY_USER, twin),
@@ -70,6 +71,22 @@ class Proof:
         )
 
     # -- the account ---------------------------------------------------------------
+
+    def _exchanged(self, given: str, issuer: str) -> str:
+        """What Google knows the operator's Kubernetes service account by."""
+        facts: GkeFacts = self.cluster.facts
+        try:
+            return self.google.credentials.exchange(given, facts.workload_pool, issuer)
+        except CloudFailure as failure:
+            if failure.api_code != NO_SUCH_POOL:
+                raise
+            raise errors.CliError(
+                codes.WORKLOAD_IDENTITY_OFF,
+                f"Google knows no service accounts of the cluster {self.cluster.name}",
+                cause=failure.cause,
+                evidence=failure.evidence,
+                fix=discovery.switch_on_pool(self.cluster),
+            ) from failure
 
     def _wait(self, call: Callable[[], T], grant: Grant, missing: errors.ErrorCode) -> T:
         """The call's answer once the grant is in force; raises when it is not there at all."""
@@ -101,8 +118,11 @@ class Proof:
             ) from failure
 
     def _raise_if_lasting(self, grant: Grant, missing: errors.ErrorCode, seconds: float) -> None:
-        """Raise when the refusal will not pass by itself."""
-        account = self.google.iam.account(self.email)
+        """Raise when the refusal will not pass by itself.
+
+        Who may not look at an account, which is then somebody else's, waits for the end.
+        """
+        account = may_see(lambda: self.google.iam.account(self.email), UNSEEN)
         if account is None:
             if seconds < min(SHOWN_WITHIN, self.patience / 2):
                 return
@@ -111,15 +131,24 @@ class Proof:
                 f"There is no service account {self.email}",
                 fix="run setup again: it makes the account anew",
             )
-        if grant in self.google.iam.policy(self.email).grants:
+        if account.disabled:
+            raise errors.CliError(
+                codes.NOT_IMPERSONABLE,
+                f"{self.email} is disabled",
+                fix=f"gcloud iam service-accounts enable {self.email}",
+            )
+        policy = may_see(lambda: self.google.iam.policy(self.email), None)
+        if policy is None or not policies.lacks((policy,), grant):
+            return
+        above = may_see(lambda: self.google.projects.policy(project_of(self.email)), None)
+        if above is not None and not policies.lacks((above,), grant):
             return
         raise errors.CliError(
             missing,
             f"{grant.member} lacks {grant.role} on {self.email}",
             cause="somebody else wrote the account's policy in the meantime, or it is yours",
-            fix="run setup again: it grants the role anew; for an account of yours: gcloud iam "
-            f"service-accounts add-iam-policy-binding {self.email} "
-            f"--project {self.google.project} --role={grant.role} --member='{grant.member}'",
+            fix="run setup again: it grants the role anew; for an account of yours: "
+            f"{policies.command(self.email, grant)}",
         )
 
     # -- the bucket ---------------------------------------------------------------

@@ -8,7 +8,6 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check
-from anyscale_k8s_cli.errors import ExitCode
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -27,11 +26,11 @@ from anyscale_k8s_cli.providers.gke import checks as checks_of_google
 from anyscale_k8s_cli.providers.gke import (
     cloud_side,
     discovery,
-    identity,
     permissions,
     search,
     tags,
     teardown,
+    wording,
 )
 from anyscale_k8s_cli.providers.gke import load_balancer as balancing
 from anyscale_k8s_cli.providers.gke.google import Google
@@ -46,8 +45,6 @@ from anyscale_k8s_cli.spec import (
     RulesSpec,
     Scope,
 )
-
-_NAMES = ("bucket", "service-account")
 
 
 class GkeProvider:
@@ -68,7 +65,7 @@ class GkeProvider:
         self._impersonate: str | None = None
 
     def check_spec(self, spec: CloudSpec) -> None:
-        _check_names(spec)
+        wording.check(spec)
 
     def discover(self, spec: CloudSpec) -> Cluster:
         return discovery.discover(self._of(spec), spec)
@@ -104,7 +101,17 @@ class GkeProvider:
         return {}
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
-        return checks_of_google.checks(self._of(spec), cluster)
+        install = Install(
+            provider=self.name,
+            account=cluster.account,
+            region=cluster.region,
+            cluster=cluster.id,
+            namespace=spec.namespace,
+            cloud=spec.name,
+            name_prefix=spec.rules.name_prefix,
+        )
+        names = cloud_side.names(spec, install)
+        return checks_of_google.checks(spec, cluster, self._of(spec), names)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)
@@ -120,21 +127,18 @@ class GkeProvider:
             )
         return search.search(self._google(project), scope, cloud)
 
+    def clusters(self, scope: Scope) -> Sequence[str]:
+        self._impersonate = scope.credentials.impersonate
+        found, _ = self._google(scope.account.project_id or "").container.clusters()
+        where = discovery.normalised(scope.region)
+        return [item.name for item in found if where in (None, item.region)]
+
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
         self._impersonate = scope.credentials.impersonate or self._impersonate
         return teardown.find_owned(self._google(install.account), install)
 
     def cluster_state(self, install: Install) -> ClusterState:
-        _, location, name = tags.cluster_parts(install.cluster)
-        try:
-            discovery.find(self._google(install.account), name, location)
-        except errors.CliError as problem:
-            if problem.code is errors.CLUSTER_NOT_FOUND:
-                return ClusterState.DELETED
-            if problem.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
-                raise
-            return ClusterState.UNKNOWN
-        return ClusterState.PRESENT
+        return discovery.state_of(self._google(install.account), install.cluster)
 
     def locate(self, install: Install) -> CloudSpec:
         _, location, name = tags.cluster_parts(install.cluster)
@@ -167,40 +171,3 @@ class GkeProvider:
             if place not in self._projects:
                 self._projects[place] = Google(self._run, project, self._impersonate)
             return self._projects[place]
-
-
-def _check_names(spec: CloudSpec) -> None:
-    """Refuse what Google would refuse, and what means nothing here."""
-    rules, existing = spec.rules, spec.existing
-    wrong: list[str] = []
-    if unknown := sorted(set(rules.names) - set(_NAMES)):
-        wrong.append(
-            f"rules.names: {', '.join(unknown)}: nothing of that name is made here; "
-            f"accepted: {', '.join(_NAMES)}"
-        )
-    for key, value in rules.tags.items():
-        if not (tags.LABEL_KEY.fullmatch(key) and tags.LABEL_VALUE.fullmatch(value)):
-            wrong.append(
-                f"--tag: {key}={value} is no label of Google Cloud: lower-case letters, digits, "
-                "dashes and underscores, 63 at most, the key beginning with a letter"
-            )
-    if existing.identity and not cloud_side.is_email(existing.identity):
-        wrong.append("--identity: give the e-mail of a service account")
-    if existing.bucket and not cloud_side.bucket_name(existing.bucket):
-        wrong.append("--bucket: give a name or gs://name")
-    if existing.bucket and rules.kms_key:
-        wrong.append("--kms-key: a bucket given with --bucket keeps the encryption it has")
-    if not existing.identity and not rules.names.get("service-account"):
-        longest = identity.ID_LIMIT - len("-12345678-12345678")
-        if len(rules.name_prefix) > longest:
-            wrong.append(
-                f"--name-prefix: a service account's name leaves room for {longest} characters; "
-                "give a shorter one, or rules.names.service-account"
-            )
-    if wrong:
-        raise errors.CliError(
-            errors.INVALID_SPEC,
-            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
-            evidence=tuple(wrong) if len(wrong) > 1 else (),
-            fix="see docs/providers/gke.md for what is accepted",
-        )

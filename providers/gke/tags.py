@@ -13,14 +13,15 @@ from dataclasses import replace
 from anyscale_k8s_cli.install import LOCATOR_VERSION, MANAGED_BY, MARK_PREFIX, Install
 from anyscale_k8s_cli.providers.gke.sdk.container import region_of
 
-MOST_LABELS = 64
 LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 UID_LABEL = f"{MARK_PREFIX}-cluster-uid"
+# A bucket takes 64 labels, and ours are ten.
+MOST_OF_USERS = 54
 _LONGEST_DESCRIPTION = 256
+# Positions instead of names: so that the longest of all names fit.
 _DESCRIPTION = re.compile(
-    rf"{MARK_PREFIX}/{LOCATOR_VERSION} (\S+) prefix=(\S+) cluster=([^/\s]+)/(\S+) "
-    r"namespace=(\S+) cloud=(\S+)(?: uid=(\S+))?"
+    rf"{MARK_PREFIX}/{LOCATOR_VERSION} (\S+) (\S+) ([^/\s]+)/(\S+) (\S+) (\S+)(?: (\S+))?"
 )
 _PATH = re.compile(r"projects/([^/]+)/locations/([^/]+)/clusters/([^/]+)")
 
@@ -34,7 +35,7 @@ def cluster_parts(path: str) -> tuple[str, str, str]:
 
 
 def labels(install: Install, users: Mapping[str, str]) -> dict[str, str]:
-    """What our bucket carries. What does not fit into a label is left out."""
+    """What our bucket carries. Capitals of a cloud's name have a label beside it."""
     _, location, cluster = cluster_parts(install.cluster)
     pairs = {
         "format": LOCATOR_VERSION,
@@ -43,20 +44,16 @@ def labels(install: Install, users: Mapping[str, str]) -> dict[str, str]:
         "location": location,
         "cluster": cluster,
         "namespace": install.namespace,
-        "cloud": install.cloud,
+        "cloud": install.cloud.lower(),
+        "cloud-capitals": _capitals(install.cloud),
         "name-prefix": install.name_prefix,
         "cluster-uid": install.cluster_uid,
     }
-    ours = {
-        f"{MARK_PREFIX}-{key}": value
-        for key, value in pairs.items()
-        if value and LABEL_VALUE.fullmatch(value)
-    }
-    return {**users, **ours}
+    return {**users, **{f"{MARK_PREFIX}-{key}": value for key, value in pairs.items() if value}}
 
 
 def owner_by_labels(found: Mapping[str, str], project: str) -> Install | None:
-    """The install that labels tell of; None when they are not ours or do not tell all."""
+    """The install that labels tell of; None when they are not ours."""
 
     def get(key: str) -> str:
         return found.get(f"{MARK_PREFIX}-{key}", "")
@@ -68,7 +65,7 @@ def owner_by_labels(found: Mapping[str, str], project: str) -> Install | None:
         location=get("location"),
         cluster=get("cluster"),
         namespace=get("namespace"),
-        cloud=get("cloud"),
+        cloud=_capitalised(get("cloud"), get("cloud-capitals")),
         prefix=get("name-prefix"),
         uid=get("cluster-uid"),
     )
@@ -76,7 +73,7 @@ def owner_by_labels(found: Mapping[str, str], project: str) -> Install | None:
 
 
 def is_ours(found: Mapping[str, str], install: Install) -> bool:
-    """Whether labels are of this install, also where they cannot tell all of it."""
+    """Whether labels are of this install, also where some of them were changed by hand."""
     return (
         found.get(f"{MARK_PREFIX}-managed-by") == MANAGED_BY
         and found.get(f"{MARK_PREFIX}-install") == install.id
@@ -90,14 +87,30 @@ def owner(found: Mapping[str, str], install: Install) -> Install | None:
     return owner_by_labels(found, install.account)
 
 
+def _capitals(name: str) -> str:
+    """Which letters of a name are capitals, as the bits of a number; empty if none is."""
+    bits = sum(1 << place for place, letter in enumerate(name) if letter.isupper())
+    return f"{bits:x}" if bits else ""
+
+
+def _capitalised(name: str, capitals: str) -> str:
+    try:
+        bits = int(capitals or "0", 16)
+    except ValueError:
+        return name
+    return "".join(
+        letter.upper() if bits >> place & 1 else letter for place, letter in enumerate(name)
+    )
+
+
 def description(install: Install) -> str:
     """The locator as the description of a service account."""
     _, location, cluster = cluster_parts(install.cluster)
     text = (
-        f"{MARK_PREFIX}/{LOCATOR_VERSION} {install.id} prefix={install.name_prefix} "
-        f"cluster={location}/{cluster} namespace={install.namespace} cloud={install.cloud}"
+        f"{MARK_PREFIX}/{LOCATOR_VERSION} {install.id} {install.name_prefix} "
+        f"{location}/{cluster} {install.namespace} {install.cloud}"
     )
-    whole = f"{text} uid={install.cluster_uid}" if install.cluster_uid else text
+    whole = f"{text} {install.cluster_uid}" if install.cluster_uid else text
     # Only the longest of all names leave no room for the UID.
     return whole if len(whole) <= _LONGEST_DESCRIPTION else text
 

@@ -26,14 +26,16 @@ def find_owned(google: Google, install: Install) -> list[Resource[Any]]:
     if account_id:
         found.append(identity.OperatorAccount(google, install, account_id, "", _PATIENCE))
     if name:
-        wishes = BucketWishes(tags.labels(install, {}), "", None)
-        found.append(bucket.Bucket(google, install, name, wishes))
-        email = google.email(account_id or identity.default_id(install))
-        found.append(
-            bucket_access.BucketAccess(
-                google, install, name, email, patience=_PATIENCE, needs=tuple(found)
+        storage = bucket.Bucket(google, install, name, _NO_WISHES)
+        found.append(storage)
+        # Also when the account is gone, for what is left of it in the bucket's policy.
+        if last_id := account_id or identity.default_id(install):
+            email = google.email(last_id)
+            found.append(
+                bucket_access.BucketAccess(
+                    google, install, storage, email, _PATIENCE, needs=tuple(found)
+                )
             )
-        )
     return found
 
 
@@ -50,7 +52,8 @@ def _bucket(google: Google, install: Install) -> str:
 
 def _account(google: Google, install: Install) -> str:
     """The id of the install's account: the usual one, else that with its locator."""
-    usual = google.iam.account(google.email(identity.default_id(install)))
+    usual_id = identity.default_id(install)
+    usual = google.iam.account(google.email(usual_id)) if usual_id else None
     candidates = itertools.chain([usual] if usual else [], google.iam.accounts())
     for account in candidates:
         owner = tags.owner_by_description(account.description, google.project)

@@ -35,6 +35,7 @@ class Pool:
 class ClusterDescription:
     """`endpoint` is empty without an IP endpoint, `dns_endpoint` without one open to outside.
 
+    `admitted` are the only networks that a public endpoint answers to, if not to all.
     `location` is a region or a zone, `id` the path `projects/…/clusters/…`.
     """
 
@@ -47,6 +48,7 @@ class ClusterDescription:
     version: str
     endpoint: str
     public_endpoint: bool
+    admitted: tuple[str, ...]
     ca_pem: str
     dns_endpoint: str
     autopilot: bool
@@ -56,6 +58,10 @@ class ClusterDescription:
     @property
     def region(self) -> str:
         return region_of(self.location)
+
+    @property
+    def open_to_all(self) -> bool:
+        return self.public_endpoint and not self.admitted
 
 
 def region_of(location: str) -> str:
@@ -70,14 +76,23 @@ class Container:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def clusters(self) -> list[ClusterDescription]:
-        """All clusters, wherever they are: a zone need not be known."""
+    def clusters(self) -> tuple[list[ClusterDescription], list[str]]:
+        """All clusters, wherever they are, and the zones that do not answer for now."""
         parent = f"projects/{self._session.project}/locations/-"
         answer = self._session.ask(
             "container.clusters.list",
-            lambda: self._client.list_clusters(parent=parent, timeout=TIMEOUT[1]),
+            lambda: self._client.list_clusters(parent=parent, timeout=TIMEOUT[1], retry=None),
         )
-        return [_description(item, self._session.project) for item in answer.clusters]
+        found = [_description(item, self._session.project) for item in answer.clusters]
+        return found, list(answer.missing_zones)
+
+    def cluster(self, path: str) -> ClusterDescription | None:
+        """The cluster of that path; None when the project's API says that there is none."""
+        found = self._session.find(
+            "container.clusters.get",
+            lambda: self._client.get_cluster(name=path, timeout=TIMEOUT[1], retry=None),
+        )
+        return _description(found, self._session.project) if found is not None else None
 
     @property
     def _client(self) -> container_v1.ClusterManagerClient:
@@ -96,6 +111,10 @@ def _description(item: Any, project: str) -> ClusterDescription:
     endpoints = item.control_plane_endpoints_config
     dns, by_ip = endpoints.dns_endpoint_config, endpoints.ip_endpoints_config
     authority = item.master_auth.cluster_ca_certificate
+    networks = by_ip.authorized_networks_config
+    if not networks.enabled:
+        # Where it was said before clusters had several endpoints.
+        networks = item.master_authorized_networks_config
     private = item.private_cluster_config.enable_private_endpoint
     return ClusterDescription(
         name=item.name,
@@ -109,6 +128,7 @@ def _description(item: Any, project: str) -> ClusterDescription:
         public_endpoint=bool(item.endpoint)
         and not private
         and (by_ip.enable_public_endpoint or not by_ip.enabled),
+        admitted=tuple(block.cidr_block for block in networks.cidr_blocks if networks.enabled),
         ca_pem=base64.b64decode(authority).decode() if authority else "",
         dns_endpoint=dns.endpoint if dns.allow_external_traffic else "",
         autopilot=item.autopilot.enabled,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ DENIED = "PERMISSION_DENIED"
 UNAUTHENTICATED = "UNAUTHENTICATED"
 THROTTLED = "RESOURCE_EXHAUSTED"
 DISABLED = "SERVICE_DISABLED"
+# OAuth's word for a workload identity pool, or a cluster in it, that there is not.
+NO_SUCH_POOL = "invalid_target"
+STANDS_AGAINST = "FAILED_PRECONDITION"
 # A policy or a bucket changed between its reading and its writing.
 STALE = ("ABORTED", "CONDITION_NOT_MET")
 
@@ -33,6 +37,8 @@ _BY_STATUS = {
     412: "CONDITION_NOT_MET",
     429: THROTTLED,
 }
+# With the same status as a change in between, storage tells what an organization forbids.
+_CHANGED = re.compile("pre-?conditions?", re.IGNORECASE)
 _AGAIN = "run the same command again to go on"
 
 
@@ -70,8 +76,9 @@ def of_answer(status: int, body: Mapping[str, Any], what: str, asker: Asker) -> 
     reasons = [str(item.get("reason", "")) for item in error.get("errors") or () if item]
     if "accessNotConfigured" in reasons:
         code = DISABLED
-    if not code or not code.replace("_", "").isupper():
-        code = code or _BY_STATUS.get(status, "")
+    code = code or _BY_STATUS.get(status, "")
+    if status == 412 and not _CHANGED.search(text):
+        code = STANDS_AGAINST
     evidence = (f"{what} answered {status} {code}".rstrip(),)
 
     def failure(kind: errors.ErrorCode, message: str, cause: str, fix: str) -> CloudFailure:
@@ -80,6 +87,13 @@ def of_answer(status: int, body: Mapping[str, Any], what: str, asker: Asker) -> 
             kind, message, cause, evidence, fix, api_code=code, status=status, denied=denied
         )
 
+    if code == DISABLED and "quota project" in text:
+        return failure(
+            errors.CLOUD_CREDENTIALS_REJECTED,
+            "Your Google credentials name no project to count calls for",
+            text,
+            f"gcloud auth application-default set-quota-project {asker.project}",
+        )
     if code == DISABLED:
         service = str(_metadata(info).get("service") or what)
         return failure(
@@ -108,10 +122,15 @@ def of_answer(status: int, body: Mapping[str, Any], what: str, asker: Asker) -> 
         return failure(
             codes.GCP_THROTTLED, f"Google takes no more calls of {what} for now", text, _AGAIN
         )
-    return failure(codes.GCP_FAILED, f"{what} failed", f"{code}: {text}".strip(": "), _AGAIN)
+    fix = _AGAIN
+    if code == STANDS_AGAINST:
+        fix = "see whether a rule of your organization stands against it, and ask who sets those"
+    return failure(codes.GCP_FAILED, f"{what} failed", f"{code}: {text}".strip(": "), fix)
 
 
-def of_credentials(problem: auth_errors.GoogleAuthError, what: str) -> CloudFailure:
+def of_credentials(
+    problem: auth_errors.GoogleAuthError, what: str, impersonate: str | None
+) -> CloudFailure:
     """The failure of credentials that are missing, ended or cannot be had."""
     text = " ".join(str(problem.args[0] if problem.args else problem).split())
     if isinstance(problem, auth_errors.DefaultCredentialsError):
@@ -124,6 +143,15 @@ def of_credentials(problem: auth_errors.GoogleAuthError, what: str) -> CloudFail
         )
     if isinstance(problem, auth_errors.TransportError):
         return unreachable(text, what)
+    if impersonate and "impersonated" in text:
+        return CloudFailure(
+            errors.CLOUD_CREDENTIALS_REJECTED,
+            f"Google does not let you act as {impersonate}",
+            " ".join(str(item) for item in problem.args[1:2]) or text,
+            (f"asked for {what}",),
+            f"gcloud iam service-accounts add-iam-policy-binding {impersonate} "
+            "--member=<you> --role=roles/iam.serviceAccountTokenCreator",
+        )
     return CloudFailure(
         errors.CLOUD_CREDENTIALS_REJECTED,
         "Google gives no token for your credentials",

@@ -9,7 +9,7 @@ from typing import Any
 
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.gke.sdk.session import TIMEOUT, Session
-from anyscale_k8s_cli.providers.gke.sdk.storage import RETRY, client
+from anyscale_k8s_cli.providers.gke.sdk.storage import client
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,24 @@ class Objects:
         self._token = token
 
     def versions(self) -> Iterator[list[Version]]:
-        """Every generation, page by page."""
-        listed = self._session.ask(
-            "storage.objects.list",
-            lambda: (
-                self._client.list_blobs(
-                    self._bucket, versions=True, timeout=TIMEOUT, retry=RETRY
-                ).pages
-            ),
-        )
+        """Every generation, page by page; none of a bucket that is not there."""
+        token: str | None = None
         while True:
-            page = self._session.find("storage.objects.list", lambda: next(listed, None))
-            if page is None:
+            found = self._session.find("storage.objects.list", partial(self._page, token))
+            if found is None:
                 return
-            yield [Version(item.name, int(item.generation), int(item.size or 0)) for item in page]
+            page, token = found
+            yield page
+            if not token:
+                return
+
+    def _page(self, token: str | None) -> tuple[list[Version], str | None]:
+        listed = self._client.list_blobs(
+            self._bucket, versions=True, page_token=token, timeout=TIMEOUT, retry=None
+        )
+        items = next(listed.pages, ())
+        page = [Version(item.name, int(item.generation), int(item.size or 0)) for item in items]
+        return page, listed.next_page_token
 
     def delete_versions(self, versions: Sequence[Version]) -> None:
         side_by_side(*(partial(self._delete, item.key, item.generation) for item in versions))
@@ -51,13 +55,13 @@ class Objects:
     def put(self, key: str, content: bytes) -> None:
         self._session.ask(
             "storage.objects.create",
-            lambda: self._blob(key).upload_from_string(content, timeout=TIMEOUT, retry=RETRY),
+            lambda: self._blob(key).upload_from_string(content, timeout=TIMEOUT, retry=None),
         )
 
     def get(self, key: str) -> bytes:
         found: bytes = self._session.ask(
             "storage.objects.get",
-            lambda: self._blob(key).download_as_bytes(timeout=TIMEOUT, retry=RETRY),
+            lambda: self._blob(key).download_as_bytes(timeout=TIMEOUT, retry=None),
         )
         return found
 
@@ -65,20 +69,20 @@ class Objects:
         listed: list[Any] = self._session.ask(
             "storage.objects.list",
             lambda: list(
-                self._client.list_blobs(self._bucket, prefix=prefix, timeout=TIMEOUT, retry=RETRY)
+                self._client.list_blobs(self._bucket, prefix=prefix, timeout=TIMEOUT, retry=None)
             ),
         )
         return [str(item.name) for item in listed]
 
     def remove(self, key: str) -> None:
         self._session.find(
-            "storage.objects.delete", lambda: self._blob(key).delete(timeout=TIMEOUT, retry=RETRY)
+            "storage.objects.delete", lambda: self._blob(key).delete(timeout=TIMEOUT, retry=None)
         )
 
     def _delete(self, key: str, generation: int) -> None:
         blob = self._client.bucket(self._bucket).blob(key, generation=generation)
         self._session.find(
-            "storage.objects.delete", lambda: blob.delete(timeout=TIMEOUT, retry=RETRY)
+            "storage.objects.delete", lambda: blob.delete(timeout=TIMEOUT, retry=None)
         )
 
     def _blob(self, key: str) -> Any:

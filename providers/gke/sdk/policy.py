@@ -43,26 +43,41 @@ class Policy:
     def grants(self) -> frozenset[Grant]:
         """Those that hold without a condition."""
         return frozenset(
-            Grant(str(binding.get("role")), str(member))
+            grant
             for binding in self.bindings
             if not binding.get("condition")
-            for member in binding.get("members") or ()
+            for grant in _grants(binding)
         )
 
     def ghosts(self, email: str) -> frozenset[Grant]:
-        """Grants to deleted accounts of that e-mail: a new one of the name gets nothing by them."""
+        """Grants to deleted accounts of that e-mail: a new one of the name gets nothing by them.
+
+        Google refuses a policy that names both.
+        """
         prefix = f"deleted:{member_of(email)}?"
-        return frozenset(grant for grant in self.grants if grant.member.startswith(prefix))
+        return frozenset(
+            grant
+            for binding in self.bindings
+            for grant in _grants(binding)
+            if grant.member.startswith(prefix)
+        )
 
     def changed(self, *, add: Iterable[Grant] = (), remove: Iterable[Grant] = ()) -> Policy:
-        """The same with grants added and taken away; conditional bindings are left alone."""
-        wanted = (self.grants - frozenset(remove)) | frozenset(add)
-        roles: dict[str, list[str]] = {}
+        """The same with grants added and taken away, the latter with and without a condition."""
+        gone = frozenset(remove)
+        missing = sorted(frozenset(add) - self.grants, key=lambda item: (item.role, item.member))
+        bindings: list[Mapping[str, Any]] = []
         for binding in self.bindings:
+            members = [grant.member for grant in _grants(binding) if grant not in gone]
             if not binding.get("condition"):
-                roles.setdefault(str(binding.get("role")), [])
-        for grant in sorted(wanted, key=lambda item: (item.role, item.member)):
-            roles.setdefault(grant.role, []).append(grant.member)
-        plain = [{"role": role, "members": members} for role, members in roles.items() if members]
-        conditional = [binding for binding in self.bindings if binding.get("condition")]
-        return replace(self, bindings=(*plain, *conditional))
+                role = binding.get("role")
+                members += [grant.member for grant in missing if grant.role == role]
+                missing = [grant for grant in missing if grant.role != role]
+            if members:
+                bindings.append({**binding, "members": members})
+        bindings += [{"role": grant.role, "members": [grant.member]} for grant in missing]
+        return replace(self, bindings=tuple(bindings))
+
+
+def _grants(binding: Mapping[str, Any]) -> list[Grant]:
+    return [Grant(str(binding.get("role")), str(member)) for member in binding.get("members") or ()]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from google.cloud import resourcemanager_v3
 
+from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
 from anyscale_k8s_cli.providers.gke.sdk.session import TIMEOUT, Session
 
 # What testIamPermissions takes at once.
@@ -20,9 +21,31 @@ class Projects:
         """The number by which other APIs call the project."""
         found = self._session.ask(
             "resourcemanager.projects.get",
-            lambda: self._client.get_project(name=self._name, timeout=TIMEOUT[1]),
+            lambda: self._client.get_project(name=self._name, timeout=TIMEOUT[1], retry=None),
         )
         return str(found.name).rpartition("/")[2]
+
+    def policy(self, project: str = "") -> Policy:
+        """Who has which role in the project, or in another: it holds for all that is in it."""
+        name = f"projects/{project}" if project else self._name
+        found = self._session.ask(
+            "resourcemanager.projects.getIamPolicy",
+            lambda: self._client.get_iam_policy(
+                {"resource": name, "options": {"requested_policy_version": 3}},
+                timeout=TIMEOUT[1],
+                retry=None,
+            ),
+        )
+        return Policy(
+            tuple(
+                {
+                    "role": binding.role,
+                    "members": list(binding.members),
+                    **({"condition": True} if binding.condition.expression else {}),
+                }
+                for binding in found.bindings
+            )
+        )
 
     def held(self, permissions: Sequence[str]) -> set[str]:
         """Those of the permissions that the caller has in the project."""
@@ -32,7 +55,7 @@ class Projects:
             answer = self._session.ask(
                 "resourcemanager.projects.testIamPermissions",
                 lambda batch=batch: self._client.test_iam_permissions(  # type: ignore[misc]
-                    resource=self._name, permissions=batch, timeout=TIMEOUT[1]
+                    resource=self._name, permissions=batch, timeout=TIMEOUT[1], retry=None
                 ),
             )
             found |= set(answer.permissions)

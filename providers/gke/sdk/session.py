@@ -18,12 +18,12 @@ from google.auth import exceptions as auth_errors
 from google.auth import impersonated_credentials
 from google.auth.transport.requests import AuthorizedSession, Request
 from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
 from anyscale_k8s_cli import tool_version
 from anyscale_k8s_cli.cluster.access import BearerToken
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
+from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.providers.gke.sdk import failures
 from anyscale_k8s_cli.run import Run
 
@@ -36,15 +36,10 @@ SCOPES = (
     # Without it a cluster knows the caller by a number alone.
     "https://www.googleapis.com/auth/userinfo.email",
 )
-# Calls that change nothing are repeated; what a write may be repeated for, its resource knows.
-_RETRY = Retry(
-    total=4,
-    backoff_factor=0.3,
-    backoff_jitter=0.3,
-    status_forcelist=(429, 500, 502, 503, 504),
-    allowed_methods=("GET",),
-    raise_on_status=False,
-)
+# Seconds. Every call is repeated while Google is busy or gives no answer, writes too: what
+# a write that was done after all answers to its repetition, its resource knows.
+_BUSY_SECONDS, _SILENT_SECONDS = 30.0, 6.0
+_BUSY = (429, 500, 502, 503, 504)
 # Where Google's own command line is told that an API is elsewhere:
 # https://cloud.google.com/sdk/gcloud/reference/topic/configurations
 _OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
@@ -72,7 +67,7 @@ class Session:
         try:
             found, _ = google.auth.default(scopes=SCOPES)
         except auth_errors.GoogleAuthError as problem:
-            raise failures.of_credentials(problem, "credentials") from problem
+            raise failures.of_credentials(problem, "credentials", None) from problem
         if not self._impersonate:
             return found
         elsewhere = self._override("iamcredentials")
@@ -107,7 +102,9 @@ class Session:
         try:
             self.credentials.refresh(Request())
         except auth_errors.GoogleAuthError as problem:
-            raise failures.of_credentials(problem, "an access token") from problem
+            raise failures.of_credentials(
+                problem, "an access token", self._impersonate
+            ) from problem
 
     # -- where things are --------------------------------------------------------------
 
@@ -145,21 +142,28 @@ class Session:
             return found
 
     def ask(self, what: str, call: Callable[[], T]) -> T:
-        """An SDK's answer; `what` is the permission that the call needs. Raises `CloudFailure`."""
-        started, status = time.monotonic(), "200"
-        try:
-            return call()
-        except api_errors.GoogleAPICallError as problem:
-            status = str(int(problem.code or 0))
-            raise failures.of_api(problem, what, self._asker()) from problem
-        except auth_errors.GoogleAuthError as problem:
-            status = type(problem).__name__
-            raise failures.of_credentials(problem, what) from problem
-        except (api_errors.RetryError, requests.RequestException) as problem:
-            status = type(problem).__name__
-            raise failures.unreachable(str(problem), what) from problem
-        finally:
-            self._report(what, status, started)
+        """An SDK's answer; `what` is the permission that the call needs. Raises `CloudFailure`.
+
+        The SDK's own repetition is to be off: it would not hear of an interruption.
+        """
+
+        def attempt() -> T:
+            started, status = time.monotonic(), "200"
+            try:
+                return call()
+            except api_errors.GoogleAPICallError as problem:
+                status = str(int(problem.code or 0))
+                raise failures.of_api(problem, what, self._asker()) from problem
+            except auth_errors.GoogleAuthError as problem:
+                status = type(problem).__name__
+                raise failures.of_credentials(problem, what, self._impersonate) from problem
+            except requests.RequestException as problem:
+                status = type(problem).__name__
+                raise failures.unreachable(str(problem), what) from problem
+            finally:
+                self._report(what, status, started)
+
+        return self._repeated(what, attempt)
 
     def find(self, what: str, call: Callable[[], T]) -> T | None:
         """The same; None when Google says that there is no such thing."""
@@ -187,29 +191,46 @@ class Session:
         """
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         session = self._anonymous if bearer is not None else self._authorized
-        started, status = time.monotonic(), ""
-        try:
-            answer = session.request(
-                method,
-                self.endpoint(service) + path,
-                json=body,
-                params=query,
-                headers=headers,
-                timeout=TIMEOUT,
-            )
-            status = str(answer.status_code)
+
+        def attempt() -> dict[str, Any]:
+            started, status = time.monotonic(), ""
+            try:
+                answer = session.request(
+                    method,
+                    self.endpoint(service) + path,
+                    json=body,
+                    params=query,
+                    headers=headers,
+                    timeout=TIMEOUT,
+                )
+                status = str(answer.status_code)
+            except auth_errors.GoogleAuthError as problem:
+                status = type(problem).__name__
+                raise failures.of_credentials(problem, what, self._impersonate) from problem
+            except requests.RequestException as problem:
+                status = type(problem).__name__
+                raise failures.unreachable(str(problem), what) from problem
+            finally:
+                self._report(what, status, started)
             content = failures.body_of(answer) if answer.content else {}
-        except auth_errors.GoogleAuthError as problem:
-            status = type(problem).__name__
-            raise failures.of_credentials(problem, what) from problem
-        except requests.RequestException as problem:
-            status = type(problem).__name__
-            raise failures.unreachable(str(problem), what) from problem
-        finally:
-            self._report(what, status, started)
-        if answer.status_code >= 400:
-            raise failures.of_answer(answer.status_code, content, what, self._asker())
-        return content
+            if answer.status_code >= 400:
+                raise failures.of_answer(answer.status_code, content, what, self._asker())
+            return content
+
+        return self._repeated(what, attempt)
+
+    def _repeated(self, what: str, attempt: Callable[[], T]) -> T:
+        started = time.monotonic()
+
+        def passing(problem: BaseException) -> bool:
+            if not isinstance(problem, CloudFailure):
+                return False
+            silent = problem.code is codes.GCP_UNREACHABLE
+            patience = _SILENT_SECONDS if silent else _BUSY_SECONDS
+            worth_it = silent or problem.status in _BUSY
+            return worth_it and time.monotonic() - started < patience
+
+        return self.run.retry(attempt, retriable=passing, what=what, timeout=_BUSY_SECONDS)
 
     @cached_property
     def _authorized(self) -> AuthorizedSession:
@@ -232,7 +253,7 @@ def default_project() -> str:
     try:
         _, project = google.auth.default(scopes=SCOPES)
     except auth_errors.GoogleAuthError as problem:
-        raise failures.of_credentials(problem, "credentials") from problem
+        raise failures.of_credentials(problem, "credentials", None) from problem
     return project or ""
 
 
@@ -241,6 +262,6 @@ S = TypeVar("S", bound=requests.Session)
 
 def _persistent(session: S) -> S:
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=_RETRY, pool_maxsize=20))
+        session.mount(scheme, HTTPAdapter(pool_maxsize=20))
     session.headers["User-Agent"] = f"anyscale-k8s-cli/{tool_version()}"
     return session

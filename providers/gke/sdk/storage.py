@@ -8,7 +8,6 @@ from typing import Any
 
 from google.api_core.iam import Policy as SdkPolicy
 from google.cloud.storage import Client
-from google.cloud.storage.retry import DEFAULT_RETRY
 from google.oauth2.credentials import Credentials
 
 from anyscale_k8s_cli.errors import CloudFailure
@@ -16,8 +15,6 @@ from anyscale_k8s_cli.providers.gke.sdk import failures
 from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
 from anyscale_k8s_cli.providers.gke.sdk.session import TIMEOUT, Session
 
-# Seconds. The SDK repeats what may be repeated; by itself it would go on for two minutes.
-RETRY = DEFAULT_RETRY.with_timeout(30.0)
 ENFORCED = "enforced"
 
 
@@ -58,7 +55,7 @@ class Storage:
         """None when there is no such bucket anywhere. Names are global: look at the project."""
         found = self._session.find(
             "storage.buckets.get",
-            lambda: self._client.get_bucket(name, timeout=TIMEOUT, retry=RETRY),
+            lambda: self._client.get_bucket(name, timeout=TIMEOUT, retry=None),
         )
         return _state(found) if found is not None else None
 
@@ -66,7 +63,7 @@ class Storage:
         """The name and the labels of each bucket of the project."""
         listed = self._session.ask(
             "storage.buckets.list",
-            lambda: list(self._client.list_buckets(timeout=TIMEOUT, retry=RETRY)),
+            lambda: list(self._client.list_buckets(timeout=TIMEOUT, retry=None)),
         )
         for bucket in listed:
             yield bucket.name, dict(bucket.labels)
@@ -78,7 +75,7 @@ class Storage:
         self._session.ask(
             "storage.buckets.create",
             lambda: self._client.create_bucket(
-                bucket, location=region, timeout=TIMEOUT, retry=RETRY
+                bucket, location=region, timeout=TIMEOUT, retry=None
             ),
         )
 
@@ -89,41 +86,39 @@ class Storage:
         self._session.ask(
             "storage.buckets.update",
             lambda: bucket.patch(
-                if_metageneration_match=metageneration, timeout=TIMEOUT, retry=RETRY
+                if_metageneration_match=metageneration, timeout=TIMEOUT, retry=None
             ),
         )
 
-    def set_label(self, name: str, key: str, value: str | None) -> None:
-        """None takes the label away."""
+    def drop_label(self, name: str, key: str) -> None:
+        """Refused (a `STALE` code) when the bucket changed since it was read."""
 
-        def change() -> None:
-            bucket = self._client.get_bucket(name, timeout=TIMEOUT, retry=RETRY)
-            labels = dict(bucket.labels)
-            if labels.get(key) == value:
-                return
-            if value is None:
-                labels.pop(key, None)
-            else:
-                labels[key] = value
-            bucket.labels = labels
-            bucket.patch(
-                if_metageneration_match=bucket.metageneration, timeout=TIMEOUT, retry=RETRY
-            )
+        def look() -> Any:
+            return self._client.get_bucket(name, timeout=TIMEOUT, retry=None)
 
-        self._session.ask("storage.buckets.update", change)
+        bucket = self._session.find("storage.buckets.get", look)
+        if bucket is None or key not in bucket.labels:
+            return
+        bucket.labels = {other: value for other, value in bucket.labels.items() if other != key}
+        self._session.ask(
+            "storage.buckets.update",
+            lambda: bucket.patch(
+                if_metageneration_match=bucket.metageneration, timeout=TIMEOUT, retry=None
+            ),
+        )
 
     def delete(self, name: str) -> None:
         """An empty bucket; already gone is success."""
         self._session.find(
             "storage.buckets.delete",
-            lambda: self._client.bucket(name).delete(timeout=TIMEOUT, retry=RETRY),
+            lambda: self._client.bucket(name).delete(timeout=TIMEOUT, retry=None),
         )
 
     def policy(self, name: str) -> Policy | None:
         found = self._session.find(
             "storage.buckets.getIamPolicy",
             lambda: self._client.bucket(name).get_iam_policy(
-                requested_policy_version=3, timeout=TIMEOUT, retry=RETRY
+                requested_policy_version=3, timeout=TIMEOUT, retry=None
             ),
         )
         return Policy.of(found.to_api_repr()) if found is not None else None
@@ -133,9 +128,18 @@ class Storage:
         wanted = SdkPolicy.from_api_repr(policy.as_json())  # type: ignore[no-untyped-call]
         self._session.ask(
             "storage.buckets.setIamPolicy",
-            # With an etag in it a repetition does no harm.
-            lambda: self._client.bucket(name).set_iam_policy(wanted, timeout=TIMEOUT, retry=RETRY),
+            lambda: self._client.bucket(name).set_iam_policy(wanted, timeout=TIMEOUT, retry=None),
         )
+
+    def held(self, name: str, permissions: Sequence[str]) -> set[str] | None:
+        """Those of the permissions that the caller has on a bucket; None when it is not there."""
+        found = self._session.find(
+            "storage.buckets.testIamPermissions",
+            lambda: self._client.bucket(name).test_iam_permissions(
+                list(permissions), timeout=TIMEOUT, retry=None
+            ),
+        )
+        return set(found) if found is not None else None
 
 
 def client(session: Session, token: str | None = None) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -155,18 +153,6 @@ class Google:
 def settings() -> GoogleSettings:
     """The world of a test; a test module overrides this fixture for another world."""
     return GoogleSettings(buckets=(TEAM_DATA, STRANGERS_BUCKET))
-
-
-@pytest.fixture(scope="session")
-def served() -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
-    """Runs coroutines in a loop of its own, so that the SDKs may wait in the tests' thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(20)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 @pytest.fixture

@@ -1,0 +1,112 @@
+"""What a user may say here: offline, in the words of the options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.gke import identity, tags
+from anyscale_k8s_cli.spec import CloudSpec
+
+NAMES = ("bucket", "service-account")
+
+# https://cloud.google.com/resource-manager/docs/creating-managing-projects
+_PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{2,28}[a-z0-9]")
+_PLACE = re.compile(r"[a-z]+(-[a-z]+)+[0-9]+(-[a-z])?")
+# https://cloud.google.com/storage/docs/buckets#naming
+_BUCKET = re.compile(r"(?!goog)(?!.*g[o0]{2}g[l1]e)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+# https://cloud.google.com/iam/docs/service-accounts-create
+_ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_EMAIL = re.compile(r"[a-z0-9][a-z0-9-]{4,61}[a-z0-9]@[a-z0-9.-]+\.gserviceaccount\.com")
+_KMS_KEY = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
+
+
+def bucket_name(given: str) -> str:
+    """The name in what a user calls a bucket: a name or `gs://name`; empty if in none."""
+    name = given.removeprefix("gs://").rstrip("/")
+    return name if _BUCKET.fullmatch(name) else ""
+
+
+def location_of_key(kms_key: str) -> str:
+    """Where a key is, by its full name."""
+    found = _KMS_KEY.fullmatch(kms_key)
+    return found[1] if found else ""
+
+
+def check(spec: CloudSpec) -> None:
+    """Refuse what Google would refuse, and what means nothing here (`invalid-spec`)."""
+    wrong = [*_wrong_places(spec), *_wrong_names(spec), *_wrong_tags(spec), *_wrong_network(spec)]
+    if wrong:
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
+            evidence=tuple(wrong) if len(wrong) > 1 else (),
+            fix="see docs/providers/gke.md for what is accepted",
+        )
+
+
+def _wrong_places(spec: CloudSpec) -> Iterator[str]:
+    project, region = spec.account.project_id, spec.region
+    if project and not _PROJECT.fullmatch(project):
+        yield f"--project-id: {project!r} is no project's id (which is neither its name nor number)"
+    if region and not _PLACE.fullmatch(region):
+        yield f"--region: {region!r} is neither a region, such as us-central1, nor a zone"
+
+
+def _wrong_names(spec: CloudSpec) -> Iterator[str]:
+    rules, existing = spec.rules, spec.existing
+    if unknown := sorted(set(rules.names) - set(NAMES)):
+        yield (
+            f"rules.names: {', '.join(unknown)}: nothing of that name is made here; "
+            f"accepted: {', '.join(NAMES)}"
+        )
+    bucket, account = rules.names.get("bucket"), rules.names.get("service-account")
+    if bucket and not _BUCKET.fullmatch(bucket):
+        yield f"rules.names.bucket: {bucket!r} is no name that Google takes for a bucket"
+    if account and not _ACCOUNT_ID.fullmatch(account):
+        yield (
+            f"rules.names.service-account: {account!r} is no name of an account: 6 to 30 "
+            "lower-case letters, digits and dashes, beginning with a letter"
+        )
+    if existing.identity and not _EMAIL.fullmatch(existing.identity):
+        yield f"--identity: {existing.identity!r} is no service account's e-mail"
+    if existing.bucket and not bucket_name(existing.bucket):
+        yield f"--bucket: {existing.bucket!r} is no bucket's name, nor gs://<name>"
+    if existing.bucket and rules.kms_key:
+        yield "--kms-key: a bucket given with --bucket keeps the encryption it has"
+    if rules.kms_key and not location_of_key(rules.kms_key):
+        yield (
+            f"--kms-key: {rules.kms_key!r} is no key's full name: projects/<project>/locations/"
+            "<location>/keyRings/<ring>/cryptoKeys/<key>"
+        )
+    prefix = rules.name_prefix
+    if not existing.bucket and not bucket and prefix.startswith("goog"):
+        yield "--name-prefix: Google keeps names that begin with 'goog' to itself"
+    begins_well = len(prefix) <= identity.LONGEST_PREFIX and prefix[0].isalpha()
+    if not existing.identity and not account and not begins_well:
+        yield (
+            "--name-prefix: it begins a service account's name, so it must begin with a letter "
+            f"and leave room: {identity.LONGEST_PREFIX} characters at most; give another one, "
+            "or rules.names.service-account"
+        )
+
+
+def _wrong_tags(spec: CloudSpec) -> Iterator[str]:
+    given = spec.rules.tags
+    for key, value in given.items():
+        if not (tags.LABEL_KEY.fullmatch(key) and tags.LABEL_VALUE.fullmatch(value)):
+            yield (
+                f"--tag: {key}={value} is no label of Google Cloud: lower-case letters, digits, "
+                "dashes and underscores, 63 at most, the key beginning with a letter"
+            )
+    if len(given) > tags.MOST_OF_USERS:
+        yield f"--tag: {len(given)} are too many: a bucket takes {tags.MOST_OF_USERS} beside ours"
+
+
+def _wrong_network(spec: CloudSpec) -> Iterator[str]:
+    subnets = spec.network.load_balancer_subnets
+    if subnets and spec.network.expose != "internal":
+        yield "--lb-subnet: only an internal load balancer is in a subnet here (--expose internal)"
+    if len(subnets) > 1:
+        yield "--lb-subnet: an internal load balancer of GKE is in one subnet"
