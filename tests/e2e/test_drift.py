@@ -174,7 +174,7 @@ def annotation(name: str, value: str | None) -> dict[str, Any]:
 ENFORCE = "pod-security.kubernetes.io/enforce"
 ROLE_ARN = "eks.amazonaws.com/role-arn"
 LOAD_BALANCER_TYPE = "service.beta.kubernetes.io/aws-load-balancer-type"
-OTHER_TYPE = {LOAD_BALANCER_TYPE: "external"}
+OTHER_TYPE = {LOAD_BALANCER_TYPE: "nlb"}
 MARK = f"anyscale-k8s/user-{ID}"
 UNMARKED = (annotation(MARK, None), f"used by install {ID}: False → True")
 # What somebody does to an object, and what the plan says of it then. The record of a
@@ -220,7 +220,7 @@ CHANGED: dict[str, tuple[Callable[[Site], None], str]] = {
             {"spec": {"provider": {"kubernetes": {"envoyService": {"annotations": OTHER_TYPE}}}}},
         ),
         "spec.provider.kubernetes.envoyService."
-        f"annotations[\"{LOAD_BALANCER_TYPE}\"]: 'external' → 'nlb'",
+        f"annotations[\"{LOAD_BALANCER_TYPE}\"]: 'nlb' → 'external'",
     ),
     CLASS: (
         patch(CLASS, {"metadata": {"labels": {"anyscale-k8s/install": "other"}}}),
@@ -284,10 +284,21 @@ def _settings(item: dict[str, Any]) -> dict[str, Any]:
 
 def remove_bucket(site: Site) -> None:
     s3 = site.hand.aws("s3")
-    found = s3.list_object_versions(Bucket=NAME)
-    for item in (*found.get("Versions", ()), *found.get("DeleteMarkers", ())):
-        s3.delete_object(Bucket=NAME, Key=item["Key"], VersionId=item["VersionId"])
-    s3.delete_bucket(Bucket=NAME)
+
+    def gone() -> bool:
+        found = s3.list_object_versions(Bucket=NAME)
+        for item in (*found.get("Versions", ()), *found.get("DeleteMarkers", ())):
+            s3.delete_object(Bucket=NAME, Key=item["Key"], VersionId=item["VersionId"])
+        try:
+            s3.delete_bucket(Bucket=NAME)
+        except s3.exceptions.ClientError as refused:
+            if refused.response["Error"]["Code"] != "BucketNotEmpty":
+                raise
+            # The operator has just written into it.
+            return False
+        return True
+
+    eventually(gone)
 
 
 def remove_provider(site: Site) -> None:
