@@ -123,6 +123,8 @@ class LoadBalancer:
     """How the gateway's Service asks for its load balancer, and who will answer.
 
     `logs` is the command that shows what that one says, where it runs in the cluster.
+    `unlike` tells how the one at an address differs from what is asked for; it is
+    empty when it does not, and when nobody may look.
     """
 
     served_by: str
@@ -130,6 +132,7 @@ class LoadBalancer:
     load_balancer_class: str | None = None
     source_ranges: tuple[str, ...] = ()
     logs: str = ""
+    unlike: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True)

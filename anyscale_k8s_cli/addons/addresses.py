@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,6 +33,7 @@ class Cause(StrEnum):
     NO_SERVICE = "no-service"
     LOAD_BALANCER_FAILED = "load-balancer-failed"
     NOT_SERVED = "not-served"
+    NOT_AS_ASKED = "not-as-asked"
     PROXY_NOT_READY = "proxy-not-ready"
 
 
@@ -152,8 +154,9 @@ def _of_service(
         )
     service = services[0]
     reference = Reference.of(service)
-    if service_addresses(service):
-        return None
+    given = service_addresses(service)
+    if given:
+        return _of_load_balancer(reference, given, conditions, server)
     warnings = warnings_about(kubernetes, reference)
     if warnings:
         return NoAddress(
@@ -170,6 +173,24 @@ def _of_service(
         conditions,
         f"see that {served_by} runs and watches all namespaces (`{look}`) {_AGAIN}",
     )
+
+
+def _of_load_balancer(
+    service: Reference,
+    given: Sequence[str],
+    conditions: tuple[str, ...],
+    server: LoadBalancer | None,
+) -> NoAddress | None:
+    for address in given:
+        unlike = server.unlike(address) if server and server.unlike else ""
+        if unlike:
+            return NoAddress(
+                Cause.NOT_AS_ASKED,
+                f"the load balancer {address} {unlike}",
+                conditions,
+                f"let another be made with `kubectl delete {_words(service)}` {_AGAIN}",
+            )
+    return None
 
 
 def _of_proxy(kubernetes: Kubernetes, gateway: Reference, found: Document) -> NoAddress:
