@@ -181,6 +181,19 @@ class PolicyDocument:
     text: str
 
 
+@dataclass(frozen=True)
+class Made:
+    """A kind of object that setup makes outside the cluster, for people to know beforehand.
+
+    `scope` is what it is part of; `rights` are what it lets the operator do, or whom be it.
+    """
+
+    what: str
+    name: str
+    scope: str
+    rights: tuple[str, ...] = ()
+
+
 class ClusterReader(Protocol):
     """The reading half of the Kubernetes client, all that a provider may use."""
 
@@ -285,6 +298,10 @@ class Provider(Protocol):
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         """The least rights for a verb, offline."""
+        ...
+
+    def makes(self, install: Install) -> Sequence[Made]:
+        """What setup makes outside the cluster for an install, by its usual names, offline."""
         ...
 
     def search(self, scope: Scope, cloud: str | None) -> Search:

@@ -27,7 +27,9 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import main, settings, tree
 from anyscale_k8s_cli.cli.options import Common, SpecOptions
 from anyscale_k8s_cli.cluster.pins import ChartPin, pins
-from anyscale_k8s_cli.provider import ENTRY_POINTS
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import ENTRY_POINTS, available, load
+from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
 
 DOCS = Path(__file__).parent
@@ -109,6 +111,24 @@ _COMMON = {field.name for field in dataclasses.fields(Common)}
 
 def _context(command: Any) -> Any:
     return command.context_class(command, info_name=command.name)
+
+
+# -- platforms ----------------------------------------------------------------------
+
+
+def made() -> str:
+    """What each platform makes outside the cluster, as its provider tells."""
+    return _table(("Platform", "What", "Name", "Where", "Rights and roles"), _made())
+
+
+def _made() -> Rows:
+    for name in available():
+        install = Install(name, "", "", "", "anyscale-operator", "prod")
+        for item in load(name, Run()).makes(install):
+            # The id follows from account and cluster.
+            shown = item.name.replace(install.id, "<id>")
+            rights = "<br>".join(f"`{right}`" for right in item.rights)
+            yield f"[{name}](providers/{name}.md)", item.what, f"`{shown}`", item.scope, rights
 
 
 # -- cloud.yaml ---------------------------------------------------------------------
@@ -336,6 +356,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "error-codes": error_codes,
     "fields": fields,
+    "made": made,
     "versions": versions,
 }
 

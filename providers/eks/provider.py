@@ -20,6 +20,7 @@ from anyscale_k8s_cli.provider import (
     ControlPlaneFacts,
     Identity,
     LoadBalancer,
+    Made,
     PolicyDocument,
     Search,
     Storage,
@@ -142,6 +143,9 @@ class EksProvider:
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)
+
+    def makes(self, install: Install) -> Sequence[Made]:
+        return cloud_side.makes(install)
 
     def search(self, scope: Scope, cloud: str | None) -> Search:
         self._profile = scope.credentials.aws_profile
