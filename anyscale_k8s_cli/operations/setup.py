@@ -32,6 +32,7 @@ from anyscale_k8s_cli.operations.health import (
     wait_healthy,
 )
 from anyscale_k8s_cli.operations.requests import SetupRequest
+from anyscale_k8s_cli.operations.said import settings_of
 from anyscale_k8s_cli.operations.whereabouts import whereabouts
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
@@ -394,7 +395,7 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
     """The namespace first, then the lock, then the intent, then everything."""
     namespace = made.side.cluster.namespace
     planned = next(item for item in made.plan.changes if item.resource is namespace)
-    ledger = Ledger(made.opened.kubernetes, made.install)
+    ledger = Ledger(made.opened.kubernetes, made.install, settings_of(made.loaded))
     plan = made.plan
     first = engine.Applied(())
     if planned.change is Change.CREATE:

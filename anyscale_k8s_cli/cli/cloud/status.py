@@ -19,7 +19,8 @@ app, register = command(
 def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
     """Tell whether a cloud is healthy, and what mends it if it is not.
 
-    The exit code is 0 for a healthy cloud and 6 for any other.
+    The exit code is 0 for a cloud that is healthy with all that it depends on, and
+    6 for any other.
     """
     from anyscale_k8s_cli.cli import settings
     from anyscale_k8s_cli.cli.cloud.choice import chosen
@@ -39,10 +40,8 @@ def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
             flags=settings.from_options(where),
         )
         report = session.execute(lambda run: operation.status(request, run))
-        document = report.as_json()
-        healthy = document.get("health") == "HEALTHY"
         return session.finish(
-            document,
+            report.as_json(),
             lambda shown, console: show_status(shown, console, verbose=common.verbose),
-            code=0 if healthy else int(ExitCode.CHECKS_FAILED),
+            code=0 if report.well else int(ExitCode.CHECKS_FAILED),
         )
