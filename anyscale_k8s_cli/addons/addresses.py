@@ -134,6 +134,9 @@ def _of_class(kubernetes: Kubernetes, gateway: Document) -> NoAddress | None:
         return NoAddress(
             Cause.NO_CLASS, text, conditions_of(gateway), "kubectl get gatewayclass", "make it"
         )
+    if found["metadata"].get("deletionTimestamp"):
+        text = f"its GatewayClass {name} is being deleted"
+        return NoAddress(Cause.NO_CLASS, text, conditions_of(gateway), "kubectl get gatewayclass")
     if _condition(found, "Accepted").get("status") == "True":
         return None
     text = f"no controller has accepted its GatewayClass {name}"

@@ -107,7 +107,8 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
             looked = _Looked(cloud, resource, health_of(resource), found, problem)
             wiring, unseen = _wiring(looked, clouds, run)
             wires = run.await_(run_checks(wiring.checks(), run)) if wiring else Report()
-            cause = _cause(looked, wires, unseen)
+            again = wiring.again if wiring else _again(looked)
+            cause = _cause(looked, wires, unseen, again)
             return StatusReport(cloud, resource, looked.health, found, wires, cause)
 
     return await asyncio.to_thread(look)
@@ -129,7 +130,7 @@ def _choose(request: StatusRequest, clouds: Clouds, run: Run) -> Cloud:
             cause=f"its operator is still meant for namespace {left.install.namespace} of "
             f"{left.install.cluster}",
             evidence=(f"to remove what is left: anyscale cloud delete {request.name}",),
-            fix=_again(left),
+            fix=setup_command(located(left.provider.locate(left.install))),
         ) from problem
 
 
@@ -184,7 +185,7 @@ def _wiring(looked: _Looked, clouds: Clouds, run: Run) -> tuple[Wiring | None, C
     if found is None or resource is None:
         return None, None
     install, provider = found.install, found.provider
-    again = _again(found)
+    again = _again(looked)
     try:
         if provider.cluster_state(install) is ClusterState.DELETED:
             delete = f"anyscale cloud delete {install.cloud}"
@@ -202,15 +203,17 @@ def _wiring(looked: _Looked, clouds: Clouds, run: Run) -> tuple[Wiring | None, C
     return wiring, None
 
 
-def _again(found: FoundInstall) -> str:
-    """The setup that is known without the ledger."""
+def _again(looked: _Looked) -> str:
+    """The setup, as far as it is known without the ledger."""
+    found = looked.found
+    if found is None:
+        return f"anyscale cloud setup --name {looked.cloud.name}"
     return setup_command(located(found.provider.locate(found.install)))
 
 
-def _cause(looked: _Looked, wires: Report, unseen: Cause | None) -> Cause | None:
+def _cause(looked: _Looked, wires: Report, unseen: Cause | None, again: str) -> Cause | None:
     """What is wrong first, from outside in; None where nothing is."""
-    cloud, health, found = looked.cloud, looked.health, looked.found
-    again = _again(found) if found else f"anyscale cloud setup --name {cloud.name}"
+    cloud, health = looked.cloud, looked.health
     if cloud.deleting:
         return Cause(f"the cloud is {cloud.state}", f"anyscale cloud delete {cloud.name}")
     if looked.resource is None:
