@@ -306,7 +306,7 @@ def checks() -> str:
             (
                 f"[`{check.code}`]({check.code}.md)",
                 check.title,
-                "setup says so and goes on" if check.severity == "warning" else "setup stops",
+                _CONSEQUENCES[check.severity],
             )
             for check in registered_checks()
         ),
@@ -318,8 +318,8 @@ def registered_checks() -> list[CheckCode]:
     """Every `Check(…)` in the package: which of them run depends on spec and cluster."""
     return sorted(
         {
-            _check(node)
-            for tree_of_file in parsed().values()
+            _check(node, of_status=file.name == "wires.py")
+            for file, tree_of_file in parsed().items()
             for node in ast.walk(tree_of_file)
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Check"
         }
@@ -339,8 +339,17 @@ def parsed() -> dict[Path, ast.Module]:
     return {file: ast.parse(file.read_text(encoding="utf-8")) for file in sources()}
 
 
-def _check(node: ast.Call) -> CheckCode:
+_CONSEQUENCES = {
+    "warning": "setup says so and goes on",
+    "fatal": "setup stops",
+    "status": "`cloud status` names it and ends with 6",
+}
+
+
+def _check(node: ast.Call, *, of_status: bool) -> CheckCode:
     code, title = (_text(item) for item in node.args[:2])
+    if of_status:
+        return CheckCode(code, title, "status")
     warns = any("WARNING" in ast.dump(item) for item in [*node.args[3:], *node.keywords])
     return CheckCode(code, title, "warning" if warns else "fatal")
 

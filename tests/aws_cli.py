@@ -21,6 +21,7 @@ _OWN = ("query", "output", "region")
 
 def main(words: list[str]) -> None:
     service, operation, *rest = words
+    service = "s3" if service == "s3api" else service
     options = {
         name.removeprefix("--"): value for name, value in zip(rest[::2], rest[1::2], strict=True)
     }
