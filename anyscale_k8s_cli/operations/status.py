@@ -46,11 +46,6 @@ class StatusReport:
     cause: Cause | None
 
     @property
-    def well(self) -> bool:
-        """Whether nothing is wrong, as far as can be seen."""
-        return self.health.verdict == HEALTHY and self.cause is None
-
-    @property
     def install(self) -> Install | None:
         return self.found.install if self.found else None
 

@@ -40,8 +40,10 @@ def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
             flags=settings.from_options(where),
         )
         report = session.execute(lambda run: operation.status(request, run))
+        document = report.as_json()
+        well = document.get("health") == "HEALTHY" and not document.get("cause")
         return session.finish(
-            report.as_json(),
+            document,
             lambda shown, console: show_status(shown, console, verbose=common.verbose),
-            code=0 if report.well else int(ExitCode.CHECKS_FAILED),
+            code=0 if well else int(ExitCode.CHECKS_FAILED),
         )
