@@ -199,7 +199,8 @@ def _of_load_balancer(
                 Cause.NOT_AS_ASKED,
                 f"the load balancer {address} {unlike}",
                 conditions,
-                f"let another be made with `kubectl delete {_words(service)}` {_AGAIN}",
+                f"kubectl delete {_words(service)}",
+                "another is made in its place",
             )
     return None
 
@@ -218,8 +219,13 @@ def _of_proxy(kubernetes: Kubernetes, gateway: Reference, found: Document) -> No
 
 
 def _describe(reference: Reference) -> str:
+    return f"kubectl describe {_words(reference)}"
+
+
+def _words(reference: Reference) -> str:
+    """An object in kubectl's words."""
     place = f"--namespace {reference.namespace} " if reference.namespace else ""
-    return f"kubectl describe {place}{reference.kind.lower()} {reference.name}"
+    return f"{place}{reference.kind.lower()} {reference.name}"
 
 
 def _condition(document: Document, kind: str) -> Document:
