@@ -59,6 +59,16 @@ class Found:
         placeholder = placeholder_credentials(provider, install.id)
         return bool(placeholder) and self.cloud.credentials == placeholder
 
+    def made_for(self, install: Install, provider: str) -> bool:
+        """Whether it would not be there without this install.
+
+        Where a platform has no placeholders to sign with, it is told by whose
+        resource is the first: that one the control plane removes with its cloud alone.
+        """
+        if placeholder_credentials(provider, install.id):
+            return self.made_by(install, provider)
+        return all(item.name == install.resource_name for item in self.resources if item.is_default)
+
     def unsigned(self, provider: str) -> bool:
         """Whether nothing tells who made it: empty, on a platform without placeholders."""
         return not self.resources and not placeholder_credentials(provider, "")
@@ -176,7 +186,7 @@ class RegisteredCloud(SharedResource[CloudRecord]):
         names = [item.name for item in found.resources if item.name != self.install.resource_name]
         if names:
             return ", ".join(names)
-        return "" if found.made_by(self.install, self.provider) else "whoever made it: we did not"
+        return "" if found.made_for(self.install, self.provider) else "whoever made it: we did not"
 
     def unmark(self, observed: Observed[CloudRecord]) -> None:
         """A record carries no marks: our resource in it is the mark."""

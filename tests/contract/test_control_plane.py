@@ -28,6 +28,7 @@ from anyscale_k8s_cli.controlplane.models import (
 from anyscale_k8s_cli.controlplane.transport import Limits
 from anyscale_k8s_cli.events import CallMade, Event
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.operations.removal import decide_removal
 from anyscale_k8s_cli.registration import RegisteredCloud
 from anyscale_k8s_cli.resource import Change, Decision, Rights, decide
 from anyscale_k8s_cli.run import Run
@@ -38,7 +39,7 @@ from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule, Wire
 
 TOKEN = "aph0_MARKER-of-a-secret"
-QUICK = Limits(backoff=0.01, grace=0.2)
+QUICK = Limits(backoff=0.01)
 T = TypeVar("T")
 
 ROLE = "arn:aws:iam::284710593866:role/anyscale/operator"
@@ -218,6 +219,51 @@ async def test_a_cloud_that_is_going_is_not_set_up_again(world: World) -> None:
     with pytest.raises(errors.CliError) as raised:
         await off_loop(planned)
     assert raised.value.code is errors.CLOUD_DELETING
+
+
+class TestCloudsThatNobodyCanSign:
+    """Azure's records have no credentials that could tell who made them."""
+
+    install = Install("aks", "s-1", "eastus", "/clusters/demo", "ray", "prod")
+
+    def record(self, world: World) -> RegisteredCloud:
+        return RegisteredCloud(world.clouds, self.install, provider="AZURE")
+
+    async def made(self, world: World, *resources: str) -> Rights:
+        """A cloud with these resources in it; the rights of a run that began to make it."""
+        new = NewCloud(name="prod", provider="AZURE", region="eastus", credentials="")
+        cloud = await off_loop(lambda: world.clouds.create_cloud(new))
+        for name in resources:
+            added = resource(name)
+            await off_loop(lambda added=added: world.clouds.add_resource(cloud.id, added))
+        return Rights(intended=frozenset({self.record(world).key}))
+
+    async def decided(self, world: World, rights: Rights) -> tuple[Change, Change]:
+        """What setup makes of it, and what delete does."""
+
+        def look() -> tuple[Change, Change]:
+            record = self.record(world)
+            observed = record.read()
+            assert observed is not None
+            removal = decide_removal(record, observed, rights, None)
+            return decide(record, observed, rights).change, removal.change
+
+        return await off_loop(look)
+
+    async def test_one_that_a_dead_run_began_is_gone_on_with(self, world: World) -> None:
+        rights = await self.made(world)
+        assert await self.decided(world, rights) == (Change.NONE, Change.DELETE)
+        assert await self.decided(world, Rights()) == (Change.REFUSE, Change.KEEP)
+
+    async def test_one_with_our_resource_alone_goes_with_it(self, world: World) -> None:
+        await self.made(world, self.install.resource_name)
+        assert await self.decided(world, Rights()) == (Change.NONE, Change.DELETE)
+
+    @pytest.mark.parametrize("more", [True, False])
+    async def test_one_of_somebody_elses_resource_stays(self, world: World, more: bool) -> None:
+        ours = [self.install.resource_name] if more else []
+        rights = await self.made(world, "aks-00000000", *ours)
+        assert (await self.decided(world, rights))[1] is Change.KEEP
 
 
 async def test_a_cloud_with_resources_is_not_deleted_without_warning(world: World) -> None:
