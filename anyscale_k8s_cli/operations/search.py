@@ -220,13 +220,15 @@ class Searcher:
         return installs or ([computed] if believed(computed) else [])
 
     def _fits(self, install: Install) -> bool:
-        scope = self._scope
-        named = scope.cluster.name
+        """Without regard to case: there are platforms whose ids have none."""
+        scope, cluster = self._scope, install.cluster.lower()
+        account = (scope.account.scope or "").lower()
+        named = (scope.cluster.name or "").lower()
         return (
             scope.namespace in (None, install.namespace)
-            and scope.account.scope in (None, install.account)
+            and account in ("", install.account.lower())
             and scope.region in (None, install.region)
-            and (not named or install.cluster == named or install.cluster.endswith(f"/{named}"))
+            and (not named or cluster == named or cluster.endswith(f"/{named}"))
         )
 
     def _one_cluster(self, found: list[FoundInstall]) -> tuple[FoundInstall, ...]:
