@@ -271,6 +271,23 @@ REFUSALS = (
         ),
         who=OUTSIDER,
     ),
+    # Whose plane it is
+    Refusal(
+        "Azure's own plane",
+        setup(),
+        "azure-hosted-plane",
+        1,
+        ("console.azure.anyscale.com", "Anyscale.Platform/clouds", "Azure's portal", "extension"),
+        environment={"ANYSCALE_HOST": "https://console.azure.anyscale.com"},
+    ),
+    Refusal(
+        "to delete on Azure's own plane",
+        ("cloud", "delete", "prod", "--yes"),
+        "azure-hosted-plane",
+        1,
+        ("console.azure.anyscale.com", "delete the cloud in Azure's portal"),
+        environment={"ANYSCALE_HOST": "https://console.azure.anyscale.com"},
+    ),
     # What is not there
     Refusal(
         "no such cluster",

@@ -40,5 +40,9 @@ def user_data_domain(host: str) -> str:
     the planes that are not in production are not documented; they get the
     production one of their kind.
     """
-    labels = (urlsplit(host).hostname or "").split(".")
-    return "azure.anyscaleuserdata.com" if "azure" in labels else "anyscaleuserdata.com"
+    return "azure.anyscaleuserdata.com" if azure_hosted(host) else "anyscaleuserdata.com"
+
+
+def azure_hosted(host: str) -> bool:
+    """Whether it is a plane whose clouds are Azure's own resources: its API only shows them."""
+    return "azure" in (urlsplit(host).hostname or "").split(".")

@@ -16,7 +16,7 @@ from anyscale_k8s_cli.cluster.helm_executable import default_cache, find_helm
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
 from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.controlplane.origin import cors_origin
+from anyscale_k8s_cli.controlplane.origin import azure_hosted, cors_origin
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.clouds import opened
 from anyscale_k8s_cli.operations.requests import DeleteRequest, Request, SetupRequest
@@ -57,8 +57,23 @@ class PlaneFacts:
 
 
 def open_clouds(request: Request, run: Run) -> Clouds:
-    """The control plane of the request's user, open until the command ends."""
-    return run.resources.enter_context(opened(request, run))
+    """The control plane of the request's user, to change clouds, until the command ends.
+
+    Raises `azure-hosted-plane` for one that would refuse every change.
+    """
+    clouds = run.resources.enter_context(opened(request, run))
+    host = clouds.plane.host
+    if azure_hosted(host):
+        raise errors.CliError(
+            errors.AZURE_HOSTED_PLANE,
+            f"{host} is Anyscale on Azure, whose clouds Azure itself makes and deletes",
+            cause="they are resources of the type Anyscale.Platform/clouds; this way they can be "
+            "seen and not changed",
+            fix="make or delete the cloud in Azure's portal or with an ARM template, and let AKS "
+            "install the operator as its extension Anyscale.AKS.Operator; for a cloud of "
+            "another console leave ANYSCALE_HOST out",
+        )
+    return clouds
 
 
 def load_spec(

@@ -37,3 +37,17 @@ def test_a_browser_sends_the_console_itself() -> None:
 )
 def test_user_data_domain(host: str, domain: str) -> None:
     assert origin.user_data_domain(host) == domain
+
+
+@pytest.mark.parametrize(
+    ("host", "hosted"),
+    [
+        ("https://console.azure.anyscale.com", True),
+        ("https://console.azure.anyscale-staging.com", True),
+        ("https://console.gcplane.azure.predeploy.anyscale.dev", True),
+        ("https://console.anyscale.com", False),
+        ("https://azurecorp.example", False),
+    ],
+)
+def test_planes_whose_clouds_azure_makes(host: str, hosted: bool) -> None:
+    assert origin.azure_hosted(host) is hosted
