@@ -86,10 +86,15 @@ class Storage:
 
 @dataclass(frozen=True)
 class Identity:
-    """`registered` is what the control plane compares, `helm` what the chart wants."""
+    """`registered` is what the control plane compares, `helm` what the chart wants.
+
+    `audience` is what the operator's tokens are for, where the platform makes them
+    for somebody.
+    """
 
     registered: str
     helm: str
+    audience: str = ""
 
 
 class IdentityProof(Protocol):
@@ -123,8 +128,6 @@ class LoadBalancer:
     """How the gateway's Service asks for its load balancer, and who will answer.
 
     `logs` is the command that shows what that one says, where it runs in the cluster.
-    `unlike` tells how the one at an address differs from what is asked for; it is
-    empty when it does not, and when nobody may look.
     """
 
     served_by: str
@@ -132,7 +135,6 @@ class LoadBalancer:
     load_balancer_class: str | None = None
     source_ranges: tuple[str, ...] = ()
     logs: str = ""
-    unlike: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,19 +181,6 @@ class PolicyDocument:
     name: str
     format: str
     text: str
-
-
-@dataclass(frozen=True)
-class Made:
-    """A kind of object that setup makes outside the cluster, for people to know beforehand.
-
-    `scope` is what it is part of; `rights` are what it lets the operator do, or whom be it.
-    """
-
-    what: str
-    name: str
-    scope: str
-    rights: tuple[str, ...] = ()
 
 
 class ClusterReader(Protocol):
@@ -298,10 +287,6 @@ class Provider(Protocol):
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         """The least rights for a verb, offline."""
-        ...
-
-    def makes(self, install: Install) -> Sequence[Made]:
-        """What setup makes outside the cluster for an install, by its usual names, offline."""
         ...
 
     def search(self, scope: Scope, cloud: str | None) -> Search:

@@ -175,12 +175,7 @@ class ControlPlane:
         )
         try:
             response = transport.exchange(
-                self._http,
-                request,
-                self.run,
-                service="anyscale",
-                call=call.title,
-                grace=self.limits.grace,
+                self._http, request, self.run, service="anyscale", call=call.title
             )
         except httpx.HTTPError as failure:
             raise self.failures.unreachable(call.title, failure) from failure

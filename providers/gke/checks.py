@@ -140,9 +140,7 @@ def _permissions(google: Google, names: Names) -> Finding:
     ]
     lacking: list[str] = []
     for prefix, name, held_on in objects:
-        if not name:
-            continue
-        about = [item for item in wanted if item.startswith(prefix)]
+        about = [item for item in wanted if item.startswith(prefix) and name]
         found = may_see(partial(held_on, name, permissions.on_objects(about)), None)
         if found is None:
             project += permissions.before_making(about)

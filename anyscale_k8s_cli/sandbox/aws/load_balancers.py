@@ -86,8 +86,6 @@ class AwsLoadBalancers:
                 return None
             key = wish.uid or f"{wish.namespace}/{wish.name}"
             balancer = self._made.get(key)
-            if balancer is not None and self._of_other_scheme(balancer, wish):
-                self._elastic.delete(balancer)
             if balancer is None or balancer.gone_at is not None:
                 subnets = self._subnets(wish)
                 if not subnets:
@@ -118,11 +116,6 @@ class AwsLoadBalancers:
             "external",
             "nlb-ip",
         )
-
-    def _of_other_scheme(self, balancer: LoadBalancer, wish: _Wish) -> bool:
-        if self._controller is LoadBalancerController.IN_TREE:
-            return False
-        return (balancer.scheme == "internal") is not self._internal(wish)
 
     def _internal(self, wish: _Wish) -> bool:
         scheme = wish.annotation("scheme")
@@ -161,10 +154,9 @@ class AwsLoadBalancers:
     def _make(self, wish: _Wish, subnets: list[SubnetSeed]) -> LoadBalancer:
         in_tree = self._controller is LoadBalancerController.IN_TREE
         classic = in_tree and wish.annotation("type") != "nlb"
-        internal = self._internal(wish)
-        scheme = "" if in_tree else f"/{internal}"
-        digest = sha256(f"{wish.uid}/{wish.namespace}/{wish.name}{scheme}".encode()).hexdigest()
+        digest = sha256(f"{wish.uid}/{wish.namespace}/{wish.name}".encode()).hexdigest()
         name = f"a{digest[:31]}" if in_tree else _name(wish, digest)
+        internal = self._internal(wish)
         return self._elastic.create(
             self._seed,
             name,

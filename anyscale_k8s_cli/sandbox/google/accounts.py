@@ -36,7 +36,6 @@ class ServiceAccount:
     description: str = ""
     policy: Policy = field(default_factory=Policy)
     deleted_at: datetime | None = None
-    disabled: bool = False
     unknown_to: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -51,7 +50,7 @@ class ServiceAccount:
         return not left
 
     def as_json(self) -> dict[str, Any]:
-        found: dict[str, Any] = {
+        found = {
             "name": self.name,
             "projectId": self.project_id,
             "uniqueId": self.unique_id,
@@ -63,8 +62,6 @@ class ServiceAccount:
             found["displayName"] = self.display_name
         if self.description:
             found["description"] = self.description
-        if self.disabled:
-            found["disabled"] = True
         return found
 
 

@@ -38,10 +38,9 @@ class Cluster:
 
 
 class Clusters:
-    """By location and name. `silent` are zones that do not answer for now."""
+    """By location and name."""
 
     def __init__(self, seeds: Sequence[GkeClusterSeed]) -> None:
-        self.silent: set[str] = set()
         self._clusters = {(seed.location, seed.name): Cluster(seed) for seed in seeds}
 
     def all(self) -> list[Cluster]:

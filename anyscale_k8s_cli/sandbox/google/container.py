@@ -45,15 +45,12 @@ class Container:
     def _list(self, call: Call) -> Reply:
         self._check(call, "container.clusters.list", f"projects/{call.params['project']}")
         location = call.params["location"]
-        silent = sorted(self.clusters.silent)
-        clusters = [
+        found = [
             self._shown(cluster)
             for cluster in self.clusters.all()
             if location in (_ANYWHERE, cluster.seed.location)
-            and cluster.seed.location not in silent
         ]
-        found = {"clusters": clusters, "missingZones": silent}
-        return Reply({key: value for key, value in found.items() if value})
+        return Reply({"clusters": found} if found else {})
 
     def _get(self, call: Call) -> Reply:
         return Reply(self._shown(self._cluster(call)))
@@ -134,14 +131,9 @@ class Container:
             "ipEndpointsConfig": {"enabled": seed.ip_endpoint},
         }
         if seed.ip_endpoint:
-            which = "publicEndpoint" if seed.public_endpoint else "privateEndpoint"
-            networks = [{"cidrBlock": cidr} for cidr in seed.admitted]
             found["ipEndpointsConfig"] |= {
-                "enablePublicEndpoint": seed.public_endpoint,
-                which: cluster.endpoint,
-                "authorizedNetworksConfig": {"enabled": True, "cidrBlocks": networks}
-                if networks
-                else {},
+                "enablePublicEndpoint": True,
+                "publicEndpoint": cluster.endpoint,
             }
         return found
 

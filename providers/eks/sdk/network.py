@@ -35,7 +35,6 @@ class LoadBalancerDescription:
     dns_name: str
     arn: str = ""
     kind: str = "classic"
-    scheme: str = ""
 
 
 class Network:
@@ -84,7 +83,6 @@ class Network:
                     dns_name=item.get("DNSName", ""),
                     arn=item.get("LoadBalancerArn", ""),
                     kind=item.get("Type", ""),
-                    scheme=item.get("Scheme", ""),
                 )
                 for page in pages
                 for item in page["LoadBalancers"]
@@ -97,9 +95,7 @@ class Network:
             "elb",
             lambda: [
                 LoadBalancerDescription(
-                    name=item.get("LoadBalancerName", ""),
-                    dns_name=item.get("DNSName", ""),
-                    scheme=item.get("Scheme", ""),
+                    name=item.get("LoadBalancerName", ""), dns_name=item.get("DNSName", "")
                 )
                 for page in pages
                 for item in page["LoadBalancerDescriptions"]

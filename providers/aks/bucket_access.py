@@ -1,0 +1,231 @@
+"""What the operator's identity may do with the storage account: a role assignment on it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import Identity
+from anyscale_k8s_cli.providers.aks import tags
+from anyscale_k8s_cli.providers.aks.azure import Azure
+from anyscale_k8s_cli.providers.aks.sdk import blobs, identities
+from anyscale_k8s_cli.providers.aks.sdk.failures import NO_PRINCIPAL
+from anyscale_k8s_cli.providers.aks.sdk.roles import Assignment
+from anyscale_k8s_cli.resource import (
+    AdoptedResource,
+    FieldChange,
+    NotYetKnown,
+    Observed,
+    Resource,
+    Unfit,
+)
+
+# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage
+# Read, write and delete blobs, and make containers: what the documentation asks for. An
+# owner could besides change access lists in the account, which nothing here needs.
+ROLE, ROLE_NAME = "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "Storage Blob Data Contributor"
+NEEDED = (blobs.READ, blobs.WRITE, blobs.DELETE)
+_NAMESPACE = uuid.UUID("0d9d1f9e-6a1b-5c55-9f0e-2f5a8a8f6c11")
+
+
+def assignment_name(scope: str, principal_id: str) -> str:
+    """Fixed for one principal at one scope: another principal of the same name gets its own."""
+    return str(uuid.uuid5(_NAMESPACE, f"{scope.lower()}\n{principal_id.lower()}\n{ROLE}"))
+
+
+def command(scope: str, principal_id: str) -> str:
+    """What a person types to grant it."""
+    return (
+        f'az role assignment create --role "{ROLE_NAME}" --assignee-object-id {principal_id} '
+        f"--assignee-principal-type ServicePrincipal --scope {scope}"
+    )
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What an assignment joins: an account and an identity.
+
+    `scope` gives the account's id and raises `NotYetKnown`; `audience` is asked for late.
+    """
+
+    account: str
+    identity: Resource[identities.Identity]
+    scope: Callable[[], str]
+    audience: Callable[[], str]
+
+    @property
+    def key(self) -> str:
+        return f"azure:role-assignment/{self.account}/{self.identity.key.rpartition('/')[2]}"
+
+    @property
+    def title(self) -> str:
+        return f"access to storage account {self.account}"
+
+    def output(self) -> Identity:
+        if self.identity.observed is None:
+            return Identity("", "")
+        found = self.identity.observed.output
+        return Identity(found.principal_id, found.client_id, self.audience())
+
+
+class BucketAccess(Resource[Identity]):
+    """The identity's role on the account: only with it is the identity of use.
+
+    It is ours on an account of the user's too: the account itself is not changed by it.
+    """
+
+    kind: ClassVar[str] = "role-assignment"
+
+    def __init__(
+        self,
+        azure: Azure,
+        install: Install,
+        ends: Ends,
+        *,
+        patience: float,
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        super().__init__(key=ends.key, title=ends.title, install=install, needs=needs)
+        self._azure = azure
+        self._ends = ends
+        self._patience = patience
+
+    def read(self) -> Observed[Identity] | None:
+        """Ours are those of our identity, and those that say so of an identity that has gone."""
+        ours = self._ours()
+        return self._observed(ours) if ours else None
+
+    def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
+        assignments: Sequence[Assignment] = observed.state
+        changes = []
+        if not self._granted(assignments):
+            changes.append(FieldChange(ROLE_NAME, "absent", self._principal))
+        return changes + [
+            FieldChange(ROLE_NAME, item.principal_id, "absent")
+            for item in self._ghosts(assignments)
+        ]
+
+    def create(self) -> Observed[Identity]:
+        return self._put()
+
+    def update(
+        self, observed: Observed[Identity], changes: Sequence[FieldChange]
+    ) -> Observed[Identity]:
+        return self._put() if changes else observed
+
+    def delete(self, observed: Observed[Identity]) -> None:
+        for assignment in self._ours():
+            self._azure.roles.withdraw(assignment)
+
+    def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
+        """It is proven by use, once there is a token to use it with."""
+        return observed
+
+    # -- parts ---------------------------------------------------------------------------
+
+    @property
+    def _principal(self) -> str:
+        return self._ends.identity.output.principal_id.lower()
+
+    def _ours(self) -> list[Assignment]:
+        known, scope = self._ends.identity.observed, self._ends.scope()
+        principal = known.output.principal_id.lower() if known is not None else ""
+        return [
+            item
+            for item in self._azure.roles.assignments(scope)
+            if item.scope == scope.lower()
+            and (
+                item.description == tags.description(self.install)
+                or (item.principal_id == principal and item.role == ROLE)
+            )
+        ]
+
+    def _granted(self, assignments: Sequence[Assignment]) -> bool:
+        return any(
+            item.principal_id == self._principal and item.role == ROLE for item in assignments
+        )
+
+    def _ghosts(self, assignments: Sequence[Assignment]) -> list[Assignment]:
+        """Of identities of ours that are no more: a new one of the name gets nothing by them."""
+        return [item for item in assignments if item.principal_id != self._principal]
+
+    def _put(self) -> Observed[Identity]:
+        scope, principal = self._ends.scope(), self._principal
+        assignments = self._ours()
+        for ghost in self._ghosts(assignments):
+            self._azure.roles.withdraw(ghost)
+        if not self._granted(assignments):
+            name, text = assignment_name(scope, principal), tags.description(self.install)
+            self._azure.run.retry(
+                lambda: self._azure.roles.assign(scope, name, ROLE, principal, text),
+                retriable=_not_replicated,
+                what=f"the directory to know {self._ends.identity.title}",
+                timeout=self._patience,
+            )
+        return self._observed(self._ours())
+
+    def _observed(self, assignments: Sequence[Assignment]) -> Observed[Identity]:
+        ids = sorted(item.id.lower() for item in assignments)
+        return Observed(
+            id=ids[0] if ids else f"{self._ends.scope()}#{self.install.id}",
+            output=self._ends.output(),
+            owner=self.install,
+            state=assignments,
+        )
+
+
+class AdoptedAccess(AdoptedResource[Identity]):
+    """The role of the user's identity on the user's account: looked for, never granted by us."""
+
+    kind: ClassVar[str] = "role-assignment"
+
+    def __init__(
+        self,
+        azure: Azure,
+        install: Install,
+        ends: Ends,
+        container: str,
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        super().__init__(key=ends.key, title=ends.title, install=install, needs=needs)
+        self._azure = azure
+        self._ends = ends
+        self._container = container
+
+    def read(self) -> Observed[Identity] | None:
+        try:
+            scope, identity = self._ends.scope(), self._ends.identity.output
+        except NotYetKnown:
+            return None  # Told of the object that is not there.
+        unfit: tuple[Unfit, ...] = ()
+        try:
+            if not suffices(self._azure, scope, self._container, identity.principal_id):
+                reason = f"{self._ends.identity.title} lacks {ROLE_NAME} on it"
+                unfit = (Unfit(reason, command(scope, identity.principal_id)),)
+        except CloudFailure as failure:
+            if not failure.denied:
+                raise
+            # Who may not look does not know; the proof by use will tell.
+        return Observed(
+            id=f"{scope}#{identity.principal_id}", output=self._ends.output(), unfit=unfit
+        )
+
+
+def suffices(azure: Azure, scope: str, container: str, principal_id: str) -> bool:
+    """Whether roles on the container, the account or above let it do all that is needed."""
+    innermost = f"{scope}/blobServices/default/containers/{container}".lower()
+    roles = {
+        item.role
+        for item in azure.roles.held(scope, principal_id)
+        if f"{innermost}/".startswith(f"{item.scope}/")
+    }
+    permissions = [item for role in roles for item in azure.roles.permissions(role)]
+    return all(any(item.allows_data(action) for item in permissions) for action in NEEDED)
+
+
+def _not_replicated(problem: BaseException) -> bool:
+    return isinstance(problem, CloudFailure) and problem.api_code == NO_PRINCIPAL

@@ -1,0 +1,129 @@
+"""Checks of the Azure side: what would stop a setup, or make it less than it should be."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.provider import Cluster, NodePool, Verb
+from anyscale_k8s_cli.providers.aks import codes, gpu, labels, permissions
+from anyscale_k8s_cli.providers.aks.azure import Azure
+from anyscale_k8s_cli.providers.aks.discovery import AksFacts
+from anyscale_k8s_cli.providers.aks.sdk.failures import register
+
+NAMESPACES = ("Microsoft.ManagedIdentity", "Microsoft.Storage")
+
+
+def checks(azure: Azure, cluster: Cluster) -> list[Check]:
+    facts: AksFacts = cluster.facts
+    return [
+        Check(
+            "aks-workload-identity",
+            "Pods can have an identity of Azure's",
+            partial(_workload_identity, azure, cluster, facts),
+            error=codes.AKS_IDENTITY_OFF,
+        ),
+        Check(
+            "aks-gpu-labels",
+            "Pools with GPUs say which",
+            partial(_gpu_labels, azure, cluster, facts),
+            Severity.WARNING,
+        ),
+        Check(
+            "azure-providers",
+            "The subscription may use the services that are needed",
+            partial(_providers, azure),
+            error=codes.NOT_REGISTERED,
+        ),
+        Check(
+            "azure-permissions",
+            "You may do in Azure what setup does",
+            partial(_permissions, azure, facts),
+            error=errors.FORBIDDEN,
+        ),
+    ]
+
+
+def _workload_identity(azure: Azure, cluster: Cluster, facts: AksFacts) -> Finding:
+    switches = {
+        "--enable-oidc-issuer": (bool(facts.issuer), "no OIDC issuer"),
+        "--enable-workload-identity": (facts.workload_identity, "no workload identity"),
+    }
+    off = {option: told for option, (on, told) in switches.items() if not on}
+    if not off:
+        return passed(facts.issuer)
+    return Finding(
+        Status.FAIL,
+        f"the cluster {cluster.name} has {' and '.join(off.values())}",
+        fix=f"az aks update {_where(azure, facts)} --name {cluster.name} {' '.join(off)}",
+    )
+
+
+def _gpu_labels(azure: Azure, cluster: Cluster, facts: AksFacts) -> Finding:
+    pools = [pool for pool in cluster.node_pools if pool.gpu]
+    without = [pool for pool in pools if labels.GPU_PRODUCT not in pool.labels]
+    if not without:
+        return passed(f"{len(pools)} pools with GPUs")
+    return Finding(
+        Status.WARN,
+        f"{', '.join(pool.name for pool in without)}: new nodes will have no label "
+        f"{labels.GPU_PRODUCT}, by which Anyscale places pods with GPUs",
+        fix=f"az aks nodepool update {_where(azure, facts)} --cluster-name {cluster.name} "
+        f"--name {without[0].name} --labels {_all_labels(without[0])}",
+    )
+
+
+def _all_labels(pool: NodePool) -> str:
+    """The command replaces all labels of a pool, so those that are there are said again."""
+    kept = {key: value for key, value in pool.labels.items() if key != labels.AGENT_POOL}
+    product = gpu.product(pool.instance_types[0])
+    return " ".join(
+        f"{key}={value}" for key, value in {**kept, labels.GPU_PRODUCT: product}.items()
+    )
+
+
+def _where(azure: Azure, facts: AksFacts) -> str:
+    return f"--subscription {azure.subscription_id} --resource-group {facts.group}"
+
+
+def _providers(azure: Azure) -> Finding:
+    try:
+        registered = side_by_side(
+            *(partial(azure.subscription.registered, name) for name in NAMESPACES)
+        )
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, "you may not ask")
+        raise
+    off = [name for name, on in zip(NAMESPACES, registered, strict=True) if not on]
+    if off:
+        return Finding(
+            Status.FAIL,
+            f"the subscription {azure.subscription_id} is not registered to use {', '.join(off)}",
+            fix=" && ".join(register(name, azure.subscription_id) for name in off),
+        )
+    return passed(f"{len(NAMESPACES)} resource providers")
+
+
+def _permissions(azure: Azure, facts: AksFacts) -> Finding:
+    """What roles on the resource group and above allow; deny assignments are not seen by it."""
+    try:
+        held = azure.roles.own(facts.group)
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, "you may not ask")
+        raise
+    wanted = permissions.actions(Verb.SETUP)
+    lacking = [name for name in wanted if not any(item.allows(name) for item in held)]
+    if lacking:
+        who = azure.session.principal or "your Azure account"
+        return Finding(
+            Status.FAIL,
+            f"{who} lacks {len(lacking)} rights in the resource group {facts.group}",
+            tuple(lacking),
+            "have them allowed; `anyscale cloud permissions --provider aks` prints the role",
+        )
+    return passed(f"{len(wanted)} actions")

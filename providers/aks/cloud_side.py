@@ -1,0 +1,124 @@
+"""The objects outside the cluster, put together from spec, cluster and install."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import Any
+
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import CloudSide, Cluster, ControlPlaneFacts, Storage
+from anyscale_k8s_cli.provider import Identity as ProvenIdentity
+from anyscale_k8s_cli.providers.aks import bucket, bucket_access, identity, labels, tags, wording
+from anyscale_k8s_cli.providers.aks.azure import Azure
+from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes
+from anyscale_k8s_cli.providers.aks.discovery import AksFacts
+from anyscale_k8s_cli.providers.aks.proof import Proof
+from anyscale_k8s_cli.providers.aks.sdk.identities import Identity
+from anyscale_k8s_cli.resource import NotYetKnown, Resource
+from anyscale_k8s_cli.spec import CloudSpec
+
+
+def build(
+    azure: Azure, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+) -> CloudSide:
+    """What should be there. Nothing is asked of Azure yet."""
+    builder = _Builder(azure, spec, cluster, install, plane)
+    return CloudSide(
+        resources=(builder.storage, builder.identity, builder.access),
+        storage=builder.storage,
+        identity=builder.access,
+        service_account_annotations=lambda: {
+            labels.SERVICE_ACCOUNT_ANNOTATION: builder.access.output.helm
+        },
+        prove_identity=Proof(
+            azure,
+            builder.identity_place,
+            builder.ends,
+            builder.storage,
+            builder.bucket_place.container,
+            spec.timeouts.identity,
+        ),
+    )
+
+
+class _Builder:
+    """Makes each object once; they know each other by their names."""
+
+    def __init__(
+        self,
+        azure: Azure,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+    ) -> None:
+        self._azure = azure
+        self._spec = spec
+        self._install = install
+        self._plane = plane
+        self._facts: AksFacts = cluster.facts
+        self._audience = cache(plane.azure_audience)
+
+    @cached_property
+    def bucket_place(self) -> bucket.Place:
+        given = self._spec.existing.bucket
+        if given and (found := wording.bucket_place(given)):
+            return found
+        name = self._spec.rules.names.get("storage-account")
+        return bucket.Place(name or bucket.default_name(self._install), bucket.CONTAINER)
+
+    @cached_property
+    def identity_place(self) -> identity.Place:
+        given = self._spec.existing.identity
+        if given and (found := wording.identity_place(given, self._azure.subscription_id)):
+            return found
+        name = self._spec.rules.names.get("identity") or identity.default_name(self._install)
+        return identity.Place(self._facts.group, name)
+
+    @cached_property
+    def storage(self) -> Resource[Storage]:
+        place, origin = self.bucket_place, self._plane.cors_origin
+        if self._spec.existing.bucket:
+            return bucket.AdoptedBucket(self._azure, self._install, place, origin)
+        rules = self._spec.rules
+        wishes = BucketWishes(
+            tags.own(self._install, rules.tags), origin, rules.azure_shared_key == "on"
+        )
+        group = self._facts.group
+        return bucket.Bucket(self._azure, self._install, group, place.account, wishes)
+
+    @cached_property
+    def identity(self) -> Resource[Identity]:
+        place, issuer = self.identity_place, self._facts.issuer
+        if self._spec.existing.identity:
+            return identity.AdoptedIdentity(self._azure, self._install, place, issuer)
+        return identity.OperatorIdentity(
+            self._azure, self._install, place, issuer, self._spec.rules.tags
+        )
+
+    @cached_property
+    def ends(self) -> bucket_access.Ends:
+        return bucket_access.Ends(
+            self.bucket_place.account, self.identity, self._scope, self._audience
+        )
+
+    @cached_property
+    def access(self) -> Resource[ProvenIdentity]:
+        needs: tuple[Resource[Any], ...] = (self.storage, self.identity)
+        if self._spec.existing.bucket and self._spec.existing.identity:
+            container = self.bucket_place.container
+            return bucket_access.AdoptedAccess(
+                self._azure, self._install, self.ends, container, needs=needs
+            )
+        return bucket_access.BucketAccess(
+            self._azure,
+            self._install,
+            self.ends,
+            patience=self._spec.timeouts.identity,
+            needs=needs,
+        )
+
+    def _scope(self) -> str:
+        if self.storage.observed is None:
+            raise NotYetKnown(self.storage)
+        return self.storage.observed.id

@@ -1,0 +1,225 @@
+"""The operator's managed identity: one that we make for it, or one that the user has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.providers.aks import tags
+from anyscale_k8s_cli.providers.aks.azure import Azure
+from anyscale_k8s_cli.providers.aks.sdk.failures import BUSY
+from anyscale_k8s_cli.providers.aks.sdk.identities import (
+    EXCHANGE_AUDIENCE,
+    Identity,
+    Trust,
+)
+from anyscale_k8s_cli.resource import (
+    AdoptedResource,
+    FieldChange,
+    Observed,
+    Resource,
+    Unfit,
+    differences,
+)
+from anyscale_k8s_cli.run import StillWaiting
+
+SERVICE_ACCOUNT = "anyscale-operator"
+# https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+NAME_LIMIT = 128
+TRUST_NAME = "anyscale-operator"
+SETTLE_SECONDS = 60.0
+_TRUST_FIELD = "whose tokens it trusts"
+
+
+def default_name(install: Install) -> str:
+    return install.name(limit=NAME_LIMIT, suffix="-operator")
+
+
+def key(name: str) -> str:
+    return f"azure:managed-identity/{name}"
+
+
+def title(name: str) -> str:
+    return f"managed identity {name}"
+
+
+def trust(issuer: str, namespace: str) -> Trust:
+    """The operator's own tokens. The issuer is compared letter by letter, its slash too."""
+    return Trust(issuer, subject(namespace))
+
+
+def subject(namespace: str) -> str:
+    return f"system:serviceaccount:{namespace}:{SERVICE_ACCOUNT}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A resource group, and the name in it."""
+
+    group: str
+    name: str
+
+
+@dataclass(frozen=True)
+class IdentityState:
+    identity: Identity
+    trusts: Mapping[str, Trust]
+
+
+class OperatorIdentity(Resource[Identity]):
+    """Ours, found by name and locator; what it trusts is a part of it."""
+
+    kind: ClassVar[str] = "managed-identity"
+
+    def __init__(
+        self,
+        azure: Azure,
+        install: Install,
+        place: Place,
+        issuer: str,
+        users_tags: Mapping[str, str],
+    ) -> None:
+        super().__init__(key=key(place.name), title=title(place.name), install=install)
+        self._azure = azure
+        self.place = place
+        self._trust = trust(issuer, install.namespace)
+        self._tags = tags.own(install, users_tags)
+
+    def read(self) -> Observed[Identity] | None:
+        group, name = self.place.group, self.place.name
+        identity, trusts = side_by_side(
+            lambda: self._azure.identities.get(group, name),
+            lambda: self._azure.identities.trusts(group, name),
+        )
+        if identity is None:
+            return None
+        return Observed(
+            id=identity.id.lower(),
+            output=identity,
+            owner=tags.owner(identity.tags, self._azure.subscription_id),
+            state=IdentityState(identity, trusts),
+        )
+
+    def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
+        state: IdentityState = observed.state
+        changes = differences("tag", state.identity.tags, self._tags)
+        found = state.trusts.get(TRUST_NAME)
+        if found != self._trust:
+            old = f"{found.subject} of {found.issuer}" if found else "nobody's"
+            new = f"{self._trust.subject} of {self._trust.issuer}"
+            changes.append(FieldChange(_TRUST_FIELD, old, new))
+        return changes
+
+    def create(self) -> Observed[Identity]:
+        found = self.read()
+        if found is None:
+            self._put({})
+            found = self._settled()
+        if found.owner is None or found.owner.id != self.install.id:
+            raise errors.CliError(
+                errors.FOREIGN_OBJECT,
+                f"The managed identity name {self.place.name} is taken",
+                cause=f"{found.id} is not ours",
+                fix="set rules.names.identity to another name, or adopt the identity with "
+                f"--identity {found.id}",
+            )
+        return self.update(found, self.diff(found))
+
+    def update(
+        self, observed: Observed[Identity], changes: Sequence[FieldChange]
+    ) -> Observed[Identity]:
+        if not changes:
+            return observed
+        state: IdentityState = observed.state
+        fields = {change.field for change in changes}
+        if fields - {_TRUST_FIELD}:
+            self._put(state.identity.tags)
+        if _TRUST_FIELD in fields:
+            self._azure.run.retry(
+                self._put_trust, retriable=_busy, what=self.title, timeout=SETTLE_SECONDS
+            )
+        return self._settled()
+
+    def delete(self, observed: Observed[Identity]) -> None:
+        self._azure.identities.delete(self.place.group, self.place.name)
+        self._azure.run.wait_for(
+            self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS
+        )
+
+    def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
+        """It is proven by use, once there is a token to use it with."""
+        return observed
+
+    def _put(self, found: Mapping[str, str]) -> None:
+        self._azure.identities.put(
+            self.place.group, self.place.name, self.install.region, {**found, **self._tags}
+        )
+
+    def _put_trust(self) -> None:
+        self._azure.identities.put_trust(self.place.group, self.place.name, TRUST_NAME, self._trust)
+
+    def _settled(self) -> Observed[Identity]:
+        def look() -> Observed[Identity]:
+            observed = self.read()
+            if observed is None:
+                raise StillWaiting("Azure does not show it yet")
+            return observed
+
+        return self._azure.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
+
+    def _gone(self) -> None:
+        if self._azure.identities.get(self.place.group, self.place.name) is not None:
+            raise StillWaiting("Azure still shows it")
+
+
+class AdoptedIdentity(AdoptedResource[Identity]):
+    """The user's own."""
+
+    kind: ClassVar[str] = "managed-identity"
+
+    def __init__(self, azure: Azure, install: Install, place: Place, issuer: str) -> None:
+        super().__init__(key=key(place.name), title=title(place.name), install=install)
+        self._azure = azure
+        self.place = place
+        self._trust = trust(issuer, install.namespace)
+
+    def read(self) -> Observed[Identity] | None:
+        group, name = self.place.group, self.place.name
+        identity = self._azure.identities.get(group, name)
+        if identity is None:
+            return None
+        try:
+            trusts = self._azure.identities.trusts(group, name)
+        except CloudFailure as failure:
+            if not failure.denied:
+                raise
+            # Who may not look does not know; the proof by use will tell.
+            return self._observed(identity, ())
+        if any(self._admits(found) for found in trusts.values()):
+            return self._observed(identity, ())
+        return self._observed(identity, (self._without_trust(),))
+
+    def _admits(self, found: Trust) -> bool:
+        same = (found.issuer, found.subject) == (self._trust.issuer, self._trust.subject)
+        return same and EXCHANGE_AUDIENCE in found.audiences
+
+    def _without_trust(self) -> Unfit:
+        return Unfit(
+            f"it does not trust {self._trust.subject} of {self._trust.issuer}",
+            f"az identity federated-credential create --resource-group {self.place.group} "
+            f"--identity-name {self.place.name} --name {TRUST_NAME} "
+            f"--issuer {self._trust.issuer} --subject {self._trust.subject} "
+            f"--audiences {EXCHANGE_AUDIENCE}",
+        )
+
+    def _observed(self, identity: Identity, unfit: tuple[Unfit, ...]) -> Observed[Identity]:
+        return Observed(id=identity.id.lower(), output=identity, unfit=unfit)
+
+
+def _busy(problem: BaseException) -> bool:
+    return isinstance(problem, CloudFailure) and problem.api_code in BUSY

@@ -1,0 +1,52 @@
+"""How the gateway's Service asks for a load balancer: the cluster's cloud controller serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import LoadBalancer
+from anyscale_k8s_cli.providers.aks import codes, labels, tags
+from anyscale_k8s_cli.spec import CloudSpec
+
+# The controller puts three of its own beside them.
+MOST_TAGS = tags.MOST_TAGS - 3
+
+
+def load_balancer(spec: CloudSpec, install: Install) -> LoadBalancer:
+    """Public ones have an address with our tags; internal ones can be in a subnet of their own.
+
+    Raises `aks-load-balancer-tags` for tags that an annotation cannot carry.
+    """
+    network = spec.network
+    internal = network.expose == "internal"
+    annotations = {labels.INTERNAL: "true" if internal else "false"}
+    if internal and network.load_balancer_subnets:
+        annotations[labels.SUBNET] = network.load_balancer_subnets[0]
+    if not internal:
+        annotations[labels.ADDRESS_TAGS] = _tag_annotation(tags.own(install, spec.rules.tags))
+    return LoadBalancer(
+        served_by="AKS",
+        annotations={**annotations, **network.annotations},
+        source_ranges=network.allow_cidrs,
+    )
+
+
+def _tag_annotation(wanted: Mapping[str, str]) -> str:
+    for key, value in wanted.items():
+        if "," in key or "=" in key or "," in value:
+            raise errors.CliError(
+                codes.ADDRESS_TAGS_UNFIT,
+                f"The tag {key}={value} cannot be put on a load balancer's address",
+                cause="the annotation that carries tags separates them by commas and '='",
+                fix="give --tag another key or value",
+            )
+    if len(wanted) > MOST_TAGS:
+        raise errors.CliError(
+            codes.ADDRESS_TAGS_UNFIT,
+            f"{len(wanted)} tags are too many for a load balancer's address",
+            cause=f"Azure takes {tags.MOST_TAGS}, and the cluster puts three of its own there",
+            fix="give fewer --tag",
+        )
+    return ",".join(f"{key}={value}" for key, value in wanted.items())

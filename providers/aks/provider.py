@@ -1,0 +1,163 @@
+"""The provider itself: each part of the contract, handed to the module that knows."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    ClusterReader,
+    ClusterState,
+    ControlPlaneFacts,
+    Identity,
+    LoadBalancer,
+    PolicyDocument,
+    Search,
+    Storage,
+    Verb,
+)
+from anyscale_k8s_cli.providers.aks import checks as checks_of_azure
+from anyscale_k8s_cli.providers.aks import (
+    cloud_side,
+    discovery,
+    gpu,
+    permissions,
+    search,
+    tags,
+    teardown,
+    wording,
+)
+from anyscale_k8s_cli.providers.aks import load_balancer as balancing
+from anyscale_k8s_cli.providers.aks.azure import Azure
+from anyscale_k8s_cli.providers.aks.discovery import AksFacts
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import AccountSpec, CloudSpec, ClusterSpec, RulesSpec, Scope
+
+_VARIABLES = ("AZURE_SUBSCRIPTION_ID", "ARM_SUBSCRIPTION_ID")
+
+
+class AksProvider:
+    """Azure AKS. One object serves one command; sessions with Azure are kept and shared."""
+
+    name = "aks"
+    control_plane_name = "AZURE"
+    environment: Mapping[str, tuple[str, ...]] = {"account.subscription_id": _VARIABLES}
+    required = ("account.subscription_id", "account.resource_group", "cluster.name")
+    settings = frozenset(
+        {"account.subscription_id", "account.resource_group", "rules.azure_shared_key"}
+    )
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._subscriptions: dict[str, Azure] = {}
+
+    def check_spec(self, spec: CloudSpec) -> None:
+        wording.check(spec)
+
+    def discover(self, spec: CloudSpec) -> Cluster:
+        return discovery.discover(self._of(spec), spec)
+
+    def cloud_side(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+    ) -> CloudSide:
+        return cloud_side.build(self._of(spec), spec, cluster, install, plane)
+
+    def registration(
+        self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
+    ) -> dict[str, Any]:
+        facts: AksFacts = cluster.facts
+        zones = {"zones": list(cluster.zones)} if cluster.zones else {}
+        return {
+            "azure_config": {"tenant_id": facts.tenant},
+            "kubernetes_config": {
+                **zones,
+                "anyscale_operator_iam_identity": identity.registered,
+            },
+        }
+
+    def operator_values(
+        self, spec: CloudSpec, cluster: Cluster, identity: Identity, nodes: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        return {"global": {"auth": {"iamIdentity": identity.helm, "audience": identity.audience}}}
+
+    def load_balancer(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
+    ) -> LoadBalancer:
+        return balancing.load_balancer(spec, install)
+
+    def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
+        return gpu.plugin_values()
+
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+        return checks_of_azure.checks(self._of(spec), cluster)
+
+    def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
+        return permissions.documents(verb)
+
+    def search(self, scope: Scope, cloud: str | None) -> Search:
+        """In one subscription, or in all that one sees where nothing says which."""
+        said = (scope.account.subscription_id, *map(os.environ.get, _VARIABLES))
+        named = next(filter(None, said), None)
+        seen = [named] if named else self._azure("").subscription.seen()
+        found = [search.search(self._azure(subscription), scope, cloud) for subscription in seen]
+        return Search(
+            tuple(install for one in found for install in one.installs),
+            tuple(line for one in found for line in one.searched),
+            tuple(line for one in found for line in one.unsearched),
+        )
+
+    def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
+        return teardown.find_owned(self._azure(install.account), install)
+
+    def cluster_state(self, install: Install) -> ClusterState:
+        _, group, name = tags.cluster_parts(install.cluster)
+        try:
+            found = self._azure(install.account).clusters.get(group, name)
+        except errors.CloudFailure:
+            return ClusterState.UNKNOWN
+        return ClusterState.PRESENT if found is not None else ClusterState.DELETED
+
+    def locate(self, install: Install) -> CloudSpec:
+        _, group, name = tags.cluster_parts(install.cluster)
+        return CloudSpec(
+            provider=self.name,
+            name=install.cloud,
+            region=install.region,
+            namespace=install.namespace,
+            cluster=ClusterSpec(name=name),
+            account=AccountSpec(subscription_id=install.account, resource_group=group),
+            rules=RulesSpec(name_prefix=install.name_prefix),
+        )
+
+    def load_balancer_left(self, install: Install, addresses: Sequence[str]) -> Sequence[str]:
+        """Those in the cluster's node resource group, which goes with the cluster."""
+        if not addresses:
+            return ()
+        azure = self._azure(install.account)
+        _, group, name = tags.cluster_parts(install.cluster)
+        described = azure.clusters.get(group, name)
+        if described is None:
+            return ()
+        frontends = azure.network.frontends(described.node_resource_group)
+        return tuple(item.id for item in frontends if item.names & set(addresses))
+
+    # -- sessions ------------------------------------------------------------------
+
+    def _of(self, spec: CloudSpec) -> Azure:
+        return self._azure(spec.account.subscription_id or "")
+
+    def _azure(self, subscription: str) -> Azure:
+        with self._lock:
+            key = subscription.lower()
+            if key not in self._subscriptions:
+                self._subscriptions[key] = Azure(self._run, key)
+            return self._subscriptions[key]

@@ -1,0 +1,49 @@
+"""Blob storage: what is in a container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from anyscale_k8s_cli.providers.aks.sdk.session import PATIENCE, Session
+
+_KIND = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+READ, WRITE, DELETE = (f"{_KIND}/{verb}" for verb in ("read", "write", "delete"))
+
+
+class Blobs:
+    """The contents of one container, with a credential of Entra's or an account's key."""
+
+    def __init__(self, session: Session, endpoint: str, container: str, proof: Any) -> None:
+        self._session = session
+        self._endpoint = endpoint
+        self._name = container
+        self._proof = proof
+
+    def sizes(self) -> Iterator[list[int]]:
+        """How big each object is, in bytes, page by page."""
+        pages = self._container.list_blobs().by_page()
+        while (page := self._session.ask(READ, lambda: next(pages, None))) is not None:
+            yield [int(item.size or 0) for item in page]
+
+    def put(self, key: str, content: bytes) -> None:
+        self._session.ask(WRITE, lambda: self._container.upload_blob(key, content, overwrite=True))
+
+    def get(self, key: str) -> bytes:
+        found: bytes = self._session.ask(READ, lambda: self._container.download_blob(key).readall())
+        return found
+
+    def keys(self, prefix: str) -> list[str]:
+        return self._session.ask(
+            READ, lambda: [str(item.name) for item in self._container.list_blobs(prefix)]
+        )
+
+    def remove(self, key: str) -> None:
+        self._session.find(DELETE, lambda: self._container.delete_blob(key))
+
+    @cached_property
+    def _container(self) -> Any:
+        from azure.storage.blob import ContainerClient
+
+        return ContainerClient(self._endpoint, self._name, credential=self._proof, **PATIENCE)

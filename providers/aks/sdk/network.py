@@ -1,0 +1,42 @@
+"""Networks, as far as load balancers are to be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from anyscale_k8s_cli.providers.aks.sdk.session import Session
+
+_VERSION = "2024-05-01"
+_ADDRESSES = "Microsoft.Network/publicIPAddresses"
+_BALANCERS = "Microsoft.Network/loadBalancers"
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """A load balancer's address; `names` are the address and the host names for it."""
+
+    id: str
+    names: frozenset[str]
+
+
+class Network:
+    """The networks of the session's subscription."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def frontends(self, group: str) -> Iterator[Frontend]:
+        """All addresses of a resource group, public ones and those of internal balancers."""
+        base = f"/subscriptions/{self._session.subscription}/resourceGroups/{group}/providers"
+        for item in self._session.pages(f"{_ADDRESSES}/read", f"{base}/{_ADDRESSES}", _VERSION):
+            properties = item["properties"]
+            name = (properties.get("dnsSettings") or {}).get("fqdn")
+            yield _frontend(item["id"], properties.get("ipAddress"), name)
+        for item in self._session.pages(f"{_BALANCERS}/read", f"{base}/{_BALANCERS}", _VERSION):
+            for frontend in item["properties"].get("frontendIPConfigurations") or ():
+                yield _frontend(frontend["id"], frontend["properties"].get("privateIPAddress"))
+
+
+def _frontend(own_id: str, *names: str | None) -> Frontend:
+    return Frontend(own_id, frozenset(name for name in names if name))

@@ -1,0 +1,145 @@
+"""Who may do what: role assignments, and the caller's own rights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.providers.aks.sdk import failures
+from anyscale_k8s_cli.providers.aks.sdk.session import Session
+
+_KIND = "Microsoft.Authorization/roleAssignments"
+WRITE = f"{_KIND}/write"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """`role` is the id of a role's definition, without its path; `scope` in lower case."""
+
+    id: str
+    scope: str
+    role: str
+    principal_id: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What one role lets its holder do, in Azure's patterns."""
+
+    actions: Sequence[str]
+    not_actions: Sequence[str] = ()
+    data_actions: Sequence[str] = ()
+    not_data_actions: Sequence[str] = ()
+
+    def allows(self, action: str) -> bool:
+        return _any(self.actions, action) and not _any(self.not_actions, action)
+
+    def allows_data(self, action: str) -> bool:
+        return _any(self.data_actions, action) and not _any(self.not_data_actions, action)
+
+
+class Roles:
+    """Roles in the session's subscription."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def assignments(self, scope: str) -> list[Assignment]:
+        """Those that count at a scope, made there or above; none where there is no such thing."""
+        found = self._session.find(
+            f"{_KIND}/read",
+            lambda: list(self._client.role_assignments.list_for_scope(scope, filter="atScope()")),
+        )
+        return [_assignment(item) for item in found or ()]
+
+    def held(self, scope: str, principal_id: str) -> list[Assignment]:
+        """Those of a principal, and of its groups, at a scope, above and below."""
+        found = self._session.ask(
+            f"{_KIND}/read",
+            lambda: list(
+                self._client.role_assignments.list_for_scope(
+                    scope, filter=f"assignedTo('{principal_id}')"
+                )
+            ),
+        )
+        return [_assignment(item) for item in found]
+
+    def permissions(self, role: str) -> list[Permission]:
+        """What a role lets its holder do; nothing where there is no such role."""
+        scope = f"/subscriptions/{self._session.subscription}"
+        found = self._session.find(
+            "Microsoft.Authorization/roleDefinitions/read",
+            lambda: self._client.role_definitions.get(scope, role),
+        )
+        return [_permission(item) for item in (found.permissions if found else ())]
+
+    def assign(self, scope: str, name: str, role: str, principal_id: str, description: str) -> None:
+        """Give a service principal a role; that it has it already is success."""
+        definitions = "providers/Microsoft.Authorization/roleDefinitions"
+        properties: Mapping[str, str] = {
+            "roleDefinitionId": f"/subscriptions/{self._session.subscription}/{definitions}/{role}",
+            "principalId": principal_id,
+            # So that a new one need not be looked up where it is not known yet.
+            "principalType": "ServicePrincipal",
+            "description": description,
+        }
+        try:
+            self._session.ask(
+                WRITE,
+                lambda: self._client.role_assignments.create(
+                    scope, name, {"properties": properties}
+                ),
+            )
+        except CloudFailure as failure:
+            if failure.api_code != failures.ASSIGNED:
+                raise
+
+    def withdraw(self, assignment: Assignment) -> None:
+        """Already gone is success."""
+        self._session.find(
+            f"{_KIND}/delete",
+            lambda: self._client.role_assignments.delete_by_id(assignment.id),
+        )
+
+    def own(self, group: str) -> list[Permission]:
+        """What the caller's roles let it do in a resource group."""
+        found = self._session.ask(
+            "Microsoft.Authorization/permissions/read",
+            lambda: list(self._client.permissions.list_for_resource_group(group)),
+        )
+        return [_permission(item) for item in found]
+
+    @property
+    def _client(self) -> Any:
+        from azure.mgmt.authorization import AuthorizationManagementClient
+
+        return self._session.client(
+            "authorization", lambda arguments: AuthorizationManagementClient(**arguments)
+        )
+
+
+def _assignment(item: Any) -> Assignment:
+    return Assignment(
+        id=str(item.id),
+        scope=str(item.scope).lower().rstrip("/"),
+        role=str(item.role_definition_id).rpartition("/")[2].lower(),
+        principal_id=str(item.principal_id).lower(),
+        description=str(item.description or ""),
+    )
+
+
+def _permission(item: Any) -> Permission:
+    return Permission(
+        item.actions or (),
+        item.not_actions or (),
+        item.data_actions or (),
+        item.not_data_actions or (),
+    )
+
+
+def _any(patterns: Sequence[str], action: str) -> bool:
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)

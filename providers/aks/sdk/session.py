@@ -1,0 +1,204 @@
+"""The session with Azure: credentials, clients, what is reported of each call."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, TypeVar
+
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.policies import RetryPolicy, UserAgentPolicy
+from azure.core.rest import HttpRequest
+from azure.identity import ClientAssertionCredential, DefaultAzureCredential
+from azure.mgmt.core import ARMPipelineClient
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+from anyscale_k8s_cli import tool_version
+from anyscale_k8s_cli.cluster.access import BearerToken
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.events import CallMade
+from anyscale_k8s_cli.providers.aks.sdk import clouds, failures
+from anyscale_k8s_cli.providers.aks.sdk.clouds import AzureCloud
+from anyscale_k8s_cli.run import Run
+
+T = TypeVar("T")
+
+# Of every client. Seconds; the SDK's own patience would be for minutes. What changes
+# nothing when it is repeated is repeated: 408, 429, 5xx and connections that broke.
+PATIENCE: Mapping[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 30,
+    "retry_total": 4,
+    "retry_backoff_factor": 0.3,
+    "retry_backoff_max": 10,
+}
+# Seconds that an executable which the SDK asks for a token may take.
+_PROCESS_SECONDS = 30
+
+
+class Session:
+    """Whoever this machine's environment is to Azure, in one subscription. Safe for threads."""
+
+    def __init__(self, run: Run, subscription: str) -> None:
+        self.run = run
+        self.subscription = subscription
+        self._lock = threading.RLock()
+        self._clients: dict[str, Any] = {}
+        self._claims: Mapping[str, Any] | None = None
+
+    # -- where things are, and who we are --------------------------------------------
+
+    @cached_property
+    def cloud(self) -> AzureCloud:
+        """Raises `invalid-spec`, `azure-unreachable`."""
+        with self._lock:
+            return clouds.present()
+
+    @cached_property
+    def credential(self) -> Any:
+        """The SDK's credential: variables, a workload's or machine's identity, a login."""
+        return DefaultAzureCredential(process_timeout=_PROCESS_SECONDS, **self._login)
+
+    def federated(self, tenant: str, client_id: str, token: str) -> Any:
+        """The credential of whatever identity trusts a cluster's token."""
+        return ClientAssertionCredential(tenant, client_id, lambda: token, **self._login)
+
+    @property
+    def _login(self) -> dict[str, Any]:
+        # Where it is not one of Microsoft's, only the cloud itself knows its login endpoint.
+        return {
+            "authority": self.cloud.authority,
+            "disable_instance_discovery": not self.cloud.known,
+            **PATIENCE,
+        }
+
+    def token(self, scope: str, credential: Any = None) -> BearerToken:
+        """A token that is still good for a while. Raises `CloudFailure`."""
+        found = self.ask(scope, lambda: (credential or self.credential).get_token(scope))
+        return BearerToken(found.token, datetime.fromtimestamp(found.expires_on, UTC))
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """What the own token for Resource Manager says of its bearer."""
+        if self._claims is None:
+            self._claims = _claims(self.token(self.cloud.scope).value)
+        return self._claims
+
+    @property
+    def principal(self) -> str:
+        """Who that is: a user's name, or the id of an application."""
+        names = ("upn", "unique_name", "preferred_username", "appid", "oid")
+        return next((str(self.claims[name]) for name in names if self.claims.get(name)), "")
+
+    @property
+    def object_id(self) -> str:
+        """Its id in the directory."""
+        return str(self.claims.get("oid", ""))
+
+    # -- calls -----------------------------------------------------------------------------
+
+    def client(self, name: str, make: Callable[[Mapping[str, Any]], T]) -> T:
+        """An SDK's client for Resource Manager, made with the given arguments when first asked for.
+
+        One serves all threads.
+        """
+        with self._lock:
+            if name not in self._clients:
+                self._clients[name] = make(self._arguments)
+            found: T = self._clients[name]
+            return found
+
+    @property
+    def _arguments(self) -> Mapping[str, Any]:
+        return {
+            "credential": self.credential,
+            "subscription_id": self.subscription,
+            "base_url": self.cloud.resource_manager,
+            "credential_scopes": [self.cloud.scope],
+            "user_agent": _agent(),
+            **PATIENCE,
+        }
+
+    def ask(self, what: str, call: Callable[[], T]) -> T:
+        """An SDK's answer; `what` is the right that the call takes. Raises `CloudFailure`."""
+        started, status = time.monotonic(), "200"
+        try:
+            return call()
+        except AzureError as problem:
+            failure = failures.of(problem, what, self._asker())
+            status = f"{failure.status or type(problem).__name__} {failure.api_code}".rstrip()
+            raise failure from problem
+        finally:
+            seconds = time.monotonic() - started
+            self.run.emit(CallMade(service="azure", call=what, status=status, seconds=seconds))
+
+    def find(self, what: str, call: Callable[[], T]) -> T | None:
+        """The same; None when Azure says that there is no such thing."""
+        try:
+            return self.ask(what, call)
+        except CloudFailure as failure:
+            if failure.status == 404 and failure.api_code in failures.ABSENT:
+                return None
+            raise
+
+    def get(self, what: str, path: str, version: str) -> dict[str, Any]:
+        """What Resource Manager has at a path, where it is not worth an SDK of its own."""
+        return self._get(what, f"{self.cloud.resource_manager}{path}?api-version={version}")
+
+    def pages(self, what: str, path: str, version: str) -> Iterator[dict[str, Any]]:
+        """The items of a list, page by page."""
+        url = f"{self.cloud.resource_manager}{path}?api-version={version}"
+        while url:
+            page = self._get(what, url)
+            yield from page.get("value", [])
+            url = str(page.get("nextLink") or "")
+
+    def _get(self, what: str, url: str) -> dict[str, Any]:
+        def call() -> Any:
+            answer = self._plain.send_request(
+                HttpRequest("GET", url),
+                connection_timeout=PATIENCE["connection_timeout"],
+                read_timeout=PATIENCE["read_timeout"],
+            )
+            answer.raise_for_status()
+            return answer.json()
+
+        found: dict[str, Any] = self.ask(what, call)
+        return found
+
+    @property
+    def _plain(self) -> Any:
+        return self.client(
+            "plain",
+            lambda arguments: ARMPipelineClient(
+                arguments["base_url"],
+                policies=[
+                    UserAgentPolicy(_agent()),
+                    RetryPolicy(**PATIENCE),
+                    ARMChallengeAuthenticationPolicy(self.credential, self.cloud.scope),
+                ],
+            ),
+        )
+
+    def _asker(self) -> failures.Asker:
+        # Only if it is known by now: a message must not ask anything.
+        return failures.Asker(self.principal if self._claims else "", self.subscription)
+
+
+def _claims(token: str) -> Mapping[str, Any]:
+    part = token.split(".")[1:2]
+    try:
+        found = json.loads(base64.urlsafe_b64decode("".join(part) + "=="))
+    except (ValueError, binascii.Error):
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _agent() -> str:
+    return f"anyscale-k8s-cli/{tool_version()}"

@@ -1,0 +1,98 @@
+"""What a user may say here: offline, in the words of the options."""
+
+from __future__ import annotations
+
+import re
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.aks import bucket, identity, tags
+from anyscale_k8s_cli.spec import CloudSpec
+
+NAMES = ("identity", "storage-account")
+
+_ACCOUNT = r"(?P<account>[a-z0-9]{3,24})"
+# https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+_CONTAINER = r"(?P<container>(?=.{3,63}(@|$))[a-z0-9]+(-[a-z0-9]+)*)"
+_PLACES = (
+    re.compile(rf"abfss://{_CONTAINER}@{_ACCOUNT}\.[a-z0-9.-]+/?"),
+    re.compile(rf"{_ACCOUNT}/{_CONTAINER}/?"),
+)
+_IDENTITY = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)/providers/"
+    r"microsoft\.managedidentity/userassignedidentities/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+_ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
+_IDENTITY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}")
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def bucket_place(given: str) -> bucket.Place | None:
+    """What a user calls a bucket: `abfss://container@account…` or `account/container`."""
+    for pattern in _PLACES:
+        if found := pattern.fullmatch(given):
+            return bucket.Place(found["account"], found["container"])
+    return None
+
+
+def identity_place(given: str, subscription: str) -> identity.Place | None:
+    """Where an identity is, by its resource id; None for one of another subscription."""
+    found = _IDENTITY.fullmatch(given)
+    if found is None or found["subscription"].lower() != subscription.lower():
+        return None
+    return identity.Place(found["group"], found["name"])
+
+
+def check(spec: CloudSpec) -> None:
+    """Refuse what Azure would refuse, and what means nothing here (`invalid-spec`)."""
+    wrong = [*_wrong_rules(spec), *_wrong_places(spec)]
+    if wrong:
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
+            evidence=tuple(wrong) if len(wrong) > 1 else (),
+            fix="see docs/providers/aks.md for what is accepted",
+        )
+
+
+def _wrong_rules(spec: CloudSpec) -> list[str]:
+    rules, wrong = spec.rules, []
+    if unknown := sorted(set(rules.names) - set(NAMES)):
+        wrong.append(
+            f"rules.names: {', '.join(unknown)}: nothing of that name is made here; "
+            f"accepted: {', '.join(NAMES)}"
+        )
+    account, identity = rules.names.get("storage-account"), rules.names.get("identity")
+    if account and not _ACCOUNT_NAME.fullmatch(account):
+        wrong.append(
+            f"rules.names.storage-account: {account!r}: 3 to 24 lower-case letters and digits"
+        )
+    if identity and not _IDENTITY_NAME.fullmatch(identity):
+        wrong.append(
+            f"rules.names.identity: {identity!r}: 3 to 128 letters, digits, '-' and '_', "
+            "beginning with a letter or digit"
+        )
+    wrong += [
+        f"--tag: {key}: the names of Azure's tags are without <, >, %, &, \\, ? and /"
+        for key in rules.tags
+        if not tags.TAG_NAME.fullmatch(key)
+    ]
+    return wrong
+
+
+def _wrong_places(spec: CloudSpec) -> list[str]:
+    existing, network, wrong = spec.existing, spec.network, []
+    subscription = spec.account.subscription_id or ""
+    if not _GUID.fullmatch(subscription):
+        wrong.append("--subscription-id: give the id of a subscription, not its name")
+    if existing.bucket and not bucket_place(existing.bucket):
+        wrong.append("--bucket: give ACCOUNT/CONTAINER or abfss://CONTAINER@ACCOUNT.dfs…")
+    if existing.identity and not identity_place(existing.identity, subscription):
+        wrong.append(
+            "--identity: give the resource id of a user-assigned identity in the same subscription"
+        )
+    if existing.bucket and spec.rules.azure_shared_key == "off":
+        wrong.append("--azure-shared-key: an account given with --bucket stays as it is")
+    if network.load_balancer_subnets and network.expose == "public":
+        wrong.append("--lb-subnet: only an internal load balancer is in a subnet of yours")
+    return wrong
