@@ -50,7 +50,7 @@ class ServiceAccount:
         return not left
 
     def as_json(self) -> dict[str, Any]:
-        found = {
+        found: dict[str, Any] = {
             "name": self.name,
             "projectId": self.project_id,
             "uniqueId": self.unique_id,

@@ -10,6 +10,7 @@ from typing import Any
 import requests
 from google.api_core import exceptions as api_errors
 from google.auth import exceptions as auth_errors
+from google.cloud.storage import exceptions as storage_errors
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
@@ -48,10 +49,39 @@ class Asker:
 
     principal: str = ""
     project: str = ""
+    impersonated: str | None = None
 
     @property
     def name(self) -> str:
         return self.principal or "your Google account"
+
+
+# All that the SDKs raise of themselves.
+RAISED = (
+    api_errors.GoogleAPIError,
+    auth_errors.GoogleAuthError,
+    storage_errors.DataCorruption,
+    storage_errors.InvalidResponse,
+    requests.RequestException,
+)
+
+
+def of_sdk(problem: Exception, what: str, asker: Asker) -> CloudFailure:
+    """The failure that one of `RAISED` stands for."""
+    if isinstance(problem, api_errors.GoogleAPICallError):
+        return of_api(problem, what, asker)
+    if isinstance(problem, auth_errors.GoogleAuthError):
+        return of_credentials(problem, what, asker.impersonated)
+    if isinstance(problem, requests.RequestException):
+        return unreachable(str(problem), what)
+    return CloudFailure(codes.GCP_FAILED, f"{what} failed", str(problem), fix=_AGAIN)
+
+
+def word_for(problem: Exception) -> str:
+    """What a call ended with, in a word: the status if there was an answer."""
+    if isinstance(problem, api_errors.GoogleAPICallError):
+        return str(int(problem.code or 0))
+    return type(problem).__name__
 
 
 def of_api(problem: api_errors.GoogleAPICallError, what: str, asker: Asker) -> CloudFailure:
@@ -141,7 +171,7 @@ def of_credentials(
             fix="gcloud auth application-default login, or name a key file in "
             "GOOGLE_APPLICATION_CREDENTIALS",
         )
-    if isinstance(problem, auth_errors.TransportError):
+    if isinstance(problem, auth_errors.TransportError | auth_errors.TimeoutError):
         return unreachable(text, what)
     if impersonate and "impersonated" in text:
         return CloudFailure(

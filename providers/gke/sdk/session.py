@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC
 from functools import cached_property
 from typing import Any, TypeVar
 
 import google.auth
 import requests
-from google.api_core import exceptions as api_errors
 from google.api_core.client_options import ClientOptions
 from google.auth import exceptions as auth_errors
 from google.auth import impersonated_credentials
@@ -67,7 +67,7 @@ class Session:
         try:
             found, _ = google.auth.default(scopes=SCOPES)
         except auth_errors.GoogleAuthError as problem:
-            raise failures.of_credentials(problem, "credentials", None) from problem
+            raise failures.of_sdk(problem, "credentials", failures.Asker()) from problem
         if not self._impersonate:
             return found
         elsewhere = self._override("iamcredentials")
@@ -148,20 +148,8 @@ class Session:
         """
 
         def attempt() -> T:
-            started, status = time.monotonic(), "200"
-            try:
+            with self._reported(what):
                 return call()
-            except api_errors.GoogleAPICallError as problem:
-                status = str(int(problem.code or 0))
-                raise failures.of_api(problem, what, self._asker()) from problem
-            except auth_errors.GoogleAuthError as problem:
-                status = type(problem).__name__
-                raise failures.of_credentials(problem, what, self._impersonate) from problem
-            except requests.RequestException as problem:
-                status = type(problem).__name__
-                raise failures.unreachable(str(problem), what) from problem
-            finally:
-                self._report(what, status, started)
 
         return self._repeated(what, attempt)
 
@@ -193,8 +181,7 @@ class Session:
         session = self._anonymous if bearer is not None else self._authorized
 
         def attempt() -> dict[str, Any]:
-            started, status = time.monotonic(), ""
-            try:
+            with self._reported(what) as status:
                 answer = session.request(
                     method,
                     self.endpoint(service) + path,
@@ -203,15 +190,7 @@ class Session:
                     headers=headers,
                     timeout=TIMEOUT,
                 )
-                status = str(answer.status_code)
-            except auth_errors.GoogleAuthError as problem:
-                status = type(problem).__name__
-                raise failures.of_credentials(problem, what, self._impersonate) from problem
-            except requests.RequestException as problem:
-                status = type(problem).__name__
-                raise failures.unreachable(str(problem), what) from problem
-            finally:
-                self._report(what, status, started)
+                status[0] = str(answer.status_code)
             content = failures.body_of(answer) if answer.content else {}
             if answer.status_code >= 400:
                 raise failures.of_answer(answer.status_code, content, what, self._asker())
@@ -240,12 +219,21 @@ class Session:
     def _anonymous(self) -> requests.Session:
         return _persistent(requests.Session())
 
-    def _report(self, what: str, status: str, started: float) -> None:
-        seconds = time.monotonic() - started
-        self.run.emit(CallMade(service="google", call=what, status=status, seconds=seconds))
+    @contextmanager
+    def _reported(self, what: str) -> Iterator[list[str]]:
+        """Tells of a call, and puts what the SDK raises in our words."""
+        started, status = time.monotonic(), ["200"]
+        try:
+            yield status
+        except failures.RAISED as problem:
+            status[0] = failures.word_for(problem)
+            raise failures.of_sdk(problem, what, self._asker()) from problem
+        finally:
+            seconds = time.monotonic() - started
+            self.run.emit(CallMade(service="google", call=what, status=status[0], seconds=seconds))
 
     def _asker(self) -> failures.Asker:
-        return failures.Asker(self.principal, self.project)
+        return failures.Asker(self.principal, self.project, self._impersonate)
 
 
 def default_project() -> str:
@@ -253,7 +241,7 @@ def default_project() -> str:
     try:
         _, project = google.auth.default(scopes=SCOPES)
     except auth_errors.GoogleAuthError as problem:
-        raise failures.of_credentials(problem, "credentials", None) from problem
+        raise failures.of_sdk(problem, "credentials", failures.Asker()) from problem
     return project or ""
 
 
