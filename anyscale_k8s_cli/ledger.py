@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from anyscale_k8s_cli import errors
@@ -40,8 +40,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class LedgerContent:
+    """`said` is what the last setup was told, by the spec's dotted paths, without secrets."""
+
     install: Install
     entries: Mapping[str, Entry]
+    said: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rights(self) -> Rights:
@@ -98,23 +101,31 @@ def _parse(found: Document) -> LedgerContent:
             cause=f"{type(problem).__name__}: {problem}",
             fix="use the version of this tool that wrote it, or restore the ConfigMap",
         ) from problem
-    return LedgerContent(install, entries)
+    return LedgerContent(install, entries, document.get("said", {}))
 
 
 class Ledger:
-    """Writes the inventory; safe for threads. Implements `apply.Journal` but for `guard`."""
+    """Writes the inventory; safe for threads. Implements `apply.Journal` but for `guard`.
 
-    def __init__(self, kubernetes: Kubernetes, install: Install) -> None:
+    `said` is kept beside it; None keeps what is there.
+    """
+
+    def __init__(
+        self, kubernetes: Kubernetes, install: Install, said: Mapping[str, Any] | None = None
+    ) -> None:
         self._kubernetes = kubernetes
         self._install = install
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
+        self._said = said
 
     def open(self, planned: Sequence[PlannedChange]) -> None:
         """Write every planned creation as intended and what is there as done, in one write."""
         with self._lock:
             content = read_ledger(self._kubernetes, self._install.namespace)
             self._entries = dict(content.entries) if content else {}
+            if self._said is None:
+                self._said = content.said if content else {}
             for item in planned:
                 if item.change is Change.CREATE:
                     self._entries[item.resource.key] = _entry(item, INTENDED)
@@ -148,6 +159,7 @@ class Ledger:
         document = {
             "format": LEDGER_FORMAT,
             "install": self._install.locator(),
+            "said": dict(self._said or {}),
             "entries": {key: asdict(entry) for key, entry in sorted(self._entries.items())},
         }
         self._kubernetes.apply(

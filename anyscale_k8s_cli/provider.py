@@ -128,6 +128,8 @@ class LoadBalancer:
     """How the gateway's Service asks for its load balancer, and who will answer.
 
     `logs` is the command that shows what that one says, where it runs in the cluster.
+    `unlike` tells how the one at an address differs from what is asked for; it is
+    empty when it does not, and when nobody may look.
     """
 
     served_by: str
@@ -135,6 +137,7 @@ class LoadBalancer:
     load_balancer_class: str | None = None
     source_ranges: tuple[str, ...] = ()
     logs: str = ""
+    unlike: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,19 @@ class PolicyDocument:
     name: str
     format: str
     text: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """A kind of object that setup makes outside the cluster, for people to know beforehand.
+
+    `scope` is what it is part of; `rights` are what it lets the operator do, or whom be it.
+    """
+
+    what: str
+    name: str
+    scope: str
+    rights: tuple[str, ...] = ()
 
 
 class ClusterReader(Protocol):
@@ -287,6 +303,10 @@ class Provider(Protocol):
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         """The least rights for a verb, offline."""
+        ...
+
+    def makes(self, install: Install) -> Sequence[Made]:
+        """What setup makes outside the cluster for an install, by its usual names, offline."""
         ...
 
     def search(self, scope: Scope, cloud: str | None) -> Search:

@@ -146,6 +146,14 @@ def _looks_like_helm_values(document: Mapping[str, Any]) -> bool:
     return bool(chart_keys & set(document)) and not {"provider", "name"} & set(document)
 
 
+def nested(settings: Settings) -> dict[str, Any]:
+    """The document that has these values at their paths: the reverse of `leaves`."""
+    document: dict[str, Any] = {}
+    for path, value in settings.items():
+        _put(document, path, value)
+    return document
+
+
 def _put(document: dict[str, Any], path: str, value: Any) -> None:
     *parents, last = path.split(".")
     for parent in parents:

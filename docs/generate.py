@@ -27,7 +27,9 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import main, settings, tree
 from anyscale_k8s_cli.cli.options import Common, SpecOptions
 from anyscale_k8s_cli.cluster.pins import ChartPin, pins
-from anyscale_k8s_cli.provider import ENTRY_POINTS
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import ENTRY_POINTS, available, load
+from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
 
 DOCS = Path(__file__).parent
@@ -109,6 +111,24 @@ _COMMON = {field.name for field in dataclasses.fields(Common)}
 
 def _context(command: Any) -> Any:
     return command.context_class(command, info_name=command.name)
+
+
+# -- platforms ----------------------------------------------------------------------
+
+
+def made() -> str:
+    """What each platform makes outside the cluster, as its provider tells."""
+    return _table(("Platform", "What", "Name", "Where", "Rights and roles"), _made())
+
+
+def _made() -> Rows:
+    for name in available():
+        install = Install(name, "", "", "", "anyscale-operator", "prod")
+        for item in load(name, Run()).makes(install):
+            # The id follows from account and cluster.
+            shown = item.name.replace(install.id, "<id>")
+            rights = "<br>".join(f"`{right}`" for right in item.rights)
+            yield f"[{name}](providers/{name}.md)", item.what, f"`{shown}`", item.scope, rights
 
 
 # -- cloud.yaml ---------------------------------------------------------------------
@@ -286,7 +306,7 @@ def checks() -> str:
             (
                 f"[`{check.code}`]({check.code}.md)",
                 check.title,
-                "setup says so and goes on" if check.severity == "warning" else "setup stops",
+                _CONSEQUENCES[check.severity],
             )
             for check in registered_checks()
         ),
@@ -298,8 +318,8 @@ def registered_checks() -> list[CheckCode]:
     """Every `Check(…)` in the package: which of them run depends on spec and cluster."""
     return sorted(
         {
-            _check(node)
-            for tree_of_file in parsed().values()
+            _check(node, of_status=file.name == "wires.py")
+            for file, tree_of_file in parsed().items()
             for node in ast.walk(tree_of_file)
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Check"
         }
@@ -319,8 +339,17 @@ def parsed() -> dict[Path, ast.Module]:
     return {file: ast.parse(file.read_text(encoding="utf-8")) for file in sources()}
 
 
-def _check(node: ast.Call) -> CheckCode:
+_CONSEQUENCES = {
+    "warning": "setup says so and goes on",
+    "fatal": "setup stops",
+    "status": "`cloud status` names it and ends with 6",
+}
+
+
+def _check(node: ast.Call, *, of_status: bool) -> CheckCode:
     code, title = (_text(item) for item in node.args[:2])
+    if of_status:
+        return CheckCode(code, title, "status")
     warns = any("WARNING" in ast.dump(item) for item in [*node.args[3:], *node.keywords])
     return CheckCode(code, title, "warning" if warns else "fatal")
 
@@ -336,6 +365,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "error-codes": error_codes,
     "fields": fields,
+    "made": made,
     "versions": versions,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,20 +33,28 @@ class Cause(StrEnum):
     NO_SERVICE = "no-service"
     LOAD_BALANCER_FAILED = "load-balancer-failed"
     NOT_SERVED = "not-served"
+    NOT_AS_ASKED = "not-as-asked"
     PROXY_NOT_READY = "proxy-not-ready"
 
 
 @dataclass(frozen=True)
 class NoAddress:
-    """One of the causes, in words, with what was seen of the object that blocks."""
+    """One of the causes, in words, with what was seen of the object that blocks.
+
+    `look` is the command that shows more of it, `mend` what to do then.
+    """
 
     cause: Cause
     text: str
     evidence: tuple[str, ...]
-    fix: str
+    look: str
+    mend: str = "mend what it shows"
+
+    @property
+    def fix(self) -> str:
+        return f"{self.look}  ({self.mend}, and run the same command again)"
 
 
-_AGAIN = "and run the same command again"
 _CONTROLLER_LOGS = "kubectl logs --namespace envoy-gateway-system deployment/envoy-gateway"
 
 
@@ -85,14 +94,7 @@ def no_address(
         why = why_no_address(kubernetes, gateway, found or {}, server)
     except errors.CliError as problem:
         # Looking failed too; what was seen before is all there is to tell.
-        return errors.CliError(
-            errors.NO_ADDRESS,
-            f"{gateway} has no address",
-            cause=seen,
-            evidence=(str(problem),),
-            fix=f"see why with `kubectl describe gateway --namespace {gateway.namespace} "
-            f"{gateway.name}` {_AGAIN}",
-        )
+        why = NoAddress(Cause.GATEWAY_REFUSED, seen, (str(problem),), _describe(gateway))
     return errors.CliError(
         errors.NO_ADDRESS,
         f"{gateway} has no address",
@@ -106,7 +108,14 @@ def no_address(
 def why_no_address(
     kubernetes: Kubernetes, gateway: Reference, found: Document, server: LoadBalancer | None
 ) -> NoAddress:
-    """Look from the Gateway outwards; the first that is not as it should be is the cause.
+    """The cause; where all else is in order, it is the proxy behind the load balancer."""
+    return in_the_way(kubernetes, gateway, found, server) or _of_proxy(kubernetes, gateway, found)
+
+
+def in_the_way(
+    kubernetes: Kubernetes, gateway: Reference, found: Document, server: LoadBalancer | None
+) -> NoAddress | None:
+    """Look from the Gateway outwards for the first that keeps its address from coming.
 
     `server` says who is to serve the load balancer, where that is known.
     """
@@ -114,7 +123,6 @@ def why_no_address(
         _of_class(kubernetes, found)
         or _of_gateway(found)
         or _of_service(kubernetes, gateway, found, server)
-        or _of_proxy(kubernetes, gateway, found)
     )
 
 
@@ -123,12 +131,16 @@ def _of_class(kubernetes: Kubernetes, gateway: Document) -> NoAddress | None:
     found = kubernetes.get(_API, "GatewayClass", name) if name else None
     if found is None:
         text = f"its GatewayClass {name} is not there"
-        return NoAddress(Cause.NO_CLASS, text, conditions_of(gateway), f"make it {_AGAIN}")
+        return NoAddress(
+            Cause.NO_CLASS, text, conditions_of(gateway), "kubectl get gatewayclass", "make it"
+        )
+    if found["metadata"].get("deletionTimestamp"):
+        text = f"its GatewayClass {name} is being deleted"
+        return NoAddress(Cause.NO_CLASS, text, conditions_of(gateway), "kubectl get gatewayclass")
     if _condition(found, "Accepted").get("status") == "True":
         return None
     text = f"no controller has accepted its GatewayClass {name}"
-    fix = f"see why with `{_CONTROLLER_LOGS}` {_AGAIN}"
-    return NoAddress(Cause.NO_CONTROLLER, text, conditions_of(found), fix)
+    return NoAddress(Cause.NO_CONTROLLER, text, conditions_of(found), _CONTROLLER_LOGS)
 
 
 def _of_gateway(gateway: Document) -> NoAddress | None:
@@ -136,8 +148,10 @@ def _of_gateway(gateway: Document) -> NoAddress | None:
     if accepted.get("status") != "False":
         return None
     text = f"{accepted.get('reason')}: {accepted.get('message')}"
-    fix = f"correct what the condition names {_AGAIN}"
-    return NoAddress(Cause.GATEWAY_REFUSED, text, conditions_of(gateway), fix)
+    look = _describe(Reference.of(gateway))
+    return NoAddress(
+        Cause.GATEWAY_REFUSED, text, conditions_of(gateway), look, "correct what it names"
+    )
 
 
 def _of_service(
@@ -146,46 +160,72 @@ def _of_service(
     services = proxy_services(kubernetes, gateway)
     conditions = conditions_of(found)
     if not services:
-        fix = f"see why with `{_CONTROLLER_LOGS}` {_AGAIN}"
-        return NoAddress(
-            Cause.NO_SERVICE, "its controller has made no Service for it", conditions, fix
-        )
+        text = "its controller has made no Service for it"
+        return NoAddress(Cause.NO_SERVICE, text, conditions, _CONTROLLER_LOGS)
     service = services[0]
     reference = Reference.of(service)
-    if service_addresses(service):
-        return None
+    given = service_addresses(service)
+    if given:
+        return _of_load_balancer(reference, given, conditions, server)
     warnings = warnings_about(kubernetes, reference)
     if warnings:
         return NoAddress(
             Cause.LOAD_BALANCER_FAILED,
             f"{reference}: {warnings[-1]}",
             (*conditions, *(f"event {line}" for line in warnings)),
-            f"mend what the event says (rights, subnets, quota) {_AGAIN}",
+            _describe(reference),
+            "mend what the event says: rights, subnets, quota",
         )
     served_by = server.served_by if server else "its controller"
-    look = server.logs if server and server.logs else f"kubectl describe {_words(reference)}"
     return NoAddress(
         Cause.NOT_SERVED,
         f"nobody answers for {reference}, without any warning; {served_by} should",
         conditions,
-        f"see that {served_by} runs and watches all namespaces (`{look}`) {_AGAIN}",
+        server.logs if server and server.logs else _describe(reference),
+        f"see that {served_by} runs and watches all namespaces",
     )
 
 
+def _of_load_balancer(
+    service: Reference,
+    given: Sequence[str],
+    conditions: tuple[str, ...],
+    server: LoadBalancer | None,
+) -> NoAddress | None:
+    for address in given:
+        unlike = server.unlike(address) if server and server.unlike else ""
+        if unlike:
+            return NoAddress(
+                Cause.NOT_AS_ASKED,
+                f"the load balancer {address} {unlike}",
+                conditions,
+                f"kubectl delete {_words(service)}",
+                "another is made in its place",
+            )
+    return None
+
+
 def _of_proxy(kubernetes: Kubernetes, gateway: Reference, found: Document) -> NoAddress:
-    fix = f"mend what the evidence says {_AGAIN}"
     deployments = kubernetes.list("apps/v1", "Deployment", label_selector=service_selector(gateway))
     for deployment in deployments:
-        diagnosis = diagnose_workload(kubernetes, Reference.of(deployment))
+        reference = Reference.of(deployment)
+        diagnosis = diagnose_workload(kubernetes, reference)
         if diagnosis is not None:
-            return NoAddress(Cause.PROXY_NOT_READY, diagnosis.cause, diagnosis.evidence, fix)
+            return NoAddress(
+                Cause.PROXY_NOT_READY, diagnosis.cause, diagnosis.evidence, _describe(reference)
+            )
     text = "its load balancer is there, and no proxy behind it"
-    return NoAddress(Cause.PROXY_NOT_READY, text, conditions_of(found), fix)
+    return NoAddress(Cause.PROXY_NOT_READY, text, conditions_of(found), _describe(gateway))
+
+
+def _describe(reference: Reference) -> str:
+    return f"kubectl describe {_words(reference)}"
 
 
 def _words(reference: Reference) -> str:
     """An object in kubectl's words."""
-    return f"{reference.kind.lower()} --namespace {reference.namespace} {reference.name}"
+    place = f"--namespace {reference.namespace} " if reference.namespace else ""
+    return f"{place}{reference.kind.lower()} {reference.name}"
 
 
 def _condition(document: Document, kind: str) -> Document:

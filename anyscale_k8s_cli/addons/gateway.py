@@ -301,12 +301,16 @@ class Gateway(Resource[GatewayState]):
         """The Gateway's address; raises `StillWaiting` until its load balancer has it.
 
         What its status says is not enough: a controller leaves the status of a
-        Gateway alone once it no longer accepts the class, and removes the proxy.
+        Gateway alone once it no longer accepts the class, and removes the proxy. And a
+        load balancer may be another soon: no platform turns a public one into an internal.
         """
         address = programmed(found)
         services = proxy_services(self._kubernetes, self.reference)
         if address.value not in {item for one in services for item in service_addresses(one)}:
             raise StillWaiting(f"no load balancer of its own has {address.value}")
+        unlike = self._server.unlike if self._server else None
+        if unlike is not None and (difference := unlike(address.value)):
+            raise StillWaiting(f"its load balancer {difference}")
         return address
 
     def _class_goes(self) -> bool:

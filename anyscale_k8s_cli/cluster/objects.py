@@ -168,9 +168,13 @@ class KubernetesObject(Resource[Document]):
 
     def ready(self, observed: Observed[Document]) -> Observed[Document]:
         reached = self._reach(observed)
+        self.prove()
+        return reached
+
+    def prove(self) -> None:
+        """Show that it can be used; raises with the cause if not."""
         if self._prove is not None:
             self._prove()
-        return reached
 
     def _reach(self, observed: Observed[Document]) -> Observed[Document]:
         readiness = self._readiness

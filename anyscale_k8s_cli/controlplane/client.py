@@ -175,7 +175,12 @@ class ControlPlane:
         )
         try:
             response = transport.exchange(
-                self._http, request, self.run, service="anyscale", call=call.title
+                self._http,
+                request,
+                self.run,
+                service="anyscale",
+                call=call.title,
+                grace=self.limits.grace,
             )
         except httpx.HTTPError as failure:
             raise self.failures.unreachable(call.title, failure) from failure

@@ -42,6 +42,11 @@ class Credentials:
     source: str
     warnings: tuple[str, ...] = ()
 
+    @property
+    def renewal(self) -> str:
+        """What a person types to have another token: a variable would win over a login's file."""
+        return _renewal(self.source)
+
 
 def credentials_file(home: Path) -> Path:
     return home / ".anyscale" / "credentials.json"
@@ -108,8 +113,13 @@ def check_format(token: str, source: str) -> None:
         errors.TOKEN_MALFORMED,
         "The Anyscale token does not look like a token",
         cause=f"the value from {source} neither starts with 'sss_' nor has the form 'aph0_…'",
-        fix=LOGIN_COMMAND,
+        fix=_renewal(source),
     )
+
+
+def _renewal(source: str) -> str:
+    in_environment = source.endswith(TOKEN_VARIABLE)
+    return f"unset {TOKEN_VARIABLE} && {LOGIN_COMMAND}" if in_environment else LOGIN_COMMAND
 
 
 def store_token(token: str, home: Path) -> Path:

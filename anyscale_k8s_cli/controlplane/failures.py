@@ -112,7 +112,7 @@ class Failures:
             message.format(host=self.credentials.host, source=self.credentials.source),
             cause=detail or f"HTTP {status}",
             evidence=tuple(evidence),
-            fix=fix,
+            fix=self.credentials.renewal if code is errors.TOKEN_REJECTED else fix,
             details={"status": status, "trace_id": trace},
             status=status,
             detail=detail,

@@ -158,7 +158,12 @@ class _Prover:
             # The query holds the signature.
             shown = f"{method} {request.url.copy_with(query=None)}"
             return transport.exchange(
-                self.http, request, self.clouds.run, service="bucket", call=shown
+                self.http,
+                request,
+                self.clouds.run,
+                service="bucket",
+                call=shown,
+                grace=self.clouds.plane.limits.grace,
             )
         except (httpx.HTTPError, httpx.InvalidURL) as failure:
             kind = transport.kind_of(failure) if isinstance(failure, httpx.HTTPError) else "no URL"

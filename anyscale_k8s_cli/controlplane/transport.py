@@ -29,9 +29,6 @@ CA_VARIABLES = (
     "SSL_CERT_FILE",
 )
 
-# How long a call that is under way may still take after an interruption, so that
-# the outcome of a write is known more often than not. In seconds.
-_GRACE = 5.0
 _GLANCE = 0.1
 
 UNTRUSTED = "certificate not trusted"
@@ -39,11 +36,16 @@ UNTRUSTED = "certificate not trusted"
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds: for one attempt of one call, and `backoff` before the first repetition."""
+    """Seconds: for one attempt of one call, and `backoff` before the first repetition.
+
+    A call that is under way may take `grace` after an interruption, so that the
+    outcome of a write is known more often than not.
+    """
 
     connect: float = 10.0
     read: float = 60.0
     backoff: float = 1.0
+    grace: float = 5.0
 
     def with_read(self, read: float | None) -> httpx.Timeout:
         return httpx.Timeout(self.read if read is None else read, connect=self.connect)
@@ -76,13 +78,19 @@ def open_client(context: ssl.SSLContext, limits: Limits) -> httpx.Client:
 
 
 def exchange(
-    http: httpx.Client, request: httpx.Request, run: Run, *, service: str, call: str
+    http: httpx.Client,
+    request: httpx.Request,
+    run: Run,
+    *,
+    service: str,
+    call: str,
+    grace: float,
 ) -> httpx.Response:
     """Send one request and tell the listeners; `call` names it without any secret.
 
     Blocking reads cannot be interrupted, so the request runs in a thread of its
-    own that an interruption or the command's time limit leaves behind after a
-    short grace. Raises what httpx raises.
+    own that an interruption or the command's time limit leaves behind after
+    `grace` seconds. Raises what httpx raises.
     """
     answers: queue.SimpleQueue[httpx.Response | httpx.HTTPError] = queue.SimpleQueue()
 
@@ -94,7 +102,7 @@ def exchange(
 
     started = time.monotonic()
     threading.Thread(target=send, name="control-plane-call", daemon=True).start()
-    answer = _await_answer(answers, run)
+    answer = _await_answer(answers, run, grace)
     status = str(answer.status_code) if isinstance(answer, httpx.Response) else kind_of(answer)
     run.emit(
         CallMade(
@@ -124,7 +132,7 @@ def kind_of(failure: httpx.HTTPError) -> str:
 
 
 def _await_answer(
-    answers: queue.SimpleQueue[httpx.Response | httpx.HTTPError], run: Run
+    answers: queue.SimpleQueue[httpx.Response | httpx.HTTPError], run: Run, grace: float
 ) -> httpx.Response | httpx.HTTPError:
     give_up: float | None = None
     while True:
@@ -134,7 +142,7 @@ def _await_answer(
             pass
         remaining = run.remaining()
         if give_up is None and (run.stopped or (remaining is not None and remaining <= 0)):
-            give_up = time.monotonic() + _GRACE
+            give_up = time.monotonic() + grace
         if give_up is not None and time.monotonic() >= give_up:
             run.check()
 

@@ -24,15 +24,14 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
 from anyscale_k8s_cli.operations.health import (
-    HEALTHY,
-    REPORT_INTERVAL,
     UNKNOWN,
     Health,
-    prove_storage,
-    wait_healthy,
 )
 from anyscale_k8s_cli.operations.requests import SetupRequest
+from anyscale_k8s_cli.operations.said import settings_of
+from anyscale_k8s_cli.operations.verify import Verification
 from anyscale_k8s_cli.operations.whereabouts import whereabouts
+from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
     PlaneFacts,
@@ -44,7 +43,7 @@ from anyscale_k8s_cli.operations.workbench import (
 )
 from anyscale_k8s_cli.plan import Plan, PlannedChange, SavedPlan, compute
 from anyscale_k8s_cli.provider import CloudSide, Provider
-from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource, Registration
+from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
@@ -89,6 +88,7 @@ class SetupPlan:
 
     request: SetupRequest
     loaded: LoadedSpec
+    provider: Provider
     install: Install
     opened: OpenCluster
     clouds: Clouds
@@ -190,7 +190,17 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             compute(side.resources, ledger.rights, run),
         )
     made = SetupPlan(
-        request, loaded, install, opened, clouds, side, computed, ledger, preflight, started
+        request,
+        loaded,
+        provider,
+        install,
+        opened,
+        clouds,
+        side,
+        computed,
+        ledger,
+        preflight,
+        started,
     )
     if saved:
         saved.check_covers(computed, install)
@@ -357,7 +367,7 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
                 if applied.error:
                     raise applied.error
             with phase(run, "verify", "Asking the control plane whether it works"):
-                health = await _verify(made, run, changed=bool(made.plan.writes), notes=warnings)
+                health = await _verify(made, run, warnings)
             if made.request.values_file:
                 _write_values(made, made.request.values_file)
         except errors.CliError as problem:
@@ -394,7 +404,7 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
     """The namespace first, then the lock, then the intent, then everything."""
     namespace = made.side.cluster.namespace
     planned = next(item for item in made.plan.changes if item.resource is namespace)
-    ledger = Ledger(made.opened.kubernetes, made.install)
+    ledger = Ledger(made.opened.kubernetes, made.install, settings_of(made.loaded))
     plan = made.plan
     first = engine.Applied(())
     if planned.change is Change.CREATE:
@@ -433,26 +443,35 @@ def _with_result(plan: Plan, done: PlannedChange) -> Plan:
     return Plan(tuple(settled if item is done else item for item in plan.changes))
 
 
-async def _verify(made: SetupPlan, run: Run, *, changed: bool, notes: list[str]) -> Health:
-    registration: Registration = made.side.registration.output
+async def _verify(made: SetupPlan, run: Run, notes: list[str]) -> Health:
+    verification = Verification(
+        made.clouds,
+        made.install,
+        made.side.registration.output,
+        prove_identity=made.side.cluster.service_account.prove,
+        wiring=lambda: _wiring(made),
+        seconds=made.spec.timeouts.operator,
+        changed=bool(made.plan.writes),
+    )
+    return await asyncio.to_thread(verification.run, run, notes)
 
-    def work() -> Health:
-        now = made.clouds.plane.server_time()
-        since = now if changed else now - 2 * REPORT_INTERVAL
-        health = wait_healthy(
-            made.clouds,
-            registration,
-            made.install.resource_name,
-            since,
-            run,
-            made.spec.timeouts.operator,
-        )
-        if changed:
-            proof = prove_storage(made.clouds, registration)
-            if not proof.supported:
-                notes.append(f"the control plane's use of the bucket is not proven: {proof.reason}")
-        return health
 
-    health = await asyncio.to_thread(work)
-    assert health.verdict == HEALTHY  # noqa: S101
-    return health
+def _wiring(made: SetupPlan) -> Wiring | None:
+    """The install as it stands at the end, to be looked at where it does not work."""
+    resource = made.clouds.find_resource(
+        made.side.registration.output.cloud_id, made.install.resource_name
+    )
+    if resource is None:
+        return None
+    kubernetes = made.opened.kubernetes
+    return Wiring(
+        made.install,
+        made.provider,
+        made.opened.cluster,
+        kubernetes,
+        ledger_of(kubernetes, made.install),
+        resource,
+        PlaneFacts(made.clouds),
+        host=made.clouds.plane.host,
+        again="run the same command again",
+    )

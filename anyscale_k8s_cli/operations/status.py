@@ -8,22 +8,23 @@ from datetime import datetime
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.cluster.diagnosis import diagnose_workload
-from anyscale_k8s_cli.cluster.documents import Reference
+from anyscale_k8s_cli.checks import Report, run_checks
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.ledger import ledger_of
 from anyscale_k8s_cli.operations.clouds import choose, opened
 from anyscale_k8s_cli.operations.health import HEALTHY, UNHEALTHY, Health, health_of
 from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
+from anyscale_k8s_cli.operations.said import located, setup_command
 from anyscale_k8s_cli.operations.search import FoundInstall, Searcher
+from anyscale_k8s_cli.operations.wires import Wiring
+from anyscale_k8s_cli.operations.workbench import PlaneFacts
 from anyscale_k8s_cli.provider import ClusterState
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import scope_options
 
 STATUS_SCHEMA = "anyscale-k8s/status/v1"
-OPERATOR = "anyscale-operator"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class StatusReport:
     resource: DecoratedCloudResource | None
     health: Health
     found: FoundInstall | None
+    wires: Report
     cause: Cause | None
 
     @property
@@ -63,13 +65,16 @@ class StatusReport:
             "reported_at": reported.isoformat() if reported else None,
             "health": self.health.verdict,
             "checks": [
-                {
-                    "code": name,
-                    "title": name.replace("_", " ").lower(),
-                    "status": _status(status),
-                    "detail": details,
-                }
-                for name, status, details in self.health.checks
+                *(result.as_json() for result in self.wires.results),
+                *(
+                    {
+                        "code": name,
+                        "title": name.replace("_", " ").lower(),
+                        "status": _status(status),
+                        "detail": details,
+                    }
+                    for name, status, details in self.health.checks
+                ),
             ],
             "cause": self.cause.text if self.cause else None,
             "evidence": list(self.cause.evidence) if self.cause else [],
@@ -82,41 +87,82 @@ def _status(reported: str) -> str:
 
 
 async def status(request: StatusRequest, run: Run) -> StatusReport:
-    """Ask the control plane; where it is not HEALTHY, look for the cause from outside in."""
+    """Ask the control plane, and look at each wire where the cluster can be found.
+
+    A cloud is well when the control plane says HEALTHY and no wire is broken: what
+    the operator reports can be older than what has happened to it.
+    """
 
     def look() -> StatusReport:
         with opened(request, run) as clouds:
-            cloud = choose(clouds, request.name, request.cloud_id)
+            cloud = _choose(request, clouds, run)
             found, problem = _find(request, cloud, clouds, run)
             resources = clouds.list_resources(cloud.id)
             resource = _ours(resources, found)
-            health = health_of(resource)
-            if health.verdict == HEALTHY:
-                return StatusReport(cloud, resource, health, found, None)
-            cause = _cause(cloud, resource, health, found, problem, run)
-            return StatusReport(cloud, resource, health, found, cause)
+            looked = _Looked(cloud, resource, health_of(resource), found, problem)
+            wiring, unseen = _wiring(looked, clouds, run)
+            wires = run.await_(run_checks(wiring.checks(), run)) if wiring else Report()
+            again = wiring.again if wiring else _again(looked)
+            cause = _cause(looked, wires, unseen, again)
+            return StatusReport(cloud, resource, looked.health, found, wires, cause)
 
     return await asyncio.to_thread(look)
+
+
+def _choose(request: StatusRequest, clouds: Clouds, run: Run) -> Cloud:
+    """The cloud that is meant. One that was deleted in the console may have left an install."""
+    try:
+        return choose(clouds, request.name, request.cloud_id)
+    except errors.CliError as problem:
+        if problem.code is not errors.CLOUD_NOT_FOUND or not request.name:
+            raise
+        left = _search(request, request.name, None, clouds, run)
+        if left is None:
+            raise
+        raise errors.CliError(
+            errors.CLOUD_NOT_FOUND,
+            f"The cloud {request.name} is not registered any more",
+            cause=f"its operator is still meant for namespace {left.install.namespace} of "
+            f"{left.install.cluster}",
+            evidence=(f"to remove what is left: anyscale cloud delete {request.name}",),
+            fix=setup_command(located(left.provider.locate(left.install))),
+        ) from problem
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What the control plane and the search say."""
+
+    cloud: Cloud
+    resource: DecoratedCloudResource | None
+    health: Health
+    found: FoundInstall | None
+    problem: errors.CliError | None
 
 
 def _find(
     request: StatusRequest, cloud: Cloud, clouds: Clouds, run: Run
 ) -> tuple[FoundInstall | None, errors.CliError | None]:
     """The install behind a cloud. That it cannot be found does not stop the status."""
-    search = DeleteRequest(
-        environment=request.environment,
-        home=request.home,
-        name=cloud.name,
-        cloud_id=cloud.id,
-        flags=request.flags,
-    )
     try:
-        findings = Searcher(search, clouds, run).find()
+        return _search(request, cloud.name, cloud.id, clouds, run), None
     except errors.CliError as problem:
         if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
             raise
         return None, problem
-    return (findings.installs[0] if findings.installs else None), None
+
+
+def _search(
+    request: StatusRequest, name: str, cloud_id: str | None, clouds: Clouds, run: Run
+) -> FoundInstall | None:
+    search = DeleteRequest(
+        environment=request.environment,
+        home=request.home,
+        name=name,
+        cloud_id=cloud_id,
+        flags=request.flags,
+    )
+    return next(iter(Searcher(search, clouds, run).find().installs), None)
 
 
 def _ours(
@@ -128,69 +174,62 @@ def _ours(
     return next((item for item in resources if item.is_default), next(iter(resources), None))
 
 
-def _cause(
-    cloud: Cloud,
-    resource: DecoratedCloudResource | None,
-    health: Health,
-    found: FoundInstall | None,
-    problem: errors.CliError | None,
-    run: Run,
-) -> Cause:
-    again = _setup_command(cloud, found)
-    told = _told_by_control_plane(cloud, resource, health, again)
-    if told is not None:
-        return told
-    if problem is not None:
-        return Cause(str(problem), problem.fix or again, problem.evidence)
-    if found is None:
-        return Cause("the operator does not report, and its cluster is not found", again)
+def _wiring(looked: _Looked, clouds: Clouds, run: Run) -> tuple[Wiring | None, Cause | None]:
+    """The install with its cluster open; or why there is nothing to look at."""
+    found, resource = looked.found, looked.resource
+    if found is None or resource is None:
+        return None, None
+    install, provider = found.install, found.provider
+    again = _again(looked)
     try:
-        return _in_cluster(found, health, again, run)
-    except errors.CliError as unreachable:
-        return Cause(str(unreachable), unreachable.fix or again, unreachable.evidence)
+        if provider.cluster_state(install) is ClusterState.DELETED:
+            delete = f"anyscale cloud delete {install.cloud}"
+            return None, Cause(f"the cluster {install.cluster} is deleted", delete)
+        cluster = provider.discover(provider.locate(install))
+        kubernetes = Kubernetes(cluster.access, run)
+        ledger = ledger_of(kubernetes, install)
+    except errors.CliError as problem:
+        if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
+            raise
+        return None, Cause(str(problem), problem.fix or again, problem.evidence)
+    plane, host = PlaneFacts(clouds), clouds.plane.host
+    again = setup_command(ledger.said) if ledger.said else again
+    wiring = Wiring(install, provider, cluster, kubernetes, ledger, resource, plane, host, again)
+    return wiring, None
 
 
-def _told_by_control_plane(
-    cloud: Cloud, resource: DecoratedCloudResource | None, health: Health, again: str
-) -> Cause | None:
-    """The cause where the record itself has it; an operator that went silent tells nothing new."""
+def _again(looked: _Looked) -> str:
+    """The setup, as far as it is known without the ledger."""
+    found = looked.found
+    if found is None:
+        return f"anyscale cloud setup --name {looked.cloud.name}"
+    return setup_command(located(found.provider.locate(found.install)))
+
+
+def _cause(looked: _Looked, wires: Report, unseen: Cause | None, again: str) -> Cause | None:
+    """What is wrong first, from outside in; None where nothing is."""
+    cloud, health = looked.cloud, looked.health
     if cloud.deleting:
         return Cause(f"the cloud is {cloud.state}", f"anyscale cloud delete {cloud.name}")
-    if resource is None:
+    if looked.resource is None:
         return Cause("no cluster of yours is registered in the cloud", again)
-    if health.failing and health.verdict == UNHEALTHY:
-        return Cause(f"the operator reports {health.failing[0]}", again, health.failing[1:])
-    return None
+    broken = wires.first_failure
+    if broken is not None:
+        finding = broken.finding
+        return Cause(finding.detail, finding.fix or again, (*finding.evidence, *health.failing))
+    return None if health.verdict == HEALTHY else _told(looked, unseen, again)
 
 
-def _in_cluster(found: FoundInstall, health: Health, again: str, run: Run) -> Cause:
-    install, provider = found.install, found.provider
-    if provider.cluster_state(install) is ClusterState.DELETED:
-        return Cause(
-            f"the cluster {install.cluster} is deleted", f"anyscale cloud delete {install.cloud}"
-        )
-    cluster = provider.discover(provider.locate(install))
-    kubernetes = Kubernetes(cluster.access, run)
-    reference = Reference("apps/v1", "Deployment", OPERATOR, install.namespace)
-    deployment = kubernetes.get(
-        reference.api_version, reference.kind, reference.name, reference.namespace
-    )
-    if deployment is None:
-        return Cause(f"the operator is not installed in namespace {install.namespace}", again)
-    if deployment["spec"].get("replicas") == 0:
-        return Cause(
-            "the operator is scaled to zero",
-            f"kubectl --namespace {install.namespace} scale deployment {OPERATOR} --replicas 1",
-        )
-    diagnosis = diagnose_workload(kubernetes, reference)
-    if diagnosis is not None:
-        return Cause(f"the operator is not up: {diagnosis.cause}", again, diagnosis.evidence)
-    told = health.failing[0] if health.failing else "it has not reported to the control plane"
-    return Cause(f"the operator runs, but {told}", again, health.failing[1:])
-
-
-def _setup_command(cloud: Cloud, found: FoundInstall | None) -> str:
-    if found is None:
-        return f"anyscale cloud setup --name {cloud.name}"
-    where = scope_options(found.provider.locate(found.install))
-    return f"anyscale cloud setup {where} --name {found.install.cloud}"
+def _told(looked: _Looked, unseen: Cause | None, again: str) -> Cause:
+    """Where no wire is seen to be broken: the operator's own words, or why they are missing."""
+    failing, problem = looked.health.failing, looked.problem
+    if looked.health.verdict == UNHEALTHY and failing:
+        return Cause(f"the operator reports {failing[0]}", again, failing[1:])
+    if unseen is not None:
+        return unseen
+    if problem is not None:
+        return Cause(str(problem), problem.fix or again, problem.evidence)
+    if looked.found is None:
+        return Cause("the operator does not report, and its cluster is not found", again)
+    said = failing[0] if failing else "it has not reported to the control plane"
+    return Cause(f"the operator runs, but {said}", again, failing[1:])

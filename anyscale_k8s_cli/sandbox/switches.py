@@ -151,6 +151,7 @@ class Switches:
         registry = self._stage.plane.registry
         clouds = [cloud for cloud in registry.clouds() if wanted in (None, cloud.name)]
         for cloud in clouds:
+            registry.set_state(cloud.id, "DELETING")
             registry.delete(cloud.id, force=True)
         return [cloud.id for cloud in clouds]
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Storage
+from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made, Storage
 from anyscale_k8s_cli.providers.eks import bucket, identity, labels, policies, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
@@ -37,6 +37,30 @@ def build(
         service_account_annotations=lambda: {labels.ROLE_ANNOTATION: role.output.helm},
         prove_identity=Proof(
             aws, lambda: role.output.registered, builder.bucket_name, spec.timeouts.identity
+        ),
+    )
+
+
+def makes(install: Install) -> tuple[Made, ...]:
+    """What is made for an install that says nothing of names."""
+    path = identity.default_path(install.cloud)
+    return (
+        Made("S3 bucket", bucket.default_name(install), "the cluster's region"),
+        Made(
+            "IAM OIDC provider",
+            "the cluster's issuer",
+            "account, shared by all who use it",
+            ("vouches for the cluster's service accounts",),
+        ),
+        Made(
+            "IAM role",
+            f"{path}{identity.default_name(install)}",
+            "account",
+            (
+                f"assumed by {policies.subject(install.namespace)}",
+                *(f"{action} on the bucket" for action in policies.BUCKET_ACTIONS),
+                *(f"{action} on its objects" for action in policies.OBJECT_ACTIONS),
+            ),
         ),
     )
 

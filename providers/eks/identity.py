@@ -118,7 +118,7 @@ class Role(Resource[Identity]):
         wishes = self._wishes
         changes = differences("tag", state.role.tags, wishes.tags)
         if not policies.same(state.role.trust, wishes.trust):
-            changes.append(FieldChange(_TRUST, "other than wanted", "as wanted"))
+            changes.append(_trust_change(state.role.trust, wishes.trust))
         if state.policy is None or not policies.same(state.policy, wishes.policy()):
             old = "absent" if state.policy is None else "other than wanted"
             changes.append(FieldChange(_POLICY, old, "as wanted"))
@@ -190,6 +190,15 @@ class Role(Resource[Identity]):
     def _gone(self) -> None:
         if self._aws.iam.role(self.name) is not None:
             raise StillWaiting("IAM still shows it")
+
+
+def _trust_change(found: policies.Policy, wanted: policies.Policy) -> FieldChange:
+    """Whom it admits and should, where that is the difference."""
+    admitted = ", ".join(trust.subjects(found)) or "no service account"
+    wished = ", ".join(trust.subjects(wanted))
+    if admitted == wished:
+        return FieldChange(_TRUST, "other than wanted", "as wanted")
+    return FieldChange(_TRUST, f"for {admitted}", f"for {wished}")
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import ClusterReader, LoadBalancer
 from anyscale_k8s_cli.providers.eks import codes, labels, tags
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.providers.eks.sdk.network import Network
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -86,6 +88,19 @@ def load_balancer(
         ),
         source_ranges=spec.network.allow_cidrs,
     )
+
+
+def unlike(network: Network, asked: LoadBalancer, address: str) -> str:
+    """How the load balancer at an address is not as asked for, in words that follow its name."""
+    wanted = asked.annotations.get(f"{labels.LOAD_BALANCER}scheme")
+    try:
+        there = network.load_balancers()
+    except CloudFailure as failure:
+        if failure.denied:
+            return ""
+        raise
+    found = next((item.scheme for item in there if item.dns_name.lower() == address.lower()), "")
+    return f"is {found}, and is to be {wanted}" if wanted and found not in ("", wanted) else ""
 
 
 def _controller(reader: ClusterReader) -> dict[str, Any] | None:

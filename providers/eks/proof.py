@@ -11,7 +11,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.object_storage import PROOF_KEY, Contradiction, round_trip
-from anyscale_k8s_cli.providers.eks import codes, trust
+from anyscale_k8s_cli.providers.eks import codes, denials, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.sdk.failures import EXPIRED
@@ -187,13 +187,12 @@ class Proof:
                     evidence=failure.evidence,
                     fix="run setup again: it makes the bucket anew",
                 ) from failure
-            if not failure.denied:
+            if not failure.denied and not failure.api_code.startswith(denials.KMS):
                 raise
             raise errors.CliError(
                 errors.BUCKET_DENIED,
                 f"{role_arn} may not {action} in the bucket {self.bucket}",
                 cause=failure.cause,
                 evidence=failure.evidence,
-                fix="look at the role's policies and boundary, the bucket's policy, the policy "
-                "of its KMS key, and the rules of your organisation",
+                fix=denials.advice(failure, role_arn, self.bucket),
             ) from failure

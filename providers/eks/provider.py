@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
@@ -18,6 +20,7 @@ from anyscale_k8s_cli.provider import (
     ControlPlaneFacts,
     Identity,
     LoadBalancer,
+    Made,
     PolicyDocument,
     Search,
     Storage,
@@ -119,7 +122,8 @@ class EksProvider:
     def load_balancer(
         self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
     ) -> LoadBalancer:
-        return balancing.load_balancer(spec, cluster.facts, install, reader, self._run)
+        asked = balancing.load_balancer(spec, cluster.facts, install, reader, self._run)
+        return replace(asked, unlike=partial(balancing.unlike, self._of(spec).network, asked))
 
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
         return gpu.plugin_values(cluster.node_pools)
@@ -139,6 +143,9 @@ class EksProvider:
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)
+
+    def makes(self, install: Install) -> Sequence[Made]:
+        return cloud_side.makes(install)
 
     def search(self, scope: Scope, cloud: str | None) -> Search:
         self._profile = scope.credentials.aws_profile

@@ -140,7 +140,9 @@ def _permissions(google: Google, names: Names) -> Finding:
     ]
     lacking: list[str] = []
     for prefix, name, held_on in objects:
-        about = [item for item in wanted if item.startswith(prefix) and name]
+        if not name:
+            continue
+        about = [item for item in wanted if item.startswith(prefix)]
         found = may_see(partial(held_on, name, permissions.on_objects(about)), None)
         if found is None:
             project += permissions.before_making(about)

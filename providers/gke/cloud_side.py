@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity
-from anyscale_k8s_cli.providers.gke import bucket, labels, tags, wording
+from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made
+from anyscale_k8s_cli.providers.gke import bucket, labels, policies, tags, wording
 from anyscale_k8s_cli.providers.gke.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.gke.bucket_access import AdoptedAccess, BucketAccess
 from anyscale_k8s_cli.providers.gke.bucket_settings import BucketWishes
@@ -54,6 +54,29 @@ def build(
         identity=access,
         service_account_annotations=lambda: {labels.SERVICE_ACCOUNT_ANNOTATION: access.output.helm},
         prove_identity=Proof(google, cluster, account.output, storage.name, patience),
+    )
+
+
+def makes(install: Install) -> tuple[Made, ...]:
+    """What is made for an install that says nothing of names."""
+    twin = policies.operator_member("<project>.svc.id.goog", install.namespace)
+    return (
+        Made("Cloud Storage bucket", bucket.default_name(install), "the cluster's region"),
+        Made(
+            "service account",
+            default_id(install),
+            "project",
+            (
+                f"{policies.WORKLOAD_IDENTITY_USER} on it for {twin}",
+                f"{policies.TOKEN_CREATOR} on it for itself",
+            ),
+        ),
+        Made(
+            "roles in the bucket's policy",
+            "of the service account",
+            "the bucket",
+            policies.BUCKET_ROLES,
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from anyscale_k8s_cli.provider import (
     ControlPlaneFacts,
     Identity,
     LoadBalancer,
+    Made,
     PolicyDocument,
     Search,
     Storage,
@@ -115,6 +116,9 @@ class GkeProvider:
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)
+
+    def makes(self, install: Install) -> Sequence[Made]:
+        return cloud_side.makes(install)
 
     def search(self, scope: Scope, cloud: str | None) -> Search:
         self._impersonate = scope.credentials.impersonate

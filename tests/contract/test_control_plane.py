@@ -39,7 +39,7 @@ from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule, Wire
 
 TOKEN = "aph0_MARKER-of-a-secret"
-QUICK = Limits(backoff=0.01)
+QUICK = Limits(backoff=0.01, grace=0.2)
 T = TypeVar("T")
 
 ROLE = "arn:aws:iam::284710593866:role/anyscale/operator"

@@ -182,7 +182,11 @@ UNMARKED = (annotation(MARK, None), f"used by install {ID}: False → True")
 CHANGED: dict[str, tuple[Callable[[Site], None], str]] = {
     BUCKET: (change_bucket, "versioning: 'Suspended' → 'Enabled'"),
     PROVIDER: (change_provider, "client ids: 'none' → 'with sts.amazonaws.com'"),
-    ROLE: (change_role, "trust policy: 'other than wanted' → 'as wanted'"),
+    ROLE: (
+        change_role,
+        "trust policy: 'for no service account' → "
+        "'for system:serviceaccount:anyscale-operator:anyscale-operator'",
+    ),
     REGISTRATION: (
         change_registration,
         "kubernetes_config.zones: ['us-west-2a'] → ['us-west-2a', 'us-west-2b', 'us-west-2c']",

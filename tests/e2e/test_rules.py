@@ -94,6 +94,8 @@ def set_up(story: Story) -> None:
     (story.folder / "kept.yaml").write_text("mine: true\n", encoding="utf-8")
     file = ("--values-file", "kept.yaml", "--overwrite")
     story.tell("brought again", "setup", *brought, *file, "--yes")
+    story.tell("brought inside", "setup", *brought, "--expose", "internal", "--yes")
+    story.tell("plan inside", "plan", *brought, "--expose", "internal")
     for command in ("get", "status"):
         story.tell(f"{command} which", command)
     story.tell("delete which", "delete", "--yes")
@@ -177,6 +179,24 @@ def test_the_load_balancer_listens_where_it_may_and_to_whom_it_may(story: Story)
             == story[name].done["install"]
         ]
         assert service["spec"].get("loadBalancerSourceRanges") == ranges
+
+
+def test_what_was_public_becomes_internal_by_another_load_balancer(story: Story) -> None:
+    moved = story["brought inside"].done
+    assert {
+        key: change for key, change in story["brought inside"].changes.items() if change == "update"
+    } == {
+        "k8s:envoyproxy/brought/gateway": "update",
+        "helm:release/brought/anyscale-operator": "update",
+    }
+    assert moved["health"] == "HEALTHY"
+    assert "update" not in story["plan inside"].changes.values()
+    schemes = [
+        item["scheme"]
+        for item in story["plan inside"].seen["aws"]["load_balancers"].values()
+        if not item["deleting"]
+    ]
+    assert schemes == ["internal", "internal"]
 
 
 def test_a_plan_says_public_in_so_many_words(story: Story) -> None:

@@ -19,7 +19,8 @@ app, register = command(
 def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
     """Tell whether a cloud is healthy, and what mends it if it is not.
 
-    The exit code is 0 for a healthy cloud and 6 for any other.
+    The exit code is 0 for a cloud that is healthy with all that it depends on, and
+    6 for any other.
     """
     from anyscale_k8s_cli.cli import settings
     from anyscale_k8s_cli.cli.cloud.choice import chosen
@@ -40,9 +41,9 @@ def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
         )
         report = session.execute(lambda run: operation.status(request, run))
         document = report.as_json()
-        healthy = document.get("health") == "HEALTHY"
+        well = document.get("health") == "HEALTHY" and not document.get("cause")
         return session.finish(
             document,
             lambda shown, console: show_status(shown, console, verbose=common.verbose),
-            code=0 if healthy else int(ExitCode.CHECKS_FAILED),
+            code=0 if well else int(ExitCode.CHECKS_FAILED),
         )

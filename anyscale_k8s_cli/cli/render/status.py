@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import objects, table
-from anyscale_k8s_cli.cli.render.style import HEALTH, UNKNOWN, moment
+from anyscale_k8s_cli.cli.render.style import HEALTH, STATUSES, UNKNOWN, moment
 
 
 def show_status(
@@ -25,6 +25,9 @@ def show_status(
     mark = HEALTH.get(health, UNKNOWN)
     name = document.get("cloud")
     title = f"Cloud {name} is {health}" if name else health
+    if health == "HEALTHY" and document.get("cause"):
+        # It works on what it was given before; the next time it is asked for it will not.
+        mark, title = STATUSES["warn"], f"{title}, but something that it needs is broken"
     console.print()
     console.print(Text.assemble((f"{mark.symbol} ", mark.style), (title, "bold")))
     table.facts(

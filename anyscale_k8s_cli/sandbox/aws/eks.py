@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from anyscale_k8s_cli.sandbox.aws.trust import trusts_service
 
 POD_IDENTITY_SERVICE = "pods.eks.amazonaws.com"
 CREATED_AT = datetime(2025, 6, 2, 9, 30, tzinfo=UTC)
+_ADMIN_POLICY = "AmazonEKSClusterAdminPolicy"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -104,6 +105,8 @@ class Eks:
             "DescribeAddon": self.describe_addon,
             "ListAccessEntries": self.list_access_entries,
             "DescribeAccessEntry": self.describe_access_entry,
+            "CreateAccessEntry": self.create_access_entry,
+            "AssociateAccessPolicy": self.associate_access_policy,
             "ListPodIdentityAssociations": self.list_associations,
             "CreatePodIdentityAssociation": self.create_association,
             "DescribePodIdentityAssociation": self.describe_association,
@@ -239,26 +242,54 @@ class Eks:
 
     def describe_access_entry(self, inquiry: Inquiry) -> Answer:
         cluster = self.clusters.get(inquiry.region, inquiry["clusterName"])
+        return {"accessEntry": self._described(cluster, _entry(cluster, inquiry["principalArn"]))}
+
+    def create_access_entry(self, inquiry: Inquiry) -> Answer:
+        """Known to the cluster from now on, without any right."""
+        cluster = self.clusters.get(inquiry.region, inquiry["clusterName"])
         arn = inquiry["principalArn"]
-        entry = cluster.entries.get(arn)
-        if entry is None:
-            raise not_found(
-                "The specified principalArn could not be found. You can view your available "
-                "access entries with 'list-access-entries'.",
-            )
+        if arn in cluster.entries:
+            message = "The specified access entry resource is already in use on this cluster."
+            raise AwsError(409, "ResourceInUseException", message)
+        groups = tuple(inquiry.get("kubernetesGroups") or ())
+        if any(group.startswith("system:") for group in groups):
+            raise _invalid("The kubernetes group name is invalid, it cannot start with system:")
+        entry = AccessEntrySeed(arn, inquiry.get("username") or "", groups)
+        cluster.entries[arn] = entry
+        return {"accessEntry": self._described(cluster, entry)}
+
+    def associate_access_policy(self, inquiry: Inquiry) -> Answer:
+        cluster = self.clusters.get(inquiry.region, inquiry["clusterName"])
+        entry = _entry(cluster, inquiry["principalArn"])
+        policy, scope = inquiry["policyArn"], inquiry["accessScope"]
+        if policy.rpartition("/")[2] != _ADMIN_POLICY or scope["type"] != "cluster":
+            raise _invalid(f"{policy} is not known here")
+        groups = (*entry.groups, "system:masters")
+        cluster.entries[entry.principal_arn] = replace(entry, groups=groups)
+        return {
+            "clusterName": cluster.seed.name,
+            "principalArn": entry.principal_arn,
+            "associatedAccessPolicy": {
+                "policyArn": policy,
+                "accessScope": scope,
+                "associatedAt": CREATED_AT,
+                "modifiedAt": CREATED_AT,
+            },
+        }
+
+    def _described(self, cluster: Cluster, entry: AccessEntrySeed) -> dict[str, Any]:
+        arn = entry.principal_arn
         path = f"access-entry/{cluster.seed.name}/{arn.split(':', 5)[5]}"
         return {
-            "accessEntry": {
-                "clusterName": cluster.seed.name,
-                "principalArn": arn,
-                # The creator's rights come from an access policy, not from this group.
-                "kubernetesGroups": [g for g in entry.groups if not g.startswith("system:")],
-                "accessEntryArn": self.account.arn("eks", path, cluster.seed.region),
-                "createdAt": CREATED_AT,
-                "tags": {},
-                "username": entry.username or arn,
-                "type": "STANDARD",
-            }
+            "clusterName": cluster.seed.name,
+            "principalArn": arn,
+            # An administrator's rights come from an access policy, not from this group.
+            "kubernetesGroups": [g for g in entry.groups if not g.startswith("system:")],
+            "accessEntryArn": self.account.arn("eks", path, cluster.seed.region),
+            "createdAt": CREATED_AT,
+            "tags": {},
+            "username": entry.username or arn,
+            "type": "STANDARD",
         }
 
     # -- pod identity associations -------------------------------------------------
@@ -371,3 +402,13 @@ def not_found(message: str, **fields: str) -> AwsError:
 
 def _invalid(message: str) -> AwsError:
     return AwsError(400, "InvalidParameterException", message)
+
+
+def _entry(cluster: Cluster, arn: str) -> AccessEntrySeed:
+    """Raises EKS's ResourceNotFoundException."""
+    if arn not in cluster.entries:
+        raise not_found(
+            "The specified principalArn could not be found. You can view your available "
+            "access entries with 'list-access-entries'.",
+        )
+    return cluster.entries[arn]

@@ -86,6 +86,8 @@ class AwsLoadBalancers:
                 return None
             key = wish.uid or f"{wish.namespace}/{wish.name}"
             balancer = self._made.get(key)
+            if balancer is not None and self._of_other_scheme(balancer, wish):
+                self._elastic.delete(balancer)
             if balancer is None or balancer.gone_at is not None:
                 subnets = self._subnets(wish)
                 if not subnets:
@@ -116,6 +118,11 @@ class AwsLoadBalancers:
             "external",
             "nlb-ip",
         )
+
+    def _of_other_scheme(self, balancer: LoadBalancer, wish: _Wish) -> bool:
+        if self._controller is LoadBalancerController.IN_TREE:
+            return False
+        return (balancer.scheme == "internal") is not self._internal(wish)
 
     def _internal(self, wish: _Wish) -> bool:
         scheme = wish.annotation("scheme")
@@ -154,9 +161,10 @@ class AwsLoadBalancers:
     def _make(self, wish: _Wish, subnets: list[SubnetSeed]) -> LoadBalancer:
         in_tree = self._controller is LoadBalancerController.IN_TREE
         classic = in_tree and wish.annotation("type") != "nlb"
-        digest = sha256(f"{wish.uid}/{wish.namespace}/{wish.name}".encode()).hexdigest()
-        name = f"a{digest[:31]}" if in_tree else _name(wish, digest)
         internal = self._internal(wish)
+        scheme = "" if in_tree else f"/{internal}"
+        digest = sha256(f"{wish.uid}/{wish.namespace}/{wish.name}{scheme}".encode()).hexdigest()
+        name = f"a{digest[:31]}" if in_tree else _name(wish, digest)
         return self._elastic.create(
             self._seed,
             name,

@@ -36,6 +36,7 @@ class ServiceAccount:
     description: str = ""
     policy: Policy = field(default_factory=Policy)
     deleted_at: datetime | None = None
+    disabled: bool = False
     unknown_to: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -62,6 +63,8 @@ class ServiceAccount:
             found["displayName"] = self.display_name
         if self.description:
             found["description"] = self.description
+        if self.disabled:
+            found["disabled"] = True
         return found
 
 

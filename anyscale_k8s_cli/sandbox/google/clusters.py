@@ -38,9 +38,10 @@ class Cluster:
 
 
 class Clusters:
-    """By location and name."""
+    """By location and name. `silent` are zones that do not answer for now."""
 
     def __init__(self, seeds: Sequence[GkeClusterSeed]) -> None:
+        self.silent: set[str] = set()
         self._clusters = {(seed.location, seed.name): Cluster(seed) for seed in seeds}
 
     def all(self) -> list[Cluster]:

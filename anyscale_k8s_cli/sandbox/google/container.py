@@ -45,12 +45,15 @@ class Container:
     def _list(self, call: Call) -> Reply:
         self._check(call, "container.clusters.list", f"projects/{call.params['project']}")
         location = call.params["location"]
-        found = [
+        silent = sorted(self.clusters.silent)
+        clusters = [
             self._shown(cluster)
             for cluster in self.clusters.all()
             if location in (_ANYWHERE, cluster.seed.location)
+            and cluster.seed.location not in silent
         ]
-        return Reply({"clusters": found} if found else {})
+        found = {"clusters": clusters, "missingZones": silent}
+        return Reply({key: value for key, value in found.items() if value})
 
     def _get(self, call: Call) -> Reply:
         return Reply(self._shown(self._cluster(call)))
@@ -131,9 +134,14 @@ class Container:
             "ipEndpointsConfig": {"enabled": seed.ip_endpoint},
         }
         if seed.ip_endpoint:
+            which = "publicEndpoint" if seed.public_endpoint else "privateEndpoint"
+            networks = [{"cidrBlock": cidr} for cidr in seed.admitted]
             found["ipEndpointsConfig"] |= {
-                "enablePublicEndpoint": True,
-                "publicEndpoint": cluster.endpoint,
+                "enablePublicEndpoint": seed.public_endpoint,
+                which: cluster.endpoint,
+                "authorizedNetworksConfig": {"enabled": True, "cidrBlocks": networks}
+                if networks
+                else {},
             }
         return found
 

@@ -97,7 +97,7 @@ class Credentials:
 
     def _permitted(self, caller: Caller, name: str, permission: str) -> ServiceAccount:
         account = self.project.accounts.find(name)
-        if account is None:
+        if account is None or account.disabled:
             raise denied(permission, f"projects/-/serviceAccounts/{name}")
         if not account.known_to("token"):
             raise not_found(f"Not found; Gaia id not found for email {account.email}")

@@ -36,6 +36,8 @@ class Iam:
                 method("patch", "PATCH", _ONE, self._patch, write=True),
                 method("delete", "DELETE", _ONE, self._delete, write=True),
                 method("undelete", "POST", f"{_ONE}:undelete", self._undelete, write=True),
+                method("disable", "POST", f"{_ONE}:disable", self._disable, write=True),
+                method("enable", "POST", f"{_ONE}:enable", self._enable, write=True),
                 method("getIamPolicy", "POST", f"{_ONE}:getIamPolicy", self._policy, write=False),
                 method("setIamPolicy", "POST", f"{_ONE}:setIamPolicy", self._set, write=True),
                 method(
@@ -78,6 +80,14 @@ class Iam:
         self._in_project(call, "iam.serviceAccounts.undelete")
         account = self.project.accounts.undelete(call.params["account"])
         return Reply({"restoredAccount": account.as_json()})
+
+    def _disable(self, call: Call) -> Reply:
+        self._account(call, "iam.serviceAccounts.disable").disabled = True
+        return Reply({})
+
+    def _enable(self, call: Call) -> Reply:
+        self._account(call, "iam.serviceAccounts.enable").disabled = False
+        return Reply({})
 
     def _policy(self, call: Call) -> Reply:
         account = self._account(call, "iam.serviceAccounts.getIamPolicy")

@@ -5,9 +5,11 @@ https://cloud.google.com/storage/docs/json_api/v1/objects
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +26,7 @@ from anyscale_k8s_cli.sandbox.google.storage_access import (
     StorageAccess,
     check_precondition,
 )
+from anyscale_k8s_cli.sandbox.google.tokens import encoded
 
 _ALL = "/storage/v1/b/{bucket:[^/]+}/o"
 _ONE = _ALL + "/{object:.+}"
@@ -100,11 +103,16 @@ class ObjectApi:
                 continue
             resource = self._shown(bucket, stored)
             items.append({**resource, "timeDeleted": moment(deleted)} if deleted else resource)
-        start = int(call.query.get("pageToken") or 0)
+        places = [(item["name"], int(item["generation"])) for item in items]
+        # A page begins after an object, which may be gone by now.
+        token = call.query.get("pageToken")
+        start = bisect_right(places, _place(token)) if token else 0
         end = start + min(int(call.query.get("maxResults") or _PAGE), _PAGE)
         found: dict[str, Any] = {"kind": "storage#objects", "prefixes": list(prefixes)}
         found["items"] = items[start:end]
-        return Reply({**found, "nextPageToken": str(end)} if end < len(items) else found)
+        if end < len(items):
+            found["nextPageToken"] = encoded(json.dumps(places[end - 1]).encode())
+        return Reply(found)
 
     def _get(self, call: Call) -> Reply:
         bucket, stored = self._found(call, "storage.objects.get")
@@ -255,6 +263,14 @@ def put_object(
         versioned=bucket.versioned,
         soft_delete=bool(bucket.soft_delete),
     )
+
+
+def _place(token: str) -> tuple[str, int]:
+    try:
+        name, generation = json.loads(base64.b64decode(token, validate=True))
+    except ValueError:
+        raise invalid("Invalid argument.") from None
+    return str(name), int(generation)
 
 
 def media(stored: Stored, call: Call) -> Reply:

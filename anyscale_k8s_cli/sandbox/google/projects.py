@@ -16,7 +16,8 @@ from anyscale_k8s_cli.sandbox.google.errors import GoogleError, denied, invalid
 from anyscale_k8s_cli.sandbox.google.project import Project
 from anyscale_k8s_cli.sandbox.google.seed import SERVICES
 
-_ONE = "/v3/projects/{project:[^/:]+}"
+# Ids of projects of an organization's own domain begin with it and a colon.
+_ONE = "/v3/projects/{project:(?:[^/:]+:)?[^/:]+}"
 _SERVICES = "/v1/projects/{project}/services"
 _MOST_NAMES = 30
 _PAGE = 50

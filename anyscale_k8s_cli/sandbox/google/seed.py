@@ -64,8 +64,10 @@ GPU_NODES = NodePoolSeed("gpu", "n1-standard-8", 1, Accelerator("nvidia-tesla-t4
 class GkeClusterSeed:
     """A cluster. `location` is a region or a zone.
 
-    `reads_while_creating`: how often it is still PROVISIONING when it is read.
-    `workload_identity`: whether it has the project's pool. `status`: what it is after that.
+    `public_endpoint`: whether its IP endpoint is for the world, and `admitted` the only
+    networks that it is for then. `reads_while_creating`: how often it is still PROVISIONING
+    when it is read. `workload_identity`: whether it has the project's pool. `status`: what
+    it is after that.
     """
 
     name: str = "demo"
@@ -76,6 +78,8 @@ class GkeClusterSeed:
     workload_identity: bool = True
     node_pools: tuple[NodePoolSeed, ...] = (CPU_NODES, GPU_NODES)
     ip_endpoint: bool = True
+    public_endpoint: bool = True
+    admitted: tuple[str, ...] = ()
     dns_endpoint: bool = False
     gateway_api: bool = False
     reads_while_creating: int = 0
@@ -97,7 +101,7 @@ class GkeClusterSeed:
 
     @property
     def workload_pool(self) -> str:
-        return f"{self.project_id}.svc.id.goog" if self.workload_identity else ""
+        return f"{host_part(self.project_id)}.svc.id.goog" if self.workload_identity else ""
 
     @property
     def zonal(self) -> bool:
@@ -152,8 +156,13 @@ class AccountSeed:
     project_roles: tuple[str, ...] = ()
 
 
+def host_part(project_id: str) -> str:
+    """A project's id as a part of names of hosts: one of an organization's domain, turned round."""
+    return ".".join(reversed(project_id.split(":")))
+
+
 def email_of(account_id: str, project_id: str = PROJECT_ID) -> str:
-    return f"{account_id}@{project_id}.iam.gserviceaccount.com"
+    return f"{account_id}@{host_part(project_id)}.iam.gserviceaccount.com"
 
 
 def node_account(project_number: str = PROJECT_NUMBER) -> str:

@@ -365,6 +365,10 @@ class Store:
         self, resource: Resource | str, obj: Object, status: Object, manager: str = "stand-in"
     ) -> Object:
         """Write an object's status, whatever version of it the caller has seen."""
+        live = self._live(self.resource(resource), namespace_of(obj), name_of(obj))
+        if live.get("status") == status:
+            # Controllers look at everything again and again, and definitions are large.
+            return live
         changed = {**obj, "status": status, "metadata": dict(obj["metadata"])}
         changed["metadata"].pop("resourceVersion", None)
         changed["metadata"].pop("managedFields", None)

@@ -35,6 +35,7 @@ class LoadBalancerDescription:
     dns_name: str
     arn: str = ""
     kind: str = "classic"
+    scheme: str = ""
 
 
 class Network:
@@ -83,6 +84,7 @@ class Network:
                     dns_name=item.get("DNSName", ""),
                     arn=item.get("LoadBalancerArn", ""),
                     kind=item.get("Type", ""),
+                    scheme=item.get("Scheme", ""),
                 )
                 for page in pages
                 for item in page["LoadBalancers"]
@@ -95,7 +97,9 @@ class Network:
             "elb",
             lambda: [
                 LoadBalancerDescription(
-                    name=item.get("LoadBalancerName", ""), dns_name=item.get("DNSName", "")
+                    name=item.get("LoadBalancerName", ""),
+                    dns_name=item.get("DNSName", ""),
+                    scheme=item.get("Scheme", ""),
                 )
                 for page in pages
                 for item in page["LoadBalancerDescriptions"]

@@ -38,7 +38,7 @@ SCOPES = (
 )
 # Seconds. Every call is repeated while Google is busy or gives no answer, writes too: what
 # a write that was done after all answers to its repetition, its resource knows.
-_BUSY_SECONDS, _SILENT_SECONDS = 30.0, 6.0
+_BUSY_SECONDS, _SILENT_SECONDS = 30.0, 3.0
 _BUSY = (429, 500, 502, 503, 504)
 # Where Google's own command line is told that an API is elsewhere:
 # https://cloud.google.com/sdk/gcloud/reference/topic/configurations

@@ -33,6 +33,8 @@ from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS, User
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 
+from .site import Site, make_site
+
 T = TypeVar("T")
 
 ADMIN = "admin-token"
@@ -174,3 +176,8 @@ def world() -> Iterator[World]:
     world = World()
     yield world
     world.close()
+
+
+@pytest.fixture
+def site(make_world: Any, helm4: HelmExecutable, tmp_path: Path) -> Site:
+    return make_site(make_world, helm4, tmp_path)

@@ -12,12 +12,12 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import ClusterState
+from anyscale_k8s_cli.provider import Cluster, ClusterState, LoadBalancer
 from anyscale_k8s_cli.providers.eks.bucket import Bucket
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
 from anyscale_k8s_cli.sandbox.aws.seed import LoadBalancerController
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
-from anyscale_k8s_cli.spec import AccountSpec, ClusterSpec, Scope
+from anyscale_k8s_cli.spec import AccountSpec, CloudSpec, ClusterSpec, Scope
 from tests.cloud_sides import remove
 
 from .conftest import CLUSTER, World, client
@@ -217,16 +217,20 @@ class Reader:
         return []
 
 
+def asked_for(world: World, spec: CloudSpec, cluster: Cluster, install: Install) -> LoadBalancer:
+    """What the provider asks for in words that this cluster's controller knows."""
+    serves = world.settings.clusters[0].load_balancer_controller
+    reader = Reader(controller=serves is LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER)
+    return world.provider.load_balancer(spec, cluster, install, reader)
+
+
 def balanced(world: World, **more: Any) -> tuple[Install, str]:
     """An install with a load balancer; returns its address."""
     spec = world.spec(**more)
     world.setup(spec)
     cluster = world.provider.discover(spec)
     install = world.install(spec, cluster)
-    controller = (
-        world.settings.clusters[0].load_balancer_controller == "aws-load-balancer-controller"
-    )
-    asked = world.provider.load_balancer(spec, cluster, install, Reader(controller=controller))
+    asked = asked_for(world, spec, cluster, install)
     made = asyncio.run(
         world.stand_in.load_balancers("demo").ensure(
             service(dict(asked.annotations), asked.load_balancer_class)
@@ -256,6 +260,25 @@ def test_whoever_serves_the_cluster_makes_the_load_balancer(balancing: World, ex
     assert found["scheme"] == ("internal" if expose == "internal" else "internet-facing")
     assert found["tags"]["team"] == "ml"
     assert found["tags"]["anyscale-k8s/install"] == install.id
+
+
+def test_a_load_balancer_of_the_other_scheme_is_told(balancing: World) -> None:
+    """One that is there cannot change: who asks for another scheme must wait for another."""
+    install, address = balanced(balancing)
+
+    def unlike(expose: str) -> str:
+        spec = balancing.spec(network={"expose": expose})
+        asked = asked_for(balancing, spec, balancing.provider.discover(spec), install)
+        assert asked.unlike is not None
+        return asked.unlike(address)
+
+    assert unlike("public") == ""
+    assert unlike("internal") == "is internet-facing, and is to be internal"
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    denied = {"Effect": "Deny", "Action": "elasticloadbalancing:Describe*", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [allowed, denied]}
+    balancing.stand_in.set_admin_policies([policy])
+    assert unlike("internal") == ""
 
 
 def test_an_install_is_found_by_its_load_balancer_alone(balancing: World) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import google.auth
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.transport.requests import AuthorizedSession
 
 from anyscale_k8s_cli.providers.gke import GkeProvider
 from anyscale_k8s_cli.sandbox.google.seed import (
@@ -34,6 +36,19 @@ _SAID = {
     "account": {"project_id": "demo"},
     "cluster": {"name": "demo"},
 }
+
+
+def by_hand(world: World, service: str, method: str, path: str, **body: Any) -> Any:
+    """One call of the administrator's that must succeed, as with curl; returns the answer."""
+    credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    with AuthorizedSession(credentials) as session:
+        answer = session.request(method, world.stand_in.endpoint(service) + path, json=body or None)
+    assert answer.ok, answer.text
+    return answer.json()
+
+
+def patch_bucket(world: World, name: str, changes: dict[str, Any]) -> None:
+    by_hand(world, "storage", "PATCH", f"/storage/v1/b/{name}", **changes)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -298,11 +299,17 @@ def test_a_dry_run_of_delete_removes_nothing(
     assert json.loads(ended.out) == samples.teardown()
 
 
-@pytest.mark.parametrize(("health", "answer"), [("HEALTHY", 0), ("DISCONNECTED", 6)])
-def test_status_answers_with_the_health(
-    health: str, answer: int, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("document", "answer"),
+    [
+        (samples.healthy(), 0),
+        (samples.unhealthy(), 6),
+        ({**samples.healthy(), "cause": "the role admits somebody else"}, 6),
+    ],
+)
+def test_status_answers_with_the_health_and_the_cause(
+    document: dict[str, Any], answer: int, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document = {**samples.unhealthy(), "health": health}
     operation = toys.Operation(toys.Made(document), toys.Made({}))
     monkeypatch.setattr(operations, "status", operation, raising=False)
 

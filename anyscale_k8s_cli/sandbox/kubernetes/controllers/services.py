@@ -60,6 +60,8 @@ class ServiceController:
         guarded = CLEANUP in (service["metadata"].get("finalizers") or ())
         if is_terminating(service) or service["spec"]["type"] != "LoadBalancer":
             return guarded
+        if not dig(service, "status", "loadBalancer", "ingress"):
+            return True
         return self._settled.get(service["metadata"]["uid"]) != _asked(service)
 
     async def stop(self) -> None:

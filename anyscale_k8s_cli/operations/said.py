@@ -1,0 +1,81 @@
+"""What a person said of a cloud: kept in its ledger, and as the command that says it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from anyscale_k8s_cli.operations.workbench import ENVIRONMENT
+from anyscale_k8s_cli.spec import CloudSpec, Settings, flags_by_path, leaves
+from anyscale_k8s_cli.spec_loading import LoadedSpec, Source, nested
+
+# Helm values may hold secrets.
+_NOT_KEPT = frozenset({"operator.values", "addons.gateway.values", "addons.gpu_plugin.values"})
+_FIRST = ("provider", "region", "cluster.name", "name")
+# Settings that change nothing of what is there.
+_OF_NO_OBJECT = ("timeouts.", "waive", "version")
+
+
+def settings_of(loaded: LoadedSpec) -> dict[str, Any]:
+    """What was said, by dotted path, without what may be secret.
+
+    What a variable of ours said is not among it: whoever set it up has it set.
+    """
+    said = leaves(loaded.spec.model_dump(mode="json", exclude_defaults=True))
+    return {
+        path: None if path in _NOT_KEPT else value
+        for path, value in said
+        if not (path in ENVIRONMENT and loaded.source(path) is Source.ENVIRONMENT)
+    }
+
+
+def located(spec: CloudSpec) -> dict[str, Any]:
+    """The settings of a spec that was put together to find a cluster."""
+    return dict(leaves(spec.model_dump(mode="json", exclude_defaults=True)))
+
+
+def spec_of(settings: Settings) -> CloudSpec:
+    """The spec again, as far as it was kept."""
+    kept = {path: value for path, value in settings.items() if value is not None}
+    return CloudSpec.model_validate(nested(kept))
+
+
+def setup_command(settings: Settings) -> str:
+    """The setup that says all this, to paste into a shell.
+
+    What only a file can say is in `cloud.yaml`, and Helm values are in `values.yaml`,
+    where a person may have other names for them.
+    """
+    flags = flags_by_path()
+    words = ["anyscale", "cloud", "setup"]
+    in_file = [path for path in settings if not flags.get(path) and _matters(path)]
+    if in_file:
+        words += ["-f", "cloud.yaml"]
+    for path in sorted(settings, key=lambda path: (path not in _FIRST, _place(path))):
+        flag = flags.get(path)
+        if flag and _matters(path):
+            words += _said(flag, settings[path])
+    return shlex.join(words)
+
+
+def _place(path: str) -> int:
+    order = (*_FIRST, *flags_by_path())
+    return order.index(path) if path in order else len(order)
+
+
+def _matters(path: str) -> bool:
+    return not path.startswith(_OF_NO_OBJECT)
+
+
+def _said(flag: str, value: Any) -> Iterator[str]:
+    if value is None:
+        yield from (flag, "values.yaml")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from (flag, f"{key}={item}")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from (flag, str(item))
+    else:
+        yield from (flag, str(value))

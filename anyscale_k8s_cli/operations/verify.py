@@ -1,0 +1,76 @@
+"""The end of a setup: the operator's report, the bucket's use, and why not where they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import run_checks
+from anyscale_k8s_cli.controlplane.clouds import Clouds
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.operations.health import (
+    REPORT_INTERVAL,
+    Health,
+    prove_storage,
+    wait_healthy,
+)
+from anyscale_k8s_cli.operations.wires import Wiring
+from anyscale_k8s_cli.registration import Registration
+from anyscale_k8s_cli.run import Run
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What is waited for, for `seconds` at most, and what is asked when it does not come.
+
+    `changed` says whether this run wrote anything: if not, the operator has no
+    reason to become better than it is, and two of its reports are enough.
+    """
+
+    clouds: Clouds
+    install: Install
+    registration: Registration
+    prove_identity: Callable[[], None]
+    wiring: Callable[[], Wiring | None]
+    seconds: float
+    changed: bool
+
+    def run(self, run: Run, notes: list[str]) -> Health:
+        """The operator's health, with the bucket proven. Raises with the first cause."""
+        now = self.clouds.plane.server_time()
+        two_reports = 2 * REPORT_INTERVAL
+        since = now if self.changed else now - two_reports
+        seconds = self.seconds if self.changed else min(self.seconds, two_reports.total_seconds())
+        name = self.install.resource_name
+        try:
+            health = wait_healthy(self.clouds, self.registration, name, since, run, seconds)
+        except errors.CliError as problem:
+            if problem.code is not errors.OPERATOR_UNHEALTHY:
+                raise
+            raise self._explained(problem, run) from problem
+        if self.changed:
+            proof = prove_storage(self.clouds, self.registration)
+            if not proof.supported:
+                notes.append(f"the control plane's use of the bucket is not proven: {proof.reason}")
+        return health
+
+    def _explained(self, problem: errors.CliError, run: Run) -> errors.CliError:
+        """Why the operator is not well: a wire that can be seen to be broken, else by use."""
+        try:
+            wiring = self.wiring()
+            broken = wiring and run.await_(run_checks(wiring.checks(), run)).first_failure
+            if broken:
+                finding = broken.finding
+                return replace(
+                    problem,
+                    cause=finding.detail,
+                    evidence=(*finding.evidence, *problem.evidence),
+                    fix=finding.fix or problem.fix,
+                )
+            self.prove_identity()
+        except errors.CliError as found:
+            if found.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
+                return found
+            return replace(found, evidence=(*found.evidence, *problem.evidence))
+        return problem

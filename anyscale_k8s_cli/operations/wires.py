@@ -1,0 +1,209 @@
+"""The wires of an install, each looked at by itself.
+
+What the operator reports of itself can be an hour old: a session outlives the
+trust that gave it. So what it depends on is read: its registration, the objects
+in the cloud, the gateway, its own Deployment. Reads only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from anyscale_k8s_cli.addons.addresses import Cause, in_the_way
+from anyscale_k8s_cli.addons.gateway import programmed
+from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE
+from anyscale_k8s_cli.checks import Check, Finding, Status, passed
+from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
+from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.release_records import newest
+from anyscale_k8s_cli.cluster.rollouts import rolled_out
+from anyscale_k8s_cli.controlplane.models import DecoratedCloudResource
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.ledger import LedgerContent
+from anyscale_k8s_cli.operations.said import spec_of
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    ControlPlaneFacts,
+    LoadBalancer,
+    Provider,
+)
+from anyscale_k8s_cli.resource import Change, Resource, decide
+from anyscale_k8s_cli.run import StillWaiting
+from anyscale_k8s_cli.spec import CloudSpec
+
+_GATEWAY_API = "gateway.networking.k8s.io/v1"
+# What setup makes again; the others are for the load balancer's own people.
+_OURS_TO_MEND = (Cause.NO_CLASS, Cause.NO_CONTROLLER, Cause.NO_SERVICE)
+_FITTING = (Change.NONE, Change.ADOPT, Change.KEEP)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """An install on a cluster that answers.
+
+    `resource` is its registration; `again` the command that sets it up once more,
+    which mends whatever is ours.
+    """
+
+    install: Install
+    provider: Provider
+    cluster: Cluster
+    kubernetes: Kubernetes
+    ledger: LedgerContent
+    resource: DecoratedCloudResource
+    plane: ControlPlaneFacts
+    host: str
+    again: str
+
+    def checks(self) -> tuple[Check, ...]:
+        """In the order in which one breaks because of another."""
+        return (
+            Check(
+                "operator-registration",
+                "The operator is bound to the registration",
+                self._registration,
+            ),
+            Check("operator-identity", "The operator's identity admits it", self._identity),
+            Check("operator-storage", "The bucket is there and fits", self._storage),
+            Check("operator-gateway", "Users reach the gateway where it is told", self._gateway),
+            Check("operator-workload", "The operator runs", self._workload),
+        )
+
+    # -- the registration ------------------------------------------------------
+
+    def _registration(self) -> Finding:
+        values = self._values
+        if values is None:
+            return Finding(Status.UNKNOWN, "the operator's release is not there")
+        bound = _value(values, "global", "cloudDeploymentId")
+        registered = self.resource.cloud_resource_id
+        if bound != registered:
+            return self._fails(
+                f"the operator is bound to {bound}, and the cluster is registered as {registered}"
+            )
+        host = _value(values, "global", "controlPlaneURL")
+        if host and host != self.host.rstrip("/"):
+            return self._fails(
+                f"the operator reports to {host}, and the cluster is registered at {self.host}"
+            )
+        return passed(registered)
+
+    # -- the cloud's objects ---------------------------------------------------
+
+    def _identity(self) -> Finding:
+        side = self._side
+        if side is None:
+            return Finding(Status.UNKNOWN, "the ledger does not tell how it was set up")
+        others = [item for item in side.resources if item is not side.storage]
+        return self._fit(others)
+
+    def _storage(self) -> Finding:
+        side = self._side
+        if side is None:
+            return Finding(Status.UNKNOWN, "the ledger does not tell how it was set up")
+        return self._fit([side.storage])
+
+    def _fit(self, resources: list[Resource[Any]]) -> Finding:
+        """The first that setup would make, change or refuse."""
+        for resource in resources:
+            resource.observed = resource.read()
+            decision = decide(resource, resource.observed, self.ledger.rights)
+            if decision.change not in _FITTING:
+                refused = decision.change is Change.REFUSE
+                return Finding(
+                    Status.FAIL,
+                    f"{resource.title}: {decision.reason}",
+                    fix=decision.fix if refused and decision.fix else self.again,
+                )
+        return passed(", ".join(resource.title for resource in resources))
+
+    @cached_property
+    def _side(self) -> CloudSide | None:
+        """What setup wanted in the cloud; None where the ledger does not say."""
+        spec = self._spec
+        if spec is None:
+            return None
+        return self.provider.cloud_side(spec, self.cluster, self.install, self.plane)
+
+    @cached_property
+    def _spec(self) -> CloudSpec | None:
+        return spec_of(self.ledger.said) if self.ledger.said else None
+
+    # -- the gateway -----------------------------------------------------------
+
+    def _gateway(self) -> Finding:
+        reference = Reference(_GATEWAY_API, "Gateway", GATEWAY, self.install.namespace)
+        found = self._get(reference)
+        if found is None:
+            return self._fails(f"{reference} is not there")
+        blocker = in_the_way(self.kubernetes, reference, found, self._server)
+        if blocker is not None:
+            return Finding(
+                Status.FAIL,
+                f"{reference} has no address: {blocker.text}",
+                blocker.evidence,
+                self.again if blocker.cause in _OURS_TO_MEND else blocker.look,
+            )
+        try:
+            address = programmed(found).value
+        except StillWaiting as waiting:
+            return self._fails(f"{reference}: {waiting}", conditions_of(found))
+        told: Mapping[str, Any] = _value(self._values or {}, "networking", "gateway") or {}
+        given = told.get("hostname") or told.get("ip") or address
+        if address != given:
+            return self._fails(f"the operator was told {given}, and {reference} is at {address}")
+        return passed(address)
+
+    @property
+    def _server(self) -> LoadBalancer | None:
+        spec = self._spec
+        if spec is None:
+            return None
+        return self.provider.load_balancer(spec, self.cluster, self.install, self.kubernetes)
+
+    # -- the operator itself ---------------------------------------------------
+
+    def _workload(self) -> Finding:
+        reference = Reference("apps/v1", "Deployment", OPERATOR_RELEASE, self.install.namespace)
+        found = self._get(reference)
+        if found is None:
+            return self._fails(f"{reference} is not there")
+        if found["spec"].get("replicas") == 0:
+            return self._fails(f"{reference} is scaled to zero")
+        try:
+            rolled_out(found)
+        except StillWaiting as waiting:
+            diagnosis = diagnose_workload(self.kubernetes, reference)
+            if diagnosis is None:
+                return self._fails(f"{reference}: {waiting}")
+            cause = diagnosis.complaint or diagnosis.cause
+            return self._fails(cause, diagnosis.evidence)
+        return passed(str(reference))
+
+    # -- parts -----------------------------------------------------------------
+
+    @cached_property
+    def _values(self) -> Mapping[str, Any] | None:
+        """The Helm values of the operator; None without its release."""
+        record = newest(self.kubernetes, self.install.namespace, OPERATOR_RELEASE)
+        return None if record is None else record.values
+
+    def _fails(self, detail: str, evidence: tuple[str, ...] = ()) -> Finding:
+        return Finding(Status.FAIL, detail, evidence, self.again)
+
+    def _get(self, reference: Reference) -> Document | None:
+        return self.kubernetes.get(
+            reference.api_version, reference.kind, reference.name, reference.namespace
+        )
+
+
+def _value(values: Mapping[str, Any], *path: str) -> Any:
+    found: Any = values
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found

@@ -1,0 +1,210 @@
+"""A cluster with charts and the programs of their images, and installs that are made in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
+from anyscale_k8s_cli.apply import backwards
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.plan import PlannedChange
+from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, LoadBalancer, NodePool, Storage
+from anyscale_k8s_cli.registration import Registration
+from anyscale_k8s_cli.resource import (
+    Change,
+    Decision,
+    Observed,
+    Ownership,
+    Resource,
+    SharedResource,
+)
+from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
+from anyscale_k8s_cli.sandbox.tls import Authority
+from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
+from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
+from anyscale_k8s_cli.spec import CloudSpec
+
+GPU_POOL = NodePool("gpu", labels={"pool": "gpu"}, gpu=True, gpu_driver="node image", size=1)
+NODES = [
+    node("cpu-1"),
+    node(
+        "gpu-1", labels={"pool": "gpu", "nvidia.com/gpu.count": "1", "nvidia.com/gpu.product": "x"}
+    ),
+]
+
+
+class OperatorImage:
+    """The operator's image, as far as the cluster sees it: ready, or complaining."""
+
+    def __init__(self) -> None:
+        self.complaint = ""
+
+    def matches(self, image: str) -> bool:
+        return "kubernetes_manager" in image
+
+    async def run(self, pod: Any) -> int:
+        if self.complaint:
+            await pod.set_ready(False, reason="ContainersNotReady", message="not registered")
+            pod.log("INFO  starting")
+            pod.log(f"ERROR {self.complaint}")
+        else:
+            await pod.set_ready(True)
+        await asyncio.get_running_loop().create_future()
+        return 0
+
+
+class Known(Resource[Any]):
+    """A resource outside the cluster whose outputs are known."""
+
+    kind = "test:known"
+
+    def __init__(self, install: Install, key: str, output: Any) -> None:
+        super().__init__(key=key, title=key, install=install)
+        self._found = Observed(id=key, output=output, owner=install)
+        self.observed = self._found
+
+    def read(self) -> Observed[Any]:
+        return self._found
+
+    def diff(self, observed: Observed[Any]) -> Sequence[Any]:
+        return ()
+
+    def create(self) -> Observed[Any]:
+        return self._found
+
+    def update(self, observed: Observed[Any], changes: Sequence[Any]) -> Observed[Any]:
+        return self._found
+
+    def delete(self, observed: Observed[Any]) -> None: ...
+
+    def ready(self, observed: Observed[Any]) -> Observed[Any]:
+        return observed
+
+
+class Platform:
+    """The provider's part that the cluster's side asks for."""
+
+    control_plane_name = "AWS"
+
+    def operator_values(
+        self, spec: Any, cluster: Any, identity: Identity, nodes: Any
+    ) -> dict[str, Any]:
+        return {
+            "global": {"aws": {"region": "eu-west-1"}, "auth": {"iamIdentity": identity.helm}},
+            # There is no control plane in these tests to ask.
+            "workloads": {"instanceTypes": {"validationHook": {"enabled": False}}},
+        }
+
+    def gpu_plugin_values(self, cluster: Any) -> dict[str, Any]:
+        product = {"key": "nvidia.com/gpu.product", "operator": "Exists"}
+        terms = {"nodeSelectorTerms": [{"matchExpressions": [product]}]}
+        return {
+            "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+        }
+
+
+@dataclass
+class Site:
+    """A world with charts, and installs that are made in it."""
+
+    world: Any
+    tools: Any
+    operator: OperatorImage
+    proven: list[str]
+
+    def install(self, cloud: str = "prod", namespace: str = "ray", **changes: Any) -> ClusterSide:
+        install = Install("eks", "1", "eu-west-1", "cluster/one", namespace, cloud, "uid-1")
+        spec = CloudSpec(
+            provider="eks",
+            name=cloud,
+            namespace=namespace,
+            timeouts={
+                "operator": 20,
+                "load_balancer": 20,
+                "controller": 20,
+                "deletion": 20,
+                **changes.pop("timeouts", {}),
+            },
+            **changes.pop("spec", {}),
+        )
+        teardown = changes.get("teardown", False)
+        cluster = Cluster("one", "cluster/one", "1", "eu-west-1", "1.33", self.world.access())
+        context = ClusterContext(
+            spec=spec,
+            install=install,
+            provider=Platform(),
+            cluster=replace(cluster, node_pools=changes.pop("pools", (GPU_POOL,))),
+            kubernetes=self.tools.kubernetes,
+            helm=self.tools.helm,
+            charts=self.tools.charts,
+            run=self.tools.run,
+            nodes=self.tools.kubernetes.list("v1", "Node"),
+            control_plane_url="https://plane.example/",
+            user_domain="userdata.example",
+            **changes,
+        )
+        identity = Known(install, "identity", Identity("role", "role-for-helm"))
+        storage = Known(install, "storage", Storage("s3://bucket", "eu-west-1"))
+        cloud_side = CloudSide(
+            (storage, identity),
+            storage,
+            identity,
+            lambda: {"eks.amazonaws.com/role-arn": "role-for-helm"},
+            self.prove,
+        )
+        registration = Known(install, "registration", Registration("cld_1", f"cldrsrc_{cloud}"))
+        balancer = LoadBalancer("the pool", {"example.com/type": "nlb"})
+        return cluster_side(
+            context,
+            None if teardown else cloud_side,
+            registration,
+            None if teardown else balancer,
+            lambda addresses: (),
+        )
+
+    def prove(self, token: Any) -> Sequence[str]:
+        self.proven.append(token("sts.example"))
+        return ["the role was assumed"]
+
+    def remove(self, side: ClusterSide) -> dict[str, str]:
+        """A teardown as the command does it: what becomes of each resource, by key."""
+        fate: dict[str, str] = {}
+        planned = []
+        for resource in side.resources:
+            observed = resource.read()
+            if observed is None:
+                continue
+            change = Change.DELETE
+            if isinstance(resource, SharedResource) and (
+                not observed.made_by_us
+                or observed.marks - {resource.install.mark}
+                or resource.others(observed)
+            ):
+                change = Change.KEEP
+                if observed.made_by_us:
+                    resource.unmark(observed)
+            fate[resource.key] = change.value
+            planned.append(
+                PlannedChange(resource, Decision(change, Ownership.OURS, "test"), observed)
+            )
+        journal = type("Journal", (), {"guard": lambda s: None, "removed": lambda s, r: None})()
+        applied = asyncio.run(backwards(planned, self.world.run, journal))
+        if applied.error:
+            raise applied.error
+        return fate
+
+
+def make_site(make_world: Any, helm: Any, tmp_path: Path, **world_settings: Any) -> Site:
+    authority = Authority()
+    operator = OperatorImage()
+    world = make_world(
+        authority=authority,
+        workloads=(EnvoyGateway(authority), DevicePlugin(authority, "admin-token"), operator),
+        nodes=NODES,
+        **world_settings,
+    )
+    return Site(world, world.helm_tools(helm, tmp_path), operator, [])

@@ -1,0 +1,219 @@
+"""What the user has already is used as it is, and refused where it does not fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.sandbox.aws.seed import DATA_KEY, TEAM_DATA, BucketSeed
+from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
+
+from .conftest import CLUSTER, World, client
+from .test_setup import PROVIDER, of_kind
+
+
+def register(client_id: str, tags: dict[str, str] | None = None) -> None:
+    client("iam").create_open_id_connect_provider(
+        Url=CLUSTER.issuer,
+        ClientIDList=[client_id],
+        ThumbprintList=["9e99a48a9960b14926bb7f3b02e22da2b0ab7280"],
+        Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
+    )
+
+
+def test_a_provider_that_is_there_is_used(world: World) -> None:
+    register("sts.amazonaws.com")
+    before = world.snapshot()["oidc_providers"]
+    world.setup()
+    assert world.changes()["iam-oidc-provider"] == "keep"
+    assert world.snapshot()["oidc_providers"] == before
+
+
+def test_a_provider_for_another_audience_cannot_be_used(world: World) -> None:
+    register("somebody")
+    assert world.changes()["iam-oidc-provider"] == "refuse"
+    assert "sts.amazonaws.com" in world.reasons()["iam-oidc-provider"]
+
+
+def test_a_provider_that_must_be_there(world: World) -> None:
+    spec = world.spec(existing={"oidc_provider": "use"})
+    assert world.changes(spec)["iam-oidc-provider"] == "refuse"
+    register("sts.amazonaws.com")
+    assert world.changes(spec)["iam-oidc-provider"] == "adopt"
+
+
+def test_two_installs_share_a_provider(world: World) -> None:
+    first = of_kind(world.setup().resources, "iam-oidc-provider")
+    second = of_kind(world.setup(world.spec(name="dev")).resources, "iam-oidc-provider")
+    observed = second.read()
+    assert len(observed.marks) == 2
+    assert "anyscale-prod-" in second.others(observed)
+    second.unmark(observed)
+    left = first.read()
+    assert left.marks == {first.install.mark}
+    assert "anyscale-dev-" in first.others(left)
+
+
+# -- what the user has -------------------------------------------------------------
+
+ADOPTED = BucketSeed("users-own", objects=(("data", b"1"),))
+
+
+@pytest.fixture
+def adopting(start: Callable[[AwsSettings], World]) -> World:
+    far = BucketSeed("far-away", region="eu-west-1")
+    strange = BucketSeed("somebody-elses", account_id="915532408817")
+    return start(AwsSettings(clusters=(CLUSTER,), buckets=(TEAM_DATA, ADOPTED, far, strange)))
+
+
+def admit_console() -> None:
+    rule = {
+        "AllowedOrigins": ["https://console.anyscale.com"],
+        "AllowedMethods": ["GET", "PUT", "POST", "HEAD", "DELETE"],
+        "AllowedHeaders": ["*"],
+    }
+    client("s3").put_bucket_cors(Bucket="users-own", CORSConfiguration={"CORSRules": [rule]})
+
+
+@pytest.mark.parametrize("given", ["users-own", "s3://users-own", "arn:aws:s3:::users-own"])
+def test_a_bucket_of_the_user_is_used_and_not_written(adopting: World, given: str) -> None:
+    spec = adopting.spec(existing={"bucket": given})
+    assert adopting.changes(spec)["s3-bucket"] == "refuse"
+    assert "do not admit the console" in adopting.reasons(spec)["s3-bucket"]
+    admit_console()
+    before = adopting.snapshot()["buckets"]
+    side = adopting.setup(spec)
+    assert adopting.changes(spec)["s3-bucket"] == "adopt"
+    assert adopting.snapshot()["buckets"] == before
+    assert side.storage.output.url == "s3://users-own"
+    assert adopting.prove(side)
+
+
+def test_the_key_of_the_users_bucket_is_in_the_roles_policy(adopting: World) -> None:
+    admit_console()
+    arn = f"arn:aws:kms:us-west-2:284710593866:key/{DATA_KEY.id}"
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
+    client("s3").put_bucket_encryption(
+        Bucket="users-own",
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": default}]
+        },
+    )
+    side = adopting.setup(adopting.spec(existing={"bucket": "users-own"}))
+    assert adopting.prove(side)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nowhere-to-be-found", "does not exist"),
+        ("far-away", "it is in eu-west-1"),
+        ("somebody-elses", "not in the account 284710593866"),
+    ],
+)
+def test_a_bucket_that_cannot_be_adopted(adopting: World, name: str, told: str) -> None:
+    spec = adopting.spec(existing={"bucket": name})
+    assert adopting.changes(spec)["s3-bucket"] == "refuse"
+    assert told in adopting.reasons(spec)["s3-bucket"]
+
+
+def own_role(trust: dict[str, Any], policy: dict[str, Any]) -> str:
+    iam = client("iam")
+    role = iam.create_role(
+        RoleName="users-role", Path="/own/", AssumeRolePolicyDocument=json.dumps(trust)
+    )
+    iam.put_role_policy(RoleName="users-role", PolicyName="p", PolicyDocument=json.dumps(policy))
+    return str(role["Role"]["Arn"])
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+ADMITS = document(
+    {
+        "Effect": "Allow",
+        "Principal": {"Federated": PROVIDER},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringLike": {
+                f"{CLUSTER.issuer.removeprefix('https://')}:sub": "system:serviceaccount:anyscale*"
+            }
+        },
+    }
+)
+ADMITS_NOBODY = document(
+    {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+)
+MAY = document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+MAY_READ = document({"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"})
+
+
+def test_a_role_of_the_user_is_used_and_not_written(world: World) -> None:
+    arn = own_role(ADMITS, MAY)
+    before = world.snapshot()["roles"]
+    spec = world.spec(existing={"identity": arn})
+    side = world.setup(spec)
+    assert world.changes(spec)["iam-role"] == "adopt"
+    assert world.snapshot()["roles"] == before
+    assert side.service_account_annotations() == {"eks.amazonaws.com/role-arn": arn}
+
+
+@pytest.mark.parametrize(
+    ("trust", "policy", "told"),
+    [
+        (ADMITS_NOBODY, MAY, "does not admit system:serviceaccount:anyscale-operator"),
+        (ADMITS, MAY_READ, "do not allow s3:PutObject, s3:DeleteObject"),
+    ],
+)
+def test_a_role_that_cannot_be_adopted(
+    world: World, trust: dict[str, Any], policy: dict[str, Any], told: str
+) -> None:
+    spec = world.spec(existing={"identity": own_role(trust, policy)})
+    assert world.changes(spec)["iam-role"] == "refuse"
+    assert told in world.reasons(spec)["iam-role"]
+
+
+def test_what_may_not_be_simulated_is_not_held_against_a_role(world: World) -> None:
+    spec = world.spec(existing={"identity": own_role(ADMITS, MAY_READ)})
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    denied = {"Effect": "Deny", "Action": "iam:Simulate*", "Resource": "*"}
+    world.stand_in.set_admin_policies([document(allowed, denied)])
+    assert world.changes(spec)["iam-role"] == "adopt"
+
+
+@pytest.mark.parametrize(
+    ("arn", "told"),
+    [
+        ("arn:aws:iam::284710593866:role/nobody", "does not exist"),
+        ("arn:aws:iam::111111111111:role/other", "in the account 111111111111"),
+    ],
+)
+def test_a_role_that_is_not_there(world: World, arn: str, told: str) -> None:
+    spec = world.spec(existing={"identity": arn})
+    assert told in world.reasons(spec)["iam-role"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rules": {"names": {"lamp": "x"}}},
+        {"rules": {"role_path": "/with space/"}},
+        {"rules": {"permissions_boundary": "AdministratorAccess"}},
+        {"existing": {"identity": "my-role"}},
+        {"existing": {"bucket": "Not_A_Bucket"}},
+        {"existing": {"bucket": "users-own"}, "rules": {"kms_key": "alias/a"}},
+        {
+            "existing": {"identity": "arn:aws:iam::284710593866:role/a"},
+            "rules": {"role_path": "/a/"},
+        },
+    ],
+)
+def test_what_means_nothing_here_is_refused(world: World, wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        world.provider.check_spec(world.spec(**wrong))
+    assert caught.value.code is errors.INVALID_SPEC

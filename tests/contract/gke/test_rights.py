@@ -1,0 +1,269 @@
+"""Checks, and the least rights: enough for what is done, and nothing beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from anyscale_k8s_cli.checks import Finding, Status
+from anyscale_k8s_cli.provider import Verb
+from anyscale_k8s_cli.providers.gke import GkeProvider, codes
+from anyscale_k8s_cli.providers.gke.bucket import Bucket
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.google.seed import GCE_METADATA, ZONAL, NodePoolSeed
+from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings
+from anyscale_k8s_cli.sandbox.wire import Call
+from anyscale_k8s_cli.spec import AccountSpec, CloudSpec, Scope
+
+from .conftest import CLUSTER, World
+from .test_adopted import BOTH
+from .test_setup import ACCOUNT, BREAKS, BUCKET, KEY, forget
+
+HERE = Scope(account=AccountSpec(project_id="demo"))
+# What Google's methods are called, and which permission each needs, where the names differ.
+NEEDS = {
+    "insert": "create",
+    "patch": "update",
+    "batchGet": "get",
+    "aggregatedList": "list",
+}
+# Methods that nobody needs a permission for.
+FREE = {"testIamPermissions", "token"}
+
+
+def granted(verb: Verb) -> set[str]:
+    (document,) = GkeProvider(Run()).permissions(verb)
+    role = yaml.safe_load(document.text)
+    assert role["stage"] == "GA"
+    return set(role["includedPermissions"])
+
+
+def used(calls: list[Call]) -> set[str]:
+    """The permissions of the calls that were made as the administrator."""
+    found = set()
+    for call in calls:
+        service, verb = call.operation.service, call.operation.name.rpartition(".")[2]
+        if service in ("oauth2", "sts", "iamcredentials") or verb in FREE:
+            continue
+        kind = call.operation.name.split(".")[-2]
+        prefix = {"cloudresourcemanager": "resourcemanager"}.get(service, service)
+        found.add(f"{prefix}.{kind}.{NEEDS.get(verb, verb)}")
+    return found
+
+
+def check_all(world: World, spec: CloudSpec | None = None) -> dict[str, Finding]:
+    spec = spec or world.spec()
+    cluster = world.provider.discover(spec)
+    return {check.code: check.run() for check in world.provider.checks(spec, cluster)}
+
+
+def spoil(world: World) -> None:
+    """Change by hand all that setup watches."""
+    for spoil_setting in BREAKS.values():
+        spoil_setting(world)
+    account = world.stand_in.project.accounts.get(ACCOUNT)
+    forget(world, account.policy, "roles/iam.workloadIdentityUser")
+    account.description = account.description.rpartition(" ")[0]
+    forget(world, world.stand_in.buckets.get(BUCKET).policy, "roles/storage.objectAdmin")
+
+
+def only(world: World, verb: Verb) -> None:
+    """The administrator has the printed role and nothing besides, on buckets neither."""
+    world.stand_in.set_admin_permissions(sorted(granted(verb)))
+
+
+# The way to a cluster by its DNS endpoint, which Kubernetes itself checks.
+BY_THE_CLUSTER = {"container.clusters.connect"}
+
+
+def test_setup_needs_no_more_and_uses_all_that_its_role_grants(world: World) -> None:
+    only(world, Verb.SETUP)
+
+    def all_of_it() -> None:
+        assert check_all(world)["gcp-permissions"].status is Status.PASS
+        world.setup()
+        spoil_as_owner(world)
+        assert check_all(world)["gcp-permissions"].status is Status.PASS
+        world.setup()
+        install = world.install(world.spec(), world.provider.discover(world.spec()))
+        world.provider.cluster_state(install)
+
+    asked = used(world.calls(all_of_it))
+    assert asked == granted(Verb.SETUP) - BY_THE_CLUSTER
+
+
+def spoil_as_owner(world: World) -> None:
+    world.stand_in.set_admin_permissions(None)
+    spoil(world)
+    only(world, Verb.SETUP)
+
+
+def test_a_plan_needs_no_more_and_uses_all_that_its_role_grants(world: World) -> None:
+    world.setup()
+    only(world, Verb.PLAN)
+    # Somebody else, who knows nothing yet.
+    world = replace(world)
+
+    def all_of_it() -> None:
+        assert set(world.changes().values()) == {"none"}
+        check_all(world)
+        install = world.install(world.spec(), world.provider.discover(world.spec()))
+        world.provider.cluster_state(install)
+
+    assert used(world.calls(all_of_it)) == granted(Verb.PLAN) - BY_THE_CLUSTER
+
+
+def test_delete_needs_no_more_and_uses_all_that_its_role_grants(world: World) -> None:
+    side = world.setup()
+    world.prove(side)
+    only(world, Verb.DELETE)
+
+    def work() -> None:
+        provider = world.elsewhere()
+        (install,) = provider.search(HERE, "prod").installs
+        provider.cluster_state(install)
+        for item in sorted(provider.find_owned(HERE, install), key=lambda item: -len(item.needs)):
+            observed = item.read()
+            assert observed is not None
+            if isinstance(item, Bucket):
+                item.forget_cluster(observed)
+                item.contents(observed)
+            item.delete(observed)
+        provider.load_balancer_left(install, ["203.0.113.9"])
+
+    asked = used(world.calls(work))
+    assert asked <= granted(Verb.DELETE)
+    # What a plan needs is granted too: a deletion shows first what it would do.
+    assert granted(Verb.DELETE) - asked <= granted(Verb.PLAN)
+
+
+# -- permissions -----------------------------------------------------------------------
+
+
+def without(world: World, *permissions: str) -> None:
+    world.stand_in.set_admin_permissions(sorted(granted(Verb.SETUP) - set(permissions)))
+
+
+def test_who_owns_the_project_passes(world: World) -> None:
+    findings = check_all(world)
+    assert {finding.status for finding in findings.values()} == {Status.PASS}
+    assert set(findings) == {
+        *("gke-workload-identity", "gke-pool-metadata", "gcp-apis", "gcp-permissions")
+    }
+
+
+def test_what_is_denied_fails_before_it_is_needed(world: World) -> None:
+    without(world, "iam.serviceAccounts.create")
+    finding = check_all(world)["gcp-permissions"]
+    assert finding.status is Status.FAIL
+    assert finding.evidence == ("iam.serviceAccounts.create",)
+    assert "cloud permissions --provider gke" in finding.fix
+
+
+def test_what_is_there_needs_no_making(world: World) -> None:
+    world.setup()
+    without(world, "iam.serviceAccounts.create", "storage.buckets.create")
+    assert check_all(world)["gcp-permissions"].status is Status.PASS
+
+
+def test_what_one_may_not_change_is_a_warning(world: World) -> None:
+    world.setup()
+    without(world, "iam.serviceAccounts.update", "storage.buckets.setIamPolicy")
+    finding = check_all(world)["gcp-permissions"]
+    assert finding.status is Status.WARN
+    assert finding.evidence == (
+        f"storage.buckets.setIamPolicy on {BUCKET}",
+        f"iam.serviceAccounts.update on {ACCOUNT}",
+    )
+
+
+def test_roles_on_single_objects_count(world: World) -> None:
+    """They are of use once the object is there."""
+    world.setup()
+    without(world, "iam.serviceAccounts.setIamPolicy", "iam.serviceAccounts.update")
+    policy = world.stand_in.project.accounts.get(ACCOUNT).policy
+    admin = world.stand_in.admin
+    owner = next(g for g in world.stand_in.project.policy.grants if g.uid == admin.unique_id)
+    policy.grants.append(replace(owner, role="roles/iam.serviceAccountAdmin"))
+    assert check_all(world)["gcp-permissions"].status is Status.PASS
+
+
+def test_what_the_user_has_needs_no_rights(world: World) -> None:
+    without(
+        world,
+        *(name for name in granted(Verb.SETUP) if name.startswith(("iam.", "storage."))),
+    )
+    assert check_all(world)["gcp-permissions"].status is Status.FAIL
+    assert check_all(world, world.spec(**BOTH))["gcp-permissions"].status is Status.PASS
+
+
+# -- the cluster -----------------------------------------------------------------------
+
+
+def started(start: Callable[[GoogleSettings], World], *pools: NodePoolSeed) -> World:
+    return start(GoogleSettings(clusters=(replace(CLUSTER, node_pools=pools), ZONAL)))
+
+
+def pool(name: str, mode: str) -> NodePoolSeed:
+    return NodePoolSeed(name, "n2-standard-8", 1, metadata_mode=mode)
+
+
+def test_a_cluster_without_workload_identity(start: Callable[[GoogleSettings], World]) -> None:
+    world = start(GoogleSettings(clusters=(replace(CLUSTER, workload_identity=False),)))
+    spec = world.spec()
+    cluster = world.provider.discover(spec)
+    checks = {check.code: check for check in world.provider.checks(spec, cluster)}
+    check = checks["gke-workload-identity"]
+    assert check.error is codes.WORKLOAD_IDENTITY_OFF
+    finding = check.run()
+    assert finding.status is Status.FAIL
+    assert finding.fix.endswith("--workload-pool=demo.svc.id.goog")
+
+
+def test_no_pool_gives_pods_their_identity(start: Callable[[GoogleSettings], World]) -> None:
+    world = started(start, pool("one", GCE_METADATA), pool("two", GCE_METADATA))
+    finding = check_all(world)["gke-workload-identity"]
+    assert finding.status is Status.FAIL
+    assert finding.evidence == ("one: GCE_METADATA", "two: GCE_METADATA")
+    assert finding.fix == (
+        "gcloud container node-pools update one --cluster demo --location us-central1 "
+        "--project demo --workload-metadata=GKE_METADATA"
+    )
+
+
+def test_some_pools_give_pods_their_identity(start: Callable[[GoogleSettings], World]) -> None:
+    world = started(start, pool("old", GCE_METADATA), pool("new", "GKE_METADATA"))
+    findings = check_all(world)
+    assert findings["gke-workload-identity"].status is Status.PASS
+    assert findings["gke-pool-metadata"].status is Status.WARN
+    assert "pods on old" in findings["gke-pool-metadata"].detail
+
+
+def test_apis_that_are_off(world: World) -> None:
+    world.stand_in.project.enabled -= {"sts", "iamcredentials"}
+    finding = check_all(world)["gcp-apis"]
+    assert finding.status is Status.FAIL
+    assert finding.fix == (
+        "gcloud services enable iamcredentials.googleapis.com sts.googleapis.com --project demo"
+    )
+
+
+@pytest.mark.parametrize(
+    ("off", "denied"), [("serviceusage", ()), ("", ("serviceusage.services.get",))]
+)
+def test_who_may_not_ask_gets_no_verdict(world: World, off: str, denied: tuple[str, ...]) -> None:
+    world.stand_in.project.enabled.discard(off)
+    without(world, *denied)
+    assert check_all(world)["gcp-apis"].status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("key", "status"),
+    [(KEY, Status.PASS), (KEY.replace("us-central1", "europe-west4"), Status.FAIL)],
+)
+def test_a_key_is_to_be_where_the_bucket_is(world: World, key: str, status: Status) -> None:
+    finding = check_all(world, world.spec(rules={"kms_key": key}))["gcp-kms-key"]
+    assert finding.status is status
