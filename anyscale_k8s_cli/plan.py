@@ -167,6 +167,9 @@ class SavedPlan:
             "spec": self.spec,
             "changes": dict(self.changes),
         }
+        # For its user alone: the spec may hold Helm values of theirs.
+        path.touch(mode=0o600)
+        path.chmod(0o600)
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
