@@ -6,7 +6,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, ControlPlaneFacts, Storage
+from anyscale_k8s_cli.provider import CloudSide, Cluster, ControlPlaneFacts, Made, Storage
 from anyscale_k8s_cli.provider import Identity as ProvenIdentity
 from anyscale_k8s_cli.providers.aks import bucket, bucket_access, identity, labels, tags, wording
 from anyscale_k8s_cli.providers.aks.azure import Azure
@@ -38,6 +38,26 @@ def build(
             builder.bucket_place.container,
             spec.timeouts.identity,
         ),
+    )
+
+
+def makes(install: Install) -> tuple[Made, ...]:
+    """What is made for an install that says nothing of names."""
+    name = identity.default_name(install)
+    return (
+        Made(
+            "storage account",
+            bucket.default_name(install),
+            "the cluster's resource group and region",
+            (f"container {bucket.CONTAINER}",),
+        ),
+        Made(
+            "user-assigned identity, with a federated credential",
+            name,
+            "the cluster's resource group",
+            (f"vouched for by the cluster's issuer: {identity.subject(install.namespace)}",),
+        ),
+        Made("role assignment", f"of {name}", "the storage account", (bucket_access.ROLE_NAME,)),
     )
 
 

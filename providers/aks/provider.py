@@ -18,6 +18,7 @@ from anyscale_k8s_cli.provider import (
     ControlPlaneFacts,
     Identity,
     LoadBalancer,
+    Made,
     PolicyDocument,
     Search,
     Storage,
@@ -102,6 +103,9 @@ class AksProvider:
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)
+
+    def makes(self, install: Install) -> Sequence[Made]:
+        return cloud_side.makes(install)
 
     def search(self, scope: Scope, cloud: str | None) -> Search:
         """In one subscription, or in all that one sees where nothing says which."""
