@@ -6,7 +6,7 @@ load balancers, its nodes. `standin.py` puts the parts together, `store.py` has 
 rules of objects, `server.py` the HTTP side, `controllers/` and `pods.py` what makes
 things happen.
 
-Not simulated: webhooks, quotas and network policies are stored and have no effect;
+Not simulated: quotas and network policies are stored and have no effect;
 horizontal autoscalers, cron jobs, ingresses and endpoints are not acted upon; nodes
 never fail; rules in CEL are not evaluated.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.watch import (
     list_objects,
     watch_objects,
 )
+from anyscale_k8s_cli.sandbox.kubernetes.webhooks import Attempt, Webhooks
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Deletion, Write
 
 APPLY = "application/apply-patch+yaml"
@@ -39,10 +41,13 @@ _STAND_ALONE = {"status", "finalize", "ephemeralcontainers"}
 class Endpoints:
     """Serves requests on one resource, once the caller is known and allowed."""
 
-    def __init__(self, store: Store, reviews: Reviews, subresources: Subresources) -> None:
+    def __init__(
+        self, store: Store, reviews: Reviews, subresources: Subresources, webhooks: Webhooks
+    ) -> None:
         self._store = store
         self._reviews = reviews
         self._subresources = subresources
+        self._webhooks = webhooks
         self._pages = Pages()
 
     async def serve(
@@ -62,7 +67,27 @@ class Endpoints:
             return await self._subresources.serve(request, target, body, write)
         if request.method == "GET":
             return await self._read(request, resource, target)
+        if not target.subresource:
+            await self._judge(request, resource, target, body, user)
         return self._change(request, resource, target, body, user)
+
+    async def _judge(
+        self, request: web.Request, resource: Resource, target: Target, body: Any, user: User
+    ) -> None:
+        """Let webhooks see what this write would make, before it is done."""
+        old = self._store.find(resource, target.namespace, target.name) if target.name else None
+        operation = (
+            "DELETE" if request.method == "DELETE" else "CREATE" if old is None else "UPDATE"
+        )
+        if not self._webhooks.concern(resource, operation):
+            return
+        write = _write_options(request, target, user)
+        new = None
+        if request.method != "DELETE":
+            new, _ = self._written(request, resource, target, body, replace(write, dry_run=True))
+        elif old is None:
+            return
+        await self._webhooks.judge(Attempt(operation, resource, new, old, user, write.dry_run))
 
     async def _review(
         self, request: web.Request, resource: Resource, body: Any, user: User
@@ -93,23 +118,30 @@ class Endpoints:
     ) -> web.Response:
         view = negotiate(request, resource)
         write = _write_options(request, target, user)
+        if request.method != "DELETE":
+            written, status = self._written(request, resource, target, body, write)
+            return _answer(view, written, write, status)
+        deletion = _deletion(request, body)
+        if target.name:
+            return self._delete(resource, target, deletion, view)
+        selection = Selection.of(request, resource, target)
+        return self._delete_all(selection, deletion, view)
+
+    def _written(
+        self, request: web.Request, resource: Resource, target: Target, body: Any, write: Write
+    ) -> tuple[Object, int]:
+        """Do a write; returns the object and the status of the answer."""
         match request.method, bool(target.name):
             case "POST", False:
                 created = self._store.create(
                     resource, body, namespace=target.namespace, write=write
                 )
-                return _answer(view, created, write, status=201)
+                return created, 201
             case "PUT", True:
                 self._check_name(body, target)
-                return _answer(view, self._store.update(resource, body, write=write), write)
+                return self._store.update(resource, body, write=write), 200
             case "PATCH", True:
-                return self._patch(request, resource, target, body, user)
-            case "DELETE", named:
-                deletion = _deletion(request, body)
-                if named:
-                    return self._delete(resource, target, deletion, view)
-                selection = Selection.of(request, resource, target)
-                return self._delete_all(selection, deletion, view)
+                return self._patch(request, resource, target, body, write)
         raise errors.method_not_allowed()
 
     @staticmethod
@@ -137,9 +169,8 @@ class Endpoints:
         resource: Resource,
         target: Target,
         body: Any,
-        user: User,
-    ) -> web.Response:
-        view, write = negotiate(request, resource), _write_options(request, target, user)
+        write: Write,
+    ) -> tuple[Object, int]:
         if request.content_type == APPLY:
             if not request.query.get("fieldManager"):
                 cause = errors.required("fieldManager", "is required for apply patch")
@@ -151,7 +182,7 @@ class Endpoints:
                 raise errors.bad_request("metadata.managedFields must be nil")
             self._check_name(body, target)
             applied, created = self._store.apply(resource, body, write=write)
-            return _answer(view, applied, write, status=201 if created else 200)
+            return applied, 201 if created else 200
         kind = _PATCHES.get(request.content_type)
         if kind is None or (kind == "strategic" and resource.crd):
             accepted = [*_PATCHES, APPLY]
@@ -161,7 +192,7 @@ class Endpoints:
         patched = self._store.patch(
             resource, target.namespace, target.name, body, kind=kind, write=write
         )
-        return _answer(view, patched, write)
+        return patched, 200
 
     def _delete(
         self, resource: Resource, target: Target, deletion: Deletion, view: Representation

@@ -40,6 +40,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
 from anyscale_k8s_cli.sandbox.kubernetes.server import ApiServer
 from anyscale_k8s_cli.sandbox.kubernetes.store import Store
 from anyscale_k8s_cli.sandbox.kubernetes.subresources import Subresources
+from anyscale_k8s_cli.sandbox.kubernetes.webhooks import Webhooks
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
@@ -110,6 +111,7 @@ class KubernetesStandIn:
             store,
             Reviews(authentication, authorizer, accounts),
             Subresources(store, accounts, self._logs),
+            Webhooks(store, self._authority),
         )
         return ApiServer(
             store,
