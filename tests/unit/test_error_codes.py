@@ -77,9 +77,13 @@ def test_each_slug_and_each_name_is_there_once() -> None:
         assert [item for item, n in Counter(pair[place] for pair in known).items() if n > 1] == []
 
 
+@pytest.fixture(scope="module")
+def used() -> set[str]:
+    return set().union(*(ends_of_errors(tree) for tree in TREES.values()))
+
+
 @pytest.mark.parametrize("register", registers(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_each_code_ends_some_error(register: Path) -> None:
-    used = set().union(*(ends_of_errors(tree) for tree in TREES.values()))
+def test_each_code_ends_some_error(register: Path, used: set[str]) -> None:
     known = dict(registrations(TREES[register]))
     assert known, "a register without codes"
     assert sorted(slug for name, slug in known.items() if name not in used) == []
