@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from anyscale_k8s_cli import provider
 from anyscale_k8s_cli.cli import main, tree
 
 from .conftest import Invoke
@@ -107,3 +108,19 @@ def test_help_of_a_command_imports_no_other() -> None:
 
     assert {name for name in modules if name.startswith(branch)} - shared == {f"{branch}setup"}
     assert not {name for name in imported_by("cloud", "--help") if name.startswith(branch)}
+
+
+# By their packages' names; what is in `google` besides is protocol buffers, which others use too.
+SDKS = {
+    "eks": {"boto3", "botocore"},
+    "gke": {"google.auth", "google.cloud"},
+    "aks": {"azure", "msal"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(SDKS.keys() & set(provider.available())))
+def test_a_platform_brings_no_sdk_but_its_own(name: str) -> None:
+    modules = imported_by("cloud", "permissions", "--provider", name)
+
+    assert modules & SDKS[name]
+    assert not modules & set().union(*(sdk for other, sdk in SDKS.items() if other != name))
