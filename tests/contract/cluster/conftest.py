@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -125,9 +125,13 @@ class World:
 
     def serve_charts(self) -> str:
         repository = ChartRepository(self.wire, self.authority)
-        self.do(repository.start())
-        self._closing.append(repository.stop)
+        self.add(repository.start(), repository.stop)
         return str(repository.url)
+
+    def add(self, start: Coroutine[Any, Any, object], stop: Callable[[], Any]) -> None:
+        """Start another server beside the cluster; it is stopped with it."""
+        self.do(start)
+        self._closing.append(stop)
 
     def helm_tools(self, executable: HelmExecutable, folder: Path) -> HelmTools:
         """helm for this cluster, with the stand-in charts as the mirror of all."""

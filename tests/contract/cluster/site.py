@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
 from anyscale_k8s_cli.apply import backwards
 from anyscale_k8s_cli.install import Install
@@ -22,6 +24,7 @@ from anyscale_k8s_cli.resource import (
     Resource,
     SharedResource,
 )
+from anyscale_k8s_cli.sandbox.controlplane.admission import review
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
@@ -55,6 +58,35 @@ class OperatorImage:
             await pod.set_ready(True)
         await asyncio.get_running_loop().create_future()
         return 0
+
+
+class Plane:
+    """Of the control plane, what the cluster's API server asks: are these instance types good?"""
+
+    def __init__(self) -> None:
+        self.registered: set[str] = set()
+        self.url = ""
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        application = web.Application()
+        path = "/api/v2/kubernetes_manager/admission/{resource}"
+        application.router.add_post(path, self._admit)
+        self._runner = web.AppRunner(application)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _admit(self, request: web.Request) -> web.Response:
+        resource = request.match_info["resource"]
+        known = resource in self.registered
+        return web.json_response(
+            review(await request.json(), registered=known, resource_id=resource)
+        )
 
 
 class Known(Resource[Any]):
@@ -114,6 +146,7 @@ class Site:
     world: Any
     tools: Any
     operator: OperatorImage
+    plane: Plane
     proven: list[str]
 
     def install(self, cloud: str = "prod", namespace: str = "ray", **changes: Any) -> ClusterSide:
@@ -132,6 +165,7 @@ class Site:
             **changes.pop("spec", {}),
         )
         teardown = changes.get("teardown", False)
+        resource_id = changes.pop("resource_id", f"cldrsrc_{cloud}")
         cluster = Cluster("one", "cluster/one", "1", "eu-west-1", "1.33", self.world.access())
         context = ClusterContext(
             spec=spec,
@@ -143,7 +177,7 @@ class Site:
             charts=self.tools.charts,
             run=self.tools.run,
             nodes=self.tools.kubernetes.list("v1", "Node"),
-            control_plane_url="https://plane.example/",
+            control_plane_url=f"{self.plane.url}/",
             user_domain="userdata.example",
             **changes,
         )
@@ -156,7 +190,8 @@ class Site:
             lambda: {"eks.amazonaws.com/role-arn": "role-for-helm"},
             self.prove,
         )
-        registration = Known(install, "registration", Registration("cld_1", f"cldrsrc_{cloud}"))
+        self.plane.registered.add(resource_id)
+        registration = Known(install, "registration", Registration("cld_1", resource_id))
         balancer = LoadBalancer("the pool", {"example.com/type": "nlb"})
         return cluster_side(
             context,
@@ -207,4 +242,6 @@ def make_site(make_world: Any, helm: Any, tmp_path: Path, **world_settings: Any)
         nodes=NODES,
         **world_settings,
     )
-    return Site(world, world.helm_tools(helm, tmp_path), operator, [])
+    plane = Plane()
+    world.add(plane.start(), plane.stop)
+    return Site(world, world.helm_tools(helm, tmp_path), operator, plane, [])

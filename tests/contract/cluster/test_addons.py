@@ -41,7 +41,7 @@ def test_setup_again_and_teardown(
     assert values["global"] == {
         "cloudDeploymentId": "cldrsrc_prod",
         "cloudProvider": "aws",
-        "controlPlaneURL": "https://plane.example",
+        "controlPlaneURL": site.plane.url,
         "aws": {"region": "eu-west-1"},
         "auth": {"iamIdentity": "role-for-helm"},
     }
