@@ -8,6 +8,7 @@ only when that takes too long does the process end at once.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -64,6 +65,9 @@ class Session:
             from anyscale_k8s_cli.cli.sandbox import attachment
 
             attachment.attach(start=starts_sandbox)
+        # What libraries log of themselves is told by us, as an event or an error; with no
+        # handler at all, warnings of theirs would be printed between our lines.
+        logging.getLogger().addHandler(logging.NullHandler())
         self.environment: Mapping[str, str] = dict(os.environ)
         self._files = ExitStack()
         self._display = self._choose_display()

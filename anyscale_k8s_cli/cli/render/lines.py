@@ -12,7 +12,7 @@ from typing import TextIO
 from anyscale_k8s_cli import events
 from anyscale_k8s_cli.cli.output import typed
 from anyscale_k8s_cli.cli.program import as_typed
-from anyscale_k8s_cli.cli.render.style import RESULTS, STATUSES, UNKNOWN, VERBS, duration
+from anyscale_k8s_cli.cli.render.style import RESULTS, STATUSES, UNKNOWN, VERBS, duration, in_short
 
 # Seconds after which something that is still going on is worth a line. The next
 # line comes after twice as long, and so on up to the longest silence.
@@ -164,7 +164,7 @@ def _doing(change: str, title: str) -> str:
 
 
 def _waiting(event: events.StepWaiting) -> str:
-    return f"waiting for {event.what}" + (f" ({event.detail})" if event.detail else "")
+    return f"waiting for {event.what}" + (f" ({in_short(event.detail)})" if event.detail else "")
 
 
 def _finished(event: events.StepFinished) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from anyscale_k8s_cli import events
+from anyscale_k8s_cli.cli.render.style import in_short
 
 FINISHED = ("done", "failed", "skipped")
 
@@ -100,7 +101,8 @@ class Progress:
                 return
 
     def _wait(self, event: events.StepWaiting) -> None:
-        waiting = f"waiting for {event.what}" + (f": {event.detail}" if event.detail else "")
+        seen = in_short(event.detail)
+        waiting = f"waiting for {event.what}" + (f": {seen}" if seen else "")
         step = self._find(event.key)
         if step is not None:
             step.waiting = waiting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -81,3 +82,11 @@ def moment(stamp: str | None, now: datetime) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 object`, `3 objects`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+_LONGEST = 160
+
+
+def in_short(text: str) -> str:
+    """What a wait has seen last, in a line: an API's whole answer comes with the error, if any."""
+    return textwrap.shorten(text, _LONGEST, placeholder=" …")
