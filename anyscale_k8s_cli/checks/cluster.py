@@ -130,7 +130,7 @@ def rights(kubernetes: Kubernetes, namespace: str) -> Finding:
     return Finding(
         Status.FAIL,
         f"not allowed: {', '.join(denied)}",
-        fix=grant_everything(kubernetes.whoami()),
+        fix=kubernetes.access.grant_rights or grant_everything(kubernetes.whoami()),
     )
 
 

@@ -281,7 +281,7 @@ def _refusal(
             errors.CLUSTER_FORBIDDEN,
             f"{access.principal or 'The principal used'} may not do this in the cluster",
             cause=message,
-            fix=_grant_to_whom(message),
+            fix=access.grant_rights or _grant_to_whom(message),
             status=403,
             reason=reason,
         )

@@ -144,7 +144,9 @@ def _access(azure: Azure, described: ClusterDescription, config: LocalAccess) ->
             ca_pem=config.ca_pem,
             token=azure.clusters.token,
             principal=session.principal,
-            grant=_grant(described, session.object_id),
+            # Whoever is of the cluster's tenant is known to it.
+            grant=f"az login --tenant {azure.tenant}",
+            grant_rights=_grant(described, session.object_id),
         )
     return ClusterAccess(
         endpoint=config.endpoint,
@@ -157,13 +159,16 @@ def _access(azure: Azure, described: ClusterDescription, config: LocalAccess) ->
 
 
 def _grant(described: ClusterDescription, object_id: str) -> str:
-    """The command that lets the caller do everything in the cluster."""
-    if described.azure_rbac or not described.admin_groups:
+    """The command that lets the caller do everything there; empty where Azure has none."""
+    if described.azure_rbac:
         return (
             f'az role assignment create --role "{_CLUSTER_ADMIN}" '
             f"--assignee {object_id} --scope {described.id}"
         )
-    return f"az ad group member add --group {described.admin_groups[0]} --member-id {object_id}"
+    if described.admin_groups:
+        group = described.admin_groups[0]
+        return f"az ad group member add --group {group} --member-id {object_id}"
+    return ""
 
 
 # -- nodes -------------------------------------------------------------------------------

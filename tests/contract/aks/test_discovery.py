@@ -141,7 +141,8 @@ def test_entra_is_entered_with_its_token(start: Start, local_accounts: bool) -> 
     claims = json.loads(base64.urlsafe_b64decode(found.token().value.split(".")[1] + "=="))
     assert claims["aud"] == AKS_SERVER_APP_ID
     assert found.principal == world.stand_in.world.admin.app_id
-    assert found.grant == (
+    assert found.grant == f"az login --tenant {TENANT_ID}"
+    assert found.grant_rights == (
         'az role assignment create --role "Azure Kubernetes Service RBAC Cluster Admin" '
         f"--assignee {world.stand_in.world.admin.object_id} "
         f"--scope {GROUP}/providers/Microsoft.ContainerService/managedClusters/demo"
@@ -150,9 +151,13 @@ def test_entra_is_entered_with_its_token(start: Start, local_accounts: bool) -> 
 
 def test_whoever_is_in_a_group_is_let_in(start: Start) -> None:
     world = start(only(entra(admin_groups=("g-1",))))
-    assert access(world).grant == (
+    assert access(world).grant_rights == (
         f"az ad group member add --group g-1 --member-id {world.stand_in.world.admin.object_id}"
     )
+
+
+def test_where_the_cluster_alone_decides_azure_has_no_command(start: Start) -> None:
+    assert access(start(only(entra()))).grant_rights == ""
 
 
 def test_a_private_cluster_out_of_reach_is_said_at_once(start: Start) -> None:
