@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import httpx
+import yaml
 
 CLUSTER = "demo"
 NOT_FOUND = 404
@@ -103,6 +104,51 @@ class ByHand:
 
     def exists(self, path: str) -> bool:
         return self.kubernetes.get(path).status_code != NOT_FOUND
+
+
+@dataclass(frozen=True)
+class AzureByHand:
+    """The same on Azure, with REST alone; its cluster is entered as its local account."""
+
+    environment: Mapping[str, str] = field(repr=False)
+
+    def restart(self, namespace: str) -> None:
+        """Delete the pods of a namespace: whoever owns them makes them anew."""
+        self._kubernetes.delete(f"/api/v1/namespaces/{namespace}/pods")
+
+    @cached_property
+    def _kubernetes(self) -> httpx.Client:
+        (found,) = self._cluster_credentials()["kubeconfigs"]
+        config = yaml.safe_load(base64.b64decode(found["value"]))
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        headers = {"Authorization": f"Bearer {user['token']}"}
+        return _client(cluster["server"], headers, ssl.create_default_context(cadata=ca))
+
+    def _cluster_credentials(self) -> dict[str, Any]:
+        cluster = "Microsoft.ContainerService/managedClusters/demo"
+        group = f"subscriptions/{self.environment['AZURE_SUBSCRIPTION_ID']}/resourceGroups/demo"
+        action = f"{group}/providers/{cluster}/listClusterAdminCredential"
+        version = {"api-version": "2025-01-01"}
+        return dict(self._management.post(action, params=version).json())
+
+    @cached_property
+    def _management(self) -> httpx.Client:
+        said, trusted = (
+            self.environment,
+            ssl.create_default_context(cafile=self.environment["REQUESTS_CA_BUNDLE"]),
+        )
+        base = said["ARM_CLOUD_METADATA_URL"].partition("/metadata/")[0]
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": said["AZURE_CLIENT_ID"],
+            "client_secret": said["AZURE_CLIENT_SECRET"],
+            "scope": "https://management.azure.com/.default",
+        }
+        with _client(said["AZURE_AUTHORITY_HOST"], {}, trusted) as login:
+            answer = login.post(f"/{said['AZURE_TENANT_ID']}/oauth2/v2.0/token", data=form)
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        return _client(f"{base}/", headers, trusted)
 
 
 def _client(

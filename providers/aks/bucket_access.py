@@ -66,9 +66,8 @@ class Ends:
         return f"access to storage account {self.account}"
 
     def output(self) -> Identity:
-        if self.identity.observed is None:
-            return Identity("", "")
-        found = self.identity.observed.output
+        """Raises `NotYetKnown` until there is an identity."""
+        found = self.identity.output
         return Identity(found.principal_id, found.client_id, self.audience())
 
 
@@ -93,6 +92,11 @@ class BucketAccess(Resource[Identity]):
         self._azure = azure
         self._ends = ends
         self._patience = patience
+
+    @property
+    def output(self) -> Identity:
+        """It follows from the identity alone, so it is known before the role is there."""
+        return self._ends.output()
 
     def read(self) -> Observed[Identity] | None:
         """Ours are those of our identity, and those that say so of an identity that has gone."""
@@ -130,6 +134,14 @@ class BucketAccess(Resource[Identity]):
     @property
     def _principal(self) -> str:
         return self._ends.identity.output.principal_id.lower()
+
+    @property
+    def _known(self) -> Identity:
+        """Nobody of a role that is left of an identity that has gone."""
+        try:
+            return self.output
+        except NotYetKnown:
+            return Identity("", "")
 
     def _ours(self) -> list[Assignment]:
         known, scope = self._ends.identity.observed, self._ends.scope()
@@ -172,7 +184,7 @@ class BucketAccess(Resource[Identity]):
         ids = sorted(item.id.lower() for item in assignments)
         return Observed(
             id=ids[0] if ids else f"{self._ends.scope()}#{self.install.id}",
-            output=self._ends.output(),
+            output=self._known,
             owner=self.install,
             state=assignments,
         )

@@ -1,0 +1,203 @@
+"""A cloud on AKS, from nothing to nothing, and each wrong wire told and mended.
+
+The commands are run once, in order; each test looks at another side of what they left.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli.sandbox.azure.seed import ANYSCALE_APP_ID, SUBSCRIPTION_ID
+from anyscale_k8s_cli.sandbox.world import AksWorld, World
+from tests.by_hand import AzureByHand
+from tests.e2e.story import Story
+from tests.processes import Desk, Ended, Sandbox, eventually, started
+
+WHERE = ("--provider", "aks", "--resource-group", "demo", "--cluster-name", "demo", "--name", "g")
+# What each broken wire is told by, in the operator's own report.
+WIRES = {
+    "issuer": "AADSTS700211",
+    "role-trust": "AADSTS700213",
+    "client-registered": "does not match the registered",
+    "bucket-access": "AuthorizationPermissionMismatch",
+    "bucket": "ContainerNotFound",
+}
+
+
+@pytest.fixture(scope="module")
+def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
+    with started(desks(), homes) as sandbox:
+        made = Story(sandbox)
+        made.tell("plan", "plan", *WHERE)
+        made.tell("setup", "setup", *WHERE, "--yes")
+        made.tell("setup again", "setup", *WHERE, "--yes")
+        made.tell("status", "status", "g")
+        for wire in WIRES:
+            break_and_mend(made, wire)
+        take_down(made)
+        yield made
+
+
+def break_and_mend(story: Story, wire: str) -> None:
+    story.sandbox.admin.break_(wire, platform="aks")
+    if wire == "client-registered":
+        # Whoever is registered already is not asked again.
+        AzureByHand(story.sandbox.environment).restart("anyscale-operator")
+    eventually(lambda: health(story.sandbox) != "HEALTHY", 60)
+    story.tell(f"status of {wire}", "status", "g")
+    story.tell(f"plan after {wire}", "plan", *WHERE)
+    story.tell(f"setup after {wire}", "setup", *WHERE, "--yes")
+
+
+def health(sandbox: Sandbox) -> str:
+    return str(sandbox.anyscale("cloud", "status", "g", "-o", "json").document["health"])
+
+
+def take_down(story: Story) -> None:
+    """Each time from another machine, whose home is empty; names of clusters have no case."""
+    where = ("--resource-group", "DEMO", "--cluster-name", "Demo")
+    deleted = story.tell("delete", "delete", "g", *where, "--yes", fresh_home=True)
+    [kept] = deleted.document["kept"]
+    words = shlex.split(kept["command"])[2:]
+    story.tell("delete account", *words, "--yes", fresh_home=True)
+    story.tell("delete nothing", "delete", "g", "--yes", fresh_home=True)
+
+
+def azure(seen: dict[str, Any]) -> dict[str, Any]:
+    """The subscription, without what the cluster's own balancer was made for."""
+    return {key: value for key, value in seen["azure"].items() if key != "load_balancers"}
+
+
+def test_a_plan_writes_nothing(story: Story) -> None:
+    assert story["plan"].writes == []
+    assert set(story["plan"].changes.values()) == {"create"}
+    assert azure(story["plan"].seen) == azure(story.beginning)
+
+
+def test_setup_ends_healthy(story: Story) -> None:
+    assert story["setup"].done["health"] == "HEALTHY"
+    assert story["status"].done["health"] == "HEALTHY"
+
+
+def test_setup_again_changes_nothing(story: Story) -> None:
+    assert set(story["setup again"].changes.values()) == {"none"}
+    assert story["setup again"].writes == []
+    assert story["setup again"].done["health"] == "HEALTHY"
+
+
+def test_what_is_registered_is_the_principal_and_the_chart_gets_the_client(story: Story) -> None:
+    (cloud,) = story["setup"].seen["control_plane"]["clouds"]
+    (resource,) = cloud["resources"]
+    registered = resource["kubernetes_config"]["anyscale_operator_iam_identity"]
+    identities = story["setup"].seen["azure"]["identities"]
+    (ours,) = (item for key, item in identities.items() if "anyscale-g-" in key)
+    assert registered == ours["principal"]
+    accounts = story["setup"].seen["kubernetes"]["aks/demo"]
+    annotations = [
+        item["metadata"]["annotations"]["azure.workload.identity/client-id"]
+        for key, item in accounts.items()
+        if key.startswith("serviceaccounts/") and item["metadata"]["name"] == "anyscale-operator"
+    ]
+    assert len(annotations) == 1
+    assert annotations[0] != registered
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_broken_wire_is_told_by_its_cause(story: Story, wire: str) -> None:
+    status = story[f"status of {wire}"]
+    assert status.ended.code != 0
+    assert WIRES[wire] in status.document["cause"] + "".join(status.document["evidence"])
+    assert status.document["command"].startswith("anyscale cloud setup --provider aks")
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_setup_sees_and_mends_it(story: Story, wire: str) -> None:
+    changes = {
+        key: change
+        for key, change in story[f"plan after {wire}"].changes.items()
+        if change != "none"
+    }
+    assert changes, "nothing is seen of it"
+    assert set(changes.values()) <= {"create", "update"}
+    assert story[f"setup after {wire}"].done["health"] == "HEALTHY"
+
+
+def test_everything_goes_but_the_account(story: Story) -> None:
+    deleted = story["delete"]
+    assert deleted.done["left"] == []
+    [kept] = deleted.document["kept"]
+    assert kept["kind"] == "storage-account"
+    assert deleted.seen["control_plane"]["clouds"] == []
+    after = azure(deleted.seen)
+    name = kept["key"].rpartition("/")[2]
+    assert "anyscale-k8s-cluster-uid" not in after["storage_accounts"].pop(name)["tags"]
+    assert after == azure(story.beginning)
+
+
+def test_the_account_goes_when_it_is_named(story: Story) -> None:
+    assert story["delete account"].done["kept"] == []
+    assert azure(story["delete account"].seen) == azure(story.beginning)
+    nothing = story["delete nothing"]
+    assert nothing.ended.code == 1
+    assert nothing.document["error"]["code"] == "cloud-not-found"
+
+
+# -- worlds in which it cannot be set up -----------------------------------------------
+
+
+def refused(sandbox: Sandbox, *more: str) -> dict[str, Any]:
+    ended: Ended = sandbox.anyscale("cloud", "setup", *WHERE, *more, "--yes", "-o", "json")
+    assert ended.code != 0
+    assert "Traceback" not in ended.err
+    return dict(ended.document["error"])
+
+
+def test_without_workload_identity_nothing_is_made(new_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = new_sandbox(World(aks=AksWorld(workload_identity=False)))
+    mark = sandbox.admin.last_call()
+    error = refused(sandbox)
+    assert (error["code"], error["exit_code"]) == ("aks-workload-identity-off", 1)
+    assert error["fix"] == (
+        f"az aks update --subscription {SUBSCRIPTION_ID} --resource-group demo --name demo "
+        "--enable-workload-identity"
+    )
+    assert sandbox.admin.calls(after=mark, writes_only=True) == []
+
+
+def test_a_tenant_that_does_not_know_anyscale(new_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = new_sandbox(World(aks=AksWorld(anyscale_known=False, entra=True)))
+    error = refused(sandbox)
+    assert (error["code"], error["exit_code"]) == ("azure-anyscale-not-in-tenant", 2)
+    assert error["fix"] == f"az ad sp create --id {ANYSCALE_APP_ID}"
+
+
+def test_a_company_without_shared_keys_and_local_accounts(
+    new_sandbox: Callable[..., Sandbox],
+) -> None:
+    aks = AksWorld(shared_key_forbidden=True, entra=True, local_accounts=False)
+    sandbox = new_sandbox(World(aks=replace(aks, required_tags=("owner",))))
+    tags = ("--tag", "owner=ml")
+    error = refused(sandbox, *tags)
+    assert (error["code"], error["exit_code"]) == ("azure-policy-denies", 4)
+    assert "--azure-shared-key off" in error["fix"]
+    done = sandbox.anyscale(
+        "cloud", "setup", *WHERE, *tags, "--azure-shared-key", "off", "--yes", "-o", "json"
+    )
+    assert done.document["health"] == "HEALTHY", done.err
+
+
+def test_entra_lets_only_those_in_that_it_knows(new_sandbox: Callable[..., Sandbox]) -> None:
+    aks = AksWorld(entra=True, azure_rbac=True, local_accounts=False)
+    sandbox = new_sandbox(World(aks=aks))
+    ended = sandbox.anyscale(
+        *("cloud", "setup", *WHERE, "--yes", "-o", "json"), env=sandbox.admin.outsider("aks")
+    )
+    error = ended.document["error"]
+    assert error["exit_code"] == 4
+    assert 'az role assignment create --role "Azure Kubernetes Service RBAC' in error["fix"]
