@@ -14,6 +14,7 @@ from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.managers import release_of
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.cluster.release_work import Release
 from anyscale_k8s_cli.cluster.releases import HelmRelease
@@ -110,6 +111,7 @@ def operator_release(
         needs=(registration, gateway, *needs),
         takes_over=account,
         explain=unhealthy,
+        before_write=lambda: remove_stale_webhook(context, registration),
         before_delete=lambda: wait_cleared(context),
         after_delete=lambda: remove_certificates(context),
     )
@@ -147,6 +149,28 @@ def operator_values(
             context.spec, context.cluster, cloud_side.identity.output, context.nodes
         )
     return merged(common, platform, context.spec.operator.values)
+
+
+def remove_stale_webhook(context: ClusterContext, registration: Resource[Registration]) -> None:
+    """Remove the release's webhook if it asks about another registration than the present one.
+
+    It must agree to every change of the instance types, and the control plane does not
+    for what it no longer knows: then no upgrade would ever bring the right one, which
+    helm makes anew.
+    """
+    namespace, kubernetes = context.install.namespace, context.kubernetes
+    webhook = Reference(
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+        f"{OPERATOR_RELEASE}-{namespace}",
+    )
+    found = kubernetes.get(webhook.api_version, webhook.kind, webhook.name)
+    if found is None or release_of(found) != (namespace, OPERATOR_RELEASE):
+        return
+    urls = [str(hook["clientConfig"].get("url", "")) for hook in found.get("webhooks") or ()]
+    wanted = f"/{registration.output.cloud_resource_id}"
+    if not all(url.endswith(wanted) for url in urls):
+        kubernetes.delete(webhook, uid=found["metadata"]["uid"])
 
 
 def unhealthy(seen: str, diagnosis: Diagnosis | None) -> errors.CliError:

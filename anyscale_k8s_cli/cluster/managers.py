@@ -19,6 +19,13 @@ _FLUX = {
 _ADDON_MODE = "addonmanager.kubernetes.io/mode"
 
 
+def release_of(document: Document) -> tuple[str, str] | None:
+    """Namespace and name of the Helm release that the object belongs to."""
+    annotations = document["metadata"].get("annotations") or {}
+    name = annotations.get(HELM_RELEASE)
+    return (annotations.get(HELM_NAMESPACE, ""), name) if name else None
+
+
 def manager_of(document: Document, own_release: tuple[str, str] | None = None) -> str:
     """The tool that manages the object, in words; empty when there is none but us.
 
@@ -34,9 +41,9 @@ def manager_of(document: Document, own_release: tuple[str, str] | None = None) -
     for prefix, title in _FLUX.items():
         if f"{prefix}/name" in labels:
             return f"{title} {labels.get(f'{prefix}/namespace', '')}/{labels[f'{prefix}/name']}"
-    release = annotations.get(HELM_RELEASE)
-    if release and (annotations.get(HELM_NAMESPACE, ""), release) != own_release:
-        return f"Helm release {annotations.get(HELM_NAMESPACE, '')}/{release}"
+    release = release_of(document)
+    if release is not None and release != own_release:
+        return f"Helm release {release[0]}/{release[1]}"
     if _ADDON_MODE in labels:
         return "the cluster's add-on manager"
     return ""

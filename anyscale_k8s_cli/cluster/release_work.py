@@ -327,7 +327,7 @@ class ReleaseWork:
     # Explaining
 
     def _with_diagnosis(self, problem: errors.CliError) -> errors.CliError:
-        """helm says that something failed; the cluster says what."""
+        """helm says that a hook failed; the cluster says why. All else helm knows best."""
         if problem.code not in (errors.TIMED_OUT, errors.HELM_FAILED):
             return problem
         diagnosis = next(self._diagnoses(), None)
@@ -343,14 +343,14 @@ class ReleaseWork:
         )
 
     def _diagnoses(self) -> Iterator[Diagnosis]:
-        """What blocks: a hook first, since nothing else starts before it is done."""
+        """What blocks helm: hooks alone, since it does not wait for anything else."""
         try:
             record = newest(self._kubernetes, self.release.namespace, self.release.name)
         except errors.CliError:
             return
         if record is None:
             return
-        for item in (*record.hook_objects, *record.objects):
+        for item in record.hook_objects:
             if item.reference.kind not in rollouts.watched_kinds():
                 continue
             try:

@@ -18,6 +18,7 @@ class HelmRelease(Resource[ReleaseRecord]):
     """Ours by a label on Helm's own record.
 
     `takes_over` is an object of ours that becomes a part of the release.
+    `before_write` is run before the release is installed or upgraded.
     `before_delete` is run before the release is removed: it waits for what the
     release's program must clear away itself. `after_delete` removes the rest.
     """
@@ -34,6 +35,7 @@ class HelmRelease(Resource[ReleaseRecord]):
         needs: Sequence[Resource[Any]] = (),
         takes_over: KubernetesObject | None = None,
         explain: Callable[[str, Diagnosis | None], errors.CliError] | None = None,
+        before_write: Callable[[], None] | None = None,
         before_delete: Callable[[], None] | None = None,
         after_delete: Callable[[], None] | None = None,
     ) -> None:
@@ -48,6 +50,7 @@ class HelmRelease(Resource[ReleaseRecord]):
         self._work = ReleaseWork(
             tools, release, install, explain, takes_over.create if takes_over else None
         )
+        self._before_write = before_write
         self._before_delete = before_delete
         self._after_delete = after_delete
 
@@ -66,13 +69,13 @@ class HelmRelease(Resource[ReleaseRecord]):
                 f"A Helm release {self.release} appeared meanwhile and is not ours",
                 fix="run the same command again and look at the plan",
             )
-        return self._observed(self._work.install(found))
+        return self._install(found)
 
     def update(
         self, observed: Observed[ReleaseRecord], changes: Sequence[FieldChange]
     ) -> Observed[ReleaseRecord]:
         del changes  # an upgrade writes everything
-        return self._observed(self._work.install(_found(observed)))
+        return self._install(_found(observed))
 
     def delete(self, observed: Observed[ReleaseRecord]) -> None:
         if self._before_delete is not None:
@@ -83,6 +86,11 @@ class HelmRelease(Resource[ReleaseRecord]):
 
     def ready(self, observed: Observed[ReleaseRecord]) -> Observed[ReleaseRecord]:
         return self._observed(self._work.wait(_found(observed)))
+
+    def _install(self, found: Found | None) -> Observed[ReleaseRecord]:
+        if self._before_write is not None:
+            self._before_write()
+        return self._observed(self._work.install(found))
 
     def _observed(self, found: Found) -> Observed[ReleaseRecord]:
         record = found.record

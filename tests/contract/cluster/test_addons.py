@@ -149,6 +149,38 @@ def _older_chart(site: Site, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("version", ["helm3", "helm4"])
+def test_a_registration_made_again_reaches_the_operator(
+    version: str, request: pytest.FixtureRequest, make_world: Any, tmp_path: Path
+) -> None:
+    """The old one's webhook would refuse every upgrade: the control plane knows it no longer."""
+    site = make_site(make_world, request.getfixturevalue(version), tmp_path)
+    site.world.apply(site.install().resources)
+    site.plane.registered.clear()
+    again = site.install(resource_id="cldrsrc_again")
+    assert "helm:release/ray/anyscale-operator" in site.world.changes(again.resources)
+    site.world.apply(again.resources)
+    assert site.world.changes(site.install(resource_id="cldrsrc_again").resources) == {}
+    webhook = site.world.kubernetes.get(
+        "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "anyscale-operator-ray"
+    )
+    assert webhook["webhooks"][0]["clientConfig"]["url"].endswith("/admission/cldrsrc_again")
+
+
+def test_what_the_api_server_refuses_is_the_cause(site: Site) -> None:
+    """And not a pod that happens to be starting."""
+    site.world.apply(site.install().resources)
+    site.plane.registered.clear()
+    types = {"additional": {"big": {"resources": {"CPU": 2, "memory": "8Gi"}}}}
+    values = {"workloads": {"instanceTypes": types}}
+    side = site.install(spec={"operator": {"values": values}})
+    site.plane.registered.clear()
+    with pytest.raises(errors.CliError) as caught:
+        site.world.apply(side.resources)
+    assert caught.value.code is errors.HELM_FAILED
+    assert "cloud resource cldrsrc_prod is not registered" in caught.value.cause
+
+
 def test_a_release_left_pending_is_recovered(site: Site) -> None:
     site.world.apply(site.install().resources)
     record = newest(site.world.kubernetes, "ray", "anyscale-operator")
