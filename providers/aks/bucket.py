@@ -122,7 +122,7 @@ class Bucket(DataResource[Storage]):
         storage = self._azure.storage
         account = storage.account(self._group, self.name)
         if account is None:
-            if storage.taken(self.name):
+            if self._taken_elsewhere():
                 return self._observed(BucketState(None), manager=f"somebody else; {self._advice()}")
             return None
         if account.location != self.install.region:
@@ -255,6 +255,15 @@ class Bucket(DataResource[Storage]):
     def _gone(self) -> None:
         if self._azure.storage.account(self._group, self.name) is not None:
             raise StillWaiting("Azure still shows it")
+
+    def _taken_elsewhere(self) -> bool:
+        """Only who has rights on the whole subscription may ask; else creating it will tell."""
+        try:
+            return self._azure.storage.taken(self.name)
+        except CloudFailure as failure:
+            if failure.denied:
+                return False
+            raise
 
     def _taken(self, cause: str) -> errors.CliError:
         return errors.CliError(

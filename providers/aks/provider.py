@@ -9,6 +9,7 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -151,7 +152,14 @@ class AksProvider:
         described = azure.clusters.get(group, name)
         if described is None:
             return ()
-        frontends = azure.network.frontends(described.node_resource_group)
+        try:
+            frontends = list(azure.network.frontends(described.node_resource_group))
+        except errors.CloudFailure as failure:
+            if not failure.denied:
+                raise
+            text = f"whether the load balancer is gone is not known: {failure}"
+            self._run.emit(Notice(level="warning", text=text))
+            return ()
         return tuple(item.id for item in frontends if item.names & set(addresses))
 
     # -- sessions ------------------------------------------------------------------

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.aks import bucket, bucket_access, identity, tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.aks.sdk.identities import Identity
+from anyscale_k8s_cli.providers.aks.sdk.roles import Assignment
 from anyscale_k8s_cli.providers.aks.sdk.storage import Account
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.spec import TimeoutsSpec
@@ -54,13 +56,23 @@ def _scopes(azure: Azure, account: Account | None, own: Identity | None) -> list
     """The accounts on which the identity has roles: ours, and one that the user brought."""
     scopes = {account.id.lower()} if account is not None else set()
     if own is not None:
-        subscription = f"/subscriptions/{azure.subscription_id}"
         scopes |= {
             item.scope
-            for item in azure.roles.held(subscription, own.principal_id)
+            for item in _held(azure, own)
             if item.role == bucket_access.ROLE and "/storageaccounts/" in item.scope
         }
     return sorted(scopes)
+
+
+def _held(azure: Azure, own: Identity) -> list[Assignment]:
+    """In the whole subscription, else where one may look: in the identity's own group."""
+    subscription = f"/subscriptions/{azure.subscription_id}"
+    try:
+        return azure.roles.held(subscription, own.principal_id)
+    except CloudFailure as failure:
+        if not failure.denied:
+            raise
+        return azure.roles.held(f"{subscription}/resourceGroups/{own.group}", own.principal_id)
 
 
 def _account(azure: Azure, install: Install) -> Account | None:

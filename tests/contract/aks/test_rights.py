@@ -19,7 +19,7 @@ from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings
 from anyscale_k8s_cli.spec import Scope
 from tests.cloud_sides import remove
 
-from .conftest import CLUSTER, World
+from .conftest import CLUSTER, GROUP, World
 from .test_setup import BREAKS, azure
 from .test_teardown import HERE, contents
 
@@ -59,6 +59,21 @@ def test_the_role_of_setup_is_enough(world: World) -> None:
     assert not world.writes(world.setup)
     world.stand_in.set_admin_roles([role(Verb.PLAN)])
     assert set(world.changes().values()) == {"none"}
+
+
+def test_rights_on_the_resource_group_alone_suffice(world: World) -> None:
+    before = world.snapshot()
+    owner = {"role": "Owner", "scope": GROUP}
+    world.stand_in.set_admin_roles([owner])
+    assert finding(world, "azure-permissions").status is Status.PASS
+    side, install = world.installed()
+    assert len(world.prove(side)) == 2
+    assert world.elsewhere().search(HERE, "prod").installs == (install,)
+    remove(world.elsewhere().find_owned(HERE, install), bucket=True)
+    assert world.provider.load_balancer_left(install, ["203.0.113.1"]) == ()
+    assert any("load balancer is gone is not known" in str(event) for event in world.events)
+    world.stand_in.set_admin_roles([{"role": "Owner"}])
+    assert world.snapshot() == before
 
 
 def test_nothing_is_granted_that_is_not_used(world: World) -> None:

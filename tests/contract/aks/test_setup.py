@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -457,6 +457,33 @@ def test_with_both_of_the_users_the_role_must_be_there(adopting: World) -> None:
     assert adopting.changes(spec("users-operator")) == dict.fromkeys(ALL, "adopt")
     assert adopting.snapshot() == before
     assert len(adopting.prove(side)) == 2
+
+
+def test_what_is_brought_is_told_like_what_is_made(adopting: World) -> None:
+    """The same members everywhere: names alone are others."""
+    azure(adopting).storage.set_cors("demo", "usersdata", [OURS])
+    provider, made = adopting.provider, adopting.spec(name="made")
+    existing = {"bucket": "usersdata/lake", "identity": IDENTITIES + "users-operator"}
+
+    def told(spec: CloudSpec) -> dict[str, Any]:
+        side, cluster = adopting.setup(spec), provider.discover(spec)
+        storage, identity = side.storage.output, side.identity.output
+        values = provider.operator_values(spec, cluster, identity, ())
+        payload = provider.registration(spec, cluster, storage, identity)
+        return {"values": values, "payload": payload, "storage": asdict(storage)}
+
+    def without_names(found: Any, names: Any) -> Any:
+        if isinstance(found, dict):
+            return {key: without_names(value, names) for key, value in found.items()}
+        return "…" if any(name in str(found) for name in names) else found
+
+    ours, theirs = told(made), told(adopting.spec(existing=existing))
+    assert ours != theirs
+    principals = adopting.stand_in.world.directory.principals.values()
+    names = {"anyscalemade", "usersdata", "eastus2"}
+    names |= {found for item in principals for found in (item.object_id, item.app_id)}
+    ours["storage"]["region"] = "eastus2"
+    assert without_names(ours, names) == without_names(theirs, names)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,17 @@ def test_everything_of_ours_goes_and_nothing_else(world: World) -> None:
     assert world.elsewhere().find_owned(HERE, install) == []
 
 
+def test_again_and_again(world: World) -> None:
+    """Ten times: no name is in the way, nothing is left, and nobody is taken for his namesake."""
+    before, principals = world.snapshot(), set()
+    for _ in range(10):
+        side, install = world.installed()
+        principals.add(side.identity.output.registered)
+        remove(world.provider.find_owned(HERE, install), bucket=True)
+        assert world.snapshot() == before
+    assert len(principals) == 10
+
+
 def test_teardown_knows_the_objects_by_the_same_keys(world: World) -> None:
     side, install = world.installed()
     owned = world.elsewhere().find_owned(HERE, install)
