@@ -12,9 +12,12 @@ from collections.abc import Mapping
 
 from anyscale_k8s_cli.install import LOCATOR_VERSION, MANAGED_BY, MARK_PREFIX, Install
 
-# Of storage accounts; elsewhere names may be longer.
-TAG_NAME = re.compile(r"[^<>%&\\?/\x00-\x1f]{1,128}")
+# Of storage accounts, whose names of tags are the shortest; some beginnings are Azure's own.
+TAG_NAME = re.compile(
+    rf"(?!microsoft|azure|windows|{MARK_PREFIX}-)[^<>%&\\?/\x00-\x1f]{{1,128}}", re.IGNORECASE
+)
 MOST_TAGS = 50
+MOST_OF_USERS = MOST_TAGS - 10
 UID_TAG = f"{MARK_PREFIX}-cluster-uid"
 _ID = re.compile(
     r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/"

@@ -73,10 +73,13 @@ def _wrong_rules(spec: CloudSpec) -> list[str]:
             "beginning with a letter or digit"
         )
     wrong += [
-        f"--tag: {key}: the names of Azure's tags are without <, >, %, &, \\, ? and /"
+        f"--tag: {key}: the names of Azure's tags are without <, >, %, &, \\, ? and /, and begin "
+        "with neither microsoft, azure nor windows"
         for key in rules.tags
         if not tags.TAG_NAME.fullmatch(key)
     ]
+    if len(rules.tags) > tags.MOST_OF_USERS:
+        wrong.append(f"--tag: {len(rules.tags)} are too many; {tags.MOST_OF_USERS} fit beside ours")
     return wrong
 
 

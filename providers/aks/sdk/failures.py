@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
@@ -41,6 +48,7 @@ TAKEN = frozenset({"StorageAccountAlreadyTaken", "StorageAccountInAnotherResourc
 ASSIGNED = "RoleAssignmentExists"
 # A new principal is not known everywhere at once.
 NO_PRINCIPAL = "PrincipalNotFound"
+_BROKEN = (ServiceRequestError, ServiceResponseError, IncompleteReadError)
 _NUMBER = re.compile(r"AADSTS\d+")
 _NAMESPACE = re.compile(r"namespace '([^']+)'")
 _AGAIN = "run the same command again to go on"
@@ -65,7 +73,9 @@ def of(problem: AzureError, what: str, asker: Asker) -> CloudFailure:
         return of_login(problem, what)
     if isinstance(problem, HttpResponseError) and problem.status_code:
         return _of_answer(problem, what, asker)
-    return unreachable(_told(problem), what)
+    if isinstance(problem, _BROKEN):
+        return unreachable(_told(problem), what)
+    return CloudFailure(codes.AZURE_FAILED, f"{what} failed", _told(problem), fix=_AGAIN)
 
 
 def of_login(problem: AzureError, what: str) -> CloudFailure:
