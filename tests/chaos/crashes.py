@@ -98,6 +98,12 @@ def set_up(sandbox: Sandbox, *arguments: str) -> dict[str, Any]:
     return done.document
 
 
+def bucket_of(made: Mapping[str, Any]) -> str:
+    """The name of the bucket in a setup's result."""
+    keys = [item["key"] for item in made["resources"] if item["kind"] == "s3-bucket"]
+    return str(keys[0].partition("/")[2])
+
+
 def deleted(sandbox: Sandbox, *arguments: str) -> dict[str, Any]:
     """Delete from another machine, to a good end; its result."""
     done = sandbox.anyscale(*DELETE, *arguments, fresh_home=True)

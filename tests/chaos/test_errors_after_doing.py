@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
-from tests.chaos.crashes import DELETE, SETUP, deleted, set_up
+from tests.chaos.crashes import DELETE, SETUP, bucket_of, deleted, set_up
 from tests.chaos.likeness import likeness
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def test_each_write_of_setup_and_delete(sandbox: Sandbox) -> None:
     made = set_up(sandbox)
     healthy = likeness(sandbox.admin.snapshot())
     middle = sandbox.admin.last_call()
-    keys = [item["key"] for item in made["resources"]]
-    (bucket,) = [key.partition("/")[2] for key in keys if key.startswith("aws:s3-bucket/")]
-    options = ("--delete-bucket", bucket)
+    options = ("--delete-bucket", bucket_of(made))
     deleted(sandbox, *options)
     of_setup = sandbox.admin.calls(after=start, writes_only=True)
     of_delete = [call for call in of_setup if call["number"] > middle]

@@ -31,7 +31,6 @@ MOMENTS = [
     (after(PLANE, f"PUT {CLOUD}/add_resource", nth=2), after(CLUSTER, "DELETE *", GATEWAY)),
     (after("s3", "CreateBucket"), after(CLUSTER, "DELETE *", LEDGER)),
     (before("s3", "PutBucketCors"), after(CLUSTER, "DELETE *", "namespaces/anyscale-operator")),
-    (after("iam", "CreateRole"), before("iam", "DeleteRole")),
     (after(CLUSTER, "POST */secrets", RECORD), before("iam", "DeleteOpenIDConnectProvider")),
     (before(CLUSTER, "PATCH *", OPERATOR), after(CLUSTER, "DELETE *", DEFINITION)),
     (after(CLUSTER, "PATCH *", GATEWAY), before("s3", "PutBucketTagging")),
@@ -46,13 +45,7 @@ def test_killed_and_repeated(
     kill_at(sandbox, of_setup, *SETUP)
     set_up(sandbox)
     assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
-
-    # The tags are touched only where the bucket stays.
-    keeps = of_delete.route == "PutBucketTagging"
-    options = () if keeps else unbroken.all_of_it
-    kill_at(sandbox, of_delete, *DELETE, *options)
-    deleted(sandbox, *options)
-    assert likeness(sandbox.admin.snapshot()) == (unbroken.kept if keeps else unbroken.empty)
+    kill_delete(sandbox, unbroken, of_delete)
 
 
 def test_a_saved_plan_can_be_repeated(sandbox: Sandbox, unbroken: Unbroken, tmp_path: Path) -> None:
@@ -65,4 +58,13 @@ def test_a_saved_plan_can_be_repeated(sandbox: Sandbox, unbroken: Unbroken, tmp_
     done = sandbox.anyscale(*by_plan, fresh_home=True)
     assert done.code == 0, done.out + done.err
     assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
-    deleted(sandbox, *unbroken.all_of_it)
+    kill_delete(sandbox, unbroken, before("iam", "DeleteRole"))
+
+
+def kill_delete(sandbox: Sandbox, unbroken: Unbroken, moment: Moment) -> None:
+    # The tags are touched only where the bucket stays.
+    keeps = moment.route == "PutBucketTagging"
+    options = () if keeps else unbroken.all_of_it
+    kill_at(sandbox, moment, *DELETE, *options)
+    deleted(sandbox, *options)
+    assert likeness(sandbox.admin.snapshot()) == (unbroken.kept if keeps else unbroken.empty)

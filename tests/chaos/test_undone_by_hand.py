@@ -12,7 +12,17 @@ import yaml
 from anyscale_k8s_cli.sandbox.environment import Folder
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
 from tests.by_hand import CLUSTER, ByHand
-from tests.chaos.crashes import DELETE, SCOPE, SETUP, after, deleted, ended, kill_at, set_up
+from tests.chaos.crashes import (
+    DELETE,
+    SCOPE,
+    SETUP,
+    after,
+    bucket_of,
+    deleted,
+    ended,
+    kill_at,
+    set_up,
+)
 from tests.chaos.likeness import likeness
 from tests.processes import Sandbox, eventually
 
@@ -31,31 +41,11 @@ def empty(sandbox: Sandbox) -> dict[str, Any]:
     return likeness(sandbox.admin.snapshot())
 
 
-def test_uninstalled_as_the_vendor_says(
+def test_refused_and_then_undone_by_hand(
     sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand, tmp_path: Path
 ) -> None:
-    """helm uninstall, the namespace, the registration: a search by scope finds the rest."""
-    bucket, cloud_id = bucket_and_cloud(set_up(sandbox))
-    config = tmp_path / "kubeconfig"
-    config.write_text(yaml.safe_dump(kubeconfig(by_hand)))
-    helm = Folder(sandbox.record.directory).executables / "helm"
-    uninstall = [helm, "uninstall", "anyscale-operator", "-n", "anyscale-operator", "--wait"]
-    subprocess.run([*uninstall, "--kubeconfig", config], check=True, capture_output=True)
-    by_hand.delete(NAMESPACE)
-    eventually(lambda: not by_hand.exists(NAMESPACE))
-    by_hand.control_plane.put(f"clouds/{cloud_id}/state", params={"state": "DELETING"})
-    by_hand.control_plane.delete(f"clouds/{cloud_id}")
-    eventually(lambda: sandbox.admin.snapshot()["control_plane"]["clouds"] == [])
-
-    removed = deleted(sandbox, *SCOPE, "--delete-bucket", bucket)["removed"]
-    keys = {item["key"] for item in removed}
-    assert {"helm:release/envoy-gateway-system/eg", f"aws:s3-bucket/{bucket}"} <= keys
-    assert likeness(sandbox.admin.snapshot()) == empty
-
-
-def test_three_reasons_to_stop(sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand) -> None:
-    """Each stops the run before it has changed anything else; in the end it goes on."""
-    bucket, _ = bucket_and_cloud(set_up(sandbox))
+    """A run that is stopped has changed nothing else; a search by scope finds what hands left."""
+    bucket = bucket_of(set_up(sandbox))
     before = likeness(sandbox.admin.snapshot())
 
     # The control plane refuses.
@@ -72,7 +62,27 @@ def test_three_reasons_to_stop(sandbox: Sandbox, empty: dict[str, Any], by_hand:
     assert refused(sandbox) == (2, "cluster-unreachable")
     sandbox.admin.clear_faults()
 
-    # Workloads run.
+    # Somebody deletes the registration, uninstalls the operator, deletes its namespace.
+    sandbox.admin.break_("registration")
+    eventually(lambda: sandbox.admin.snapshot()["control_plane"]["clouds"] == [])
+    found = sandbox.anyscale(*DELETE, "--dry-run", fresh_home=True)
+    releases = {item["key"] for item in found.document["remove"] if item["kind"] == "helm:release"}
+    assert "helm:release/anyscale-operator/anyscale-operator" in releases
+    uninstall(sandbox, by_hand, tmp_path / "kubeconfig")
+    by_hand.delete(NAMESPACE)
+    eventually(lambda: not by_hand.exists(NAMESPACE))
+
+    removed = deleted(sandbox, *SCOPE, "--delete-bucket", bucket)["removed"]
+    keys = {item["key"] for item in removed}
+    assert {"helm:release/envoy-gateway-system/eg", f"aws:s3-bucket/{bucket}"} <= keys
+    assert likeness(sandbox.admin.snapshot()) == empty
+
+
+def test_workloads_run_and_the_namespace_takes_its_time(
+    sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand
+) -> None:
+    """What is being deleted can hold neither lock nor ledger, and is waited for."""
+    bucket = bucket_of(set_up(sandbox))
     sandbox.admin.set_active_workloads(1)
     heads = f"{NAMESPACE}/pods?labelSelector=ray-node-type%3Dhead"
     eventually(lambda: by_hand.kubernetes.get(heads).json()["items"] != [])
@@ -80,22 +90,9 @@ def test_three_reasons_to_stop(sandbox: Sandbox, empty: dict[str, Any], by_hand:
     assert refused(sandbox) == (5, "active-workloads")
     assert likeness(sandbox.admin.snapshot()) == before
 
-    deleted(sandbox, "--ignore-active-workloads", "--delete-bucket", bucket)
-    assert likeness(sandbox.admin.snapshot()) == empty
-
-
-def test_the_namespace_takes_its_time(
-    sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand
-) -> None:
-    """What is being deleted can hold neither lock nor ledger, and is waited for.
-
-    The registration has been deleted in the console besides.
-    """
-    bucket, _ = bucket_and_cloud(set_up(sandbox))
-    sandbox.admin.break_("registration")
     hold(by_hand)
     going = after("kubernetes", "DELETE /api/v1/namespaces/*", "namespaces/anyscale-operator")
-    kill_at(sandbox, going, *DELETE)
+    kill_at(sandbox, going, *DELETE, "--ignore-active-workloads")
     assert by_hand.exists(HELD)
     ends_once_released(sandbox, by_hand, *DELETE, "--delete-bucket", bucket)
     assert likeness(sandbox.admin.snapshot()) == empty
@@ -103,7 +100,7 @@ def test_the_namespace_takes_its_time(
 
 def test_the_cluster_is_deleted(sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand) -> None:
     """After a setup that found its namespace going. Last, because the cluster stays away."""
-    bucket, _ = bucket_and_cloud(set_up(sandbox))
+    bucket = bucket_of(set_up(sandbox))
     hold(by_hand)
     by_hand.delete(NAMESPACE)
     ends_once_released(sandbox, by_hand, *SETUP)
@@ -126,13 +123,6 @@ def refused(sandbox: Sandbox) -> tuple[int, str]:
     return done.code, str(done.document["error"]["code"])
 
 
-def bucket_and_cloud(made: dict[str, Any]) -> tuple[str, str]:
-    """The name of the bucket, and the cloud's id."""
-    keys = [item["key"] for item in made["resources"]]
-    (bucket,) = [key.partition("/")[2] for key in keys if key.startswith("aws:s3-bucket/")]
-    return bucket, made["cloud_id"]
-
-
 def hold(by_hand: ByHand) -> None:
     """Put something into the namespace that will not go when it is deleted."""
     metadata = {"name": "held", "finalizers": ["example.com/hold"]}
@@ -150,6 +140,15 @@ def ends_once_released(sandbox: Sandbox, by_hand: ByHand, *arguments: str) -> No
     by_hand.patch(HELD, {"metadata": {"finalizers": None}})
     done = ended(waits, limit=240)
     assert done.code == 0, done.out + done.err
+
+
+def uninstall(sandbox: Sandbox, by_hand: ByHand, config: Path) -> None:
+    """As the vendor documents it, with helm."""
+    config.write_text(yaml.safe_dump(kubeconfig(by_hand)))
+    helm = Folder(sandbox.record.directory).executables / "helm"
+    release = ["anyscale-operator", "-n", "anyscale-operator"]
+    command = [helm, "uninstall", *release, "--wait", "--kubeconfig", config]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def kubeconfig(by_hand: ByHand) -> dict[str, Any]:
