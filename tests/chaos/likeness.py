@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 # Ids, times, names of load balancers, and numbers that a cluster counts up.
@@ -21,6 +21,7 @@ _FRESH = (
     (re.compile(r"(sh\.helm\.release\.v1\.[a-z-]+\.v)\d+"), r"\1<n>"),
     (re.compile(r'("(?:modifiedAt|version)": ")\d+"'), r'\1<n>"'),
 )
+_LEDGER = "anyscale-k8s-ledger"
 _BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 # What controllers make of other objects, and name at random.
 _DERIVED = ("events", "pods", "replicasets.apps")
@@ -28,22 +29,30 @@ _DERIVED = ("events", "pods", "replicasets.apps")
 
 def likeness(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     """A sandbox's snapshot, object by object, without what is new in every run anyway."""
-    found: dict[str, Any] = {
-        f"cloud {cloud['name']}": _record(cloud) for cloud in snapshot["control_plane"]["clouds"]
-    }
+    found: dict[str, Any] = {}
+    for name, item in _objects(snapshot):
+        text = _same(name)
+        # Several objects can differ in their ids alone: each one counts.
+        number = sum(1 for known in found if known.partition(" #")[0] == text)
+        found[f"{text} #{number + 1}" if number else text] = json.loads(_same(json.dumps(item)))
+    return found
+
+
+def _objects(snapshot: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for cloud in snapshot["control_plane"]["clouds"]:
+        yield f"cloud {cloud['name']}", cloud
     for kind, items in snapshot["aws"].items():
         for name, item in items.items():
             label = item["name"] if kind == "security_groups" else name
-            found[f"{kind} {label}"] = _without(item, "versions", "uploads")
+            yield f"{kind} {label}", _without(item, "versions", "uploads")
     for cluster, objects in snapshot["kubernetes"].items():
         for name, item in objects.items():
-            if name.partition("/")[0] not in _DERIVED and not _history(item):
-                found[f"{cluster} {name}"] = _object(item)
-    return {_same(name): json.loads(_same(json.dumps(item))) for name, item in found.items()}
-
-
-def _record(cloud: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(cloud)
+            if name.partition("/")[0] in _DERIVED or _history(item):
+                continue
+            yield f"{cluster} {name}", _object(item)
+            if name.endswith(_LEDGER):
+                entries = json.loads(item["data"]["ledger.json"])["entries"]
+                yield from ((f"ledger {key}", entry) for key, entry in entries.items())
 
 
 def _history(item: Mapping[str, Any]) -> bool:
@@ -54,6 +63,8 @@ def _history(item: Mapping[str, Any]) -> bool:
 def _object(item: Mapping[str, Any]) -> dict[str, Any]:
     shown = _without(item, "status")
     shown["metadata"] = _without(item["metadata"], *_BOOKKEEPING)
+    if item["metadata"]["name"] == _LEDGER:
+        shown["data"] = sorted(item["data"])
     if item["kind"] == "Secret":
         # Certificates, and releases that hold times.
         shown["data"] = sorted(item.get("data") or {})

@@ -23,7 +23,7 @@ from tests.processes import Sandbox, eventually
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/anyscale-operator/leases/anyscale-k8s-lock"
 ACCOUNT = "/api/v1/namespaces/anyscale-operator/serviceaccounts/anyscale-operator"
 # Nobody is waited for as long as in life.
-BRIEF = {SECONDS_VARIABLE: "4"}
+BRIEF = {SECONDS_VARIABLE: "8"}
 CREATES_ROLE = before("iam", "CreateRole")
 
 
