@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
+from anyscale_k8s_cli.sandbox.world import EksWorld, World
 from tests import aws_cli
 from tests.by_hand import ByHand
 from tests.processes import Ended, Sandbox, eventually, finished
@@ -314,12 +315,13 @@ def test_a_first_setup_meets_one_wrong_wire_after_another(
     new_sandbox: Callable[..., Sandbox], tmp_path: Path
 ) -> None:
     """Each ends the setup with its own code and cause; mended, the same command goes on."""
-    site = site_in(new_sandbox(), tmp_path)
+    # What is spoiled here is seen at once.
+    site = site_in(new_sandbox(World(eks=EksWorld(refused_attempts=0))), tmp_path)
     admin = site.sandbox.admin
 
     admin.break_("load-balancer", platform="eks")
     ended = site.setup()
-    assert (ended.code, code_of(ended)) == (3, "no-address")
+    failed(ended, 3, "no-address")
     told = site.status()
     assert told.code == 6
     assert "nobody answers for Service" in told.document["cause"]
@@ -327,28 +329,28 @@ def test_a_first_setup_meets_one_wrong_wire_after_another(
 
     admin.inject(held("AssumeRoleWithWebIdentity", "sts"))
     ended = while_it_waits(site, lambda: admin.break_("role-trust"))
-    assert (ended.code, code_of(ended)) == (2, "eks-trust-mismatch")
+    failed(ended, 2, "eks-trust-mismatch")
     evidence = "".join(ended.document["error"]["evidence"])
     assert "elsewhere:nobody" in evidence
 
     admin.inject(held("AssumeRoleWithWebIdentity", "sts"))
     ended = while_it_waits(site, lambda: admin.break_("bucket"))
-    assert (ended.code, code_of(ended)) == (2, "bucket-missing")
+    failed(ended, 2, "bucket-missing")
 
     refused = FaultRule(FaultKind.ERROR, service="anyscale", operation=ADMISSION, times=0)
     admin.inject(refused)
     ended = site.setup()
-    assert (ended.code, code_of(ended)) == (2, "helm-failed")
+    failed(ended, 2, "helm-failed")
     assert "instance types could not be validated" in ended.document["error"]["cause"]
     admin.clear_faults()
 
     ended = site.setup("--values", str(values(tmp_path, image={"image": "no-such-image"})))
-    assert (ended.code, code_of(ended)) == (3, "timed-out")
+    failed(ended, 3, "timed-out")
     assert "ImagePullBackOff" in ended.document["error"]["cause"]
 
     wish = {"requests": {"cpu": 100}}
     ended = site.setup("--values", str(values(tmp_path, resources=wish)))
-    assert (ended.code, code_of(ended)) == (2, "operator-unhealthy")
+    failed(ended, 2, "operator-unhealthy")
     assert "Insufficient cpu" in ended.document["error"]["cause"]
 
     assert well(site.setup())
@@ -362,6 +364,13 @@ def values(folder: Path, **container: Any) -> Path:
     file = folder / "values.yaml"
     file.write_text(json.dumps({"operator": {"container": container}}))
     return file
+
+
+def failed(ended: Ended, exit_code: int, code: str) -> None:
+    """It ended with that code and with nothing else."""
+    assert ended.code == exit_code, ended.out + ended.err
+    error = ended.document["error"]
+    assert (error["code"], error["exit_code"]) == (code, exit_code), error
 
 
 def code_of(ended: Ended) -> str:
@@ -387,7 +396,7 @@ def test_a_token_that_is_over(new_sandbox: Callable[..., Sandbox], tmp_path: Pat
     site = site_in(new_sandbox(), tmp_path)
     site.sandbox.admin.break_("token")
     for ended in (site.status(), site.setup()):
-        assert (ended.code, code_of(ended)) == (4, "token-rejected")
+        failed(ended, 4, "token-rejected")
     fix = ended.document["error"]["fix"]
     # A login alone would change nothing: the variable wins over the file.
     assert fix == "unset ANYSCALE_CLI_TOKEN && anyscale login"
@@ -411,7 +420,7 @@ def test_credentials_that_end_in_the_middle(site: Site) -> None:
     admin.break_("oidc-provider")
     admin.inject(held("CreateOpenIDConnectProvider", "iam"))
     ended = while_it_waits(site, admin.expire_sessions, session)
-    assert (ended.code, code_of(ended)) == (4, "cloud-credentials-rejected")
+    failed(ended, 4, "cloud-credentials-rejected")
     error = ended.document["error"]
     assert error["message"] == "Your AWS credentials have expired"
     assert "AWS_" in error["fix"]
