@@ -73,7 +73,8 @@ def tests(session: nox.Session) -> None:
     """All tests. Arguments go to pytest: `nox -s tests -- tests/unit -k plan`."""
     _install(session, ".[test]")
     session.run(
-        *("pytest", "--numprocesses=2", "--dist=loadfile", *session.posargs),
+        # More at a time than a small machine has cores: most of them wait for something.
+        *("pytest", "--numprocesses=4", "--dist=loadfile", *session.posargs),
         # Children started by tests must not find the clone before the installed package.
         env={"PYTHONSAFEPATH": "1"},
     )

@@ -32,7 +32,7 @@ from anyscale_k8s_cli.provider import (
     LoadBalancer,
     Provider,
 )
-from anyscale_k8s_cli.resource import Change, Resource, decide
+from anyscale_k8s_cli.resource import Change, NotYetKnown, Resource, decide
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -111,7 +111,10 @@ class Wiring:
     def _fit(self, resources: list[Resource[Any]]) -> Finding:
         """The first that setup would make, change or refuse."""
         for resource in resources:
-            resource.observed = resource.read()
+            try:
+                _look_at(resource)
+            except NotYetKnown as missing:
+                return self._fails(f"{missing.resource.title}: does not exist")
             decision = decide(resource, resource.observed, self.ledger.rights)
             if decision.change not in _FITTING:
                 refused = decision.change is Change.REFUSE
@@ -200,6 +203,14 @@ class Wiring:
         return self.kubernetes.get(
             reference.api_version, reference.kind, reference.name, reference.namespace
         )
+
+
+def _look_at(resource: Resource[Any]) -> None:
+    """Read it, and before it what it needs to be known by."""
+    for need in resource.needs:
+        if need.observed is None:
+            _look_at(need)
+    resource.observed = resource.read()
 
 
 def _value(values: Mapping[str, Any], *path: str) -> Any:

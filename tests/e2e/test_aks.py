@@ -56,7 +56,9 @@ def break_and_mend(story: Story, wire: str) -> None:
 
 
 def health(sandbox: Sandbox) -> str:
-    return str(sandbox.anyscale("cloud", "status", "g", "-o", "json").document["health"])
+    told = sandbox.anyscale("cloud", "status", "g", "-o", "json")
+    assert "health" in told.document, told.out + told.err
+    return str(told.document["health"])
 
 
 def take_down(story: Story) -> None:

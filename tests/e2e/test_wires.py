@@ -416,7 +416,7 @@ def test_credentials_that_end_in_the_middle(site: Site) -> None:
     """What is begun with a session that ends is gone on with by the next."""
     admin = site.sandbox.admin
     session = session_of(site)
-    assert site.setup("--dry-run", env=session).code == 0
+    eventually(lambda: site.setup("--dry-run", env=session).code == 0, 60)
     admin.break_("oidc-provider")
     admin.inject(held("CreateOpenIDConnectProvider", "iam"))
     ended = while_it_waits(site, admin.expire_sessions, session)
@@ -443,12 +443,25 @@ def session_of(site: Site) -> dict[str, str]:
         policyArn="arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
         accessScope={"type": "cluster"},
     )
-    keys = site.hand.aws("sts").assume_role(RoleArn=role, RoleSessionName="job")["Credentials"]
+    # STS learns of a new role a moment later than IAM.
+    eventually(lambda: assumed(site, role) is not None)
+    keys = assumed(site, role)
+    assert keys is not None
     return {
         "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
         "AWS_SESSION_TOKEN": keys["SessionToken"],
     }
+
+
+def assumed(site: Site, role: str) -> Any:
+    sts = site.hand.aws("sts")
+    try:
+        return sts.assume_role(RoleArn=role, RoleSessionName="job")["Credentials"]
+    except sts.exceptions.ClientError as refused:
+        if refused.response["Error"]["Code"] != "AccessDenied":
+            raise
+        return None
 
 
 def policy(statement: Mapping[str, Any]) -> str:
