@@ -46,6 +46,13 @@ class Install:
         """The cluster as people call it: the end of its resource name."""
         return self.cluster.rpartition("/")[2]
 
+    def is_in(self, place: str | None) -> bool:
+        """Whether the cluster is in a region, or in the zone that its resource name has.
+
+        None is anywhere.
+        """
+        return place in (None, self.region) or place in self.cluster.split("/")
+
     @property
     def resource_name(self) -> str:
         """The name of our resource in the control plane's record."""

@@ -227,7 +227,7 @@ class Searcher:
         return (
             scope.namespace in (None, install.namespace)
             and account in ("", install.account.lower())
-            and scope.region in (None, install.region)
+            and install.is_in(scope.region)
             and (not named or cluster == named or cluster.endswith(f"/{named}"))
         )
 

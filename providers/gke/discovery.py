@@ -15,7 +15,6 @@ from anyscale_k8s_cli.providers.gke.sdk.container import (
     GKE_METADATA,
     ClusterDescription,
     Pool,
-    region_of,
 )
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -205,8 +204,3 @@ def switch_on_metadata(cluster: Cluster, pool: str) -> str:
 def _where(cluster: Cluster) -> str:
     facts: GkeFacts = cluster.facts
     return f"--location {facts.location} --project {cluster.account}"
-
-
-def normalised(where: str | None) -> str | None:
-    """The region of what was given as a region or a zone."""
-    return region_of(where) if where else None

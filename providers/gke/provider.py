@@ -134,8 +134,8 @@ class GkeProvider:
     def clusters(self, scope: Scope) -> Sequence[str]:
         self._impersonate = scope.credentials.impersonate
         found, _ = self._google(scope.account.project_id or "").container.clusters()
-        where = discovery.normalised(scope.region)
-        return [item.name for item in found if where in (None, item.region)]
+        where = scope.region
+        return [item.name for item in found if where in (None, item.region, item.location)]
 
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
         self._impersonate = scope.credentials.impersonate or self._impersonate

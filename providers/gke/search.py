@@ -5,7 +5,6 @@ from __future__ import annotations
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Looking, Search
 from anyscale_k8s_cli.providers.gke import tags
-from anyscale_k8s_cli.providers.gke.discovery import normalised
 from anyscale_k8s_cli.providers.gke.google import Google
 from anyscale_k8s_cli.spec import Scope
 
@@ -36,6 +35,6 @@ def _fits(install: Install, scope: Scope, cloud: str | None) -> bool:
     _, _, cluster = tags.cluster_parts(install.cluster)
     return (
         cloud in (None, install.cloud)
-        and normalised(scope.region) in (None, install.region)
+        and install.is_in(scope.region)
         and scope.cluster.name in (None, install.cluster, cluster)
     )

@@ -36,12 +36,11 @@ def objects_of(world: World, name: str = BUCKET) -> Any:
         Scope(),
         HERE,
         Scope(account=DEMO, region="us-central1"),
-        Scope(account=DEMO, region="us-central1-f"),
         Scope(account=DEMO, cluster=ClusterSpec(name="demo")),
         Scope(account=DEMO, cluster=ClusterSpec(name=CLUSTER.path)),
         Scope(account=DEMO, credentials=AUTOMATION),
     ],
-    ids=["nothing", "project", "region", "zone", "cluster", "path", "as somebody else"],
+    ids=["nothing", "project", "region", "cluster", "path", "as somebody else"],
 )
 def test_an_install_is_found_from_nothing(world: World, scope: Scope) -> None:
     _, install = world.installed()
@@ -60,9 +59,10 @@ def test_an_install_is_found_from_nothing(world: World, scope: Scope) -> None:
     "scope",
     [
         Scope(account=DEMO, region="europe-west4"),
+        Scope(account=DEMO, region="us-central1-f"),
         Scope(account=DEMO, cluster=ClusterSpec(name="other")),
     ],
-    ids=["region", "cluster"],
+    ids=["region", "zone", "cluster"],
 )
 def test_a_scope_narrows(world: World, scope: Scope) -> None:
     world.installed()
@@ -261,6 +261,11 @@ def test_the_install_leads_to_its_cluster(world: World, cluster: str) -> None:
     install = world.install(asked, world.provider.discover(asked))
     spec = world.provider.locate(install)
     assert spec.credentials == AUTOMATION
+    # A search takes the same place.
+    assert install.is_in(spec.region)
+    world.setup(asked)
+    there = Scope(region=spec.region, cluster=spec.cluster, account=spec.account)
+    assert [item.id for item in world.elsewhere().search(there, None).installs] == [install.id]
     assert world.install(spec, world.elsewhere().discover(spec)) == install
 
 

@@ -125,6 +125,21 @@ def test_what_is_no_path_of_a_cluster(path: str) -> None:
         tags.cluster_parts(path)
 
 
+@pytest.mark.parametrize(
+    ("location", "place", "there"),
+    [
+        ("us-central1-f", "us-central1-f", True),
+        ("us-central1-f", "us-central1", True),
+        ("us-central1-f", "us-central1-a", False),
+        ("us-central1", "us-central1", True),
+        ("us-central1", "us-central1-f", False),
+        ("us-central1", None, True),
+    ],
+)
+def test_where_an_install_is(location: str, place: str | None, there: bool) -> None:
+    assert install(location=location).is_in(place) is there
+
+
 # -- names ------------------------------------------------------------------------
 
 
