@@ -70,14 +70,25 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests. Arguments go to pytest: `nox -s tests -- tests/unit -k plan`."""
+    """All tests. Arguments go to pytest: `nox -s tests -- tests/unit -k plan`.
+
+    A test that failed beside others is tried once more, alone: whole commands and
+    sandboxes run in them, and on a small machine one may starve. What fails twice fails.
+    """
     _install(session, ".[test]")
+    # Children started by tests must not find the clone before the installed package.
+    alone = {"PYTHONSAFEPATH": "1"}
+    failed = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    failed.unlink(missing_ok=True)
     session.run(
         # More at a time than a small machine has cores: most of them wait for something.
         *("pytest", "--numprocesses=4", "--dist=loadfile", *session.posargs),
-        # Children started by tests must not find the clone before the installed package.
-        env={"PYTHONSAFEPATH": "1"},
+        env=alone,
+        success_codes=[0, 1],
     )
+    if failed.exists() and failed.read_text(encoding="utf-8").strip() != "{}":
+        session.log("some failed beside others; now each of them alone")
+        session.run("pytest", "--last-failed", *session.posargs, env=alone)
 
 
 @nox.session
