@@ -50,7 +50,9 @@ def test_setup_again_and_teardown(
     again = site.install()
     assert site.world.changes(again.resources) == {}
     site.world.apply(again.resources)
-    assert [call for call in site.world.wire.calls()[mark:] if call.operation.write] == []
+    writes = [call.operation for call in site.world.wire.calls()[mark:] if call.operation.write]
+    # The cluster's own controllers go on with what they do.
+    assert [item for item in writes if not item.principal.startswith("system:")] == []
 
     fate = site.remove(site.install(teardown=True))
     assert set(fate.values()) == {"delete"}
