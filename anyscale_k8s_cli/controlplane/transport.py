@@ -77,6 +77,9 @@ def open_client(context: ssl.SSLContext, limits: Limits) -> httpx.Client:
     return httpx.Client(verify=context, timeout=limits.with_read(None), follow_redirects=False)
 
 
+Answer = httpx.Response | httpx.HTTPError | RuntimeError
+
+
 def exchange(
     http: httpx.Client,
     request: httpx.Request,
@@ -90,19 +93,22 @@ def exchange(
 
     Blocking reads cannot be interrupted, so the request runs in a thread of its
     own that an interruption or the command's time limit leaves behind after
-    `grace` seconds. Raises what httpx raises.
+    `grace` seconds. Raises what httpx raises, RuntimeError once the client is closed.
     """
-    answers: queue.SimpleQueue[httpx.Response | httpx.HTTPError] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
 
     def send() -> None:
         try:
             answers.put(http.send(request))
-        except httpx.HTTPError as failure:
+        # The second when the command has ended meanwhile: nobody must wait for this thread.
+        except (httpx.HTTPError, RuntimeError) as failure:
             answers.put(failure)
 
     started = time.monotonic()
     threading.Thread(target=send, name="control-plane-call", daemon=True).start()
     answer = _await_answer(answers, run, grace)
+    if isinstance(answer, RuntimeError):
+        raise answer
     status = str(answer.status_code) if isinstance(answer, httpx.Response) else kind_of(answer)
     run.emit(
         CallMade(
@@ -131,9 +137,7 @@ def kind_of(failure: httpx.HTTPError) -> str:
     return "connection broken"
 
 
-def _await_answer(
-    answers: queue.SimpleQueue[httpx.Response | httpx.HTTPError], run: Run, grace: float
-) -> httpx.Response | httpx.HTTPError:
+def _await_answer(answers: queue.SimpleQueue[Answer], run: Run, grace: float) -> Answer:
     give_up: float | None = None
     while True:
         try:

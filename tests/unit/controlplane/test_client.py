@@ -157,3 +157,16 @@ def test_what_the_server_says(script: Any, body: bytes, detail: str) -> None:
         open_plane(script).send(GET)
     assert raised.value.detail == detail
     assert raised.value.evidence == ("HTTP 400 on GET /x", "x-trace-id: abc")
+
+
+def test_a_call_that_comes_after_the_end_waits_for_nothing(script: Any) -> None:
+    """Of two things done side by side one may fail and end the command: the other must end too."""
+    plane = ControlPlane(
+        Credentials(script.url, "sss_token", "the test"),
+        Run(deadline=time.monotonic() + 5),
+        environ={},
+    )
+    plane.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        plane.result(GET)
+    assert script.asked == []
