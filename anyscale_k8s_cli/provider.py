@@ -97,6 +97,10 @@ class Identity:
     audience: str = ""
 
 
+# What a provider is given where the platform vouches for nobody.
+NO_IDENTITY = Identity(registered="", helm="")
+
+
 class IdentityProof(Protocol):
     """Uses the operator's identity once, from here."""
 
@@ -112,15 +116,22 @@ class IdentityProof(Protocol):
 class CloudSide:
     """The objects outside the cluster, and the two that everything else asks for.
 
+    `identity` is None on a platform without workload identity: the operator then signs
+    in to the control plane with a token that the core makes (`operator_token.py`).
     `service_account_annotations` go on the operator's ServiceAccount;
     `prove_identity` is None where the platform's API cannot tell.
     """
 
     resources: tuple[Resource[Any], ...]
     storage: Resource[Storage]
-    identity: Resource[Identity]
+    identity: Resource[Identity] | None
     service_account_annotations: Callable[[], Mapping[str, str]]
     prove_identity: IdentityProof | None = None
+
+    @property
+    def identity_output(self) -> Identity:
+        """The identity; raises `NotYetKnown` until it exists."""
+        return NO_IDENTITY if self.identity is None else self.identity.output
 
 
 @dataclass(frozen=True)
@@ -247,6 +258,11 @@ class Provider(Protocol):
         ...
 
     @property
+    def workload_identity(self) -> bool:
+        """Whether the platform vouches for the operator: `cloud_side` names an identity."""
+        ...
+
+    @property
     def environment(self) -> Mapping[str, tuple[str, ...]]:
         """Spec fields (dotted) with the platform's own variables that may set them."""
         ...
@@ -278,13 +294,19 @@ class Provider(Protocol):
     def registration(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
     ) -> dict[str, Any]:
-        """The provider's own members of the cloud resource's payload."""
+        """The provider's own members of the cloud resource's payload.
+
+        `identity` is `NO_IDENTITY` where `cloud_side` names none.
+        """
         ...
 
     def operator_values(
         self, spec: CloudSpec, cluster: Cluster, identity: Identity, nodes: Sequence[dict[str, Any]]
     ) -> dict[str, Any]:
-        """The provider's own Helm values, fit for the nodes that are there."""
+        """The provider's own Helm values, fit for the nodes that are there.
+
+        `identity` is `NO_IDENTITY` where `cloud_side` names none.
+        """
         ...
 
     def load_balancer(

@@ -48,13 +48,13 @@ def service_account(
             account["metadata"]["annotations"] |= cloud_side.service_account_annotations()
         return account
 
-    identity = () if cloud_side is None else (cloud_side.identity, cloud_side.storage)
+    sides = () if cloud_side is None else (cloud_side.identity, cloud_side.storage)
     return KubernetesObject(
         context.surroundings,
         _account(context),
         manifest,
         title="Operator's service account",
-        needs=(*needs, *identity),
+        needs=(*needs, *(item for item in sides if item)),
         own_release=(namespace, OPERATOR_RELEASE),
         prove=_proof(context, cloud_side),
     )
@@ -146,7 +146,7 @@ def operator_values(
     platform: Mapping[str, Any] = {}
     if cloud_side is not None:
         platform = context.provider.operator_values(
-            context.spec, context.cluster, cloud_side.identity.output, context.nodes
+            context.spec, context.cluster, cloud_side.identity_output, context.nodes
         )
     return merged(common, platform, context.spec.operator.values)
 

@@ -234,8 +234,10 @@ async def _side(
         claim=Claim.ADOPT if adopt else Claim.OWN,
     )
 
+    named = [item for item in (cloud.storage, cloud.identity) if item]
+
     def payload() -> Mapping[str, Any]:
-        storage, identity = cloud.storage.output, cloud.identity.output
+        storage, identity = cloud.storage.output, cloud.identity_output
         return {
             "object_storage": {
                 "bucket_name": storage.url,
@@ -245,7 +247,7 @@ async def _side(
             **provider.registration(wanted, opened.cluster, storage, identity),
         }
 
-    registration = RegisteredResource(record, install, payload, (cloud.storage, cloud.identity))
+    registration = RegisteredResource(record, install, payload, named)
     helm, charts = await helm_tools(opened, wanted, request, run)
     balancer = await asyncio.to_thread(
         provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes

@@ -13,7 +13,8 @@ from anyscale_k8s_cli.provider import CloudSide
 
 def whereabouts(cloud: CloudSide, cluster: ClusterSide) -> dict[str, Any]:
     """Bucket, identity, address, namespaces and releases, as far as they exist by now."""
-    storage, identity = cloud.storage.observed, cloud.identity.observed
+    storage = cloud.storage.observed
+    identity = cloud.identity.observed if cloud.identity else None
     gateway = cluster.gateway.observed
     address = gateway.output.address if gateway else None
     return {

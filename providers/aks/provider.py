@@ -51,6 +51,7 @@ class AksProvider:
 
     name = "aks"
     control_plane_name = "AZURE"
+    workload_identity = True
     environment: Mapping[str, tuple[str, ...]] = {"account.subscription_id": _VARIABLES}
     required = ("account.subscription_id", "account.resource_group", "cluster.name")
     settings = frozenset(

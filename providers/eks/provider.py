@@ -58,6 +58,7 @@ class EksProvider:
 
     name = "eks"
     control_plane_name = "AWS"
+    workload_identity = True
     # A profile in the environment is left to the SDK, which has its own rules of precedence.
     environment: Mapping[str, tuple[str, ...]] = {"region": ("AWS_REGION", "AWS_DEFAULT_REGION")}
     required = ("region", "cluster.name")

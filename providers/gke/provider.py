@@ -53,6 +53,7 @@ class GkeProvider:
 
     name = "gke"
     control_plane_name = "GCP"
+    workload_identity = True
     environment: Mapping[str, tuple[str, ...]] = {
         "account.project_id": ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
     }

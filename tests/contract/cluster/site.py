@@ -121,6 +121,7 @@ class Platform:
     """The provider's part that the cluster's side asks for."""
 
     control_plane_name = "AWS"
+    workload_identity = True
 
     def operator_values(
         self, spec: Any, cluster: Any, identity: Identity, nodes: Any
