@@ -17,9 +17,11 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.object_storage import Addressing, Checksums
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope
+from anyscale_k8s_cli.storage_keys import KeysResource
 
 T = TypeVar("T")
 
@@ -77,11 +79,19 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Storage:
-    """The bucket as the control plane wants it: `url` with its scheme (`s3://…`)."""
+    """The bucket as the control plane and the chart want it: `url` with its scheme (`s3://…`).
+
+    `region` is what requests are signed for. `endpoint` is a bare origin (`https://host`),
+    empty where every SDK knows it by itself. `addressing` and `checksums` are said for
+    S3 stores that are not Amazon's: the control plane, the keys' config file and the pods'
+    agents are all set by them, and by no platform's name.
+    """
 
     url: str
     region: str
     endpoint: str = ""
+    addressing: Addressing | None = None
+    checksums: Checksums = Checksums.WHEN_SUPPORTED
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,12 @@ class CloudSide:
     in to the control plane with a token that the core makes (`operator_token.py`).
     `service_account_annotations` go on the operator's ServiceAccount;
     `prove_identity` is None where the platform's API cannot tell.
+
+    `storage_keys` is for stores without workload identity, and is one of `resources`.
+    With it the core owns the Secret `anyscale-aws-credentials`, keeps it equal to the
+    keys and to what `storage` says, and lets the chart mount it
+    (`addons/storage_credentials.py`). Nothing more is asked of the provider: no values,
+    no patches.
     """
 
     resources: tuple[Resource[Any], ...]
@@ -127,6 +143,7 @@ class CloudSide:
     identity: Resource[Identity] | None
     service_account_annotations: Callable[[], Mapping[str, str]]
     prove_identity: IdentityProof | None = None
+    storage_keys: KeysResource | None = None
 
     @property
     def identity_output(self) -> Identity:

@@ -23,6 +23,7 @@ from anyscale_k8s_cli.addons.gateway import (
 from anyscale_k8s_cli.addons.gateway_definitions import envoy_definitions, gateway_api_definitions
 from anyscale_k8s_cli.addons.gpu import GpuPool, device_plugins, gpu_plugin, survey
 from anyscale_k8s_cli.addons.operator import operator_release, service_account
+from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.cluster.releases import HelmRelease
@@ -73,10 +74,20 @@ def cluster_side(
         context, its_class, registration, load_balancer, load_balancer_left, needs=(namespace,)
     )
     account = service_account(context, cloud_side, needs=(namespace,))
+    credentials = credentials_secret(context, cloud_side, needs=(namespace,))
     operator = operator_release(
-        context, cloud_side, registration, gateway, account, needs=(namespace,)
+        context, cloud_side, registration, gateway, account, needs=(namespace, *credentials)
     )
-    resources = (namespace, *gpu, *ways, its_class, gateway, account, operator)
+    resources = (
+        namespace,
+        *gpu,
+        *ways,
+        its_class,
+        gateway,
+        account,
+        *credentials,
+        operator,
+    )
     return ClusterSide(resources, namespace, gateway, account, operator, pools)
 
 

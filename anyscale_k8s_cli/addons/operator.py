@@ -10,6 +10,7 @@ from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.gateway import Gateway
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.storage_credentials import storage_values
 from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
@@ -144,11 +145,13 @@ def operator_values(
     )
     common["networking"]["gateway"]["ip" if address.is_ip else "hostname"] = address.value
     platform: Mapping[str, Any] = {}
+    storage: Mapping[str, Any] = {}
     if cloud_side is not None:
         platform = context.provider.operator_values(
             context.spec, context.cluster, cloud_side.identity_output, context.nodes
         )
-    return merged(common, platform, context.spec.operator.values)
+        storage = storage_values(cloud_side)
+    return merged(common, storage, platform, context.spec.operator.values)
 
 
 def remove_stale_webhook(context: ClusterContext, registration: Resource[Registration]) -> None:

@@ -23,6 +23,7 @@ from anyscale_k8s_cli.events import PhaseFinished, PhaseStarted
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
+from anyscale_k8s_cli.object_storage import Addressing
 from anyscale_k8s_cli.operations.health import (
     UNKNOWN,
     Health,
@@ -42,7 +43,7 @@ from anyscale_k8s_cli.operations.workbench import (
     open_cluster,
 )
 from anyscale_k8s_cli.plan import Plan, PlannedChange, SavedPlan, compute
-from anyscale_k8s_cli.provider import CloudSide, Provider
+from anyscale_k8s_cli.provider import CloudSide, Provider, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource
 from anyscale_k8s_cli.run import Run
@@ -51,6 +52,7 @@ from anyscale_k8s_cli.spec_loading import LoadedSpec, Source
 
 PLAN_SCHEMA = "anyscale-k8s/plan/v1"
 SETUP_SCHEMA = "anyscale-k8s/setup/v1"
+_STYLES = {Addressing.PATH: "PATH_STYLE", Addressing.VIRTUAL: "VIRTUAL_HOSTED_STYLE"}
 
 
 @contextmanager
@@ -239,11 +241,7 @@ async def _side(
     def payload() -> Mapping[str, Any]:
         storage, identity = cloud.storage.output, cloud.identity_output
         return {
-            "object_storage": {
-                "bucket_name": storage.url,
-                "region": storage.region,
-                **({"endpoint": storage.endpoint} if storage.endpoint else {}),
-            },
+            "object_storage": _object_storage(storage),
             **provider.registration(wanted, opened.cluster, storage, identity),
         }
 
@@ -281,6 +279,16 @@ async def _side(
         inside,
         lambda: operator_values(context, cloud, registration, inside.gateway),
     )
+
+
+def _object_storage(storage: Storage) -> dict[str, str]:
+    """The storage in the control plane's words; what is not said is left to it."""
+    said = {"bucket_name": storage.url, "region": storage.region}
+    if storage.endpoint:
+        said["endpoint"] = storage.endpoint
+    if storage.addressing:
+        said["s3_addressing_style"] = _STYLES[storage.addressing]
+    return said
 
 
 def _check_same_cluster(made: SetupPlan) -> None:

@@ -1,0 +1,169 @@
+"""The Secret with the keys of an object store, and what the chart must know of it.
+
+For stores without workload identity. All of it follows from what the provider
+says of its storage and keys; no platform is asked for by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import configparser
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.names import STORAGE_SECRET
+from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.objects import KubernetesObject
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.object_storage import Addressing
+from anyscale_k8s_cli.provider import CloudSide, Storage
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.storage_keys import StorageKeys
+from anyscale_k8s_cli.templates import load_yaml
+
+_PROFILE = "default"
+# Where Ray, Vector and the agents stand among the containers of the chart's pods.
+_AGENTS = {"head": (0, 1, 2, 5), "worker": (0, 1, 2, 3)}
+
+
+def credentials_secret(
+    context: ClusterContext, cloud_side: CloudSide | None, needs: Sequence[Resource[Any]]
+) -> tuple[KubernetesObject, ...]:
+    """The Secret, where the store has keys; in a teardown, where one may be left.
+
+    It also tells the keys what the cluster holds of them.
+    """
+    keys = cloud_side.storage_keys if cloud_side is not None else None
+    if keys is None and not context.teardown:
+        return ()
+    install = context.install
+    reference = Reference("v1", "Secret", STORAGE_SECRET, install.namespace)
+
+    def manifest() -> Mapping[str, Any]:
+        assert cloud_side is not None, "only a setup asks for it"  # noqa: S101
+        assert keys is not None, "only a setup asks for it"  # noqa: S101
+        return secret(cloud_side.storage.output, keys.output, install.namespace)
+
+    if keys is not None:
+        keys.kept = lambda: kept(
+            context.kubernetes.get("v1", "Secret", STORAGE_SECRET, install.namespace), install
+        )
+    outside = (keys, cloud_side.storage) if keys is not None and cloud_side is not None else ()
+    made = KubernetesObject(
+        context.surroundings,
+        reference,
+        manifest,
+        title="keys of the object store, for the operator and its pods",
+        needs=(*needs, *outside),
+    )
+    return (made,)
+
+
+def secret(storage: Storage, keys: StorageKeys, namespace: str) -> Document:
+    """The Secret's manifest."""
+    credentials = _ini({"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret})
+    manifest: Document = load_yaml(
+        "operator/storage-credentials.yaml",
+        {
+            "name": STORAGE_SECRET,
+            "namespace": namespace,
+            "access_key": keys.access_key,
+            "credentials": _encoded(credentials),
+            "config": _encoded(client_config(storage)),
+        },
+    )
+    return manifest
+
+
+def client_config(storage: Storage) -> str:
+    """The config file with which any AWS SDK speaks to the store as it wants to be spoken to.
+
+    https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
+    """
+    options = {"region": storage.region}
+    if storage.endpoint:
+        options["endpoint_url"] = storage.endpoint
+    options["request_checksum_calculation"] = storage.checksums.value
+    options["response_checksum_validation"] = storage.checksums.value
+    nested = {"signature_version": "s3v4"}
+    if storage.addressing:
+        nested["addressing_style"] = storage.addressing.value
+    options["s3"] = "".join(f"\n{name} = {value}" for name, value in sorted(nested.items()))
+    return _ini(options)
+
+
+def kept(found: Document | None, install: Install) -> StorageKeys | None:
+    """The keys in our Secret; None when it is not ours or holds no whole pair."""
+    if found is None:
+        return None
+    owner = Install.from_locator(found["metadata"].get("annotations") or {})
+    if owner is None or owner.id != install.id:
+        return None
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        text = base64.b64decode((found.get("data") or {}).get("credentials") or "", validate=True)
+        parser.read_string(text.decode())
+        profile = parser[_PROFILE]
+        keys = StorageKeys(profile["aws_access_key_id"], profile["aws_secret_access_key"])
+    except (binascii.Error, UnicodeDecodeError, configparser.Error, KeyError):
+        # Whatever somebody made of it: it will be written anew.
+        return None
+    return keys if keys.access_key and keys.secret else None
+
+
+def storage_values(cloud_side: CloudSide) -> dict[str, Any]:
+    """The chart's values for the keys; empty where the store has none.
+
+    Raises `NotYetKnown` while storage or keys are not there.
+    """
+    if cloud_side.storage_keys is None:
+        return {}
+    storage, keys = cloud_side.storage.output, cloud_side.storage_keys.output
+    path_style = storage.addressing is Addressing.PATH
+    values: dict[str, Any] = load_yaml(
+        "operator/storage-values.yaml",
+        {
+            "region": storage.region,
+            "path_style": path_style,
+            "secret": STORAGE_SECRET,
+            "fingerprint": _fingerprint(storage, keys),
+        },
+    )
+    if path_style:
+        values["patches"] = [_path_style_patch(node) for node in _AGENTS]
+    return values
+
+
+def _path_style_patch(node: str) -> Document:
+    variable = {"name": "ANYSCALE_S3_USE_PATH_STYLE", "value": "true"}
+    operations = [
+        {"op": "add", "path": f"/spec/containers/{index}/env/-", "value": variable}
+        for index in _AGENTS[node]
+    ]
+    patch: Document = load_yaml(
+        "operator/path-style-patch.yaml", {"node": node, "operations": operations}
+    )
+    return patch
+
+
+def _fingerprint(storage: Storage, keys: StorageKeys) -> str:
+    """Changes with the key and with the config file, and tells nothing of the secret."""
+    seen = f"{keys.access_key}\n{client_config(storage)}"
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+
+def _ini(options: Mapping[str, str]) -> str:
+    # SDKs read these files with other rules than Python's: no interpolation, keys as they are.
+    parser = configparser.RawConfigParser()
+    parser[_PROFILE] = options
+    text = io.StringIO()
+    parser.write(text)
+    return text.getvalue()
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,260 @@
+"""Keys of an object store that knows no workload identity, as resources of the graph.
+
+Belongs here: what keys are, whose they are, and when they are replaced. How a
+platform issues and revokes them is its provider's; the Secret that the pods read
+is the core's (`addons/storage_credentials.py`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Protocol
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.resource import Claim, FieldChange, NotYetKnown, Observed, Resource
+
+# Keys that end sooner than this are replaced by the next setup.
+RENEWED_BEFORE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class StorageKeys:
+    """An access key with its secret."""
+
+    access_key: str
+    secret: str = field(repr=False)
+
+
+def nothing_kept() -> StorageKeys | None:
+    """For where there is no cluster to look into."""
+    return None
+
+
+class KeysResource(Resource[StorageKeys], ABC):
+    """Keys that the operator and its pods reach the store with.
+
+    `kept` gives the keys that the cluster's Secret holds, None when it holds none of
+    ours; the core sets it before anything is read, and leaves it as it is where no
+    cluster can be asked. The output raises `NotYetKnown` when no secret is known.
+    """
+
+    kept: Callable[[], StorageKeys | None] = staticmethod(nothing_kept)
+
+
+class GivenKeys(KeysResource):
+    """Keys that a person gave: used, never changed, never revoked.
+
+    `given` says them, None when nobody did: then what the Secret holds is used, so
+    that a later run needs to be told nothing. `missing` is the error for neither.
+    """
+
+    kind: ClassVar[str] = "storage:given-key"
+
+    def __init__(
+        self,
+        install: Install,
+        given: Callable[[], StorageKeys | None],
+        missing: errors.CliError,
+    ) -> None:
+        super().__init__(
+            key=f"{self.kind}/{install.name(limit=200)}",
+            title="your keys of the object store",
+            install=install,
+            claim=Claim.ADOPT,
+        )
+        self._given = given
+        self._missing = missing
+        self._found: StorageKeys | None = None
+
+    @property
+    def output(self) -> StorageKeys:
+        """Known before anything is read: others read the store with them."""
+        if self._found is None:
+            self._found = self._given() or self.kept()
+        if self._found is None:
+            raise self._missing
+        return self._found
+
+    def read(self) -> Observed[StorageKeys] | None:
+        keys = self.output
+        return Observed(id=keys.access_key, output=keys)
+
+    def diff(self, observed: Observed[StorageKeys]) -> Sequence[FieldChange]:
+        return ()
+
+    def create(self) -> Observed[StorageKeys]:
+        raise self._never_written()
+
+    def update(
+        self, observed: Observed[StorageKeys], changes: Sequence[FieldChange]
+    ) -> Observed[StorageKeys]:
+        raise self._never_written()
+
+    def delete(self, observed: Observed[StorageKeys]) -> None:
+        raise self._never_written()
+
+    def ready(self, observed: Observed[StorageKeys]) -> Observed[StorageKeys]:
+        return observed
+
+    def _never_written(self) -> errors.CliError:
+        return errors.CliError(
+            errors.FOREIGN_OBJECT, f"{self.title} are never changed by this tool"
+        )
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """A key as the platform lists it, without its secret.
+
+    `usable` is False for one that is revoked, inactive or expired but still listed.
+    `ends` is None for one that lasts. `owner` is its locator, where the platform has
+    room for one; else it is of whom the issuer asks for (an account of ours).
+    """
+
+    access_key: str
+    usable: bool = True
+    ends: datetime | None = None
+    owner: Install | None = None
+
+
+class KeyIssuer(Protocol):
+    """How a platform makes and ends keys. Raises `CloudFailure`s of the provider's own."""
+
+    def keys(self) -> Sequence[IssuedKey]:
+        """All keys of this install, usable or not. Raises `NotYetKnown` while that which
+        they belong to does not exist. Never writes."""
+        ...
+
+    def issue(self) -> StorageKeys:
+        """Make one. Never repeated blindly: a second would be nobody's."""
+        ...
+
+    def revoke(self, access_key: str) -> None:
+        """End one and return once the store no longer takes it; already gone is success."""
+        ...
+
+    def wait_usable(self, keys: StorageKeys) -> None:
+        """Return once the store takes a new key, which may be seconds after it was made."""
+        ...
+
+
+class IssuedKeys(KeysResource):
+    """One key that this tool had issued, and no other beside it.
+
+    The platform tells the secret once, so the Secret in the cluster is where it lives.
+    A key whose secret the cluster does not have is of no use to anybody: it is revoked
+    and another is issued. So is one that soon ends; the old one of those stays until
+    its end, because what runs still uses it.
+    """
+
+    kind: ClassVar[str] = "storage:access-key"
+
+    def __init__(
+        self,
+        install: Install,
+        issuer: KeyIssuer,
+        *,
+        key: str,
+        title: str = "access key of the object store",
+        needs: Sequence[Resource[Any]] = (),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(key=key, title=title, install=install, needs=needs)
+        self._issuer = issuer
+        self._now = now
+
+    @property
+    def output(self) -> StorageKeys:
+        """The key that will be in use: not known while another is about to be issued."""
+        if self.observed is None or self._to_be_replaced(self.observed):
+            raise NotYetKnown(self)
+        return self.observed.output
+
+    def read(self) -> Observed[StorageKeys] | None:
+        try:
+            found = tuple(self._issuer.keys())
+        except NotYetKnown:
+            return None
+        if not found:
+            return None
+        kept = self.kept()
+        ours = next((item for item in found if kept and item.access_key == kept.access_key), None)
+        if kept is not None and ours is not None:
+            return self._observed(kept, found)
+        return self._observed(StorageKeys(found[0].access_key, ""), found)
+
+    def _observed(self, keys: StorageKeys, found: tuple[IssuedKey, ...]) -> Observed[StorageKeys]:
+        return Observed(id=keys.access_key, output=keys, owner=self.install, state=found)
+
+    def diff(self, observed: Observed[StorageKeys]) -> Sequence[FieldChange]:
+        changes = []
+        if why := self._to_be_replaced(observed):
+            changes.append(FieldChange("access key", f"{observed.id}, {why}", "a new one"))
+        return changes + [
+            FieldChange("superfluous access key", item.access_key, None)
+            for item in self._dead(observed)
+            if item.access_key != observed.id
+        ]
+
+    def _to_be_replaced(self, observed: Observed[StorageKeys]) -> str:
+        """Why the key in use is not to stay; empty when it is."""
+        found: tuple[IssuedKey, ...] = observed.state
+        current = next(item for item in found if item.access_key == observed.id)
+        if not observed.output.secret:
+            return "whose secret the cluster does not have"
+        if not current.usable:
+            return "no longer valid"
+        return "soon to end" if self._ends_soon(current) else ""
+
+    def _dead(self, observed: Observed[StorageKeys]) -> list[IssuedKey]:
+        """Keys that nobody can use: their secret is not in the cluster.
+
+        One that soon ends may have been replaced lately; pods that run still have it.
+        """
+        found: tuple[IssuedKey, ...] = observed.state
+        kept = observed.id if observed.output.secret else None
+        replaced = kept is not None
+        return [
+            item
+            for item in found
+            if item.access_key != kept and not (replaced and item.usable and self._ends_soon(item))
+        ]
+
+    def _ends_soon(self, item: IssuedKey) -> bool:
+        return item.ends is not None and item.ends - self._now() < RENEWED_BEFORE
+
+    def create(self) -> Observed[StorageKeys]:
+        found = self.read()
+        if found is not None:
+            return self.update(found, ())
+        return self._issue(())
+
+    def update(
+        self, observed: Observed[StorageKeys], changes: Sequence[FieldChange]
+    ) -> Observed[StorageKeys]:
+        del changes  # what is there decides, whatever it was called
+        # The dead go first: platforms limit how many there may be.
+        dead = self._dead(observed)
+        for item in dead:
+            self._issuer.revoke(item.access_key)
+        left = tuple(item for item in observed.state if item not in dead)
+        if not self._to_be_replaced(observed):
+            return self._observed(observed.output, left)
+        return self._issue(left)
+
+    def _issue(self, beside: tuple[IssuedKey, ...]) -> Observed[StorageKeys]:
+        keys = self._issuer.issue()
+        return self._observed(keys, (*beside, IssuedKey(keys.access_key)))
+
+    def delete(self, observed: Observed[StorageKeys]) -> None:
+        for item in observed.state:
+            self._issuer.revoke(item.access_key)
+
+    def ready(self, observed: Observed[StorageKeys]) -> Observed[StorageKeys]:
+        if observed.output.secret:
+            self._issuer.wait_usable(observed.output)
+        return observed
