@@ -7,7 +7,7 @@ from datetime import datetime
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.principals import Keys, Principals
 from anyscale_k8s_cli.sandbox.aws.request import AwsRequest
-from anyscale_k8s_cli.sandbox.aws.signature import BadSignature, Expired
+from anyscale_k8s_cli.sandbox.signature import BadSignature, Expired
 
 
 def authenticate(request: AwsRequest, principals: Principals, now: datetime) -> Keys:

@@ -26,7 +26,7 @@ from anyscale_k8s_cli.sandbox.aws.principals import Clock, Principals
 from anyscale_k8s_cli.sandbox.aws.request import AGENT, SERVED, AwsRequest
 from anyscale_k8s_cli.sandbox.aws.s3 import S3Rules
 from anyscale_k8s_cli.sandbox.aws.service import Inquiry, Operation
-from anyscale_k8s_cli.sandbox.aws.signature import strip
+from anyscale_k8s_cli.sandbox.signature import strip
 from anyscale_k8s_cli.sandbox.wire import Operation as Recorded
 from anyscale_k8s_cli.sandbox.wire import Refusal
 

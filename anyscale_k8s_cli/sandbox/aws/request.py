@@ -16,7 +16,7 @@ from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
-from anyscale_k8s_cli.sandbox.aws.signature import BadSignature, Incoming, Signature, read
+from anyscale_k8s_cli.sandbox.signature import BadSignature, Incoming, Signature, read
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from anyscale_k8s_cli.sandbox.aws.principals import Principal, Principals
 from anyscale_k8s_cli.sandbox.aws.seed import dns_suffix
-from anyscale_k8s_cli.sandbox.aws.signature import BadSignature, Incoming, read
+from anyscale_k8s_cli.sandbox.signature import BadSignature, Incoming, read
 
 PREFIX = "k8s-aws-v1."
 CLUSTER_HEADER = "x-k8s-aws-id"

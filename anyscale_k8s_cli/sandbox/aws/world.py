@@ -29,11 +29,11 @@ from anyscale_k8s_cli.sandbox.aws.s3 import S3Rules
 from anyscale_k8s_cli.sandbox.aws.seed import ADMIN
 from anyscale_k8s_cli.sandbox.aws.seeding import seed_admin, seed_bucket, seed_cluster
 from anyscale_k8s_cli.sandbox.aws.service import Operation
-from anyscale_k8s_cli.sandbox.aws.signature import BadSignature
 from anyscale_k8s_cli.sandbox.aws.simulation import Simulation
 from anyscale_k8s_cli.sandbox.aws.sts import Sts
 from anyscale_k8s_cli.sandbox.aws.tagging import Tagging
 from anyscale_k8s_cli.sandbox.aws.trust import IssuerKeys
+from anyscale_k8s_cli.sandbox.signature import BadSignature
 from anyscale_k8s_cli.sandbox.wire import Wire
 
 if TYPE_CHECKING:
