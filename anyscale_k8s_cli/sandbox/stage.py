@@ -15,6 +15,7 @@ from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
 from anyscale_k8s_cli.sandbox.eks import EksPlatform
 from anyscale_k8s_cli.sandbox.gke import GkePlatform
+from anyscale_k8s_cli.sandbox.mk8s import NebiusPlatform
 from anyscale_k8s_cli.sandbox.platforms import Platform
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
@@ -34,7 +35,8 @@ class Stage:
         self.eks = EksPlatform(world, self.wire, self.authority)
         self.gke = GkePlatform(world, self.wire, self.authority)
         self.aks = AksPlatform(world, self.wire, self.authority)
-        self.platforms: tuple[Platform, ...] = (self.eks, self.gke, self.aks)
+        self.nebius = NebiusPlatform(world, self.wire, self.authority)
+        self.platforms: tuple[Platform, ...] = (self.eks, self.gke, self.aks, self.nebius)
         self.charts = ChartRepository(self.wire, self.authority)
         self.plane = ControlPlaneStandIn(
             self.wire,

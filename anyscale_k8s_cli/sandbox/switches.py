@@ -100,7 +100,12 @@ class Switches:
     async def delete_cluster(self, fields: Fields) -> list[str]:
         """Delete the main cluster of `platform` (eks by default) behind everybody's back."""
         stage = self._stage
-        platforms: dict[str, Deletable] = {"eks": stage.eks, "gke": stage.gke, "aks": stage.aks}
+        platforms: dict[str, Deletable] = {
+            "eks": stage.eks,
+            "gke": stage.gke,
+            "aks": stage.aks,
+            "nebius": stage.nebius,
+        }
         platform = platforms[fields.get("platform") or "eks"]
         try:
             await platform.delete_cluster()
@@ -113,7 +118,8 @@ class Switches:
         self._stage.eks.aws.expire_sessions()
         self._stage.gke.google.expire_tokens()
         self._stage.aks.azure.expire_sessions()
-        return ["aws", "google", "azure"]
+        self._stage.nebius.nebius.expire_tokens()
+        return ["aws", "google", "azure", "nebius"]
 
     def admin_policies(self, fields: Fields) -> list[str]:
         """Let the AWS administrator do only what `policies` say."""

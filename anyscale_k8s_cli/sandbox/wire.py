@@ -105,6 +105,16 @@ class FaultRule:
     def __post_init__(self) -> None:
         self.kind = FaultKind(self.kind)
 
+    @property
+    def strikes_after(self) -> bool:
+        """Whether the work is done before the answer is spoilt."""
+        return self.kind in _AFTER
+
+    @property
+    def drops(self) -> bool:
+        """Whether no answer is sent at all."""
+        return self.kind in (FaultKind.DROP, FaultKind.DROP_AFTER)
+
     def wants(self, operation: Operation) -> bool:
         """Count the call if it matches and say whether it is to be spoilt."""
         if self.writes_only and not operation.write:
@@ -197,7 +207,7 @@ class Wire:
 
             request[STREAM_STARTED] = start
             try:
-                if rule and rule.kind not in _AFTER:
+                if rule and not rule.strikes_after:
                     refusal = await self._strike(rule, request)
                     if refusal:
                         status = refusal.status
@@ -207,7 +217,7 @@ class Wire:
                 except web.HTTPException as answer:
                     status = answer.status
                     raise
-                if rule and rule.kind in _AFTER:
+                if rule and rule.strikes_after:
                     refusal = await self._strike(rule, request)
                     if refusal:
                         status = refusal.status
@@ -254,14 +264,14 @@ class Wire:
                 return [body]
 
             try:
-                if rule and rule.kind not in _AFTER:
-                    refusal = self._strike_blocking(rule)
+                if rule and not rule.strikes_after:
+                    refusal = self.strike(rule)
                     if refusal:
                         return refused(refusal)
-                if rule and rule.kind in _AFTER:
+                if rule and rule.strikes_after:
                     for _ in app(environ, lambda *_: lambda _: None):
                         pass
-                    refusal = self._strike_blocking(rule)
+                    refusal = self.strike(rule)
                     if refusal:
                         return refused(refusal)
                 return app(environ, start)
@@ -272,7 +282,11 @@ class Wire:
 
         return wrapped
 
-    def _strike_blocking(self, rule: FaultRule) -> Refusal | None:
+    def strike(self, rule: FaultRule) -> Refusal | None:
+        """Wait as long as the rule says; returns the error to answer with, if any.
+
+        Raises ConnectionResetError where the connection is to be dropped.
+        """
         if rule.kind is FaultKind.LATENCY:
             self._released.wait(rule.seconds)
             return None

@@ -123,6 +123,29 @@ class AksWorld:
 
 
 @dataclass(frozen=True)
+class NebiusWorld:
+    """The Nebius project and its cluster.
+
+    `admin_role` is what the administrator holds on the project. `operation_polls`: how
+    often an operation is still running when it is asked about. `refused_attempts`: how
+    often the object store does not know a new key or permit yet.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    cluster: str = "demo"
+    version: str = "1.33"
+    admin_role: str = "admin"
+    public_endpoint: bool = True
+    gpu_nodes: bool = True
+    gpu_drivers: bool = True
+    reads_while_creating: int = 0
+    operation_polls: int = 1
+    refused_attempts: int = 1
+    removal_seconds: float = 0.3
+
+
+@dataclass(frozen=True)
 class World:
     """Everything that can be different about a sandbox.
 
@@ -140,6 +163,7 @@ class World:
     eks: EksWorld = field(default_factory=EksWorld)
     gke: GkeWorld = field(default_factory=GkeWorld)
     aks: AksWorld = field(default_factory=AksWorld)
+    nebius: NebiusWorld = field(default_factory=NebiusWorld)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
