@@ -60,6 +60,8 @@ HELM_UNSUPPORTED = ErrorCode("helm-unsupported", ExitCode.BAD_INPUT)
 SANDBOX_NOT_RUNNING = ErrorCode("sandbox-not-running", ExitCode.BAD_INPUT)
 ADOPTED_MISSING = ErrorCode("adopted-missing", ExitCode.BAD_INPUT)
 ADOPTED_UNFIT = ErrorCode("adopted-unfit", ExitCode.BAD_INPUT)
+TOKEN_LIFETIME = ErrorCode("token-lifetime", ExitCode.BAD_INPUT)
+NO_OPERATOR_TOKEN = ErrorCode("no-operator-token", ExitCode.BAD_INPUT)
 
 # An operation failed
 CONTROL_PLANE_FAILED = ErrorCode("control-plane-failed", ExitCode.OPERATION_FAILED)

@@ -50,6 +50,11 @@ class Particular:
 
 PARTICULAR = Particular()
 
+# What tells the operator's token: known on every platform without workload identity.
+TOKEN_FIELDS = frozenset(
+    {"operator.service_account", "operator.token_lifetime", "operator.use_my_token"}
+)
+
 
 def _cidr(value: str) -> str:
     try:
@@ -153,6 +158,11 @@ class OperatorSpec(_Part):
     chart: Annotated[str | None, Flag("--operator-chart")] = None
     version: Annotated[str | None, Flag("--operator-version")] = None
     values: Annotated[dict[str, Any], Flag("--values")] = Field(default_factory=dict)
+    service_account: Annotated[str | None, Flag("--service-account"), PARTICULAR] = None
+    token_lifetime: Annotated[int | None, Flag("--token-lifetime"), PARTICULAR] = Field(
+        default=None, ge=1, description="Days that a new key of the operator lives; else 365."
+    )
+    use_my_token: Annotated[bool, Flag("--use-my-token"), PARTICULAR] = False
 
 
 class AddonSpec(_Part):

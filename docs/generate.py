@@ -221,7 +221,13 @@ def _accepted(kind: Mapping[str, Any]) -> str:
         return f"`{kind['const']}`"
     if kind["type"] == "array":
         return "list"
-    words = {"object": "mapping", "number": "seconds", "string": "text"}
+    words = {
+        "object": "mapping",
+        "number": "seconds",
+        "integer": "whole number",
+        "boolean": "`true`, `false`",
+        "string": "text",
+    }
     return "path" if kind.get("format") == "path" else words[kind["type"]]
 
 

@@ -24,9 +24,11 @@ from anyscale_k8s_cli.addons.gateway_definitions import envoy_definitions, gatew
 from anyscale_k8s_cli.addons.gpu import GpuPool, device_plugins, gpu_plugin, survey
 from anyscale_k8s_cli.addons.operator import operator_release, service_account
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
+from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.cluster.releases import HelmRelease
+from anyscale_k8s_cli.operator_token import SignIn, TokenParts
 from anyscale_k8s_cli.provider import CloudSide, LoadBalancer
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import Resource
@@ -38,7 +40,8 @@ __all__ = ["ClusterContext", "ClusterSide", "cluster_side"]
 class ClusterSide:
     """All resources in the cluster, and those that callers ask for by name.
 
-    `gpu_pools` are what was found, for people.
+    `gpu_pools` are what was found, for people. `token` is None where the operator does
+    not sign in with one that we make.
     """
 
     resources: tuple[Resource[Any], ...]
@@ -47,6 +50,7 @@ class ClusterSide:
     service_account: KubernetesObject
     operator: HelmRelease
     gpu_pools: tuple[GpuPool, ...]
+    token: TokenParts | None = None
 
 
 def cluster_side(
@@ -55,11 +59,13 @@ def cluster_side(
     registration: Resource[Registration],
     load_balancer: LoadBalancer | None,
     load_balancer_left: LoadBalancerLeft,
+    sign_in: SignIn | None = None,
 ) -> ClusterSide:
     """What should be in the cluster, wired by needs. Reads only (for GPU plugins).
 
     For teardown `cloud_side` and `load_balancer` may be None and the outputs of
-    `registration` unknown: reading and deleting need none of them.
+    `registration` unknown: reading and deleting need none of them. `sign_in` is None
+    where the platform vouches for the operator, and in a teardown.
     """
     namespace = Namespace(
         context.surroundings,
@@ -74,9 +80,12 @@ def cluster_side(
         context, its_class, registration, load_balancer, load_balancer_left, needs=(namespace,)
     )
     account = service_account(context, cloud_side, needs=(namespace,))
+    parts = _token(context, sign_in, needs=(registration, gateway, account))
+    token = parts.token if parts else None
+    tokens = parts.resources if parts else ()
     credentials = credentials_secret(context, cloud_side, needs=(namespace,))
     operator = operator_release(
-        context, cloud_side, registration, gateway, account, needs=(namespace, *credentials)
+        context, cloud_side, registration, gateway, account, token, needs=(namespace, *credentials)
     )
     resources = (
         namespace,
@@ -86,9 +95,20 @@ def cluster_side(
         gateway,
         account,
         *credentials,
+        *tokens,
         operator,
     )
-    return ClusterSide(resources, namespace, gateway, account, operator, pools)
+    return ClusterSide(resources, namespace, gateway, account, operator, pools, parts)
+
+
+def _token(
+    context: ClusterContext, sign_in: SignIn | None, needs: Sequence[Resource[Any]]
+) -> TokenParts | None:
+    """The token is made last of all that the operator needs: nothing else tells it again."""
+    if sign_in is None:
+        return None
+    kubernetes, namespace = context.kubernetes, context.install.namespace
+    return sign_in.token(lambda: installed_tokens(kubernetes, namespace), needs)
 
 
 def _ways_in(

@@ -11,6 +11,7 @@ from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.gateway import Gateway
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
+from anyscale_k8s_cli.addons.token_values import token_values
 from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
@@ -20,6 +21,7 @@ from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.cluster.release_work import Release
 from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.events import Notice
+from anyscale_k8s_cli.operator_token import OperatorToken
 from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import NotYetKnown, Resource
@@ -88,6 +90,7 @@ def operator_release(
     registration: Resource[Registration],
     gateway: Gateway,
     account: KubernetesObject,
+    token: Resource[OperatorToken] | None,
     needs: Sequence[Resource[Any]],
 ) -> HelmRelease:
     """The release; ready once the operator says that it is registered and works."""
@@ -96,7 +99,7 @@ def operator_release(
         name=OPERATOR_RELEASE,
         namespace=context.install.namespace,
         chart=OPERATOR_CHART,
-        values=lambda: operator_values(context, cloud_side, registration, gateway),
+        values=lambda: operator_values(context, cloud_side, registration, gateway, token),
         version=spec.operator.version,
         source=spec.operator.chart,
         upgrade=context.upgrade,
@@ -109,7 +112,7 @@ def operator_release(
         release,
         context.install,
         title="Anyscale operator",
-        needs=(registration, gateway, *needs),
+        needs=(registration, gateway, *((token,) if token else ()), *needs),
         takes_over=account,
         explain=unhealthy,
         before_write=lambda: remove_stale_webhook(context, registration),
@@ -123,10 +126,11 @@ def operator_values(
     cloud_side: CloudSide | None,
     registration: Resource[Registration],
     gateway: Gateway,
+    token: Resource[OperatorToken] | None,
 ) -> dict[str, Any]:
     """All values that we give: common ones, the platform's, the user's last.
 
-    Raises `NotYetKnown` while registration, identity or address are not there.
+    Raises `NotYetKnown` while registration, identity, token or address are not there.
     """
     address = gateway.output.address
     if address is None:
@@ -151,7 +155,8 @@ def operator_values(
             context.spec, context.cluster, cloud_side.identity_output, context.nodes
         )
         storage = storage_values(cloud_side)
-    return merged(common, storage, platform, context.spec.operator.values)
+    sign_in = {} if token is None else token_values(token.output)
+    return merged(common, storage, platform, sign_in, context.spec.operator.values)
 
 
 def remove_stale_webhook(context: ClusterContext, registration: Resource[Registration]) -> None:

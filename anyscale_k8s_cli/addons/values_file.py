@@ -9,11 +9,19 @@ from typing import Any
 import yaml
 
 from anyscale_k8s_cli import errors, tool_version
+from anyscale_k8s_cli.addons.token_values import token_in, without_token
 from anyscale_k8s_cli.install import MANAGED_BY, Install
+
+_LEFT_OUT = """\
+# The operator's token is not in this file. To give the file to helm by yourself, give the
+# token after it, on standard input:
+#   printf 'global: {auth: {anyscaleCliToken: %s}}' "$TOKEN" | helm upgrade … -f FILE -f -
+"""
 
 
 def render(values: Mapping[str, Any], install: Install) -> str:
-    """YAML with a header that says who wrote it and for which install."""
+    """YAML with a header that says who wrote it and for which install; without the token."""
+    values = without_token(values)
     body = yaml.safe_dump(dict(values), sort_keys=False, default_flow_style=False)
     return (
         f"{_first_line(install)}\n"
@@ -21,6 +29,7 @@ def render(values: Mapping[str, Any], install: Install) -> str:
         f"{tool_version()}.\n"
         "# Written again by each setup: put values of your own into another file and give\n"
         "# it with --values.\n"
+        f"{_LEFT_OUT if token_in(values) else ''}"
         f"{body}"
     )
 

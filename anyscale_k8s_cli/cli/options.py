@@ -360,6 +360,38 @@ class SpecOptions:
         ),
         Sets("operator.values"),
     ] = None
+    service_account: Annotated[
+        str | None,
+        _option(
+            "--service-account",
+            panel=_OPERATOR,
+            metavar="NAME",
+            help="Anyscale service account that the operator signs in with, where the platform "
+            "has no identity for it; one is made if not given.",
+        ),
+        Sets("operator.service_account"),
+    ] = None
+    token_lifetime: Annotated[
+        int | None,
+        _option(
+            "--token-lifetime",
+            panel=_OPERATOR,
+            metavar="DAYS",
+            help="How long a new key of the operator's service account lives; 365 if not given.",
+            min=1,
+        ),
+        Sets("operator.token_lifetime"),
+    ] = None
+    use_my_token: Annotated[
+        bool | None,
+        _option(
+            "--use-my-token",
+            panel=_OPERATOR,
+            help="Put your own login token into the cluster for the operator. It stops when the "
+            "token expires.",
+        ),
+        Sets("operator.use_my_token"),
+    ] = None
     chart_mirror: Annotated[
         str | None,
         _option(

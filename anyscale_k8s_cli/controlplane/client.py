@@ -14,9 +14,10 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from importlib import metadata
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
+from pydantic import BaseModel, ValidationError
 
 from anyscale_k8s_cli.controlplane import transport
 from anyscale_k8s_cli.controlplane.credentials import Credentials
@@ -40,6 +41,7 @@ _HONOURS_RETRY_AFTER = frozenset({413, 429, 503})
 _NO_RATE_LIMIT_RETRIES = "ANYSCALE_DISABLE_RATE_LIMIT_RETRIES"
 
 Json = Any
+S = TypeVar("S", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,17 @@ class ControlPlane:
                 return
             query["paging_token"] = token
         raise self.failures.strange(call.title, f"the list did not end after {_MAX_PAGES} pages")
+
+    def shaped(self, shape: type[S], found: Json) -> S:
+        """What was answered, as a shape; raises :class:`ApiFailure` where it does not fit."""
+        try:
+            return shape.model_validate(found)
+        except ValidationError as unfit:
+            fields = sorted(
+                {".".join(str(part) for part in item["loc"]) for item in unfit.errors()}
+            )
+            reason = f"a {shape.__name__} lacks or misuses: {', '.join(fields)}"
+            raise self.failures.strange(f"a {shape.__name__}", reason) from None
 
     def server_time(self) -> datetime:
         """The control plane's clock, to a second: times it reports compare with no other."""

@@ -10,13 +10,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.controlplane.client import Call, ControlPlane, Json
-from anyscale_k8s_cli.controlplane.failures import ApiFailure
+from anyscale_k8s_cli.controlplane.client import Call, ControlPlane
+from anyscale_k8s_cli.controlplane.failures import ApiFailure, outcome_unknown
 from anyscale_k8s_cli.controlplane.models import (
     Cloud,
     CloudProvider,
@@ -25,7 +22,6 @@ from anyscale_k8s_cli.controlplane.models import (
     DecoratedCloudResource,
     NewCloud,
     PresignedUrl,
-    Shape,
     UserInfo,
 )
 from anyscale_k8s_cli.run import StillWaiting
@@ -39,8 +35,6 @@ DELETE_WINDOW = 900.0
 
 _REFUSED = frozenset({400, 409, 422})
 _ACTIVE = re.compile(r"\b(active|running|workloads?)\b", re.IGNORECASE)
-
-S = TypeVar("S", bound=Shape)
 
 
 def placeholder_credentials(provider: str, seed: str) -> str:
@@ -67,12 +61,12 @@ class Clouds:
         self.run = plane.run
 
     def user(self) -> UserInfo:
-        return self._shaped(UserInfo, self.plane.result(Call("GET", "/api/v2/userinfo/")))
+        return self.plane.shaped(UserInfo, self.plane.result(Call("GET", "/api/v2/userinfo/")))
 
     def list_clouds(self, *, name: str | None = None) -> list[Cloud]:
         """Every cloud, or those the server finds by `name`, which need not mean equal."""
         found = self.plane.results(Call("GET", "/api/v2/clouds/", query={"name": name}))
-        return [self._shaped(Cloud, item) for item in found]
+        return [self.plane.shaped(Cloud, item) for item in found]
 
     def find_clouds(self, name: str) -> list[Cloud]:
         """All clouds of exactly this name; several are possible."""
@@ -89,7 +83,7 @@ class Clouds:
             if failure.status == 404:
                 return None
             raise
-        return self._shaped(Cloud, found)
+        return self.plane.shaped(Cloud, found)
 
     def create_cloud(self, new: NewCloud) -> Cloud:
         """Make a cloud, even if others have the name: the caller has looked before.
@@ -112,18 +106,18 @@ class Clouds:
                 if len(fresh) > 1:
                     raise _ambiguous(new.name, fresh) from failure
                 return fresh[0]
-            return self._shaped(Cloud, made)
+            return self.plane.shaped(Cloud, made)
 
         return self.run.retry(
             attempt,
-            retriable=_outcome_unknown,
+            retriable=outcome_unknown,
             what=f"the creation of cloud {new.name}",
             timeout=CREATE_WINDOW,
         )
 
     def list_resources(self, cloud_id: str) -> list[DecoratedCloudResource]:
         found = self.plane.results(Call("GET", f"/api/v2/clouds/{cloud_id}/resources"))
-        return [self._shaped(DecoratedCloudResource, item) for item in found]
+        return [self.plane.shaped(DecoratedCloudResource, item) for item in found]
 
     def find_resource(self, cloud_id: str, name: str) -> DecoratedCloudResource | None:
         """The resource of that name; inside a cloud the server keeps names unique."""
@@ -154,7 +148,7 @@ class Clouds:
 
         self.run.retry(
             attempt,
-            retriable=_outcome_unknown,
+            retriable=outcome_unknown,
             what=f"the registration of {resource.name}",
             timeout=window,
         )
@@ -239,7 +233,7 @@ class Clouds:
             body=body,
             repeatable=True,
         )
-        return self._shaped(PresignedUrl, self.plane.result(call))
+        return self.plane.shaped(PresignedUrl, self.plane.result(call))
 
     def azure_audience(self) -> str:
         """What the operator's Azure tokens must be for, in the form the chart wants."""
@@ -267,20 +261,6 @@ class Clouds:
             if failure.status in _REFUSED:
                 raise _deletion_refused(failure, refused) from failure
             raise
-
-    def _shaped(self, shape: type[S], found: Json) -> S:
-        try:
-            return shape.model_validate(found)
-        except ValidationError as unfit:
-            fields = sorted(
-                {".".join(str(part) for part in item["loc"]) for item in unfit.errors()}
-            )
-            reason = f"a {shape.__name__} lacks or misuses: {', '.join(fields)}"
-            raise self.plane.failures.strange(f"a {shape.__name__}", reason) from None
-
-
-def _outcome_unknown(failure: BaseException) -> bool:
-    return isinstance(failure, ApiFailure) and failure.outcome_unknown
 
 
 def _ambiguous(name: str, clouds: list[Cloud]) -> errors.CliError:

@@ -72,6 +72,11 @@ class ApiFailure(errors.CliError):
         return self.status == 0 or self.status >= 500
 
 
+def outcome_unknown(failure: BaseException) -> bool:
+    """Whether it is a failed call whose work may have been done nevertheless."""
+    return isinstance(failure, ApiFailure) and failure.outcome_unknown
+
+
 @dataclass(frozen=True)
 class Failures:
     """Makes failures for one control plane and one token, which never appears in them."""

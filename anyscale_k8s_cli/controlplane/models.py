@@ -204,3 +204,31 @@ class PresignedUrl(Shape):
     url_scheme: str = "http"
     file_uri: str = ""
     file_exists: bool | None = None
+
+
+class ServiceAccount(Shape):
+    """`id` is its place in the organisation, by which it is removed; keys are `user_id`'s."""
+
+    id: str
+    user_id: str
+    name: str
+    email: str = ""
+
+
+class ApiKey(Shape):
+    """What is told of a key, which is never the token itself."""
+
+    hex_hashed_id: str
+    name: str | None = None
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return self.hex_hashed_id
+
+    def ended(self, now: datetime) -> str:
+        """How it came to be worth nothing, by the control plane's clock; empty while it is."""
+        if self.revoked_at is not None:
+            return f"was revoked on {self.revoked_at:%Y-%m-%d}"
+        return f"expired on {self.expires_at:%Y-%m-%d}" if now >= self.expires_at else ""

@@ -79,6 +79,17 @@ class StatusRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RotateRequest(Request):
+    """`flags` are values of a `Scope`; `days` is how long the new key lives, if it was said."""
+
+    name: str | None = None
+    cloud_id: str | None = None
+    flags: Settings = field(default_factory=dict)
+    days: int | None = None
+    helm: HelmChoice = field(default_factory=HelmChoice)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListRequest(Request):
     """`name` filters for clouds of exactly that name."""
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, values_file
 from anyscale_k8s_cli.addons.operator import operator_values
+from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.checks import Report, Status, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import console_origin, user_data_domain
+from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import PhaseFinished, PhaseStarted
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
@@ -30,6 +33,7 @@ from anyscale_k8s_cli.operations.health import (
 )
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of
+from anyscale_k8s_cli.operations.token_check import TokenCheck
 from anyscale_k8s_cli.operations.verify import Verification
 from anyscale_k8s_cli.operations.whereabouts import whereabouts
 from anyscale_k8s_cli.operations.wires import Wiring
@@ -41,6 +45,7 @@ from anyscale_k8s_cli.operations.workbench import (
     load_spec,
     open_clouds,
     open_cluster,
+    sign_in,
 )
 from anyscale_k8s_cli.plan import Plan, PlannedChange, SavedPlan, compute
 from anyscale_k8s_cli.provider import CloudSide, Provider, Storage
@@ -73,6 +78,7 @@ class Side:
     registration: RegisteredResource
     cluster: ClusterSide
     operator_values: Callable[[], Mapping[str, Any]]
+    token_check: TokenCheck | None
 
     @property
     def resources(self) -> tuple[Resource[Any], ...]:
@@ -186,6 +192,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         checks = (
             *cluster_checks(loaded.spec, opened.cluster, opened.kubernetes, opened.nodes),
             *provider.checks(loaded.spec, opened.cluster),
+            *((side.token_check.before(),) if side.token_check else ()),
         )
         preflight, computed = await asyncio.gather(
             run_checks(checks, run, loaded.spec.waive),
@@ -246,6 +253,7 @@ async def _side(
         }
 
     registration = RegisteredResource(record, install, payload, named)
+    token = sign_in(wanted, provider, ServiceAccounts(clouds.plane), install)
     helm, charts = await helm_tools(opened, wanted, request, run)
     balancer = await asyncio.to_thread(
         provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
@@ -271,13 +279,18 @@ async def _side(
         registration,
         balancer,
         lambda addresses: provider.load_balancer_left(install, addresses),
+        token,
     )
+    made = inside.token.token if inside.token else None
     return Side(
         cloud,
         record,
         registration,
         inside,
-        lambda: operator_values(context, cloud, registration, inside.gateway),
+        lambda: operator_values(context, cloud, registration, inside.gateway, made),
+        TokenCheck(token, partial(installed_tokens, opened.kubernetes, install.namespace))
+        if token
+        else None,
     )
 
 
@@ -378,6 +391,8 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
                     raise applied.error
             with phase(run, "verify", "Asking the control plane whether it works"):
                 health = await _verify(made, run, warnings)
+                if made.side.cluster.token:
+                    await asyncio.to_thread(made.side.cluster.token.retire)
             if made.request.values_file:
                 _write_values(made, made.request.values_file)
         except errors.CliError as problem:
@@ -482,6 +497,7 @@ def _wiring(made: SetupPlan) -> Wiring | None:
         ledger_of(kubernetes, made.install),
         resource,
         PlaneFacts(made.clouds),
+        accounts=ServiceAccounts(made.clouds.plane),
         host=made.clouds.plane.host,
         again="run the same command again",
     )

@@ -12,6 +12,7 @@ from anyscale_k8s_cli.checks import Report, run_checks
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
+from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import ledger_of
 from anyscale_k8s_cli.operations.clouds import choose, opened
@@ -194,7 +195,18 @@ def _wiring(looked: _Looked, clouds: Clouds, run: Run) -> tuple[Wiring | None, C
         return None, Cause(str(problem), problem.fix or again, problem.evidence)
     plane, host = PlaneFacts(clouds), clouds.plane.host
     again = setup_command(ledger.said) if ledger.said else again
-    wiring = Wiring(install, provider, cluster, kubernetes, ledger, resource, plane, host, again)
+    wiring = Wiring(
+        install,
+        provider,
+        cluster,
+        kubernetes,
+        ledger,
+        resource,
+        plane,
+        accounts=ServiceAccounts(clouds.plane),
+        host=host,
+        again=again,
+    )
     return wiring, None
 
 

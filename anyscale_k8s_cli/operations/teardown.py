@@ -1,9 +1,9 @@
 """Teardown: find what is ours, show it, remove it in order, prove that it is gone.
 
-The order has four parts. The registration goes first, because the control plane
+The order has five parts. The registration goes first, because the control plane
 may refuse and nothing must have changed by then; then all that is in the cluster;
-then the ledger, the lock and the namespace. Last goes what carries the locator
-outside the cluster, because it finds the rest again.
+then what its operator signed in with; then the ledger, the lock and the namespace.
+Last goes what carries the locator outside the cluster, because it finds the rest again.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
+from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.ledger import Ledger, ledger_of
+from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
 from anyscale_k8s_cli.operations.removal import Kept, brought, decide_removal
 from anyscale_k8s_cli.operations.requests import DeleteRequest
@@ -30,10 +31,12 @@ from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
 from anyscale_k8s_cli.operations.setup import LockedLedger, Unjournaled, phase
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
+    check_same_cluster,
     helm_tools,
     open_clouds,
     open_cluster,
 )
+from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
 from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
@@ -48,17 +51,18 @@ RAY_PODS = "ray-node-type"
 
 @dataclass(frozen=True)
 class Parts:
-    """The planned removals, by the four parts of the order."""
+    """The planned removals, by the five parts of the order."""
 
     registration: tuple[PlannedChange, ...] = ()
     inside: tuple[PlannedChange, ...] = ()
+    sign_in: tuple[PlannedChange, ...] = ()
     namespace: PlannedChange | None = None
     outside: tuple[PlannedChange, ...] = ()
 
     @property
     def all(self) -> tuple[PlannedChange, ...]:
         middle = (self.namespace,) if self.namespace else ()
-        return (*self.registration, *self.inside, *middle, *self.outside)
+        return (*self.registration, *self.inside, *self.sign_in, *middle, *self.outside)
 
     @property
     def removals(self) -> tuple[PlannedChange, ...]:
@@ -220,15 +224,7 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         run.emit(Notice(level="info", text=gone))
     else:
         opened = await open_cluster(provider, _spec_of(request, target), run)
-        if install.cluster_uid and install.cluster_uid != opened.uid:
-            raise errors.CliError(
-                errors.OTHER_CLUSTER,
-                f"The cluster {install.cluster} is another one by now",
-                cause=f"its UID is {opened.uid}; {install.cloud} was set up on "
-                f"{install.cluster_uid}",
-                fix="run setup with --replace-cluster first, or remove the old cloud's "
-                "objects by hand",
-            )
+        check_same_cluster(install, opened)
     record = RegisteredCloud(
         clouds,
         install,
@@ -242,23 +238,37 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     outside = await asyncio.to_thread(provider.find_owned, load_scope(request.flags), install)
     inside: list[Resource[Any]] = []
     side: ClusterSide | None = None
-    rights = Rights()
+    ledger = LedgerContent(install, {})
     if opened is not None:
         side = await _cluster_side(request, target, opened, registration, clouds, run)
         inside += [item for item in side.resources if item is not side.namespace]
-        rights = (await asyncio.to_thread(ledger_of, opened.kubernetes, install)).rights
+        ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
+    sign_in = _sign_in(target, clouds, ledger)
     planned = await _decide(
-        [*registered, *inside, *([side.namespace] if side else []), *outside], rights, request
+        [*registered, *inside, *sign_in, *([side.namespace] if side else []), *outside],
+        ledger.rights,
+        request,
     )
     parts = Parts(
         tuple(planned[item] for item in registered if item in planned),
         tuple(planned[item] for item in inside if item in planned),
+        tuple(planned[item] for item in sign_in if item in planned),
         planned.get(side.namespace) if side else None,
         tuple(planned[item] for item in outside if item in planned),
     )
     kept = (*_kept(target, parts), *_brought(target, parts))
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
     return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
+
+
+def _sign_in(
+    target: FoundInstall, clouds: Clouds, ledger: LedgerContent
+) -> tuple[Resource[Any], ...]:
+    """Service account and keys; none where the platform vouches for the operator."""
+    if target.provider.workload_identity:
+        return ()
+    named = ledger.said.get("operator.service_account")
+    return SignIn(ServiceAccounts(clouds.plane), target.install, named).removals()
 
 
 def _spec_of(request: DeleteRequest, target: FoundInstall) -> CloudSpec:
@@ -427,6 +437,7 @@ async def _remove(teardown: Teardown, run: Run, outcomes: list[engine.Outcome]) 
         # Of the cluster or the namespace nothing is left that could hold lock and ledger.
         await _part(parts.registration, run, unlocked, outcomes)
         await _part(parts.inside, run, unlocked, outcomes)
+        await _part(parts.sign_in, run, unlocked, outcomes)
     else:
         ledger = Ledger(opened.kubernetes, target.install)
         seconds = lease_seconds(teardown.request.environment)
@@ -435,6 +446,7 @@ async def _remove(teardown: Teardown, run: Run, outcomes: list[engine.Outcome]) 
             journal = LockedLedger(ledger, lock)
             await _part(parts.registration, run, journal, outcomes)
             await _part(parts.inside, run, journal, outcomes)
+            await _part(parts.sign_in, run, journal, outcomes)
             await asyncio.to_thread(ledger.delete)
             await asyncio.to_thread(lock.delete)
     if parts.namespace is not None:

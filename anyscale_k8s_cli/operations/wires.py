@@ -15,6 +15,7 @@ from typing import Any
 from anyscale_k8s_cli.addons.addresses import Cause, in_the_way
 from anyscale_k8s_cli.addons.gateway import programmed
 from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE
+from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.checks import Check, Finding, Status, passed
 from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
@@ -22,9 +23,12 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.cluster.rollouts import rolled_out
 from anyscale_k8s_cli.controlplane.models import DecoratedCloudResource
+from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LedgerContent
 from anyscale_k8s_cli.operations.said import spec_of
+from anyscale_k8s_cli.operations.token_check import TokenCheck
+from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.provider import (
     CloudSide,
     Cluster,
@@ -57,6 +61,7 @@ class Wiring:
     ledger: LedgerContent
     resource: DecoratedCloudResource
     plane: ControlPlaneFacts
+    accounts: ServiceAccounts
     host: str
     again: str
 
@@ -68,7 +73,7 @@ class Wiring:
                 "The operator is bound to the registration",
                 self._registration,
             ),
-            Check("operator-identity", "The operator's identity admits it", self._identity),
+            self._admission(),
             Check("operator-storage", "The bucket is there and fits", self._storage),
             Check("operator-gateway", "Users reach the gateway where it is told", self._gateway),
             Check("operator-workload", "The operator runs", self._workload),
@@ -93,6 +98,18 @@ class Wiring:
             )
         return passed(registered)
 
+    # -- how the operator is let in --------------------------------------------
+
+    def _admission(self) -> Check:
+        """Its identity; or its token, where no platform vouches for it."""
+        if self.provider.workload_identity:
+            return Check("operator-identity", "The operator's identity admits it", self._identity)
+        account = self._spec.operator.service_account if self._spec else None
+        sign_in = SignIn(self.accounts, self.install, account)
+        return TokenCheck(
+            sign_in, lambda: installed_tokens(self.kubernetes, self.install.namespace)
+        ).now()
+
     # -- the cloud's objects ---------------------------------------------------
 
     def _identity(self) -> Finding:
@@ -106,6 +123,8 @@ class Wiring:
         side = self._side
         if side is None:
             return Finding(Status.UNKNOWN, "the ledger does not tell how it was set up")
+        if side.identity is None:
+            return self._fit(list(side.resources))
         return self._fit([side.storage])
 
     def _fit(self, resources: list[Resource[Any]]) -> Finding:

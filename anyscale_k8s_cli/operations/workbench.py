@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors, spec, spec_loading
+from anyscale_k8s_cli.addons.token_values import token_in
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.helm import Helm
@@ -17,9 +18,16 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import azure_hosted, cors_origin
+from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.clouds import opened
-from anyscale_k8s_cli.operations.requests import DeleteRequest, Request, SetupRequest
+from anyscale_k8s_cli.operations.requests import (
+    DeleteRequest,
+    Request,
+    RotateRequest,
+    SetupRequest,
+)
+from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.provider import Cluster, Provider, canonical, load
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec
@@ -115,10 +123,13 @@ def _missing(paths: Sequence[str]) -> errors.CliError:
 def _check_known(loaded: LoadedSpec, provider: Provider) -> None:
     """Refuse what was said and means nothing on this platform."""
     flags = spec.flags_by_path()
-    strange = spec.particular_fields() - provider.settings
+    settings = provider.settings
+    if not provider.workload_identity:
+        settings |= spec.TOKEN_FIELDS
+    strange = spec.particular_fields() - settings
     wrong = [flags[path] or path for path in loaded.sources if path in strange]
     if wrong:
-        known = sorted(flags[path] or path for path in provider.settings)
+        known = sorted(flags[path] or path for path in settings)
         raise errors.CliError(
             errors.INVALID_SPEC,
             f"{', '.join(wrong)}: has no meaning on {provider.name}",
@@ -126,6 +137,33 @@ def _check_known(loaded: LoadedSpec, provider: Provider) -> None:
             + (", ".join(known) or "none"),
             fix="leave it out",
         )
+
+
+def sign_in(
+    wanted: CloudSpec, provider: Provider, accounts: ServiceAccounts, install: Install
+) -> SignIn | None:
+    """With what the operator signs in; None where no token of ours is needed for it.
+
+    That is where the platform vouches for it, and where the user's Helm values hold one.
+    Raises `invalid-spec` for what contradicts itself.
+    """
+    if provider.workload_identity or token_in(wanted.operator.values):
+        return None
+    operator = wanted.operator
+    if operator.use_my_token and (operator.service_account or operator.token_lifetime):
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            "--use-my-token goes with neither --service-account nor --token-lifetime",
+            cause="your own token is used as it is, and no key is made",
+            fix="leave --use-my-token out",
+        )
+    return SignIn(
+        accounts,
+        install,
+        operator.service_account,
+        operator.token_lifetime,
+        operator.use_my_token,
+    )
 
 
 async def open_cluster(provider: Provider, wanted: CloudSpec, run: Run) -> OpenCluster:
@@ -161,7 +199,7 @@ def _access(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
 async def helm_tools(
     opened_cluster: OpenCluster,
     wanted: CloudSpec,
-    request: SetupRequest | DeleteRequest,
+    request: SetupRequest | DeleteRequest | RotateRequest,
     run: Run,
 ) -> tuple[Helm, Charts]:
     """helm, with its private kubeconfig, and the charts, until the command ends."""
@@ -175,6 +213,18 @@ async def helm_tools(
     kubeconfig = run.resources.enter_context(PrivateKubeconfig(opened_cluster.kubernetes.access))
     helm = Helm(executable, kubeconfig, run, environment)
     return helm, Charts(helm, run, default_cache(), wanted.charts.mirror)
+
+
+def check_same_cluster(install: Install, opened_cluster: OpenCluster) -> None:
+    """Raise `other-cluster` when the install was made on a cluster that is not this one."""
+    if install.cluster_uid and install.cluster_uid != opened_cluster.uid:
+        raise errors.CliError(
+            errors.OTHER_CLUSTER,
+            f"The cluster {install.cluster} is another one by now",
+            cause=f"its UID is {opened_cluster.uid}; {install.cloud} was set up on "
+            f"{install.cluster_uid}",
+            fix="run setup with --replace-cluster first, or remove the old cloud's objects by hand",
+        )
 
 
 def install_of(wanted: CloudSpec, opened_cluster: OpenCluster) -> Install:

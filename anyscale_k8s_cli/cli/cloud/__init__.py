@@ -12,6 +12,9 @@ class CloudCommands(Branch):
         "status": Entry("anyscale_k8s_cli.cli.cloud.status", "Tell whether a cloud is healthy."),
         "list": Entry("anyscale_k8s_cli.cli.cloud.list", "List your clouds."),
         "get": Entry("anyscale_k8s_cli.cli.cloud.get", "Show one cloud."),
+        "rotate-token": Entry(
+            "anyscale_k8s_cli.cli.cloud.rotate_token", "Give the operator another key."
+        ),
         "permissions": Entry(
             "anyscale_k8s_cli.cli.cloud.permissions", "Print the least rights for a command."
         ),

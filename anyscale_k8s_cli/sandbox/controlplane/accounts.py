@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ OWNER = "owner"
 COLLABORATOR = "collaborator"
 # The duration that asks for a login without an end.
 NEVER = 0
+_SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_KEY_NAME_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,10 @@ class Seed:
 
 @dataclass(frozen=True)
 class Account:
-    """A person, or a service account."""
+    """A person, or a service account. `identity` is its place in the organisation."""
 
     id: str
+    identity: str
     email: str
     name: str
     permission_level: str
@@ -52,19 +56,28 @@ class Key:
 
     id: str
     account_id: str
+    created_by: str
     name: str
     created_at: datetime
-    expires_at: datetime | None
+    expires_at: datetime
     revoked_at: datetime | None = None
+
+    def ended(self, now: datetime) -> str:
+        """Why it is worth nothing any more; empty while it is."""
+        if self.revoked_at is not None:
+            return "Your credentials have been revoked. Please log in again."
+        if now >= self.expires_at:
+            return "Your credentials have expired. Please log in again."
+        return ""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "hex_hashed_id": self.id,
             "display_id": self.id[:8],
             "name": self.name,
-            "created_by": self.account_id,
+            "created_by": self.created_by,
             "created_at": self.created_at.isoformat(),
-            "expires_at": self.expires_at.isoformat() if self.expires_at else None,
+            "expires_at": self.expires_at.isoformat(),
             "revoked_at": self.revoked_at.isoformat() if self.revoked_at else None,
             "last_used_at": None,
         }
@@ -81,11 +94,17 @@ class Login:
 
 @dataclass
 class Accounts:
-    """Who may call. The first token belongs to the seed's user and never ends."""
+    """Who may call. The first token belongs to the seed's user and never ends.
+
+    An account has `key_limit` keys at most that are of use. `longest_days` is how long
+    the organisation lets them live; None is for ever.
+    """
 
     seed: Seed
     clock: Clock
     login_polls: int = 1
+    key_limit: int = 10
+    longest_days: int | None = None
     people: dict[str, Account] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
     logins: dict[str, Login] = field(default_factory=dict)
@@ -93,31 +112,35 @@ class Accounts:
     def __post_init__(self) -> None:
         seed = self.seed
         self.people[seed.user_id] = Account(
-            seed.user_id, seed.email, seed.name, seed.permission_level, self.clock()
+            seed.user_id, _identity(), seed.email, seed.name, seed.permission_level, self.clock()
         )
 
     def admit(self, token: str) -> Account:
         """Whose token this is; raises 401."""
-        key = self.keys.get(_hashed(token)) if token else None
-        if key is None or key.revoked_at is not None or key.account_id not in self.people:
+        key = self.keys.get(key_id(token)) if token else None
+        if key is None or key.account_id not in self.people:
             raise Refused(401, "Invalid or missing credentials. Please log in again.")
-        if key.expires_at is not None and self.clock() >= key.expires_at:
-            raise Refused(401, "Your credentials have expired. Please log in again.")
+        if ended := key.ended(self.clock()):
+            raise Refused(401, ended)
         return self.people[key.account_id]
 
-    def grant(self, token: str, account_id: str, *, seconds: float | None, name: str = "") -> Key:
+    def grant(
+        self, token: str, account_id: str, *, seconds: float | None, name: str = "", by: str = ""
+    ) -> Key:
         """Make a token valid for an account; None means for ever."""
         now = self.clock()
         # Hundreds of years, which callers use for "for ever", do not fit into a date.
-        limited = seconds is not None and seconds < timedelta(days=36_500).total_seconds()
-        expires = now + timedelta(seconds=seconds) if limited and seconds is not None else None
-        key = Key(_hashed(token), account_id, name, now, expires)
+        longest = timedelta(days=36_500)
+        lifetime = (
+            longest if seconds is None else timedelta(seconds=min(seconds, longest.total_seconds()))
+        )
+        key = Key(key_id(token), account_id, by or account_id, name, now, now + lifetime)
         self.keys[key.id] = key
         return key
 
     def expire(self, token: str) -> None:
         """End a token's validity now."""
-        self.keys[_hashed(token)].expires_at = self.clock()
+        self.keys[key_id(token)].expires_at = self.clock()
 
     def start_login(self, duration: float) -> str:
         """A one-time password."""
@@ -141,19 +164,41 @@ class Accounts:
         del self.logins[otp]
         return self.mint(self.seed.user_id, login.duration or None, "login")
 
-    def mint(self, account_id: str, seconds: float | None, name: str) -> str:
+    def mint(self, account_id: str, seconds: float | None, name: str, by: str = "") -> str:
+        """A new token; nobody can be told it again. `by` is who asked for it."""
         if account_id not in self.people:
             raise not_found("User", account_id)
+        if len(name) > _KEY_NAME_LENGTH:
+            raise Refused(400, f"The name of an API key has {_KEY_NAME_LENGTH} characters at most.")
+        longest = self.longest_days
+        if longest is not None and (seconds is None or seconds > longest * 86_400):
+            raise Refused(
+                400, f"API keys of this organization expire after {longest} days at most."
+            )
+        if len(self.live_keys(account_id)) >= self.key_limit:
+            raise Refused(400, f"This user has {self.key_limit} API keys, which is the limit.")
         token = f"aph0_{secrets.token_urlsafe(32)}"
-        self.grant(token, account_id, seconds=seconds, name=name)
+        self.grant(token, account_id, seconds=seconds, name=name, by=by)
         return token
 
+    def live_keys(self, account_id: str) -> list[Key]:
+        """Those of an account that are of use."""
+        now = self.clock()
+        return [key for key in self.keys_of(account_id) if not key.ended(now)]
+
+    def keys_of(self, account_id: str | None) -> list[Key]:
+        """All that were given out, to one account or to everybody."""
+        return [key for key in self.keys.values() if account_id in (None, key.account_id)]
+
     def add_service_account(self, name: str) -> Account:
+        if not _SERVICE_NAME.fullmatch(name):
+            raise Refused(400, f"{name!r} is not a valid name for a service account.")
         if any(person.name == name for person in self.service_accounts()):
             raise Refused(409, f"A service account with the name {name} already exists.")
         identity = f"usr_{secrets.token_hex(12)}"
         account = Account(
             identity,
+            _identity(),
             f"{name}@service-account.example.com",
             name,
             COLLABORATOR,
@@ -166,20 +211,34 @@ class Accounts:
     def service_accounts(self) -> list[Account]:
         return [person for person in self.people.values() if person.service]
 
-    def remove(self, account_id: str) -> None:
-        """Remove an account with its keys; the seed's user stays."""
-        if account_id not in self.people:
-            raise not_found("Collaborator", account_id)
-        if account_id == self.seed.user_id:
+    def remove(self, identity: str) -> None:
+        """Remove an account with its keys, by its identity; the seed's user stays."""
+        found = next((one for one in self.people.values() if one.identity == identity), None)
+        if found is None:
+            raise not_found("Collaborator", identity)
+        if found.id == self.seed.user_id:
             raise Refused(400, "You cannot remove yourself from the organization.")
-        del self.people[account_id]
-        self.keys = {id_: key for id_, key in self.keys.items() if key.account_id != account_id}
+        del self.people[found.id]
+        self.keys = {id_: key for id_, key in self.keys.items() if key.account_id != found.id}
 
-    def revoke(self, key_id: str) -> None:
-        if key_id not in self.keys:
-            raise not_found("API key", key_id)
-        self.keys[key_id].revoked_at = self.clock()
+    def revoke(self, id: str, owner: str | None = None) -> None:
+        """End a key, of `owner` alone if one is named. Revoked already is no success."""
+        key = self.keys.get(id)
+        if key is None or owner not in (None, key.account_id) or key.revoked_at is not None:
+            raise not_found("API key", id)
+        key.revoked_at = self.clock()
+
+    def ended(self, id: str) -> str:
+        """Why a key that was let in once is not any more; empty while it is."""
+        key = self.keys.get(id)
+        gone = "Your credentials have been revoked. Please log in again."
+        return gone if key is None else key.ended(self.clock())
 
 
-def _hashed(token: str) -> str:
+def _identity() -> str:
+    return f"ide_{secrets.token_hex(12)}"
+
+
+def key_id(token: str) -> str:
+    """By what the key of a token is held."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -55,9 +55,12 @@ class Api:
             web.get("/login/{otp}", self.confirm_login),
             web.post(f"{users}/service_accounts", self.add_service_account),
             web.post(f"{users}/create_api_key", self.create_key),
-            web.get(f"{users}/api_keys", self.list_keys),
-            web.post(f"{users}/api_keys/revoke", self.revoke_keys),
-            web.delete(f"{users}/api_keys/{{key}}", self.revoke_key),
+            web.get(f"{users}/api_keys", self.list_own_keys),
+            web.delete(f"{users}/api_keys/{{key}}", self.revoke_own_key),
+            web.get(f"{users}/admin/api_keys", self.list_keys),
+            web.post(f"{users}/admin/api_keys/revoke", self.revoke_keys),
+            web.delete(f"{users}/admin/api_keys/{{key}}", self.revoke_key),
+            web.get(f"{v2}/organizations/api_key_expiration", self.key_expiration),
             web.get(f"{people}/", self.list_people),
             web.delete(f"{people}/{{identity}}", self.remove_person),
             web.get(f"{clouds}/", self.list_clouds),
@@ -116,21 +119,34 @@ class Api:
         asked = fitting(ApiKeyParameters, await _json(request))
         if asked.user_id not in (None, caller.id):
             self._owner(request)
-        token = self.accounts.mint(asked.user_id or caller.id, asked.duration, asked.name)
+        token = self.accounts.mint(
+            asked.user_id or caller.id, asked.duration, asked.name, by=caller.id
+        )
         return _result({"server_session_id": token})
 
+    async def list_own_keys(self, request: web.Request) -> web.Response:
+        return self._keys(request, self._caller(request).id)
+
     async def list_keys(self, request: web.Request) -> web.Response:
-        self._caller(request)
-        keys = [key.as_json() for key in self.accounts.keys.values()]
-        return web.json_response(paging.page(request, keys))
+        self._owner(request)
+        return self._keys(request, request.query.get("user_id"))
+
+    def _keys(self, request: web.Request, account: str | None) -> web.Response:
+        wanted = request.query.get("name", "")
+        keys = [key.as_json() for key in self.accounts.keys_of(account) if wanted in key.name]
+        return web.json_response(paging.page(request, keys, most=paging.MOST_KEYS))
+
+    async def revoke_own_key(self, request: web.Request) -> web.Response:
+        self.accounts.revoke(request.match_info["key"], self._caller(request).id)
+        return web.Response(status=204)
 
     async def revoke_key(self, request: web.Request) -> web.Response:
-        self._caller(request)
+        self._owner(request)
         self.accounts.revoke(request.match_info["key"])
         return web.Response(status=204)
 
     async def revoke_keys(self, request: web.Request) -> web.Response:
-        self._caller(request)
+        self._owner(request)
         asked = fitting(RevokeKeys, await _json(request)).api_key_ids
         for key in asked:
             self.accounts.revoke(key)
@@ -138,13 +154,18 @@ class Api:
         answer = {"success_count": count, "failed_count": 0, "total_requested": count}
         return _result({**answer, "failed_keys": []})
 
+    async def key_expiration(self, request: web.Request) -> web.Response:
+        self._caller(request)
+        return _result({"max_api_key_expiration_days": self.accounts.longest_days})
+
     async def list_people(self, request: web.Request) -> web.Response:
         self._caller(request)
         only = {"true": True, "false": False}.get(request.query.get("is_service_account", ""))
+        name = request.query.get("name", "")
         people = [
             views.collaborator(person)
             for person in self.accounts.people.values()
-            if only is None or person.service is only
+            if only in (None, person.service) and name in person.name
         ]
         return web.json_response(paging.page(request, people))
 

@@ -49,12 +49,16 @@ class Behaviour:
 
 @dataclass
 class Operator:
-    """What is known of a resource's operator. `wanted_workloads` is what it is told to run."""
+    """What is known of a resource's operator. `wanted_workloads` is what it is told to run.
+
+    It is `shut_out` while the token that it registered with is worth nothing any more.
+    """
 
     version: str = ""
     status: OperatorHealth = OperatorHealth.UNSPECIFIED
     checks: list[Check] = field(default_factory=list)
     reported_at: datetime | None = None
+    shut_out: bool = False
     active_workloads: int = 0
     wanted_workloads: int = 0
     storage: dict[str, Any] | None = field(default=None, repr=False)

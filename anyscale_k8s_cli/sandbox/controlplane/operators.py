@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from anyscale_k8s_cli.sandbox.controlplane.accounts import Accounts
+from anyscale_k8s_cli.sandbox.controlplane.accounts import Accounts, key_id
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Registry, Resource
 from anyscale_k8s_cli.sandbox.controlplane.refusals import Refused
 from anyscale_k8s_cli.sandbox.controlplane.shapes import (
@@ -38,8 +38,11 @@ class IdentityVerifier(Protocol):
 
 @dataclass
 class Session:
+    """`key_id` is of the key that it was opened with; empty when there was none."""
+
     resource_id: str
     expires_at: datetime
+    key_id: str
 
 
 @dataclass
@@ -63,7 +66,9 @@ class Operators:
         resource.operator.storage = message.storage
         token = f"opsess_{secrets.token_urlsafe(32)}"
         expires = self.registry.clock() + timedelta(seconds=_SESSION_SECONDS)
-        self._sessions[token] = Session(resource.id, expires)
+        opened_with = "" if message.token is None else key_id(message.token)
+        self._sessions[token] = Session(resource.id, expires, opened_with)
+        resource.operator.shut_out = False
         return {
             "session_token": token,
             "expires_at": expires.isoformat(),
@@ -82,8 +87,13 @@ class Operators:
             del self._sessions[token]
             raise Refused(404, f"Cloud resource {session.resource_id} is no longer registered.")
         cloud, resource = found
-        report = fitting(StatusReport, body)
         operator = resource.operator
+        if session.key_id and (ended := self.accounts.ended(session.key_id)):
+            del self._sessions[token]
+            operator.shut_out = True
+            raise Refused(401, f"The operator's Anyscale token is not valid: {ended}")
+        report = fitting(StatusReport, body)
+        operator.shut_out = False
         operator.version = report.operator_version
         operator.status = report.status
         operator.checks = report.check_results
@@ -113,8 +123,9 @@ class Operators:
     def _prove_by_token(self, token: str) -> None:
         try:
             self.accounts.admit(token)
-        except Refused:
-            raise Refused(403, "The operator's Anyscale token is not valid.") from None
+        except Refused as refused:
+            said = f"The operator's Anyscale token is not valid: {refused.detail}"
+            raise Refused(403, said) from None
 
 
 def _registered_identity(resource: Resource) -> str:

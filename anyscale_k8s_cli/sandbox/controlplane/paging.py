@@ -13,11 +13,16 @@ from anyscale_k8s_cli.sandbox.controlplane.refusals import Refused
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 1000
+# The lists of API keys are stricter than the others.
+MOST_KEYS = 50
 
 
-def page(request: web.Request, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The page that `count` and `paging_token` ask for."""
-    start, count = _start(request.query.get("paging_token")), _count(request.query.get("count"))
+def page(
+    request: web.Request, items: Sequence[dict[str, Any]], *, most: int = MAX_COUNT
+) -> dict[str, Any]:
+    """The page that `count`, `most` at most, and `paging_token` ask for."""
+    start = _start(request.query.get("paging_token"))
+    count = _count(request.query.get("count"), most)
     end = start + count
     token = base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(items) else None
     return {
@@ -26,11 +31,11 @@ def page(request: web.Request, items: Sequence[dict[str, Any]]) -> dict[str, Any
     }
 
 
-def _count(text: str | None) -> int:
+def _count(text: str | None, most: int) -> int:
     if text is None:
         return DEFAULT_COUNT
-    if not text.isdigit() or not 0 < int(text) <= MAX_COUNT:
-        message = f"must be a whole number from 1 to {MAX_COUNT}"
+    if not text.isdigit() or not 0 < int(text) <= most:
+        message = f"must be a whole number from 1 to {most}"
         raise Refused(422, [{"loc": ["query", "count"], "msg": message, "type": "value_error"}])
     return int(text)
 

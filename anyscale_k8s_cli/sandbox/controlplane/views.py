@@ -45,7 +45,7 @@ def service_account(account: Account, seed: Seed) -> dict[str, Any]:
 
 def collaborator(account: Account) -> dict[str, Any]:
     return {
-        "id": account.id,
+        "id": account.identity,
         "user_id": account.id,
         "name": account.name,
         "email": account.email,
@@ -87,7 +87,9 @@ def resource(record: Resource, behaviour: Behaviour, now: datetime) -> dict[str,
 
 
 def operator_status(operator: Operator, behaviour: Behaviour, now: datetime) -> OperatorHealth:
-    """The last word of the operator, unless it has been silent for too long."""
+    """The last word of the operator, unless it was shut out or has been silent for too long."""
+    if operator.shut_out:
+        return OperatorHealth.DISCONNECTED
     if operator.reported_at is None:
         return OperatorHealth.UNSPECIFIED
     if now - operator.reported_at > timedelta(seconds=behaviour.disconnected_after):

@@ -13,6 +13,7 @@ from aiohttp import web
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
 from anyscale_k8s_cli.apply import backwards
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange
 from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, LoadBalancer, NodePool, Storage
 from anyscale_k8s_cli.registration import Registration
@@ -166,6 +167,7 @@ class Site:
             **changes.pop("spec", {}),
         )
         teardown = changes.get("teardown", False)
+        accounts = changes.pop("accounts", None)
         resource_id = changes.pop("resource_id", f"cldrsrc_{cloud}")
         cluster = Cluster("one", "cluster/one", "1", "eu-west-1", "1.33", self.world.access())
         context = ClusterContext(
@@ -187,7 +189,7 @@ class Site:
         cloud_side = CloudSide(
             (storage, identity),
             storage,
-            identity,
+            None if accounts else identity,
             lambda: {"eks.amazonaws.com/role-arn": "role-for-helm"},
             self.prove,
         )
@@ -200,6 +202,7 @@ class Site:
             registration,
             None if teardown else balancer,
             lambda addresses: (),
+            SignIn(accounts, install) if accounts else None,
         )
 
     def prove(self, token: Any) -> Sequence[str]:

@@ -150,6 +150,40 @@ def failed_setup() -> dict[str, Any]:
     return {**document, "health": "UNKNOWN", "error": ERROR}
 
 
+def rotated() -> dict[str, Any]:
+    name = "anyscale-prod-1f3a9c2e"
+    account = resource(
+        "none", f"Anyscale service account {name}", "anyscale:service-account", "as it should be"
+    )
+    key = resource("update", f"API key of {name}", "anyscale:api-key", "key: 'a' → 'a new one'")
+    release = resource("update", "Anyscale operator", "helm:release", "values: set otherwise")
+    return {
+        "schema": "anyscale-k8s/rotate-token/v1",
+        "cloud": "prod",
+        "cloud_id": "cld_1",
+        "provider": "generic",
+        "region": "onprem",
+        "cluster": "demo",
+        "operator_namespace": "anyscale-operator",
+        "summary": summary(update=2, none=1),
+        "resources": [
+            {**item, "id": "id-1", "result": "done", "seconds": 0.5}
+            for item in (account, key, release)
+        ],
+        "key": {
+            "id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            "expires_at": "2027-11-25T12:00:00+00:00",
+        },
+        "revoked": ["a1b2c3d4e5f60718293a4b5c6d7e8f90"],
+        "health": "HEALTHY",
+        "seconds": 41.0,
+    }
+
+
+def rotation_failed() -> dict[str, Any]:
+    return {**rotated(), "revoked": [], "health": None, "error": ERROR}
+
+
 def item(title: str, key: str, reason: str, command: str = "", **more: Any) -> dict[str, Any]:
     return {
         "key": key,

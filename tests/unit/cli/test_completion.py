@@ -38,7 +38,10 @@ def completed(*words: str) -> list[str]:
     ("words", "offered"),
     [
         (("c",), ["cloud"]),
-        (("cloud", ""), ["plan", "setup", "status", "list", "get", "permissions", "delete"]),
+        (
+            ("cloud", ""),
+            ["plan", "setup", "status", "list", "get", "rotate-token", "permissions", "delete"],
+        ),
         (("cloud", "setup", "--aws"), ["--aws-profile"]),
         (("cloud", "setup", "--expose", "i"), ["internal"]),
         (("cloud", "setup", "--provider", "e"), ["eks"]),

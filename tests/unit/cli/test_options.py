@@ -55,8 +55,11 @@ def test_no_command_has_an_option_for_a_secret() -> None:
         for name in param.opts
     }
 
-    # The name of a key, and whether keys may be used: neither is a secret.
-    assert {name for name in names if secret.search(name)} <= {"--kms-key", "--azure-shared-key"}
+    # The name of a key, whether keys or the caller's token may be used, how long a token lives.
+    assert {name for name in names if secret.search(name)} <= {
+        *("--kms-key", "--azure-shared-key"),
+        *("--use-my-token", "--token-lifetime"),
+    }
 
 
 def test_what_was_not_said_is_absent() -> None:

@@ -44,13 +44,17 @@ def test_every_schema_is_a_schema(path: Path) -> None:
         ("status", samples.unhealthy()),
         ("list", samples.clouds()),
         ("get", samples.cloud()),
+        ("rotate-token", samples.rotated()),
+        ("rotate-token", samples.rotation_failed()),
     ],
 )
 def test_sample_reports_fit(name: str, document: dict[str, Any]) -> None:
     check(name, document)
 
 
-@pytest.mark.parametrize("name", ["plan", "setup", "delete", "status", "list", "get"])
+@pytest.mark.parametrize(
+    "name", ["plan", "setup", "delete", "status", "list", "get", "rotate-token"]
+)
 def test_a_bare_error_fits_and_an_empty_success_does_not(name: str) -> None:
     only_schema = {"schema": f"anyscale-k8s/{name}/v1"}
 
