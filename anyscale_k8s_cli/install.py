@@ -126,3 +126,63 @@ class Install:
 def marks(pairs: Mapping[str, str]) -> frozenset[str]:
     """The user marks among an object's tags or annotations."""
     return frozenset(key for key in pairs if key.startswith(f"{MARK_PREFIX}/user-"))
+
+
+def lower_case_labels(install: Install, where: Mapping[str, str]) -> dict[str, str]:
+    """The locator as labels `anyscale-k8s-…`, where those take neither slashes nor capitals.
+
+    `where` says in the platform's own words which cluster it is. Capitals of a cloud's
+    name have a label beside it.
+    """
+    pairs = {
+        "format": LOCATOR_VERSION,
+        "managed-by": MANAGED_BY,
+        "install": install.id,
+        **where,
+        "namespace": install.namespace,
+        "cloud": install.cloud.lower(),
+        "cloud-capitals": _capitals(install.cloud),
+        "name-prefix": install.name_prefix,
+        "cluster-uid": install.cluster_uid,
+    }
+    return {f"{MARK_PREFIX}-{key}": value for key, value in pairs.items() if value}
+
+
+def read_lower_case_labels(found: Mapping[str, str]) -> dict[str, str] | None:
+    """What such labels say, without their prefix; None when they are not ours.
+
+    The caller makes an install of it and compares its id with that under `install`: what
+    was edited or copied counts for nothing.
+    """
+    prefix = f"{MARK_PREFIX}-"
+    said = {
+        key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)
+    }
+    if said.get("managed-by") != MANAGED_BY or said.get("format") != LOCATOR_VERSION:
+        return None
+    said["cloud"] = _capitalised(said.get("cloud", ""), said.get("cloud-capitals", ""))
+    return said
+
+
+def has_labels_of(found: Mapping[str, str], install: Install) -> bool:
+    """Whether such labels are of this install, also where some of them were changed by hand."""
+    return (
+        found.get(f"{MARK_PREFIX}-managed-by") == MANAGED_BY
+        and found.get(f"{MARK_PREFIX}-install") == install.id
+    )
+
+
+def _capitals(name: str) -> str:
+    """Which letters of a name are capitals, as the bits of a number; empty if none is."""
+    bits = sum(1 << place for place, letter in enumerate(name) if letter.isupper())
+    return f"{bits:x}" if bits else ""
+
+
+def _capitalised(name: str, capitals: str) -> str:
+    try:
+        bits = int(capitals or "0", 16)
+    except ValueError:
+        return name
+    return "".join(
+        letter.upper() if bits >> place & 1 else letter for place, letter in enumerate(name)
+    )

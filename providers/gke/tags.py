@@ -10,7 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from anyscale_k8s_cli.install import LOCATOR_VERSION, MANAGED_BY, MARK_PREFIX, Install
+from anyscale_k8s_cli.install import (
+    LOCATOR_VERSION,
+    MARK_PREFIX,
+    Install,
+    has_labels_of,
+    lower_case_labels,
+    read_lower_case_labels,
+)
 from anyscale_k8s_cli.providers.gke.sdk.container import region_of
 
 LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -35,72 +42,33 @@ def cluster_parts(path: str) -> tuple[str, str, str]:
 
 
 def labels(install: Install, users: Mapping[str, str]) -> dict[str, str]:
-    """What our bucket carries. Capitals of a cloud's name have a label beside it."""
+    """What our bucket carries."""
     _, location, cluster = cluster_parts(install.cluster)
-    pairs = {
-        "format": LOCATOR_VERSION,
-        "managed-by": MANAGED_BY,
-        "install": install.id,
-        "location": location,
-        "cluster": cluster,
-        "namespace": install.namespace,
-        "cloud": install.cloud.lower(),
-        "cloud-capitals": _capitals(install.cloud),
-        "name-prefix": install.name_prefix,
-        "cluster-uid": install.cluster_uid,
-    }
-    return {**users, **{f"{MARK_PREFIX}-{key}": value for key, value in pairs.items() if value}}
+    return {**users, **lower_case_labels(install, {"location": location, "cluster": cluster})}
 
 
 def owner_by_labels(found: Mapping[str, str], project: str) -> Install | None:
     """The install that labels tell of; None when they are not ours."""
-
-    def get(key: str) -> str:
-        return found.get(f"{MARK_PREFIX}-{key}", "")
-
-    if get("managed-by") != MANAGED_BY or get("format") != LOCATOR_VERSION:
+    said = read_lower_case_labels(found)
+    if said is None:
         return None
     install = _install(
         project,
-        location=get("location"),
-        cluster=get("cluster"),
-        namespace=get("namespace"),
-        cloud=_capitalised(get("cloud"), get("cloud-capitals")),
-        prefix=get("name-prefix"),
-        uid=get("cluster-uid"),
+        location=said.get("location", ""),
+        cluster=said.get("cluster", ""),
+        namespace=said.get("namespace", ""),
+        cloud=said["cloud"],
+        prefix=said.get("name-prefix", ""),
+        uid=said.get("cluster-uid", ""),
     )
-    return install if install.id == get("install") else None
-
-
-def is_ours(found: Mapping[str, str], install: Install) -> bool:
-    """Whether labels are of this install, also where some of them were changed by hand."""
-    return (
-        found.get(f"{MARK_PREFIX}-managed-by") == MANAGED_BY
-        and found.get(f"{MARK_PREFIX}-install") == install.id
-    )
+    return install if install.id == said.get("install") else None
 
 
 def owner(found: Mapping[str, str], install: Install) -> Install | None:
     """Whose a bucket is, looked at on behalf of an install."""
-    if is_ours(found, install):
+    if has_labels_of(found, install):
         return replace(install, cluster_uid=found.get(UID_LABEL, ""))
     return owner_by_labels(found, install.account)
-
-
-def _capitals(name: str) -> str:
-    """Which letters of a name are capitals, as the bits of a number; empty if none is."""
-    bits = sum(1 << place for place, letter in enumerate(name) if letter.isupper())
-    return f"{bits:x}" if bits else ""
-
-
-def _capitalised(name: str, capitals: str) -> str:
-    try:
-        bits = int(capitals or "0", 16)
-    except ValueError:
-        return name
-    return "".join(
-        letter.upper() if bits >> place & 1 else letter for place, letter in enumerate(name)
-    )
 
 
 def description(install: Install) -> str:

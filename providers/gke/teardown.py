@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.install import Install, has_labels_of
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.gke import bucket, bucket_access, identity, tags
 from anyscale_k8s_cli.providers.gke.bucket_settings import BucketWishes
@@ -46,7 +46,7 @@ def _bucket(google: Google, install: Install) -> str:
     if observed is not None and observed.owner is not None and observed.owner.id == install.id:
         return usual
     return next(
-        (name for name, labels in google.storage.labels() if tags.is_ours(labels, install)), ""
+        (name for name, labels in google.storage.labels() if has_labels_of(labels, install)), ""
     )
 
 
