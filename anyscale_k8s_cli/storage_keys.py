@@ -211,7 +211,7 @@ class IssuedKeys(KeysResource):
         return "soon to end" if self._ends_soon(current) else ""
 
     def _dead(self, observed: Observed[StorageKeys]) -> list[IssuedKey]:
-        """Keys that nobody can use: their secret is not in the cluster.
+        """Keys of no use to anybody: no longer valid, or their secret is not in the cluster.
 
         One that soon ends may have been replaced lately; pods that run still have it.
         """
@@ -221,7 +221,8 @@ class IssuedKeys(KeysResource):
         return [
             item
             for item in found
-            if item.access_key != kept and not (replaced and item.usable and self._ends_soon(item))
+            if not item.usable
+            or (item.access_key != kept and not (replaced and self._ends_soon(item)))
         ]
 
     def _ends_soon(self, item: IssuedKey) -> bool:

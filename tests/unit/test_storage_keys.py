@@ -115,7 +115,8 @@ def test_a_key_that_was_revoked_by_hand_is_replaced() -> None:
     assert change(keys) is Change.UPDATE
     assert keys.observed is not None
     keys.update(keys.observed, ())
-    assert platform.calls == ["issue NEW0"]
+    assert platform.calls == ["revoke ONE", "issue NEW1"]
+    assert change(issued(platform, StorageKeys("NEW1", "its secret"))) is Change.NONE
 
 
 def test_deletion_revokes_all_of_them() -> None:
