@@ -22,6 +22,7 @@ from anyscale_k8s_cli.sandbox.nebius.seed import (
     ClusterSeed,
 )
 from anyscale_k8s_cli.sandbox.nebius.standin import NebiusSettings, NebiusStandIn
+from anyscale_k8s_cli.sandbox.nebius.storage import Holding
 from anyscale_k8s_cli.sandbox.objectstore.errors import S3Error
 from anyscale_k8s_cli.sandbox.objectstore.standin import ObjectStoreStandIn
 from anyscale_k8s_cli.sandbox.objectstore.state import Key, ObjectStore
@@ -67,9 +68,10 @@ class ProjectStore(ObjectStore):
     def remove(self, bucket: str) -> None:
         self.delete_bucket(bucket)
 
-    def holds(self, bucket: str) -> int:
+    def holds(self, bucket: str) -> Holding:
         found = self.buckets[bucket]
-        return len(found.objects) + len(found.uploads)
+        size = sum(len(item.content) for item in found.objects.values())
+        return Holding(len(found.objects), size, len(found.uploads))
 
     def set_cors(self, bucket: str, rules: Sequence[Mapping[str, Sequence[str]]]) -> None:
         self.buckets[bucket].cors = [

@@ -22,6 +22,15 @@ from anyscale_k8s_cli.sandbox.nebius.tenant import Tenant
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
+@dataclass(frozen=True)
+class Holding:
+    """What is in a bucket; `size` in bytes."""
+
+    objects: int = 0
+    size: int = 0
+    uploads: int = 0
+
+
 class ObjectStore(Protocol):
     """The store in which buckets live. Its names are one region's, whoever's they are."""
 
@@ -31,9 +40,7 @@ class ObjectStore(Protocol):
 
     def remove(self, bucket: str) -> None: ...
 
-    def holds(self, bucket: str) -> int:
-        """How many versions, markers and unfinished uploads there are."""
-        ...
+    def holds(self, bucket: str) -> Holding: ...
 
     def set_cors(self, bucket: str, rules: Sequence[Mapping[str, Sequence[str]]]) -> None:
         """Replace the rules, in the words of S3's own documents."""
@@ -49,9 +56,13 @@ class Storage:
         service, right = "nebius.storage.v1.BucketService", "storage.bucket"
         buckets = self.tenant.buckets
         return {
-            f"{service}/Get": Method(lambda call: buckets.get(call.request.id), f"{right}.get"),
+            f"{service}/Get": Method(
+                lambda call: self._counted(buckets.get(call.request.id)), f"{right}.get"
+            ),
             f"{service}/GetByName": Method(
-                lambda call: buckets.named_or_refused(call.request.parent_id, call.request.name),
+                lambda call: self._counted(
+                    buckets.named_or_refused(call.request.parent_id, call.request.name)
+                ),
                 f"{right}.get",
                 api.parent,
             ),
@@ -66,7 +77,8 @@ class Storage:
     def _list(self, call: Call) -> Any:
         from nebius.api.nebius.storage.v1 import ListBucketsResponse
 
-        shown, token = page(self.tenant.buckets.of_parent(call.request.parent_id), call.request)
+        there = map(self._counted, self.tenant.buckets.of_parent(call.request.parent_id))
+        shown, token = page(there, call.request)
         return ListBucketsResponse(items=shown, next_page_token=token)
 
     def _create(self, call: Call) -> Any:
@@ -101,7 +113,8 @@ class Storage:
 
         bucket = self.tenant.buckets.get(call.request.id)
         name = bucket.metadata.name
-        if self.store.holds(name):
+        held = self.store.holds(name)
+        if held.objects or held.uploads:
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, f"bucket {name} is not empty")
         if call.request.ttl != timedelta(0):
             status: Any = bucket.status
@@ -113,6 +126,19 @@ class Storage:
             if permit.spec.resource_id == call.request.id:
                 self.tenant.permits.delete(permit.metadata.id)
         return self._done(call, "Delete bucket", bucket)
+
+    def _counted(self, bucket: Any) -> Any:
+        """The bucket with what it holds now."""
+        from nebius.api.nebius.storage.v1 import BucketCounters, CurrentBucketCounters
+
+        held = self.store.holds(bucket.metadata.name)
+        counts = CurrentBucketCounters(
+            simple_objects_quantity=held.objects,
+            simple_objects_size=held.size,
+            multipart_uploads_quantity=held.uploads,
+        )
+        bucket.status.counters = [BucketCounters(counters=counts)]
+        return bucket
 
     def _tell(self, bucket: Any) -> None:
         """Let the object store know what it serves browsers."""

@@ -12,6 +12,7 @@ from nebius.base.resolver import Constant
 from nebius.sdk import SDK
 
 from anyscale_k8s_cli.sandbox.nebius.standin import NebiusSettings, NebiusStandIn
+from anyscale_k8s_cli.sandbox.nebius.storage import Holding
 from anyscale_k8s_cli.sandbox.wire import Wire
 
 PATIENCE: dict[str, Any] = {"timeout": 10, "retries": 0}
@@ -33,8 +34,8 @@ class Shelf:
     def remove(self, bucket: str) -> None:
         del self.full[bucket]
 
-    def holds(self, bucket: str) -> int:
-        return self.full[bucket]
+    def holds(self, bucket: str) -> Holding:
+        return Holding(self.full[bucket])
 
     def set_cors(self, bucket: str, rules: Sequence[Mapping[str, Any]]) -> None:
         self.cors[bucket] = rules
