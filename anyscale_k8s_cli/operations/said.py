@@ -71,6 +71,9 @@ def _matters(path: str) -> bool:
 def _said(flag: str, value: Any) -> Iterator[str]:
     if value is None:
         yield from (flag, "values.yaml")
+    elif isinstance(value, bool):
+        # Such an option is given or not; that it was not goes without saying.
+        yield from (flag,) if value else ()
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from (flag, f"{key}={item}")

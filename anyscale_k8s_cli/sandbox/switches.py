@@ -7,11 +7,13 @@ tool's back, and leaves no trace in the recorded calls.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from anyscale_k8s_cli.sandbox.aks_breaks import AksBreaks
 from anyscale_k8s_cli.sandbox.azure.seed import ADMIN_ROLES
+from anyscale_k8s_cli.sandbox.controlplane.accounts import Key
 from anyscale_k8s_cli.sandbox.eks_breaks import EksBreaks
 from anyscale_k8s_cli.sandbox.gke_breaks import GkeBreaks
 from anyscale_k8s_cli.sandbox.platforms import Break
@@ -46,6 +48,8 @@ class Switches:
             "anyscale": {
                 "registration": self._delete_registration,
                 "token": self._expire_token,
+                "operator-token": self._revoke_operator_keys,
+                "operator-token-age": self._age_operator_keys,
             },
             "eks": EksBreaks(stage.eks, self._registered_buckets).named(),
             "gke": GkeBreaks(stage.gke, self._registered_buckets).named(),
@@ -164,3 +168,23 @@ class Switches:
     def _expire_token(self, _: str | None) -> list[str]:
         self._stage.plane.accounts.expire(self._stage.token)
         return [self._stage.plane.seed.email]
+
+    def _revoke_operator_keys(self, wanted: str | None) -> list[str]:
+        """Somebody revokes the keys of the service accounts, or of one, in the console."""
+        accounts = self._stage.plane.accounts
+        keys = self._operator_keys(wanted)
+        for key in keys:
+            accounts.revoke(key.id)
+        return [key.id for key in keys]
+
+    def _age_operator_keys(self, wanted: str | None) -> list[str]:
+        """Let the same keys be so old that they end within the week."""
+        keys = self._operator_keys(wanted)
+        for key in keys:
+            key.expires_at = self._stage.plane.clock() + timedelta(days=6)
+        return [key.id for key in keys]
+
+    def _operator_keys(self, wanted: str | None) -> list[Key]:
+        accounts = self._stage.plane.accounts
+        people = [one for one in accounts.service_accounts() if wanted in (None, one.name)]
+        return [key for one in people for key in accounts.live_keys(one.id)]

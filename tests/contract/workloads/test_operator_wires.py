@@ -113,6 +113,21 @@ async def test_a_token_that_ended(install: Install) -> None:
     await install.never_admitted("token is not valid")
 
 
+async def test_a_key_that_is_revoked_shuts_the_operator_out_with_its_own_cause(
+    install: Install,
+) -> None:
+    accounts = install.world.plane.accounts
+    bot = accounts.add_service_account("operator")
+    token = accounts.mint(bot.id, 3600, "key")
+    install.start(ANYSCALE_CLI_TOKEN=token)
+    await eventually(lambda: install.status == "HEALTHY")
+
+    accounts.revoke(accounts.keys_of(bot.id)[0].id)
+
+    await eventually(lambda: install.status == "DISCONNECTED")
+    await eventually(lambda: "have been revoked" in install.events())
+
+
 async def test_a_token_instead_of_an_identity(install: Install) -> None:
     install.start(ANYSCALE_CLI_TOKEN=TOKEN)
     await eventually(lambda: install.status == "HEALTHY")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from anyscale_k8s_cli.cli.render import clouds, delete, errors, plan, setup, status, style
+from anyscale_k8s_cli.cli.render import clouds, delete, errors, plan, rotation, setup, status, style
 from anyscale_k8s_cli.cli.render.sandbox import environment_lines
 
 from . import samples
@@ -46,6 +46,9 @@ SHOWN: dict[str, Callable[[Console], None]] = {
     "list": lambda to: clouds.show_list(samples.clouds(), to),
     "list-empty": lambda to: clouds.show_list({"clouds": []}, to),
     "list-nobody": lambda to: clouds.show_list({"clouds": []}, to, name="prod"),
+    "rotate": under(rotation.show_rotation, samples.rotated()),
+    "rotate-verbose": under(rotation.show_rotation, samples.rotated(), verbose=True),
+    "rotate-failed": under(rotation.show_rotation, samples.rotation_failed()),
     "get": lambda to: clouds.show_cloud(samples.cloud(), to, now=NOW),
 }
 
