@@ -7,7 +7,6 @@ is asked, and what its answers mean, is the provider's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from typing import Any, Protocol
 
 import humanize
@@ -16,23 +15,6 @@ PROOF_KEY = "anyscale-k8s-cli/identity-proof.txt"
 _CONTENT = (
     b"Written by anyscale-k8s-cli to prove that the operator's identity may use this bucket.\n"
 )
-
-
-class Addressing(StrEnum):
-    """Where a request to an S3 store names the bucket: in its path, or in the host's name."""
-
-    PATH = "path"
-    VIRTUAL = "virtual"
-
-
-class Checksums(StrEnum):
-    """When an S3 client sends and checks checksums, in the words of the SDKs' config file.
-
-    `when_supported` is the SDKs' default, which some stores refuse.
-    """
-
-    WHEN_REQUIRED = "when_required"
-    WHEN_SUPPORTED = "when_supported"
 
 
 class Objects(Protocol):

@@ -17,10 +17,9 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.object_storage import Addressing, Checksums
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, Scope
+from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, Scope
 from anyscale_k8s_cli.storage_keys import KeysResource
 
 T = TypeVar("T")

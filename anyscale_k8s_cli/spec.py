@@ -11,6 +11,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -78,6 +79,23 @@ TagValue = Annotated[str, StringConstraints(max_length=256)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 
 
+class Addressing(StrEnum):
+    """Where a request to an S3 store names the bucket: in its path, or in the host's name."""
+
+    PATH = "path"
+    VIRTUAL = "virtual"
+
+
+class Checksums(StrEnum):
+    """When an S3 client sends and checks checksums, in the words of the SDKs' config file.
+
+    `when_supported` is the SDKs' default, which some stores refuse.
+    """
+
+    WHEN_REQUIRED = "when_required"
+    WHEN_SUPPORTED = "when_supported"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -122,6 +140,18 @@ class ExistingSpec(_Part):
     oidc_provider: Annotated[Literal["use", "create"], Flag("--oidc-provider"), PARTICULAR] = (
         "create"
     )
+
+
+class StorageSpec(_Part):
+    """The object store, on platforms that have none of their own or leave a choice.
+
+    Its keys are no part of this: they come from variables or a profile.
+    """
+
+    endpoint: Annotated[str | None, Flag("--storage-endpoint"), PARTICULAR] = None
+    region: Annotated[str | None, Flag("--storage-region"), PARTICULAR] = None
+    addressing: Annotated[Addressing | None, Flag("--storage-addressing"), PARTICULAR] = None
+    checksums: Annotated[Checksums | None, Flag("--storage-checksums"), PARTICULAR] = None
 
 
 class RulesSpec(_Part):
@@ -222,6 +252,7 @@ class CloudSpec(_Part):
     account: Annotated[AccountSpec, FILE_ONLY] = Field(default_factory=AccountSpec)
     credentials: Annotated[CredentialsSpec, FILE_ONLY] = Field(default_factory=CredentialsSpec)
     existing: Annotated[ExistingSpec, FILE_ONLY] = Field(default_factory=ExistingSpec)
+    storage: Annotated[StorageSpec, FILE_ONLY] = Field(default_factory=StorageSpec)
     rules: Annotated[RulesSpec, FILE_ONLY] = Field(default_factory=RulesSpec)
     network: Annotated[NetworkSpec, FILE_ONLY] = Field(default_factory=NetworkSpec)
     operator: Annotated[OperatorSpec, FILE_ONLY] = Field(default_factory=OperatorSpec)
@@ -239,6 +270,7 @@ class Scope(_Part):
     cluster: ClusterSpec = Field(default_factory=ClusterSpec)
     account: AccountSpec = Field(default_factory=AccountSpec)
     credentials: CredentialsSpec = Field(default_factory=CredentialsSpec)
+    storage: StorageSpec = Field(default_factory=StorageSpec)
 
 
 Settings = Mapping[str, Any]
@@ -257,7 +289,7 @@ def scope_options(spec: CloudSpec) -> str:
     """The options that lead a search to where a spec is, for commands to copy."""
     flags = flags_by_path()
     said = dict(leaves(spec.model_dump(mode="json", exclude_defaults=True)))
-    paths = ("provider", "region", "account", "cluster", "namespace", "credentials")
+    paths = ("provider", "region", "account", "cluster", "namespace", "credentials", "storage")
     return " ".join(
         f"{flags[path]} {shlex.quote(str(said[path]))}"
         for first in paths

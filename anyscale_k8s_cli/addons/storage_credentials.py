@@ -19,9 +19,9 @@ from anyscale_k8s_cli.addons.names import STORAGE_SECRET
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.object_storage import Addressing
 from anyscale_k8s_cli.provider import CloudSide, Storage
 from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.spec import Addressing
 from anyscale_k8s_cli.storage_keys import StorageKeys
 from anyscale_k8s_cli.templates import load_yaml
 

@@ -18,6 +18,7 @@ _WHERE = "Which cluster"
 _WHICH = "Which cloud"
 _RULES = "Names and rules for what is created"
 _EXISTING = "What you already have"
+_STORE = "The object store"
 _NETWORK = "How users reach it"
 _OPERATOR = "The operator"
 _HELM = "Which helm"
@@ -146,6 +147,61 @@ ResourceGroup = Annotated[
     ),
     Sets("account.resource_group"),
 ]
+Context = Annotated[
+    str | None,
+    _option(
+        "--context",
+        panel=_WHERE,
+        metavar="CONTEXT",
+        help="Reach the cluster through this context of your kubeconfig, which is only read.",
+    ),
+    Sets("cluster.context"),
+]
+Kubeconfig = Annotated[
+    Path | None,
+    _option("--kubeconfig", panel=_WHERE, metavar="FILE", help="The kubeconfig with --context."),
+    Sets("cluster.kubeconfig"),
+]
+StorageEndpoint = Annotated[
+    str | None,
+    _option(
+        "--storage-endpoint",
+        panel=_STORE,
+        metavar="URL",
+        help="Address of the S3 store, without bucket. Its keys come from variables or a profile.",
+    ),
+    Sets("storage.endpoint"),
+]
+StorageRegion = Annotated[
+    str | None,
+    _option(
+        "--storage-region",
+        panel=_STORE,
+        metavar="REGION",
+        help="The region that requests to the store are signed for.",
+    ),
+    Sets("storage.region"),
+]
+StorageAddressing = Annotated[
+    Literal["path", "virtual"] | None,
+    _option(
+        "--storage-addressing",
+        panel=_STORE,
+        metavar="path|virtual",
+        help="Whether the store has buckets in the path or in the host's name.",
+    ),
+    Sets("storage.addressing"),
+]
+StorageChecksums = Annotated[
+    Literal["when_required", "when_supported"] | None,
+    _option(
+        "--storage-checksums",
+        panel=_STORE,
+        metavar="when_required|when_supported",
+        help="When checksums are sent to the store; not every one takes them.",
+    ),
+    Sets("storage.checksums"),
+]
 Impersonate = Annotated[
     str | None,
     _option(
@@ -189,23 +245,8 @@ class SpecOptions:
     provider: Provider = None
     region: Region = None
     cluster_name: ClusterName = None
-    context: Annotated[
-        str | None,
-        _option(
-            "--context",
-            panel=_WHERE,
-            metavar="CONTEXT",
-            help="Reach the cluster through this context of your kubeconfig, which is only read.",
-        ),
-        Sets("cluster.context"),
-    ] = None
-    kubeconfig: Annotated[
-        Path | None,
-        _option(
-            "--kubeconfig", panel=_WHERE, metavar="FILE", help="The kubeconfig with --context."
-        ),
-        Sets("cluster.kubeconfig"),
-    ] = None
+    context: Context = None
+    kubeconfig: Kubeconfig = None
     namespace: Namespace = None
     account_id: AccountId = None
     aws_profile: AwsProfile = None
@@ -224,6 +265,10 @@ class SpecOptions:
         ),
         Sets("existing.bucket"),
     ] = None
+    storage_endpoint: StorageEndpoint = None
+    storage_region: StorageRegion = None
+    storage_addressing: StorageAddressing = None
+    storage_checksums: StorageChecksums = None
     identity: Annotated[
         str | None,
         _option(
@@ -524,6 +569,8 @@ class SearchOptions:
     provider: Provider = None
     region: Region = None
     cluster_name: ClusterName = None
+    context: Context = None
+    kubeconfig: Kubeconfig = None
     namespace: Namespace = None
     account_id: AccountId = None
     aws_profile: AwsProfile = None
@@ -531,6 +578,10 @@ class SearchOptions:
     impersonate: Impersonate = None
     subscription_id: SubscriptionId = None
     resource_group: ResourceGroup = None
+    storage_endpoint: StorageEndpoint = None
+    storage_region: StorageRegion = None
+    storage_addressing: StorageAddressing = None
+    storage_checksums: StorageChecksums = None
 
 
 @dataclass(frozen=True)

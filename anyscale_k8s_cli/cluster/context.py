@@ -9,18 +9,53 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from kubernetes.config import ConfigException, exec_provider, kube_config
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.run import Run
 
 # The package's classes have no types; nodes of a merged kubeconfig are `ConfigNode`s.
 _Merger: Any = kube_config.KubeConfigMerger
 _ExecProvider: Any = exec_provider.ExecProvider
 _Node = Any
+
+
+class ContextCluster(Protocol):
+    """A cluster that nobody but its own API tells of: who it is, and reading in it."""
+
+    @property
+    def access(self) -> ClusterAccess: ...
+
+    def uid(self) -> str: ...
+
+    def version(self) -> str: ...
+
+    def list(self, api_version: str, kind: str) -> list[dict[str, Any]]: ...
+
+
+def open_context(context: str | None, kubeconfig: Path | None, run: Run) -> ContextCluster:
+    """The cluster that a context leads to. Raises as `from_context` does."""
+    return Kubernetes(from_context(context, kubeconfig), run)
+
+
+def context_names(kubeconfig: Path | None) -> list[str]:
+    """The contexts there are; none where there is no kubeconfig."""
+    try:
+        merged = _Merger(_place(kubeconfig)).config
+    except (ConfigException, OSError, UnicodeDecodeError, yaml.YAMLError):
+        return []
+    if merged is None:
+        return []
+    return [str(item["name"]) for item in merged.safe_get("contexts") or ()]
+
+
+def _place(kubeconfig: Path | None) -> str:
+    return str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or "~/.kube/config"
 
 
 def from_context(context: str | None, kubeconfig: Path | None) -> ClusterAccess:
@@ -31,7 +66,7 @@ def from_context(context: str | None, kubeconfig: Path | None) -> ClusterAccess:
     program is the user's own choice. Raises `cluster-not-found` when there is no
     such file or context, `invalid-spec` for what cannot be copied.
     """
-    place = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or "~/.kube/config"
+    place = _place(kubeconfig)
     try:
         merged = _Merger(place).config
         if merged is None:

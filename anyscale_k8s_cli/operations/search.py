@@ -207,6 +207,7 @@ class Searcher:
             )
             if (content := read_ledger(kubernetes, item["metadata"]["namespace"])) is not None
             and content.install.cloud == name
+            and content.install.provider == provider.name
         ]
         computed = Install(
             provider=provider.name,

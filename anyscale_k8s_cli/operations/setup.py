@@ -26,7 +26,6 @@ from anyscale_k8s_cli.events import PhaseFinished, PhaseStarted
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
-from anyscale_k8s_cli.object_storage import Addressing
 from anyscale_k8s_cli.operations.health import (
     UNKNOWN,
     Health,
@@ -52,7 +51,7 @@ from anyscale_k8s_cli.provider import CloudSide, Provider, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
+from anyscale_k8s_cli.spec import Addressing, CloudSpec, flags_by_path, leaves
 from anyscale_k8s_cli.spec_loading import LoadedSpec, Source
 
 PLAN_SCHEMA = "anyscale-k8s/plan/v1"

@@ -1,0 +1,78 @@
+"""What a person says, and whether it can mean anything here: offline."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.objectstore.bucket import bucket_name
+from anyscale_k8s_cli.providers.objectstore.store import AMAZONS_NAMES, S3Store
+from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, StorageSpec
+
+# What the control plane takes for a region's name.
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_REGION_LIMIT = 35
+# What stores that have no regions sign for.
+USUAL_REGION = "us-east-1"
+
+
+def check(spec: CloudSpec) -> None:
+    """Raises `invalid-spec`."""
+    region = spec.region or ""
+    if not _REGION.fullmatch(region) or len(region) > _REGION_LIMIT:
+        raise _invalid(
+            f"--region: {region!r} cannot be the name of a region",
+            f"at most {_REGION_LIMIT} lower-case letters, digits and single dashes",
+            "give a label such as onprem or berlin-1",
+        )
+    endpoint(spec.storage)
+    given = spec.existing.bucket
+    if given and not AMAZONS_NAMES.fullmatch(bucket_name(given)):
+        raise _invalid(
+            f"--bucket: {given!r} is no name of a bucket in an S3 store",
+            "3 to 63 lower-case letters, digits and dashes are taken, with or without s3://",
+            "correct --bucket",
+        )
+
+
+def endpoint(storage: StorageSpec) -> str:
+    """The store's origin without a slash at the end. Raises `missing-input`, `invalid-spec`."""
+    given = storage.endpoint
+    if not given:
+        raise errors.CliError(
+            errors.MISSING_INPUT,
+            "Missing: --storage-endpoint",
+            cause="where the object store is cannot be found out",
+            fix="add --storage-endpoint https://… , or set ANYSCALE_K8S_STORAGE_ENDPOINT",
+        )
+    parts = urlsplit(given)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or parts.username
+        or given.rstrip("/") != origin
+    ):
+        raise _invalid(
+            f"--storage-endpoint: {given!r} is no address of a store",
+            "it must be a bare origin: no bucket, path, query or password",
+            "give it as https://host or https://host:port",
+        )
+    return origin
+
+
+def store(storage: StorageSpec) -> S3Store:
+    """The store as it was said; what was not said is what most stores of one's own take."""
+    origin = endpoint(storage)
+    return S3Store(
+        title=f"the store {urlsplit(origin).netloc}",
+        endpoint=origin,
+        region=storage.region or USUAL_REGION,
+        addressing=storage.addressing or Addressing.PATH,
+        checksums=storage.checksums or Checksums.WHEN_REQUIRED,
+    )
+
+
+def _invalid(message: str, cause: str, fix: str) -> errors.CliError:
+    return errors.CliError(errors.INVALID_SPEC, message, cause=cause, fix=fix)
