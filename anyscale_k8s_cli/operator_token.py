@@ -338,7 +338,7 @@ class SignIn:
         """The objects that should be. The key is made when all of `needs` is there."""
         if self.own:
             yours = OwnToken(self.accounts, self.install)
-            return TokenParts((yours,), yours)
+            return TokenParts((yours,), yours, "your own")
         account = OperatorAccount(self.accounts, self.install, self.account)
         key = OperatorKey(
             self.accounts,
@@ -348,7 +348,7 @@ class SignIn:
             renew=self.renew,
             needs=needs,
         )
-        return TokenParts((account, key), key)
+        return TokenParts((account, key), key, f"service account {account.name}")
 
     def standing(
         self, installed: Callable[[], InstalledTokens]
@@ -368,10 +368,11 @@ class SignIn:
 
 @dataclass(frozen=True)
 class TokenParts:
-    """All objects of a sign-in, and the one that is the token."""
+    """All objects of a sign-in, the one that is the token, and whose token it is."""
 
     resources: tuple[Resource[Any], ...]
     token: Resource[OperatorToken]
+    whose: str
 
     def retire(self) -> tuple[str, ...]:
         """Revoke the keys that the present one has replaced; see `OperatorKey.retire`."""

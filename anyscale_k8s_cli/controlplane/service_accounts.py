@@ -3,7 +3,8 @@
 Source: the vendor's client. An owner of the organisation may do all of this; what
 a key is worth is known only when it is made, so nobody can be told a token again.
 How many keys an account may have and how names are spelled is documented nowhere:
-ours are few, and their names are letters, digits and dashes.
+ours are few, and their names are letters, digits and dashes. A key's id in paths is
+taken to be the hash that the lists give.
 """
 
 from __future__ import annotations

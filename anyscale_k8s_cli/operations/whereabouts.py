@@ -8,6 +8,7 @@ from typing import Any
 from anyscale_k8s_cli.addons import ClusterSide
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
+from anyscale_k8s_cli.operator_token import TokenParts
 from anyscale_k8s_cli.provider import CloudSide
 
 
@@ -20,10 +21,21 @@ def whereabouts(cloud: CloudSide, cluster: ClusterSide) -> dict[str, Any]:
     return {
         "bucket": storage.output.url if storage else None,
         "identity": identity.output.registered if identity else None,
+        "token": _token(cluster.token),
         "address": address.value if address else None,
         "namespaces": list(_namespaces(cluster)),
         "releases": list(_releases(cluster)),
     }
+
+
+def _token(parts: TokenParts | None) -> str | None:
+    """Whose token the operator signs in with, and until when."""
+    observed = parts.token.observed if parts else None
+    if parts is None or observed is None:
+        return None
+    ends = observed.output.expires_at
+    until = f", until {ends:%Y-%m-%d}" if ends else ""
+    return f"{parts.whose}{until}"
 
 
 def _namespaces(cluster: ClusterSide) -> Iterator[str]:

@@ -307,6 +307,15 @@ async def test_an_account_that_is_named_is_used_and_never_deleted(world: World) 
     assert await off_loop(lambda: world.accounts.find("ours-by-hand")) is not None
 
 
+async def test_an_account_that_is_named_must_be_there(world: World) -> None:
+    plan, _ = await world.planned(world.sign_in(account="absent"))
+
+    with pytest.raises(errors.CliError) as refused:
+        plan.raise_for_refusals()
+    assert refused.value.code is errors.ADOPTED_MISSING
+    assert world.stand_in.accounts.service_accounts() == []
+
+
 async def removed(sign_in: SignIn, world: World) -> None:
     """What a teardown does with what it decides to delete, keys before accounts."""
     from anyscale_k8s_cli.operations.removal import decide_removal

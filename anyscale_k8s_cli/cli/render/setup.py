@@ -35,6 +35,7 @@ def show_setup(
             ("cluster", objects.where(header)),
             ("bucket", header.get("bucket")),
             ("identity", header.get("identity")),
+            ("token", header.get("token")),
             ("address", header.get("address")),
             ("exposure", header.get("exposure") if header.get("address") else ""),
             ("namespaces", table.text_of(header.get("namespaces"))),
