@@ -14,6 +14,7 @@ from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
 from anyscale_k8s_cli.sandbox.eks import EksPlatform
+from anyscale_k8s_cli.sandbox.generic import GenericPlatform
 from anyscale_k8s_cli.sandbox.gke import GkePlatform
 from anyscale_k8s_cli.sandbox.mk8s import NebiusPlatform
 from anyscale_k8s_cli.sandbox.platforms import Platform
@@ -36,7 +37,14 @@ class Stage:
         self.gke = GkePlatform(world, self.wire, self.authority)
         self.aks = AksPlatform(world, self.wire, self.authority)
         self.nebius = NebiusPlatform(world, self.wire, self.authority)
-        self.platforms: tuple[Platform, ...] = (self.eks, self.gke, self.aks, self.nebius)
+        self.generic = GenericPlatform(world, self.wire, self.authority)
+        self.platforms: tuple[Platform, ...] = (
+            self.eks,
+            self.gke,
+            self.aks,
+            self.nebius,
+            self.generic,
+        )
         self.charts = ChartRepository(self.wire, self.authority)
         self.plane = ControlPlaneStandIn(
             self.wire,

@@ -146,6 +146,19 @@ class NebiusWorld:
 
 
 @dataclass(frozen=True)
+class GenericWorld:
+    """A cluster without a cloud, and the store beside it with its quirks (`Quirk`) by name."""
+
+    __pydantic_config__ = _STRICT
+
+    cluster: str = "demo"
+    version: str = "1.33"
+    gpu_nodes: bool = True
+    storage_region: str = "onprem-1"
+    quirks: tuple[str, ...] = ("path-only", "signing-region-checked")
+
+
+@dataclass(frozen=True)
 class World:
     """Everything that can be different about a sandbox.
 
@@ -163,6 +176,7 @@ class World:
     eks: EksWorld = field(default_factory=EksWorld)
     gke: GkeWorld = field(default_factory=GkeWorld)
     aks: AksWorld = field(default_factory=AksWorld)
+    generic: GenericWorld = field(default_factory=GenericWorld)
     nebius: NebiusWorld = field(default_factory=NebiusWorld)
 
     def as_json(self) -> dict[str, Any]:

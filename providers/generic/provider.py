@@ -59,6 +59,12 @@ STORE_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "storage.addressing": ("ANYSCALE_K8S_STORAGE_ADDRESSING",),
     "storage.checksums": ("ANYSCALE_K8S_STORAGE_CHECKSUMS",),
 }
+# Taints of nodes with GPUs: NVIDIA's own custom, and the operator chart's.
+_TOLERATED = (
+    "nvidia.com/gpu",
+    "node.anyscale.com/capacity-type",
+    "node.anyscale.com/accelerator-type",
+)
 _MISSING_KEYS = errors.CliError(
     errors.CLOUD_CREDENTIALS_MISSING,
     "There are no keys for the object store",
@@ -146,7 +152,14 @@ class GenericProvider:
 
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
         """On all nodes with NVIDIA's devices, which are found out and labelled."""
-        return {"gfd": {"enabled": True}}
+        tolerations = [
+            {"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in _TOLERATED
+        ]
+        return {
+            "tolerations": tolerations,
+            "gfd": {"enabled": True},
+            "nfd": {"worker": {"tolerations": tolerations}},
+        }
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
         if self._side is None:

@@ -90,6 +90,20 @@ def _field(pod: Object, path: str) -> str:
     return str(dig(pod, *path.split(".")) or "")
 
 
+def mounted_file(store: Store, pod: Object, container: str, path: str) -> str:
+    """What the container sees at a path below one of its mounts. Raises LookupError."""
+    volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
+    for mount in container_named(pod, container).get("volumeMounts") or ():
+        below = path.removeprefix(mount["mountPath"].rstrip("/") + "/")
+        if below == path:
+            continue
+        for resource, name in _volume_sources(volumes[mount["name"]]):
+            data = _data(store, pod, resource, {"name": name, "optional": True})
+            if below in data:
+                return data[below]
+    raise LookupError(f"{path}: no such file or directory")
+
+
 def missing_volumes(store: Store, pod: Object) -> Iterator[str]:
     """Messages for volumes that cannot be mounted because what they show is not there."""
     for volume in pod["spec"].get("volumes") or ():

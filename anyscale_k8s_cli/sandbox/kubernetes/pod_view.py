@@ -10,7 +10,11 @@ from anyscale_k8s_cli.sandbox.kubernetes.authentication import ServiceAccountTok
 from anyscale_k8s_cli.sandbox.kubernetes.cluster_events import record_event
 from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog, Logs
 from anyscale_k8s_cli.sandbox.kubernetes.objects import name_of, namespace_of
-from anyscale_k8s_cli.sandbox.kubernetes.pod_environment import environment, token_audiences
+from anyscale_k8s_cli.sandbox.kubernetes.pod_environment import (
+    environment,
+    mounted_file,
+    token_audiences,
+)
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
 from anyscale_k8s_cli.sandbox.kubernetes.store import Store
@@ -72,6 +76,9 @@ class PodView:
 
     def environment(self, container: str) -> dict[str, str]:
         return environment(self._store, dict(self.manifest), container)
+
+    def file(self, path: str) -> str:
+        return mounted_file(self._store, dict(self.manifest), self._container, path)
 
     async def token(self, audience: str | None = None) -> str:
         pod = dict(self.manifest)

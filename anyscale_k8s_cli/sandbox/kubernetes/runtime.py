@@ -33,6 +33,13 @@ class Pod(Protocol):
         """The container's variables, with references to Secrets and ConfigMaps resolved."""
         ...
 
+    def file(self, path: str) -> str:
+        """What a Secret or ConfigMap that is mounted shows at a path of its container.
+
+        As it is now: the kubelet follows changes. Raises LookupError if there is no such file.
+        """
+        ...
+
     async def token(self, audience: str | None = None) -> str:
         """A projected service-account token; without an audience, the API server's own.
 

@@ -31,6 +31,7 @@ from anyscale_k8s_cli.sandbox.workloads.operator_config import BadConfig, Operat
 from anyscale_k8s_cli.sandbox.workloads.operator_google import Google
 from anyscale_k8s_cli.sandbox.workloads.operator_objects import ManagedObjects
 from anyscale_k8s_cli.sandbox.workloads.operator_plane import OperatorPlane, PlaneRefused
+from anyscale_k8s_cli.sandbox.workloads.operator_s3 import MountedKeys
 
 IMAGE = "kubernetes_manager"
 VALIDATE = "validate-instance-types"
@@ -315,4 +316,6 @@ def cloud_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> O
         return Azure(http, config, pod.token)
     if config.provider == "gcp":
         return Google(http, config, pod.token)
+    if config.provider == "generic":
+        return MountedKeys(http, config, pod.file)
     return Aws(http, config, pod.token)

@@ -171,11 +171,11 @@ class Aws:
         except aiohttp.ClientError as failure:
             raise CloudFailure(f"no answer from AWS: {failure}") from failure
         if answer.status >= 400:
-            raise CloudFailure(_said(answer.status, content.decode(errors="replace")))
+            raise CloudFailure(said(answer.status, content.decode(errors="replace")))
         return content
 
 
-def _said(status: int, body: str) -> str:
+def said(status: int, body: str) -> str:
     """Code and message of an error, in XML or JSON."""
     found = _ERROR.search(body)
     if found:
