@@ -373,7 +373,10 @@ class ListsClusters(Protocol):
     """An ability that not every platform has: its API lists clusters."""
 
     def clusters(self, scope: Scope) -> Sequence[str]:
-        """The names of the clusters in the scope's account and region."""
+        """The names of the clusters in the scope's account and region.
+
+        Contexts, where the platform needs one to find a cluster.
+        """
         ...
 
 

@@ -52,7 +52,7 @@ class GivenKeys(KeysResource):
     that a later run needs to be told nothing. `missing` is the error for neither.
     """
 
-    kind: ClassVar[str] = "storage:given-key"
+    kind: ClassVar[str] = "storage-keys"
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class IssuedKeys(KeysResource):
     its end, because what runs still uses it.
     """
 
-    kind: ClassVar[str] = "storage:access-key"
+    kind: ClassVar[str] = "storage-access-key"
 
     def __init__(
         self,

@@ -155,7 +155,7 @@ class Searcher:
 
         A run may have died before it made anything outside of the cluster.
         """
-        if scope.cluster.name:
+        if scope.cluster.name or scope.cluster.context:
             return self._in_cluster(provider, name, scope, lambda _: True)
         if scope.region is None or not isinstance(provider, ListsClusters):
             return []
@@ -172,7 +172,7 @@ class Searcher:
         found: list[Install] = []
         for cluster in clusters:
             self._run.check()
-            one = scope.model_copy(update={"cluster": ClusterSpec(name=cluster)})
+            one = scope.model_copy(update={"cluster": _called(provider, cluster)})
             try:
                 found += self._in_cluster(provider, name, one, made_a_record)
             except errors.CliError as problem:
@@ -243,3 +243,10 @@ class Searcher:
                 fix="say which with --cluster-name, --region or --namespace",
             )
         return tuple(found)
+
+
+def _called(provider: Provider, cluster: str) -> ClusterSpec:
+    """The cluster as its platform finds it: by its name, or by a context."""
+    if "cluster.context" in provider.required:
+        return ClusterSpec(context=cluster)
+    return ClusterSpec(name=cluster)

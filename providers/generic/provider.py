@@ -103,9 +103,8 @@ class GenericProvider:
         wording.check(spec)
 
     def discover(self, spec: CloudSpec) -> Cluster:
-        # A search goes through contexts as through clusters.
-        context = spec.cluster.context or spec.cluster.name or ""
-        return self._clusters.at(Place(context, spec.cluster.kubeconfig), spec.region or "")
+        place = Place(spec.cluster.context or "", spec.cluster.kubeconfig)
+        return self._clusters.at(place, spec.region or "")
 
     def cloud_side(
         self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from anyscale_k8s_cli import errors
@@ -26,7 +27,13 @@ def check(spec: CloudSpec) -> None:
             f"at most {_REGION_LIMIT} lower-case letters, digits and single dashes",
             "give a label such as onprem or berlin-1",
         )
-    endpoint(spec.storage)
+    origin = endpoint(spec.storage)
+    if spec.storage.addressing is Addressing.VIRTUAL and _is_address(origin):
+        raise _invalid(
+            f"--storage-addressing: {origin} cannot have buckets in its name",
+            "it is an IP address, and S3 clients then name buckets by paths whatever is said",
+            "give the store by its host's name, or leave --storage-addressing out",
+        )
     given = spec.existing.bucket
     if given and not AMAZONS_NAMES.fullmatch(bucket_name(given)):
         raise _invalid(
@@ -60,6 +67,14 @@ def endpoint(storage: StorageSpec) -> str:
             "give it as https://host or https://host:port",
         )
     return origin
+
+
+def _is_address(origin: str) -> bool:
+    try:
+        ip_address(urlsplit(origin).hostname or "")
+    except ValueError:
+        return False
+    return True
 
 
 def store(storage: StorageSpec) -> S3Store:
