@@ -150,8 +150,12 @@ class StorageSpec(_Part):
 
     endpoint: Annotated[str | None, Flag("--storage-endpoint"), PARTICULAR] = None
     region: Annotated[str | None, Flag("--storage-region"), PARTICULAR] = None
-    addressing: Annotated[Addressing | None, Flag("--storage-addressing"), PARTICULAR] = None
-    checksums: Annotated[Checksums | None, Flag("--storage-checksums"), PARTICULAR] = None
+    addressing: Annotated[
+        Literal["path", "virtual"] | None, Flag("--storage-addressing"), PARTICULAR
+    ] = None
+    checksums: Annotated[
+        Literal["when_required", "when_supported"] | None, Flag("--storage-checksums"), PARTICULAR
+    ] = None
 
 
 class RulesSpec(_Part):

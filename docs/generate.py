@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from anyscale_k8s_cli.cli.options import Common, SpecOptions
 from anyscale_k8s_cli.cluster.pins import ChartPin, pins
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import ENTRY_POINTS, available, load
+from anyscale_k8s_cli.providers import objectstore
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
 
@@ -292,8 +294,13 @@ def registered_errors() -> set[errors.ErrorCode]:
 
 def registers() -> list[ModuleType]:
     """The modules in which codes are registered."""
-    providers = [f"{entry.module}.codes" for entry in entry_points(group=ENTRY_POINTS)]
-    return [errors, *map(importlib.import_module, providers)]
+    found = [f"{package}.codes" for package in _provider_packages()]
+    return [errors, *(importlib.import_module(name) for name in found if find_spec(name))]
+
+
+def _provider_packages() -> list[str]:
+    """The providers that are installed, and what some of them share."""
+    return [*(entry.module for entry in entry_points(group=ENTRY_POINTS)), objectstore.__name__]
 
 
 class CheckCode(NamedTuple):
@@ -334,7 +341,7 @@ def registered_checks() -> list[CheckCode]:
 
 def sources() -> list[Path]:
     """The modules of the core and of every provider that is installed."""
-    names = [anyscale_k8s_cli.__name__, *(e.module for e in entry_points(group=ENTRY_POINTS))]
+    names = [anyscale_k8s_cli.__name__, *_provider_packages()]
     folders = [Path(str(importlib.import_module(name).__file__)).parent for name in names]
     return sorted({file.resolve() for folder in folders for file in folder.rglob("*.py")})
 

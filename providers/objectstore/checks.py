@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
@@ -16,73 +18,130 @@ from anyscale_k8s_cli.providers.objectstore import codes, cors, probe
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.spec import Addressing
 
-_TITLES = {
-    codes.STORE_UNREACHABLE: "The object store can be reached from here",
-    codes.STORE_KEYS_DENIED: "The object store takes the keys",
-    codes.STORE_SIGNING_REGION: "The object store takes signatures for the region",
-    codes.STORE_PATH_STYLE_REFUSED: "The object store takes buckets named by paths",
-    codes.STORE_VIRTUAL_HOST_REFUSED: "The object store takes buckets named by hosts",
-    codes.STORE_CHECKSUM_REFUSED: "The object store takes the checksums that are sent",
-}
-_STYLES = {
-    Addressing.PATH: codes.STORE_PATH_STYLE_REFUSED,
-    Addressing.VIRTUAL: codes.STORE_VIRTUAL_HOST_REFUSED,
-}
-
 
 def checks(
     s3: S3, bucket: str, origin: str, *, known: Callable[[], bool] = lambda: True
 ) -> list[Check]:
     """For the store's settings and keys. `known` is False while the keys are still to be made."""
-    asked = _Once(lambda: probe.look(s3, bucket))
-    style = _STYLES[s3.store.addressing]
-    wanted = [
-        codes.STORE_UNREACHABLE,
-        codes.STORE_KEYS_DENIED,
-        codes.STORE_SIGNING_REGION,
+    asked = _Asked(s3, _Once(lambda: probe.look(s3, bucket)), known)
+    style = (
+        Check(
+            "store-path-style-refused",
+            "The object store takes buckets that are named by paths",
+            partial(asked.about, codes.STORE_PATH_STYLE_REFUSED),
+            error=codes.STORE_PATH_STYLE_REFUSED,
+        )
+        if s3.store.addressing is Addressing.PATH
+        else Check(
+            "store-virtual-host-refused",
+            "The object store takes buckets that are named by hosts",
+            partial(asked.about, codes.STORE_VIRTUAL_HOST_REFUSED),
+            error=codes.STORE_VIRTUAL_HOST_REFUSED,
+        )
+    )
+    return [
+        Check(
+            "store-unreachable",
+            "The object store answers",
+            partial(asked.about, codes.STORE_UNREACHABLE),
+            error=codes.STORE_UNREACHABLE,
+        ),
+        Check(
+            "store-keys-denied",
+            "The object store takes the keys",
+            asked.about_the_rest,
+            error=codes.STORE_KEYS_DENIED,
+        ),
+        Check(
+            "store-signing-region",
+            "The object store takes signatures for the region",
+            partial(asked.about, codes.STORE_SIGNING_REGION),
+            error=codes.STORE_SIGNING_REGION,
+        ),
         style,
-        codes.STORE_CHECKSUM_REFUSED,
+        Check(
+            "store-checksum-refused",
+            "The object store takes the checksums that are sent",
+            partial(asked.about, codes.STORE_CHECKSUM_REFUSED),
+            error=codes.STORE_CHECKSUM_REFUSED,
+        ),
+        Check(
+            "store-cors-unsupported",
+            "The object store can be told to let the console in (CORS)",
+            lambda: asked.about_cors(bucket, origin),
+            Severity.WARNING,
+        ),
     ]
 
-    def answer(code: ErrorCode) -> Finding:
-        if not known():
-            return Finding(Status.UNKNOWN, "its keys are still to be made")
-        problem = asked.problem()
-        if problem is None:
-            return passed(f"{s3.store.title}, {s3.store.addressing} style, {s3.store.region}")
+
+_OWN_CHECK = frozenset(
+    {
+        codes.STORE_UNREACHABLE,
+        codes.STORE_SIGNING_REGION,
+        codes.STORE_PATH_STYLE_REFUSED,
+        codes.STORE_VIRTUAL_HOST_REFUSED,
+        codes.STORE_CHECKSUM_REFUSED,
+    }
+)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the store's one answer means for each check."""
+
+    s3: S3
+    once: _Once
+    known: Callable[[], bool]
+
+    def about(self, code: ErrorCode) -> Finding:
+        problem = self._problem()
+        if not isinstance(problem, CliError):
+            return problem
         if problem.code is code:
-            return Finding(Status.FAIL, str(problem), problem.evidence, problem.fix)
-        if problem.code in wanted or code is not codes.STORE_KEYS_DENIED:
+            return _failed(problem)
+        return Finding(Status.UNKNOWN, f"not answered: {problem.message}")
+
+    def about_the_rest(self) -> Finding:
+        """The keys, and any refusal that nobody foresaw: none must go under."""
+        problem = self._problem()
+        if not isinstance(problem, CliError):
+            return problem
+        if problem.code in _OWN_CHECK:
             return Finding(Status.UNKNOWN, f"not answered: {problem.message}")
-        # A refusal that nobody foresaw must not go under.
-        return Finding(Status.FAIL, str(problem), problem.evidence, problem.fix)
+        return _failed(problem)
 
-    def of(code: ErrorCode) -> Check:
-        return Check(code.slug, _TITLES[code], lambda: answer(code), error=code)
-
-    return [*(of(code) for code in wanted), _cors(s3, bucket, origin, known)]
-
-
-def _cors(s3: S3, bucket: str, origin: str, known: Callable[[], bool]) -> Check:
-    def run() -> Finding:
+    def about_cors(self, bucket: str, origin: str) -> Finding:
+        store = self.s3.store
         what = "the console cannot show logs and files from the bucket in a browser"
-        if not s3.store.has_cors:
-            return Finding(Status.WARN, f"{s3.store.title} has no CORS call: {what}")
-        if not known():
-            return Finding(Status.UNKNOWN, "its keys are still to be made")
-        if not s3.exists(bucket):
+        if not store.has_cors:
+            return Finding(Status.WARN, f"{store.title} has no CORS call: {what}")
+        problem = self._problem()
+        if isinstance(problem, CliError):
+            return Finding(Status.UNKNOWN, f"not answered: {problem.message}")
+        if problem.status is Status.UNKNOWN:
+            return problem
+        if not self.s3.exists(bucket):
             return passed("the bucket is still to be made")
-        if s3.cors(bucket) is None:
+        if self.s3.cors(bucket) is None:
             return Finding(
                 Status.WARN,
-                f"{s3.store.title} answers that it has no CORS call: {what}",
-                fix="let the console in by the store's own means, if it has any; elsewhere it is "
-                + cors.by_hand(s3.store, bucket, origin),
+                f"{store.title} answers that it has no CORS call: {what}",
+                fix="let the console in by the store's own means, if it has any; elsewhere it is\n"
+                + cors.by_hand(store, bucket, origin),
             )
         return passed()
 
-    title = "The object store lets a browser in (CORS)"
-    return Check("store-cors-unsupported", title, run, Severity.WARNING)
+    def _problem(self) -> CliError | Finding:
+        """What the store refused; a finding that fits every check if that is nothing."""
+        if not self.known():
+            return Finding(Status.UNKNOWN, "its keys are still to be made")
+        store = self.s3.store
+        problem = self.once.problem()
+        return problem or passed(f"{store.title}, {store.addressing} style, {store.region}")
+
+
+def _failed(problem: CliError) -> Finding:
+    return Finding(Status.FAIL, str(problem), problem.evidence, problem.fix)
 
 
 class _Once:

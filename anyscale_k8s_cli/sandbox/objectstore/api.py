@@ -154,9 +154,17 @@ def _delete(request: S3Request, store: ObjectStore) -> Answer:
 def _delete_many(request: S3Request, store: ObjectStore) -> Answer:
     bucket = store.bucket(request.bucket)
     _check_digest(request)
+    kept = ""
     for item in _all(_parsed(request.body), "Object"):
-        bucket.objects.pop(_text(item, "Key"), None)
-    return _xml("DeleteResult", "")
+        key = _text(item, "Key")
+        if key in bucket.held:
+            kept += (
+                f"<Error><Key>{escape(key)}</Key><Code>AccessDenied</Code>"
+                "<Message>The object is locked.</Message></Error>"
+            )
+        else:
+            bucket.objects.pop(key, None)
+    return _xml("DeleteResult", kept)
 
 
 def _check_digest(request: S3Request) -> None:

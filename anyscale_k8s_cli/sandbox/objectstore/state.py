@@ -67,11 +67,15 @@ class Upload:
 
 @dataclass
 class Bucket:
-    """`cors` are the rules as they were sent, each a mapping of lists."""
+    """`cors` are the rules as they were sent, each a mapping of lists.
+
+    `held` are keys of objects that a lock keeps from being deleted.
+    """
 
     name: str
     objects: dict[str, StoredObject] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
     cors: list[Mapping[str, list[str]]] = field(default_factory=list)
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
 

@@ -26,6 +26,7 @@ from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.resource import Change, Rights, decide
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.objectstore.state import Quirk
+from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
 from anyscale_k8s_cli.spec import Addressing, Checksums
 from anyscale_k8s_cli.storage_keys import StorageKeys
 from tests.contract.objectstore.conftest import REGION, RunningStore
@@ -217,3 +218,18 @@ def test_a_bucket_of_the_users_own_needs_the_console_let_in(reach: Reach) -> Non
     assert decide(adopted, adopted.read(), Rights()).change is Change.ADOPT
     adopted.ready(adopted.read())  # type: ignore[arg-type]
     assert set(there.store.buckets[NAME].objects) == {LOCATOR_KEY}
+
+
+def test_what_a_lock_holds_is_told(reach: Reach) -> None:
+    there, s3 = reach()
+    bucket = Bucket(s3, INSTALL, NAME, origin=ORIGIN)
+    observed = bucket.create()
+    there.store.buckets[NAME].held = {LOCATOR_KEY}
+    assert code_of(lambda: bucket.delete(observed)) == "store-bucket-not-emptied"
+    assert LOCATOR_KEY in there.store.buckets[NAME].objects
+
+
+def test_a_failure_of_the_stores_own_is_no_matter_of_settings(reach: Reach) -> None:
+    there, s3 = reach()
+    there.wire.inject(FaultRule(FaultKind.ERROR, status=500, times=0))
+    assert code_of(lambda: probe.look(s3, NAME)) == "store-failed"

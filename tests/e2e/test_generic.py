@@ -1,0 +1,114 @@
+"""The life of a cloud on a cluster without a cloud, with an S3 store beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from anyscale_k8s_cli.cluster.context import from_context
+from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.run import Run
+from tests.e2e.story import Story
+from tests.processes import Desk, Sandbox, started
+
+CLUSTER = "generic/demo"
+NAMESPACE = "anyscale-operator"
+SECRET = Reference("v1", "Secret", "anyscale-aws-credentials", NAMESPACE)
+SECRET_KEY = f"k8s:secret/{NAMESPACE}/{SECRET.name}"
+SETUP = (
+    "setup --provider generic --context demo --region onprem --name w --yes".split()  # noqa: SIM905
+)
+
+
+def kubernetes(sandbox: Sandbox) -> Kubernetes:
+    """The cluster as its administrator has it."""
+    last = sandbox.environment["KUBECONFIG"].split(os.pathsep)[-1]
+    return Kubernetes(from_context("demo", Path(last)), Run())
+
+
+def secret_of(sandbox: Sandbox) -> Document:
+    found = kubernetes(sandbox).get(SECRET.api_version, SECRET.kind, SECRET.name, NAMESPACE)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
+    with started(desks(), homes) as sandbox:
+        told = Story(sandbox)
+        told.tell("wrong region", *SETUP, "--storage-region", "elsewhere")
+        told.tell("no keys", *SETUP, env={"ANYSCALE_K8S_STORAGE_ACCESS_KEY_ID": "NOBODYS"})
+        values = str(told.folder / "values.yaml")
+        told.tell("setup", *SETUP, "--values-file", values, "-v")
+        told.tell("again", *SETUP)
+        none = {
+            name: ""
+            for name in sandbox.environment
+            if name.endswith(("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+        }
+        told.tell("again without keys", *SETUP, env=none)
+        kubernetes(sandbox).delete(SECRET, uid=secret_of(sandbox)["metadata"]["uid"])
+        told.tell("mended", *SETUP)
+        told.tell("status", "status", "w")
+        [bucket] = sandbox.admin.snapshot()["onprem_store"]["buckets"]
+        told.tell("delete", "delete", "w", "--yes", "--delete-bucket", bucket)
+        yield told
+
+
+@pytest.mark.parametrize(
+    ("page", "code"), [("wrong region", "store-signing-region"), ("no keys", "store-keys-denied")]
+)
+def test_a_wrong_setting_ends_it_before_anything_is_made(
+    story: Story, page: str, code: str
+) -> None:
+    assert story[page].ended.code == 6
+    assert story[page].document["error"]["code"] == code
+    assert story[page].writes == []
+
+
+def test_setup_makes_everything_and_ends_well(story: Story) -> None:
+    done = story["setup"].done
+    assert done["health"] == "HEALTHY"
+    changes = story["setup"].changes
+    assert changes[SECRET_KEY] == "create"
+    assert [key for key in changes if key.startswith("s3-bucket/anyscale-w-")]
+
+
+def test_a_second_setup_only_reads(story: Story) -> None:
+    for page in ("again", "again without keys"):
+        assert story[page].done["summary"]["none"] > 0
+        assert set(story[page].changes.values()) <= {"none", "adopt", "keep"}
+        assert story[page].writes == []
+
+
+def test_a_lost_secret_is_written_again(story: Story) -> None:
+    story["mended"].done  # noqa: B018
+    changed = {key for key, change in story["mended"].changes.items() if change == "create"}
+    assert changed == {SECRET_KEY}
+
+
+def test_status_says_that_it_works(story: Story) -> None:
+    assert story["status"].done["health"] == "HEALTHY"
+
+
+def test_the_secret_key_is_nowhere_but_in_its_secret(story: Story) -> None:
+    secret = story.sandbox.environment["ANYSCALE_K8S_STORAGE_SECRET_ACCESS_KEY"]
+    assert secret
+    for page in story.pages.values():
+        assert secret not in page.ended.out + page.ended.err
+        assert secret not in str(page.seen)
+    assert secret not in str(story.sandbox.admin.calls())
+    assert secret not in (story.folder / "values.yaml").read_text(encoding="utf-8")
+
+
+def test_deletion_leaves_what_was_there_before(story: Story) -> None:
+    end = story["delete"]
+    assert end.ended.code == 0, end.ended.err
+    assert end.seen["onprem_store"] == story.beginning["onprem_store"]
+    before, after = (set(world["kubernetes"][CLUSTER]) for world in (story.beginning, end.seen))
+    assert {key for key in after - before if "/events/" not in key and "Event" not in key} == set()
+    assert end.seen["control_plane"]["clouds"] == story.beginning["control_plane"]["clouds"]
