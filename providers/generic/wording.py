@@ -28,7 +28,7 @@ def check(spec: CloudSpec) -> None:
             "give a label such as onprem or berlin-1",
         )
     origin = endpoint(spec.storage)
-    if spec.storage.addressing == Addressing.VIRTUAL and _is_address(origin):
+    if spec.storage.addressing == "virtual" and _is_address(origin):
         raise _invalid(
             f"--storage-addressing: {origin} cannot have buckets in its name",
             "it is an IP address, and S3 clients then name buckets by paths whatever is said",

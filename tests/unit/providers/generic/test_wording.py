@@ -1,0 +1,68 @@
+"""What a person says of a cluster without a cloud, refused offline where it cannot be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.generic import wording
+from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, StorageSpec
+
+ENDPOINT = "https://s3.example.com:9000"
+
+
+def spec(region: str = "onprem", bucket: str | None = None, **storage: Any) -> CloudSpec:
+    return CloudSpec.model_validate(
+        {
+            "provider": "generic",
+            "name": "w",
+            "region": region,
+            "existing": {"bucket": bucket},
+            "storage": {"endpoint": ENDPOINT, **storage},
+        }
+    )
+
+
+@pytest.mark.parametrize("given", [ENDPOINT, f"{ENDPOINT}/", "http://10.0.0.5"])
+def test_an_origin_is_taken_without_a_slash(given: str) -> None:
+    assert wording.endpoint(StorageSpec(endpoint=given)) == given.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "option"),
+    [
+        (spec(endpoint="s3.example.com"), "--storage-endpoint"),
+        (spec(endpoint=f"{ENDPOINT}/bucket"), "--storage-endpoint"),
+        (spec(endpoint="https://me:secret@s3.example.com"), "--storage-endpoint"),
+        (spec(region="On Prem"), "--region"),
+        (spec(region="x" * 36), "--region"),
+        (spec(bucket="gs://data"), "--bucket"),
+        (spec(endpoint="http://10.0.0.5", addressing="virtual"), "--storage-addressing"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_option(wrong: CloudSpec, option: str) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        wording.check(wrong)
+    assert caught.value.code is errors.INVALID_SPEC
+    assert caught.value.message.startswith(option)
+
+
+def test_without_an_endpoint_it_is_said_how_to_give_one() -> None:
+    with pytest.raises(errors.CliError) as caught:
+        wording.check(spec(endpoint=None))
+    assert caught.value.code is errors.MISSING_INPUT
+    assert "ANYSCALE_K8S_STORAGE_ENDPOINT" in caught.value.fix
+
+
+@pytest.mark.parametrize("bucket", ["team-data", "s3://team-data"])
+def test_what_fits_is_taken(bucket: str) -> None:
+    wording.check(spec(bucket=bucket, addressing="virtual"))
+
+
+def test_what_was_not_said_is_what_most_stores_take() -> None:
+    store = wording.store(StorageSpec(endpoint=ENDPOINT))
+    assert (store.addressing, store.checksums) == (Addressing.PATH, Checksums.WHEN_REQUIRED)
+    storage = store.storage("data")
+    assert (storage.url, storage.endpoint) == ("s3://data", ENDPOINT)
