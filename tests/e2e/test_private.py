@@ -20,28 +20,12 @@ import yaml
 from anyscale_k8s_cli.sandbox.environment import Folder
 from tests.by_hand import ByHand
 from tests.e2e.story import Story
+from tests.e2e.witness import witness
 from tests.processes import Desk, Sandbox, started
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
 BUCKET = "anyscale-prod-92c04b15"
-# Notes the command line of every Python program, and of every program that one starts.
-WITNESS = """
-import os, sys
-def note(words):
-    with open(os.environ["WITNESS_NOTES"], "a", encoding="utf-8") as notes:
-        notes.write(repr(words) + "\\n")
-def saw(event, arguments):
-    if event in ("subprocess.Popen", "os.exec", "os.posix_spawn"):
-        note(arguments[:2])
-sys.addaudithook(saw)
-note(sys.orig_argv)
-"""
-# helm itself, after noting how it was called; its environment is not that of its caller.
-HELM = """#!/bin/sh
-printf '%s\\n' "helm $*" >> '{notes}'
-exec '{helm}' "$@"
-"""
 KUBECONFIG = """\
 # Mine, with its comments; current-context is where I work.
 apiVersion: v1
@@ -64,19 +48,6 @@ class Machine(Story):
         self.kubeconfig.write_text(KUBECONFIG, encoding="utf-8")
         self.written_at = self.kubeconfig.stat().st_mtime_ns
         self.in_cluster: dict[str, str] = {}
-
-    def witness(self) -> dict[str, str]:
-        """Variables that make every program of a run leave its command line in `notes`."""
-        (self.private / "sitecustomize.py").write_text(WITNESS, encoding="utf-8")
-        helm, notes = self.private / "helm", self.private / "notes"
-        real = Folder(self.sandbox.record.directory).helm.resolve()
-        helm.write_text(HELM.format(helm=real, notes=notes), encoding="utf-8")
-        helm.chmod(0o700)
-        return {
-            "PYTHONPATH": str(self.private),
-            "WITNESS_NOTES": str(notes),
-            "ANYSCALE_K8S_HELM": str(helm),
-        }
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +73,9 @@ def set_up(story: Machine) -> None:
         str(story.private / "events"),
     )
     story.tell("plan", "plan", *WHERE, "--name", "prod", "--out", plan)
-    story.tell("setup", "setup", "--plan", plan, "--yes", *told, env=story.witness())
+    story.tell(
+        "setup", "setup", "--plan", plan, "--yes", *told, env=witness(story.sandbox, story.private)
+    )
     story.in_cluster = in_cluster(story.hand)
     story.tell("setup again", "setup", "--plan", plan, "--yes")
     story.tell("late plan", "plan", *WHERE, "--name", "prod", "--out", late)
