@@ -251,6 +251,7 @@ class CloudSpec(_Part):
     region: Annotated[str | None, Flag("--region")] = None
     namespace: Annotated[DnsLabel, Flag("--namespace")] = DEFAULT_NAMESPACE
     gpu: Annotated[Literal["auto", "off"], Flag("--gpu")] = "auto"
+    instance_types: Annotated[str, Flag("--instance-types")] = "default"
     waive: Annotated[tuple[str, ...], Flag("--waive")] = ()
     cluster: Annotated[ClusterSpec, FILE_ONLY] = Field(default_factory=ClusterSpec)
     account: Annotated[AccountSpec, FILE_ONLY] = Field(default_factory=AccountSpec)

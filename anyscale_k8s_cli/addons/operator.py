@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons import instance_types
 from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.gateway import Gateway
@@ -156,7 +157,8 @@ def operator_values(
         )
         storage = storage_values(cloud_side)
     sign_in = {} if token is None else token_values(token.output)
-    return merged(common, storage, platform, sign_in, context.spec.operator.values)
+    types = instance_types.values(context.spec.instance_types, context.nodes)
+    return merged(common, storage, types, platform, sign_in, context.spec.operator.values)
 
 
 def remove_stale_webhook(context: ClusterContext, registration: Resource[Registration]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
 from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
 from anyscale_k8s_cli.cluster.documents import Document
@@ -51,7 +52,7 @@ def cluster_checks(
 ) -> tuple[Check, ...]:
     """The checks before a setup."""
     namespace = spec.namespace
-    return (
+    found = (
         Check(
             "cluster-reachable",
             "The cluster answers and knows who is asking",
@@ -83,6 +84,15 @@ def cluster_checks(
             severity=Severity.WARNING,
         ),
     )
+    if spec.instance_types in (AUTO, DEFAULT):
+        return found
+    fit = Check(
+        "instance-types-fit",
+        "Some node can satisfy each instance type",
+        lambda: types_fit(spec.instance_types, nodes),
+        Severity.WARNING,
+    )
+    return (*found, fit)
 
 
 def reachable(kubernetes: Kubernetes) -> Finding:
@@ -173,6 +183,21 @@ def capacity(kubernetes: Kubernetes, spec: CloudSpec, nodes: Sequence[Document])
         Status.WARN,
         f"no node has {_OPERATOR_CPU} CPU and 1 GiB free; the operator waits until one is added",
         fix="add a node, or lower operator.container.resources with --values",
+    )
+
+
+def types_fit(file: str, nodes: Sequence[Document]) -> Finding:
+    """Whether each type in a file fits some node that is there."""
+    if not nodes:
+        return Finding(Status.UNKNOWN, "there is no node yet")
+    missing = unsatisfied(file, nodes)
+    if not missing:
+        return passed()
+    return Finding(
+        Status.WARN,
+        f"no node can satisfy {', '.join(missing)}: what asks for it waits for ever, unless "
+        "nodes are added",
+        fix="make it smaller, or let --instance-types auto write types that fit",
     )
 
 

@@ -457,6 +457,16 @@ class SpecOptions:
         ),
         Sets("gpu"),
     ] = None
+    instance_types: Annotated[
+        str | None,
+        _option(
+            "--instance-types",
+            panel=_OPERATOR,
+            metavar="auto|default|FILE",
+            help="What Ray nodes may ask for: as the nodes are, the chart's own, or a YAML file.",
+        ),
+        Sets("instance_types"),
+    ] = None
     waive: Annotated[
         list[str] | None,
         _option(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from anyscale_k8s_cli.cluster.context import from_context
 from anyscale_k8s_cli.cluster.documents import Document, Reference
@@ -20,7 +21,9 @@ NAMESPACE = "anyscale-operator"
 SECRET = Reference("v1", "Secret", "anyscale-aws-credentials", NAMESPACE)
 SECRET_KEY = f"k8s:secret/{NAMESPACE}/{SECRET.name}"
 SETUP = (
-    "setup --provider generic --context demo --region onprem --name w --yes".split()  # noqa: SIM905
+    "setup",
+    *("--provider", "generic", "--context", "demo", "--region", "onprem"),
+    *("--name", "w", "--instance-types", "auto", "--yes"),
 )
 
 
@@ -76,6 +79,18 @@ def test_setup_makes_everything_and_ends_well(story: Story) -> None:
     changes = story["setup"].changes
     assert changes[SECRET_KEY] == "create"
     assert [key for key in changes if key.startswith("s3-bucket/anyscale-w-")]
+
+
+def test_instance_types_are_as_the_nodes_are(story: Story) -> None:
+    text = (story.folder / "values.yaml").read_text(encoding="utf-8")
+    found = yaml.safe_load(text)["workloads"]
+    assert set(found["instanceTypes"]["additional"]) == {
+        "28CPU-111GB",
+        "57CPU-446GB-2xL40S",
+        "28CPU-223GB-1xL40S",
+    }
+    assert found["instanceTypes"]["defaults"] == {"8CPU-32GB-1xT4": None}
+    assert found["accelerator"]["nodeSelectors"]["additional"] == {"L40S": "NVIDIA-L40S"}
 
 
 def test_a_second_setup_only_reads(story: Story) -> None:

@@ -1,0 +1,145 @@
+"""Instance types from nodes: below what is allocatable, by labels that are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons import instance_types as types
+from anyscale_k8s_cli.checks import Status
+from anyscale_k8s_cli.checks.cluster import types_fit
+
+
+def node(
+    cpus: str = "15910m",
+    memory: str = "61Gi",
+    gpus: int = 0,
+    taints: tuple[dict[str, str], ...] = (),
+    **labels: str,
+) -> dict[str, Any]:
+    names = {"product": "nvidia.com/gpu.product", "shape": "node.kubernetes.io/instance-type"}
+    return {
+        "metadata": {"name": "n", "labels": {names[key]: value for key, value in labels.items()}},
+        "spec": {"taints": list(taints)},
+        "status": {
+            "allocatable": {"cpu": cpus, "memory": memory, "nvidia.com/gpu": str(gpus)},
+        },
+    }
+
+
+def instance_types(*nodes: dict[str, Any]) -> dict[str, Any]:
+    found = types.values("auto", nodes)["workloads"]["instanceTypes"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_type_stays_below_what_is_allocatable() -> None:
+    """A node of 16 CPUs and 64 GiB gives one of 14 and 54."""
+    assert instance_types(node())["additional"] == {
+        "14CPU-54GB": {"resources": {"CPU": 14, "memory": "54Gi"}}
+    }
+
+
+def test_defaults_that_no_node_satisfies_are_dropped() -> None:
+    assert instance_types(node())["defaults"] == {"8CPU-32GB-1xT4": None}
+    assert set(instance_types(node("2900m", "14Gi"))["defaults"]) == {
+        "4CPU-16GB",
+        "8CPU-32GB",
+        "8CPU-32GB-1xT4",
+    }
+    assert instance_types(node(gpus=1, product="Tesla-T4"))["defaults"] == {}
+
+
+def test_nodes_of_one_shape_make_one_type() -> None:
+    assert len(instance_types(node(), node())["additional"]) == 1
+
+
+def test_a_node_of_several_gpus_is_also_had_in_slices() -> None:
+    found = types.values("auto", [node("192", "2000Gi", 8, product="NVIDIA-H100-80GB-HBM3")])
+    made = found["workloads"]["instanceTypes"]["additional"]
+    assert set(made) == {"172CPU-1800GB-8xH100", "21CPU-225GB-1xH100"}
+    assert made["21CPU-225GB-1xH100"]["resources"]["accelerators"] == ["H100"]
+    assert found["workloads"]["accelerator"] == {
+        "customNodeSelectorKey": "nvidia.com/gpu.product",
+        "nodeSelectors": {"enableDefaults": False, "additional": {"H100": "NVIDIA-H100-80GB-HBM3"}},
+    }
+
+
+def test_without_the_usual_label_the_shape_of_the_machine_selects() -> None:
+    found = types.values("auto", [node(gpus=8, shape="BM.GPU.H100.8")])
+    accelerators = found["workloads"]["accelerator"]
+    assert accelerators["customNodeSelectorKey"] == "node.kubernetes.io/instance-type"
+
+
+def test_taints_of_the_clusters_own_are_tolerated_and_the_charts_are_left_to_it() -> None:
+    taints = (
+        {"key": "workload", "value": "true", "effect": "NoSchedule"},
+        {"key": "node.anyscale.com/capacity-type", "value": "SPOT", "effect": "NoSchedule"},
+        {"key": "soft", "effect": "PreferNoSchedule"},
+    )
+    [made] = instance_types(node(taints=taints))["additional"].values()
+    assert made["tolerations"] == [
+        {"key": "workload", "operator": "Equal", "value": "true", "effect": "NoSchedule"}
+    ]
+
+
+def test_nodes_of_the_control_plane_take_no_ray_nodes() -> None:
+    taint = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+    assert types.shapes([node(taints=(taint,))]) == ()
+    assert types.values("auto", [node(taints=(taint,))]) == {}
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("Tesla-T4", "T4"),
+        ("nvidia-tesla-t4", "T4"),
+        ("NVIDIA-A10G", "A10G"),
+        ("NVIDIA-L40S", "L40S"),
+        ("NVIDIA-A100-SXM4-40GB", "A100-40G"),
+        ("nvidia-a100-80gb", "A100-80G"),
+        ("nvidia-h100-mega-80gb", "H100-MEGA"),
+        ("NVIDIA-H200", "H200"),
+        ("nvidia-rtx-pro-6000", "RTX-PRO-6000"),
+    ],
+)
+def test_a_gpu_has_anyscales_name(label: str, name: str) -> None:
+    assert types.accelerator(label) == name
+
+
+def test_default_changes_nothing() -> None:
+    assert types.values("default", [node()]) == {}
+
+
+def test_a_file_replaces_the_charts_types_and_what_does_not_fit_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "types.yaml"
+    file.write_text(
+        "small: {resources: {CPU: 4, memory: 8Gi}}\n"
+        "huge: {resources: {CPU: 400, memory: 8Gi}}\n"
+        "other: {resources: {CPU: 1, memory: 1Gi, GPU: 1, accelerators: [H100]}}\n"
+    )
+    found = types.values(str(file), [node()])["workloads"]["instanceTypes"]
+    assert found["enableDefaults"] is False
+    assert set(found["additional"]) == {"small", "huge", "other"}
+    assert types.unsatisfied(str(file), [node()]) == ["huge", "other"]
+
+
+def test_what_no_node_can_satisfy_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "types.yaml"
+    file.write_text("huge: {resources: {CPU: 400, memory: 8Gi}}\n")
+    found = types_fit(str(file), [node()])
+    assert found.status is Status.WARN
+    assert "huge" in found.detail
+    assert types_fit(str(file), []).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["", "- a list\n", "name: {CPU: 1}\n", "{\n"])
+def test_a_file_without_types_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "types.yaml"
+    file.write_text(text)
+    with pytest.raises(errors.CliError) as caught:
+        types.of_file(file)
+    assert caught.value.code is errors.INVALID_SPEC
