@@ -122,9 +122,9 @@ class OperatorAccount(Resource[ServiceAccount]):
 
 @dataclass(frozen=True)
 class _Keys:
-    """Our keys at the control plane: the one that the release holds, and the ids of others.
+    """Our valid keys: the one that the release holds, and the ids of others.
 
-    `why` says why there is no such one.
+    `why` says why there is no such one. One that has expired needs no revoking.
     """
 
     current: OperatorToken | None
@@ -205,8 +205,10 @@ class OperatorKey(Resource[OperatorToken]):
         return self._observed(self._forget_lost(keys))
 
     def delete(self, observed: Observed[OperatorToken]) -> None:
-        for key in self._ours():
-            self._accounts.revoke(key.id)
+        keys = self._look()
+        current = (keys.current.key_id,) if keys.current else ()
+        for key_id in (*current, *keys.others):
+            self._accounts.revoke(key_id)
 
     def ready(self, observed: Observed[OperatorToken]) -> Observed[OperatorToken]:
         """A key can be used at once."""
@@ -245,27 +247,29 @@ class OperatorKey(Resource[OperatorToken]):
         return _Keys(keys.current, tuple(item for item in keys.others if item in used), keys.why)
 
     def _look(self) -> _Keys:
-        ours = self._ours()
-        current, why = self._current(ours)
-        others = [key.id for key in ours if current is None or key.id != current.key_id]
+        listed, now = self._listed(), self._accounts.plane.server_time()
+        valid = [key for key in listed if key.expires_at > now]
+        current, why = self._current(listed, valid)
+        others = [key.id for key in valid if current is None or key.id != current.key_id]
         return _Keys(current, tuple(others), why)
 
-    def _current(self, ours: Sequence[ApiKey]) -> tuple[OperatorToken | None, str]:
+    def _current(
+        self, listed: Sequence[ApiKey], valid: Sequence[ApiKey]
+    ) -> tuple[OperatorToken | None, str]:
         token = self._installed().release
         if token is None:
             return None, "not in the operator's release"
-        found = next((key for key in ours if key.id == token.key_id), None)
+        found = next((key for key in listed if key.id == token.key_id), None)
         if found is None:
             return None, "revoked"
-        ended = found.ended(self._accounts.plane.server_time())
-        if ended:
-            return None, ended
+        if found not in valid:
+            return None, f"expired since {found.expires_at:%Y-%m-%d}"
         if self._account.observed and found.id not in self._ids_of_account():
             return None, "of another service account"
         return OperatorToken(found.id, found.expires_at, token.token), ""
 
-    def _ours(self) -> list[ApiKey]:
-        """By name, of whichever account: another one may have been named before."""
+    def _listed(self) -> list[ApiKey]:
+        """Ours by name, of whichever account: another one may have been named before."""
         found = self._accounts.keys(name=self._prefix)
         account = self._account.observed or self._account.read()
         if account is not None:

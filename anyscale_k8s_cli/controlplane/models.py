@@ -226,9 +226,3 @@ class ApiKey(Shape):
     @property
     def id(self) -> str:
         return self.hex_hashed_id
-
-    def ended(self, now: datetime) -> str:
-        """How it came to be worth nothing, by the control plane's clock; empty while it is."""
-        if self.revoked_at is not None:
-            return f"was revoked on {self.revoked_at:%Y-%m-%d}"
-        return f"expired on {self.expires_at:%Y-%m-%d}" if now >= self.expires_at else ""
