@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +26,6 @@ from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
 from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.world import GenericWorld, World
 
-_KUBECONFIG = "onprem-kubeconfig"
 _SYSTEM = System(
     kubelet="v1.33.4",
     image="Ubuntu 24.04.3 LTS",
@@ -83,6 +81,11 @@ class GenericPlatform:
         )
 
     @property
+    def contexts(self) -> Mapping[str, KubernetesStandIn]:
+        """The cluster by the name that its owner gave to the context of his kubeconfig."""
+        return {self._knobs.cluster: self.cluster}
+
+    @property
     def clusters(self) -> Mapping[str, KubernetesStandIn]:
         return {f"generic/{self._knobs.cluster}": self.cluster}
 
@@ -103,13 +106,9 @@ class GenericPlatform:
         return {}
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """The store's settings and keys, and a kubeconfig beside what is there already."""
-        own = folder / _KUBECONFIG
-        own.touch(mode=0o600)
-        own.write_text(self._kubeconfig(), encoding="utf-8")
-        others = Folder(folder).environment()["KUBECONFIG"]
+        """The store's settings and keys; the cluster's context joins those that are there."""
+        self._join_kubeconfig(Path(Folder(folder).environment()["KUBECONFIG"]))
         return {
-            "KUBECONFIG": os.pathsep.join([others, str(own)]),
             "ANYSCALE_K8S_STORAGE_ENDPOINT": self.object_store.url,
             "ANYSCALE_K8S_STORAGE_REGION": self.store.region,
             "ANYSCALE_K8S_STORAGE_ACCESS_KEY_ID": self.key.id,
@@ -125,20 +124,19 @@ class GenericPlatform:
     def snapshot(self) -> dict[str, Any]:
         return {"onprem_store": self.store.snapshot()}
 
-    def _kubeconfig(self) -> str:
+    def _join_kubeconfig(self, file: Path) -> None:
         import yaml
 
-        name, user = self._knobs.cluster, "kubernetes-admin"
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        user = "kubernetes-admin"
         authority = base64.b64encode(self.cluster.ca_pem).decode()
-        server = {"server": self.cluster.url, "certificate-authority-data": authority}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": name, "cluster": server}],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
-            "users": [{"name": user, "user": {"token": self._token}}],
-        }
-        return str(yaml.safe_dump(document, sort_keys=False))
+        for name, cluster in self.contexts.items():
+            server = {"server": cluster.url, "certificate-authority-data": authority}
+            document["clusters"].append({"name": name, "cluster": server})
+            document["contexts"].append({"name": name, "context": {"cluster": name, "user": user}})
+            document["users"].append({"name": user, "user": {"token": self._token}})
+        file.chmod(0o600)
+        file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
 def nodes(world: GenericWorld) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,8 +28,8 @@ SETUP = (
 
 def kubernetes(sandbox: Sandbox) -> Kubernetes:
     """The cluster as its administrator has it."""
-    last = sandbox.environment["KUBECONFIG"].split(os.pathsep)[-1]
-    return Kubernetes(from_context("demo", Path(last)), Run())
+    file = Path(sandbox.environment["KUBECONFIG"])
+    return Kubernetes(from_context("demo", file), Run())
 
 
 def secret_of(sandbox: Sandbox) -> Document:
