@@ -17,6 +17,7 @@ from typing import Any
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.names import STORAGE_SECRET
 from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import CloudSide, Storage
@@ -48,10 +49,8 @@ def credentials_secret(
         assert keys is not None, "only a setup asks for it"  # noqa: S101
         return secret(cloud_side.storage.output, keys.output, install.namespace)
 
-    if keys is not None:
-        keys.kept = lambda: kept(
-            context.kubernetes.get("v1", "Secret", STORAGE_SECRET, install.namespace), install
-        )
+    if cloud_side is not None:
+        tell_what_is_kept(cloud_side, context.kubernetes, install)
     outside = (keys, cloud_side.storage) if keys is not None and cloud_side is not None else ()
     made = KubernetesObject(
         context.surroundings,
@@ -61,6 +60,15 @@ def credentials_secret(
         needs=(*needs, *outside),
     )
     return (made,)
+
+
+def tell_what_is_kept(cloud_side: CloudSide, kubernetes: Kubernetes, install: Install) -> None:
+    """Let the keys know, when they are read, what the cluster holds of them."""
+    keys = cloud_side.storage_keys
+    if keys is not None:
+        keys.kept = lambda: kept(
+            kubernetes.get("v1", "Secret", STORAGE_SECRET, install.namespace), install
+        )
 
 
 def secret(storage: Storage, keys: StorageKeys, namespace: str) -> Document:

@@ -15,6 +15,7 @@ from typing import Any
 from anyscale_k8s_cli.addons.addresses import Cause, in_the_way
 from anyscale_k8s_cli.addons.gateway import programmed
 from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE
+from anyscale_k8s_cli.addons.storage_credentials import tell_what_is_kept
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.checks import Check, Finding, Status, passed
 from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
@@ -150,7 +151,9 @@ class Wiring:
         spec = self._spec
         if spec is None:
             return None
-        return self.provider.cloud_side(spec, self.cluster, self.install, self.plane)
+        side = self.provider.cloud_side(spec, self.cluster, self.install, self.plane)
+        tell_what_is_kept(side, self.kubernetes, self.install)
+        return side
 
     @cached_property
     def _spec(self) -> CloudSpec | None:
