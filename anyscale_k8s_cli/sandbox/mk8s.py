@@ -84,9 +84,7 @@ class NebiusPlatform:
 
     def __init__(self, world: World, wire: Wire, authority: Authority) -> None:
         self._world = world
-        # A cluster's authority is its own, as in life.
-        self._authority = Authority()
-        self._public = authority
+        self._authority = authority
         self._wire = wire
         store = ProjectStore()
         seed = cluster_seed(world.nebius)
@@ -109,8 +107,8 @@ class NebiusPlatform:
                 self._authenticator(seed),
             ],
             workloads=[
-                OperatorImage(self._public, self._world.operator_recheck_seconds),
-                EnvoyGateway(self._public),
+                OperatorImage(self._authority, self._world.operator_recheck_seconds),
+                EnvoyGateway(self._authority),
                 DevicePlugin(self._authority, kubelet_token),
             ],
             load_balancers=self.nebius.load_balancers(seed.name),

@@ -16,6 +16,9 @@ from anyscale_k8s_cli.sandbox.nebius.nodes import SYSTEM
 from anyscale_k8s_cli.sandbox.nebius.seed import PROJECT_ID, ClusterSeed, NodeGroupSeed
 from anyscale_k8s_cli.sandbox.nebius.tenant import Tenant
 
+# In a network that this machine is not in: nobody answers there.
+_PRIVATE = "https://127.0.0.1:9"
+
 
 @dataclass
 class RunningCluster:
@@ -122,7 +125,7 @@ class Mk8s:
         if item.deleting:
             state = ClusterStatus.State.DELETING
         endpoints = ControlPlaneStatusEndpoints(
-            private_endpoint="https://10.0.0.10:443",
+            private_endpoint=_PRIVATE,
             public_endpoint=item.endpoint if seed.public_endpoint else "",
         )
         wanted = ControlPlaneEndpointsSpec(

@@ -195,8 +195,8 @@ class NebiusStandIn:
         with self._front.lock:
             return self.tenant.key_secret(access_key)
 
-    def buckets_of(self, access_key: str) -> frozenset[str]:
-        """The names of the buckets that whoever has the key may use."""
+    def buckets_of(self, access_key: str) -> frozenset[str] | None:
+        """The names of the buckets that whoever has the key may use; None is all."""
         with self._front.lock:
             return self.tenant.buckets_of(access_key)
 

@@ -151,12 +151,17 @@ class Tenant:
             return None
         return self.secrets.get(found.metadata.id)
 
-    def buckets_of(self, access_key: str) -> frozenset[str]:
-        """The names of the buckets whose objects a key's account may read, list and write."""
+    def buckets_of(self, access_key: str) -> frozenset[str] | None:
+        """The names of the buckets whose objects a key's account may read, list and write.
+
+        None is all of the project's, also those that there are not.
+        """
         key = self.key_by_aws_id(access_key)
         if key is None:
             return frozenset()
         subject = account_of(key)
+        if all(self.may(subject, f"s3.{action}", PROJECT_ID) for action in _USE):
+            return None
         found = frozenset(
             str(bucket.metadata.name)
             for bucket in self.buckets.items.values()

@@ -1,0 +1,36 @@
+"""Checks of the Nebius side: what would stop a setup, or make it less than it should be."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.nebius.discovery import NebiusFacts
+
+
+def checks(cluster: Cluster) -> list[Check]:
+    facts: NebiusFacts = cluster.facts
+    return [
+        Check(
+            "nebius-gpu-drivers",
+            "All node groups with GPUs have Nebius' drivers",
+            partial(_drivers, facts),
+            Severity.WARNING,
+        )
+    ]
+
+
+def _drivers(facts: NebiusFacts) -> Finding:
+    with_gpus = [group for group in facts.groups if group.gpu]
+    without = [group for group in with_gpus if not group.drivers]
+    if not without:
+        return passed(f"{len(with_gpus)} node groups with GPUs")
+    return Finding(
+        Status.WARN,
+        f"no GPU can be used on {', '.join(group.name for group in without)}: "
+        "their image has no drivers",
+        evidence=tuple(f"{group.name}: {group.platform} {group.preset}" for group in without),
+        fix=f"nebius mk8s node-group update --id {without[0].id} "
+        "--template-gpu-settings-drivers-preset cuda12.8, or bring drivers of your own",
+    )
