@@ -135,8 +135,9 @@ class _Keys:
 class OperatorKey(Resource[OperatorToken]):
     """Our one key of the account, known by a name that holds the install's id.
 
-    `installed` tells what the cluster holds. With `renew` the key is replaced whatever
-    it is. Keys that a pod still uses end by `retire`, once the operator is well.
+    `days` is how long a new one lives; None where none is made. `installed` tells what
+    the cluster holds. With `renew` the key is replaced whatever it is. Keys that a pod
+    still uses end by `retire`, once the operator is well.
     """
 
     kind: ClassVar[str] = "anyscale:api-key"
@@ -146,18 +147,18 @@ class OperatorKey(Resource[OperatorToken]):
         accounts: ServiceAccounts,
         account: OperatorAccount,
         *,
-        days: int = DEFAULT_DAYS,
+        days: int | None = None,
         installed: Callable[[], InstalledTokens] = nothing_installed,
         renew: bool = False,
         needs: Sequence[Resource[Any]] = (),
     ) -> None:
         super().__init__(
             key=f"{self.kind}/{account.name}",
-            title=f"API key of {account.name}, made for {days} days",
+            title=f"API key of {account.name}" + (f", made for {days} days" if days else ""),
             install=account.install,
             needs=(account, *needs),
         )
-        self.days = days
+        self.days = days or DEFAULT_DAYS
         self._accounts = accounts
         self._account = account
         self._installed = installed
