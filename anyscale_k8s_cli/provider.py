@@ -19,7 +19,7 @@ from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, Scope
+from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, Scope, Settings
 from anyscale_k8s_cli.storage_keys import KeysResource
 
 T = TypeVar("T")
@@ -376,6 +376,19 @@ class ListsClusters(Protocol):
         """The names of the clusters in the scope's account and region.
 
         Contexts, where the platform needs one to find a cluster.
+        """
+        ...
+
+
+@runtime_checkable
+class AsksForSecrets(Protocol):
+    """An ability that not every platform has: credentials that a person may type."""
+
+    def secrets(self, settings: Settings, environment: Mapping[str, str]) -> Mapping[str, str]:
+        """The variables that are to hold what is typed, each with the question for it.
+
+        Empty where nothing is missing. An answer may be empty: the platform then goes on
+        with what it finds elsewhere.
         """
         ...
 

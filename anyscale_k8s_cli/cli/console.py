@@ -54,6 +54,13 @@ def _plainly(problem: UnicodeError) -> tuple[str | bytes, int]:
     return "".join(_PLAIN.get(letter, "?") for letter in unfit), problem.end
 
 
+def read_hidden(question: str) -> str:
+    """A line from the person at the terminal, not shown as it is typed."""
+    from getpass import getpass
+
+    return getpass(question, stream=sys.stderr)
+
+
 def is_terminal(stream: IO[Any]) -> bool:
     try:
         return stream.isatty()

@@ -6,6 +6,7 @@ Nothing is asked without a terminal on both ends, nor with `--yes`.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -44,7 +45,22 @@ def fill_in(
         path for path in _required(str(known["provider"]), environment) if not known.get(path)
     ]
     filled |= {path: _ask(_question(path)) for path in missing}
+    _ask_for_secrets({**known, **filled}, environment)
     return filled
+
+
+def _ask_for_secrets(settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    """What is typed is put where the platform looks for it, in this process alone."""
+    from anyscale_k8s_cli import provider
+
+    platform = provider.load(str(settings["provider"]), Run())
+    if not isinstance(platform, provider.AsksForSecrets):
+        return
+    for variable, question in platform.secrets(settings, environment).items():
+        answer = console.read_hidden(f"{question}: ").strip()
+        if not answer:
+            return
+        os.environ[variable] = answer
 
 
 def _question(path: str) -> str:

@@ -44,6 +44,7 @@ from anyscale_k8s_cli.spec import (
     CredentialsSpec,
     RulesSpec,
     Scope,
+    Settings,
     StorageSpec,
 )
 from anyscale_k8s_cli.storage_keys import GivenKeys, StorageKeys
@@ -98,6 +99,16 @@ class GenericProvider:
         self._clusters = Clusters(run)
         self._side: _Side | None = None
         self._said = Scope()
+
+    def secrets(self, settings: Settings, environment: Mapping[str, str]) -> Mapping[str, str]:
+        if settings.get("credentials.aws_profile"):
+            return {}
+        if any(all(environment.get(name) for name in pair) for pair in (OWN, AMAZONS)):
+            return {}
+        return {
+            OWN[0]: "Access key of the object store (nothing: as an earlier setup was given)",
+            OWN[1]: "Its secret (not shown)",
+        }
 
     def check_spec(self, spec: CloudSpec) -> None:
         wording.check(spec)

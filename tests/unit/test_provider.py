@@ -24,8 +24,9 @@ def test_the_vendors_names_mean_platforms(said: str, meant: str) -> None:
     assert provider.load(said, Run()).name == meant
 
 
-@pytest.mark.parametrize("name", ["nebulous", "generic"])
-def test_a_platform_that_nobody_brings(name: str) -> None:
+@pytest.mark.parametrize("name", ["nebulous", "planned"])
+def test_a_platform_that_nobody_brings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "PLATFORMS", (*provider.PLATFORMS, "planned"))
     with pytest.raises(errors.CliError) as raised:
         provider.load(name, Run())
 

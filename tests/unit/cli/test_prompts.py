@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -317,3 +318,47 @@ def test_status_answers_with_the_health_and_the_cause(
 
     assert ended.code == answer
     assert json.loads(ended.out) == document
+
+
+GENERIC = {"provider": "generic", "region": "r", "cluster.context": "c", "name": "prod"}
+KEYS = ("ANYSCALE_K8S_STORAGE_ACCESS_KEY_ID", "ANYSCALE_K8S_STORAGE_SECRET_ACCESS_KEY")
+
+
+@pytest.fixture
+def hidden(answers: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked without showing the answer; the person types A, B and so on."""
+    asked: list[str] = []
+    for name in KEYS:
+        monkeypatch.setenv(name, "")
+
+    def read(question: str) -> str:
+        asked.append(question)
+        return "ABC"[len(asked) - 1]
+
+    monkeypatch.setattr(console, "read_hidden", read)
+    return asked
+
+
+def test_keys_are_typed_without_being_shown_and_are_no_setting(hidden: list[str]) -> None:
+    filled = prompts.fill_in(GENERIC, {}, {}, may_ask=True)
+
+    assert filled == GENERIC
+    assert len(hidden) == 2
+    assert [os.environ[name] for name in KEYS] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("said", "environment", "may_ask"),
+    [
+        ({}, dict.fromkeys(KEYS, "x"), True),
+        ({}, {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}, True),
+        ({"credentials.aws_profile": "lab"}, {}, True),
+        ({}, {}, False),
+    ],
+)
+def test_keys_that_are_there_are_not_asked_for(
+    hidden: list[str], said: dict[str, str], environment: dict[str, str], may_ask: bool
+) -> None:
+    prompts.fill_in({**GENERIC, **said}, {}, environment, may_ask=may_ask)
+
+    assert hidden == []
