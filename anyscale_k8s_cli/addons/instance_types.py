@@ -153,10 +153,10 @@ def of_file(path: Path) -> dict[str, Any]:
 def accelerator(product: str) -> str:
     """Anyscale's name for a GPU, from what a label calls it.
 
-    `Tesla-T4`, `nvidia-tesla-t4` are T4; `NVIDIA-A100-SXM4-80GB` is A100-80G; what has no
-    name yet gets the first part of its own.
+    `Tesla-T4`, `nvidia-tesla-t4` are T4; `NVIDIA-A100-SXM4-80GB` is A100-80G; `gpu-h100-sxm`
+    is H100; what has no name yet gets the first part of its own.
     """
-    bare = re.sub(r"^(nvidia-|tesla-)+", "", product, flags=re.IGNORECASE).upper()
+    bare = re.sub(r"^(nvidia-|tesla-|gpu-)+", "", product, flags=re.IGNORECASE).upper()
     parts = bare.replace("_", "-").split("-")
     if parts[0] == "A100":
         return "A100-80G" if "80GB" in parts else "A100-40G"

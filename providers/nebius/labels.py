@@ -5,6 +5,5 @@ from __future__ import annotations
 # The platform alone; the preset has a label of Nebius' own.
 PLATFORM = "node.kubernetes.io/instance-type"
 PRESET = "nebius.com/resource-preset"
-GPU_NAME = "nebius.com/gpu-name"
 LOAD_BALANCER_TYPE = "nebius.com/load-balancer-type"
 INTERNAL = "internal"

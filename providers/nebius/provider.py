@@ -24,15 +24,16 @@ from anyscale_k8s_cli.provider import (
     Verb,
 )
 from anyscale_k8s_cli.providers.nebius import (
-    checks as checks_of_nebius,
-)
-from anyscale_k8s_cli.providers.nebius import (
+    capacity,
     cloud_side,
     discovery,
     permissions,
     search,
     teardown,
     wording,
+)
+from anyscale_k8s_cli.providers.nebius import (
+    checks as checks_of_nebius,
 )
 from anyscale_k8s_cli.providers.nebius import load_balancer as balancing
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
@@ -78,7 +79,9 @@ class NebiusProvider:
     def operator_values(
         self, spec: CloudSpec, cluster: Cluster, identity: Identity, nodes: Sequence[dict[str, Any]]
     ) -> dict[str, Any]:
-        return {}
+        """Types as the node groups are, where types are to be as the nodes are."""
+        facts: discovery.NebiusFacts = cluster.facts
+        return capacity.values(facts.groups) if spec.instance_types == "auto" else {}
 
     def load_balancer(
         self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader

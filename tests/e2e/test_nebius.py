@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.story import Page, Story
 from tests.processes import Desk, started
@@ -25,6 +26,8 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         told = Story(sandbox)
         told.tell("setup", *SETUP, "-v")
         told.tell("again", *SETUP)
+        values = str(told.folder / "values.yaml")
+        told.tell("typed", *SETUP, "--instance-types", "auto", "--values-file", values)
         told.tell("status", "status", "w")
         told.tell("delete", "delete", "w", "--yes", fresh_home=True)
         told.tell("gone", "delete", "w", "--yes", "--delete-bucket", bucket_of(told["delete"]))
@@ -71,6 +74,21 @@ def test_a_second_setup_only_reads(story: Story) -> None:
     assert story["again"].done["summary"]["none"] > 0
     assert set(story["again"].changes.values()) <= {"none", "keep"}
     assert story["again"].writes == []
+
+
+def test_instance_types_are_platforms_with_presets(story: Story) -> None:
+    assert story["typed"].done["health"] == "HEALTHY"
+    assert {key for key, change in story["typed"].changes.items() if change == "update"} == {
+        "helm:release/anyscale-operator/anyscale-operator"
+    }
+    values = yaml.safe_load((story.folder / "values.yaml").read_text(encoding="utf-8"))
+    types = values["workloads"]["instanceTypes"]["additional"]
+    gpu = types["gpu-h100-sxm-1gpu-16vcpu-200gb"]
+    assert gpu["resources"]["accelerators"] == ["H100"]
+    assert gpu["nodeSelector"]["nebius.com/resource-preset"] == "1gpu-16vcpu-200gb"
+    assert values["workloads"]["accelerator"]["nodeSelectors"]["additional"] == {
+        "H100": "gpu-h100-sxm"
+    }
 
 
 def test_status_says_that_it_works(story: Story) -> None:

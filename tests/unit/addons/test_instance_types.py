@@ -104,6 +104,7 @@ def test_nodes_of_the_control_plane_take_no_ray_nodes() -> None:
         ("nvidia-h100-mega-80gb", "H100-MEGA"),
         ("NVIDIA-H200", "H200"),
         ("nvidia-rtx-pro-6000", "RTX-PRO-6000"),
+        ("gpu-h100-sxm", "H100"),
     ],
 )
 def test_a_gpu_has_anyscales_name(label: str, name: str) -> None:
