@@ -6,7 +6,6 @@ The commands are run once, in order; each test looks at another side of what the
 from __future__ import annotations
 
 import base64
-import os
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,14 +52,17 @@ class Machine(Story):
 
 def cluster_of(sandbox: Sandbox) -> httpx.Client:
     """The cluster by the kubeconfig that the sandbox gives."""
-    places = sandbox.environment["KUBECONFIG"].split(os.pathsep)
-    files = [yaml.safe_load(Path(place).read_text()) for place in places if Path(place).exists()]
-    config = next(item for item in files if any(c["name"] == "demo" for c in item["contexts"]))
-    server = config["clusters"][0]["cluster"]
+    config = yaml.safe_load(Path(sandbox.environment["KUBECONFIG"]).read_text(encoding="utf-8"))
+
+    def named(kind: str, name: str) -> dict[str, Any]:
+        return dict(next(item for item in config[f"{kind}s"] if item["name"] == name)[kind])
+
+    context = named("context", "demo")
+    server, user = named("cluster", context["cluster"]), named("user", context["user"])
     authority = base64.b64decode(server["certificate-authority-data"]).decode()
     return httpx.Client(
         base_url=server["server"],
-        headers={"Authorization": f"Bearer {config['users'][0]['user']['token']}"},
+        headers={"Authorization": f"Bearer {user['token']}"},
         verify=ssl.create_default_context(cadata=authority),
         timeout=30,
     )
