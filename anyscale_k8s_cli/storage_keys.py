@@ -7,8 +7,11 @@ is the core's (`addons/storage_credentials.py`).
 
 from __future__ import annotations
 
+import base64
+import binascii
+import configparser
 from abc import ABC
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Protocol
@@ -17,6 +20,9 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import Claim, FieldChange, NotYetKnown, Observed, Resource
 
+# The chart's own default for the Secret with the two files of the AWS SDKs.
+SECRET_NAME = "anyscale-aws-credentials"  # noqa: S105 - a name
+PROFILE = "default"
 # Keys that end sooner than this are replaced by the next setup.
 RENEWED_BEFORE = timedelta(days=30)
 
@@ -27,6 +33,39 @@ class StorageKeys:
 
     access_key: str
     secret: str = field(repr=False)
+
+
+def of_secret(found: Mapping[str, Any] | None, install: Install) -> dict[str, dict[str, str]]:
+    """The two files in our Secret, each with what its profile says; empty where it is not ours.
+
+    What somebody has broken is empty too.
+    """
+    if found is None:
+        return {}
+    owner = Install.from_locator(found["metadata"].get("annotations") or {})
+    if owner is None or owner.id != install.id:
+        return {}
+    return {
+        name: _profile((found.get("data") or {}).get(name) or "")
+        for name in ("credentials", "config")
+    }
+
+
+def kept_keys(found: Mapping[str, Any] | None, install: Install) -> StorageKeys | None:
+    """The keys in our Secret; None when it is not ours or holds no whole pair."""
+    said = of_secret(found, install).get("credentials", {})
+    access_key, secret = said.get("aws_access_key_id"), said.get("aws_secret_access_key")
+    return StorageKeys(access_key, secret) if access_key and secret else None
+
+
+def _profile(encoded: str) -> dict[str, str]:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(base64.b64decode(encoded, validate=True).decode())
+        return dict(parser[PROFILE])
+    except (binascii.Error, UnicodeDecodeError, configparser.Error, KeyError):
+        # Whatever somebody made of it: it will be written anew.
+        return {}
 
 
 def nothing_kept() -> StorageKeys | None:

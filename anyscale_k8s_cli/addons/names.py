@@ -6,6 +6,3 @@ OPERATOR_CHART = "anyscale-operator"
 OPERATOR_RELEASE = "anyscale-operator"
 # The chart's own default, which trust policies name.
 SERVICE_ACCOUNT = "anyscale-operator"
-
-# The chart's own default for the Secret with an object store's keys.
-STORAGE_SECRET = "anyscale-aws-credentials"  # noqa: S105 - a name

@@ -7,7 +7,6 @@ says of its storage and keys; no platform is asked for by name.
 from __future__ import annotations
 
 import base64
-import binascii
 import configparser
 import hashlib
 import io
@@ -15,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli.addons.context import ClusterContext
-from anyscale_k8s_cli.addons.names import STORAGE_SECRET
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
@@ -23,10 +21,9 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import CloudSide, Storage
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.spec import Addressing
-from anyscale_k8s_cli.storage_keys import StorageKeys
+from anyscale_k8s_cli.storage_keys import PROFILE, SECRET_NAME, StorageKeys, kept_keys
 from anyscale_k8s_cli.templates import load_yaml
 
-_PROFILE = "default"
 # Where Ray, Vector and the agents stand among the containers of the chart's pods.
 _AGENTS = {"head": (0, 1, 2, 5), "worker": (0, 1, 2, 3)}
 
@@ -42,7 +39,7 @@ def credentials_secret(
     if keys is None and not context.teardown:
         return ()
     install = context.install
-    reference = Reference("v1", "Secret", STORAGE_SECRET, install.namespace)
+    reference = Reference("v1", "Secret", SECRET_NAME, install.namespace)
 
     def manifest() -> Mapping[str, Any]:
         assert cloud_side is not None, "only a setup asks for it"  # noqa: S101
@@ -66,8 +63,8 @@ def tell_what_is_kept(cloud_side: CloudSide, kubernetes: Kubernetes, install: In
     """Let the keys know, when they are read, what the cluster holds of them."""
     keys = cloud_side.storage_keys
     if keys is not None:
-        keys.kept = lambda: kept(
-            kubernetes.get("v1", "Secret", STORAGE_SECRET, install.namespace), install
+        keys.kept = lambda: kept_keys(
+            kubernetes.get("v1", "Secret", SECRET_NAME, install.namespace), install
         )
 
 
@@ -77,7 +74,7 @@ def secret(storage: Storage, keys: StorageKeys, namespace: str) -> Document:
     manifest: Document = load_yaml(
         "operator/storage-credentials.yaml",
         {
-            "name": STORAGE_SECRET,
+            "name": SECRET_NAME,
             "namespace": namespace,
             "access_key": keys.access_key,
             "credentials": _encoded(credentials),
@@ -104,25 +101,6 @@ def client_config(storage: Storage) -> str:
     return _ini(options)
 
 
-def kept(found: Document | None, install: Install) -> StorageKeys | None:
-    """The keys in our Secret; None when it is not ours or holds no whole pair."""
-    if found is None:
-        return None
-    owner = Install.from_locator(found["metadata"].get("annotations") or {})
-    if owner is None or owner.id != install.id:
-        return None
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        text = base64.b64decode((found.get("data") or {}).get("credentials") or "", validate=True)
-        parser.read_string(text.decode())
-        profile = parser[_PROFILE]
-        keys = StorageKeys(profile["aws_access_key_id"], profile["aws_secret_access_key"])
-    except (binascii.Error, UnicodeDecodeError, configparser.Error, KeyError):
-        # Whatever somebody made of it: it will be written anew.
-        return None
-    return keys if keys.access_key and keys.secret else None
-
-
 def storage_values(cloud_side: CloudSide) -> dict[str, Any]:
     """The chart's values for the keys; empty where the store has none.
 
@@ -137,7 +115,7 @@ def storage_values(cloud_side: CloudSide) -> dict[str, Any]:
         {
             "region": storage.region,
             "path_style": path_style,
-            "secret": STORAGE_SECRET,
+            "secret": SECRET_NAME,
             "fingerprint": _fingerprint(storage, keys),
         },
     )
@@ -167,7 +145,7 @@ def _fingerprint(storage: Storage, keys: StorageKeys) -> str:
 def _ini(options: Mapping[str, str]) -> str:
     # SDKs read these files with other rules than Python's: no interpolation, keys as they are.
     parser = configparser.RawConfigParser()
-    parser[_PROFILE] = options
+    parser[PROFILE] = options
     text = io.StringIO()
     parser.write(text)
     return text.getvalue()

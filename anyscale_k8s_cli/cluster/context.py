@@ -35,6 +35,10 @@ class ContextCluster(Protocol):
 
     def version(self) -> str: ...
 
+    def get(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None
+    ) -> dict[str, Any] | None: ...
+
     def list(self, api_version: str, kind: str) -> list[dict[str, Any]]: ...
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.context import ContextCluster, context_names, open_context
+from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.run import Run
 
@@ -46,6 +48,14 @@ class Clusters:
             access=opened.access,
             zones=zones(opened),
         )
+
+    def secret(self, install: Install, name: str) -> Mapping[str, Any] | None:
+        """A Secret of the install's namespace; None where the cluster is not known of."""
+        place = self.place(install.cluster)
+        if place is None:
+            return None
+        opened = open_context(place.context, place.kubeconfig, self._run)
+        return opened.get("v1", "Secret", name, install.namespace)
 
     def place(self, uid: str) -> Place | None:
         """Where the cluster is: where it was found, else the first context that leads to it."""

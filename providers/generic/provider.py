@@ -36,6 +36,7 @@ from anyscale_k8s_cli.providers.objectstore.bucket import (
 )
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.providers.objectstore.sdk.given import AMAZONS, OWN, given_keys
+from anyscale_k8s_cli.providers.objectstore.stored import stored_settings
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
@@ -47,7 +48,7 @@ from anyscale_k8s_cli.spec import (
     Settings,
     StorageSpec,
 )
-from anyscale_k8s_cli.storage_keys import GivenKeys, StorageKeys
+from anyscale_k8s_cli.storage_keys import SECRET_NAME, GivenKeys, StorageKeys, kept_keys
 
 # Spec fields of the store, with the variables that set them, our own first.
 STORE_VARIABLES: Mapping[str, tuple[str, ...]] = {
@@ -197,12 +198,14 @@ class GenericProvider:
         return context_names(scope.cluster.kubeconfig)
 
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
-        """The bucket, as far as it is said where the store is: by options or variables."""
-        storage = _said_or_set(scope.storage)
-        if not storage.endpoint:
-            return ()
-        keys = given_keys(scope.credentials.aws_profile)
-        if keys is None:
+        """The bucket, by the store's settings and keys as they are said, else as the cluster has
+        them in its Secret."""
+        found = self._clusters.secret(install, SECRET_NAME)
+        storage = stored_settings(found, install)
+        if scope.storage.endpoint or not storage.endpoint:
+            storage = _said_or_set(scope.storage)
+        keys = given_keys(scope.credentials.aws_profile) or kept_keys(found, install)
+        if keys is None or not storage.endpoint:
             return ()
         s3 = S3(self._run, wording.store(storage), lambda: keys)
         return (Bucket(s3, install, default_name(install)),)

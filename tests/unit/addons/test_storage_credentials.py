@@ -16,7 +16,7 @@ from anyscale_k8s_cli.errors import CLOUD_CREDENTIALS_MISSING, CliError
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.spec import Addressing, Checksums
-from anyscale_k8s_cli.storage_keys import GivenKeys, StorageKeys
+from anyscale_k8s_cli.storage_keys import GivenKeys, StorageKeys, kept_keys
 
 INSTALL = Install("generic", "uid", "onprem", "uid", "ray", "prod")
 KEYS = StorageKeys("AKIDEXAMPLE", "s%(cret)s/+=;#$ 'x")
@@ -61,9 +61,9 @@ def test_only_the_id_of_the_key_is_readable() -> None:
 
 def test_what_was_written_is_read_again() -> None:
     manifest = credentials.secret(STORE, KEYS, "ray")
-    assert credentials.kept(manifest, INSTALL) is None, "without our locator it is not ours"
+    assert kept_keys(manifest, INSTALL) is None, "without our locator it is not ours"
     manifest["metadata"]["annotations"] |= INSTALL.locator()
-    assert credentials.kept(manifest, INSTALL) == KEYS
+    assert kept_keys(manifest, INSTALL) == KEYS
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_somebody_has_broken_holds_no_keys(text: str) -> None:
     manifest = credentials.secret(STORE, KEYS, "ray")
     manifest["metadata"]["annotations"] |= INSTALL.locator()
     manifest["data"]["credentials"] = base64.b64encode(text.encode()).decode()
-    assert credentials.kept(manifest, INSTALL) is None
+    assert kept_keys(manifest, INSTALL) is None
 
 
 def side(storage: Storage, *, keys: StorageKeys = KEYS) -> Any:
