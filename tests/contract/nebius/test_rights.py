@@ -1,0 +1,82 @@
+"""What is printed as needed is what is asked of Nebius, for each verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.events import CallMade
+from anyscale_k8s_cli.provider import Verb
+from anyscale_k8s_cli.providers.nebius import permissions
+from anyscale_k8s_cli.sandbox.nebius.standin import NebiusSettings
+from anyscale_k8s_cli.spec import Scope
+from tests.cloud_sides import remove
+
+from .conftest import World
+from .test_setup import Cluster
+
+# What any token is good for.
+EVERYBODYS = {"an access token", "operation.get"}
+
+
+def asked(world: World, work: Callable[[], Any]) -> set[str]:
+    """The rights that calls to Nebius took while `work` ran."""
+    before = len(world.events)
+    work()
+    return {
+        event.call
+        for event in world.events[before:]
+        if isinstance(event, CallMade) and event.service == "nebius"
+    } - EVERYBODYS
+
+
+def delete(world: World) -> None:
+    """As a deletion goes that knows nothing, and is told to take the bucket too."""
+    install = world.install(world.spec(), world.provider.discover(world.spec()))
+    world.provider.search(Scope(), "prod")
+    owned = world.provider.find_owned(Scope(), install)
+    remove(owned, bucket=False)
+    remove(world.provider.find_owned(Scope(), install), bucket=True)
+    world.provider.load_balancer_left(install, ["192.0.2.1"])
+
+
+def change_by_hand(world: World) -> None:
+    """So that everything that can be mended is."""
+    tenant = world.stand_in.nebius.tenant
+    for items in (tenant.accounts, tenant.groups, tenant.buckets):
+        for item in items.items.values():
+            item.metadata.labels.pop("anyscale-k8s-namespace", None)
+    for permit in tenant.permits.items.values():
+        if permit.spec.role == "storage.viewer":
+            permit.spec.role = "storage.editor"
+    for member in tenant.memberships.items.values():
+        if member.spec.member_id not in (world.stand_in.nebius.admin_id,):
+            member.spec.member_id = world.stand_in.nebius.outsider_id
+    world.stand_in.nebius.expire_keys()
+
+
+def test_each_verb_asks_for_what_is_printed_and_for_no_more(world: World) -> None:
+    cluster = Cluster()
+    made = asked(world, lambda: cluster.setup(world))
+    planned = asked(world, lambda: cluster.changes(world))
+    assert planned <= set(permissions.of(Verb.PLAN))
+    change_by_hand(world)
+    mended = asked(world, lambda: cluster.setup(world))
+    deleted = asked(world, lambda: delete(world))
+    assert made | mended | planned == set(permissions.of(Verb.SETUP))
+    assert deleted <= set(permissions.of(Verb.DELETE))
+    only_for_deletion = set(permissions.of(Verb.DELETE)) - set(permissions.of(Verb.PLAN))
+    assert only_for_deletion <= deleted | {"storage.bucket.update"}
+
+
+@pytest.mark.parametrize("settings", [NebiusSettings(admin_role="viewer", operation_polls=0)])
+def test_a_plan_needs_no_more_than_its_role(world: World) -> None:
+    (document,) = world.provider.permissions(Verb.PLAN)
+    assert yaml.safe_load(document.text)["role"] == "viewer"
+    assert set(Cluster().changes(world).values()) == {"create"}
+    with pytest.raises(errors.CliError):
+        Cluster().setup(world)
