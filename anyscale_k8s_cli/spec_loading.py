@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
@@ -89,6 +89,21 @@ def check(*, flags: Settings, file: Path | None) -> None:
     except errors.CliError as problem:
         if problem.code is not errors.MISSING_INPUT:
             raise
+
+
+def refuse(wrong: Iterable[str], page: str) -> None:
+    """Raise `invalid-spec` with all that is wrong, a line each; nothing if nothing is.
+
+    `page` is the one that tells what is accepted.
+    """
+    lines = tuple(wrong)
+    if lines:
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            lines[0] if len(lines) == 1 else f"{len(lines)} values are wrong",
+            evidence=lines if len(lines) > 1 else (),
+            fix=f"see {page} for what is accepted",
+        )
 
 
 def read_file(path: Path) -> dict[str, Any]:

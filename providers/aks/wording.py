@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.aks import bucket, identity, tags
 from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec_loading import refuse
 
 NAMES = ("identity", "storage-account")
 
@@ -46,13 +46,7 @@ def identity_place(given: str, subscription: str) -> identity.Place | None:
 def check(spec: CloudSpec) -> None:
     """Refuse what Azure would refuse, and what means nothing here (`invalid-spec`)."""
     wrong = [*_wrong_rules(spec), *_wrong_places(spec)]
-    if wrong:
-        raise errors.CliError(
-            errors.INVALID_SPEC,
-            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
-            evidence=tuple(wrong) if len(wrong) > 1 else (),
-            fix="see docs/providers/aks.md for what is accepted",
-        )
+    refuse(wrong, "docs/providers/aks.md")
 
 
 def _wrong_rules(spec: CloudSpec) -> list[str]:

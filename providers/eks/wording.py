@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.eks import cloud_side
 from anyscale_k8s_cli.providers.eks.sdk.regions import known_regions
 from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec_loading import refuse
 
 NAMES = ("bucket", "role")
 _ACCOUNT = re.compile(r"\d{12}")
@@ -23,13 +23,7 @@ _KEY = re.compile(r"alias/[\w/-]+|(mrk-)?[0-9a-f-]{32,36}|arn:[a-z-]+:kms:[a-z0-
 def check(spec: CloudSpec) -> None:
     """Raise `invalid-spec` with every value that AWS would refuse or that means nothing here."""
     wrong = [*_of_place(spec), *_of_rules(spec), *_of_existing(spec)]
-    if wrong:
-        raise errors.CliError(
-            errors.INVALID_SPEC,
-            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
-            evidence=tuple(wrong) if len(wrong) > 1 else (),
-            fix="see docs/providers/eks.md for what is accepted",
-        )
+    refuse(wrong, "docs/providers/eks.md")
 
 
 def near_region(region: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.gke import identity, tags
 from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec_loading import refuse
 
 NAMES = ("bucket", "service-account")
 
@@ -37,13 +37,7 @@ def location_of_key(kms_key: str) -> str:
 def check(spec: CloudSpec) -> None:
     """Refuse what Google would refuse, and what means nothing here (`invalid-spec`)."""
     wrong = [*_wrong_places(spec), *_wrong_names(spec), *_wrong_tags(spec), *_wrong_network(spec)]
-    if wrong:
-        raise errors.CliError(
-            errors.INVALID_SPEC,
-            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
-            evidence=tuple(wrong) if len(wrong) > 1 else (),
-            fix="see docs/providers/gke.md for what is accepted",
-        )
+    refuse(wrong, "docs/providers/gke.md")
 
 
 def _wrong_places(spec: CloudSpec) -> Iterator[str]:

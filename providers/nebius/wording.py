@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.nebius import tags
 from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec_loading import refuse
 
 NAMES = ("bucket", "service-account", "group")
 
@@ -28,13 +28,7 @@ def bucket_name(given: str) -> str:
 def check(spec: CloudSpec) -> None:
     """Refuse what Nebius would refuse, and what means nothing here (`invalid-spec`)."""
     wrong = [*_wrong_places(spec), *_wrong_names(spec), *_wrong_tags(spec), *_wrong_network(spec)]
-    if wrong:
-        raise errors.CliError(
-            errors.INVALID_SPEC,
-            wrong[0] if len(wrong) == 1 else f"{len(wrong)} values are wrong",
-            evidence=tuple(wrong) if len(wrong) > 1 else (),
-            fix="see docs/providers/nebius.md for what is accepted",
-        )
+    refuse(wrong, "docs/providers/nebius.md")
 
 
 def _wrong_places(spec: CloudSpec) -> Iterator[str]:
