@@ -125,10 +125,9 @@ def storage_values(cloud_side: CloudSide) -> dict[str, Any]:
 
 
 def _path_style_patch(node: str) -> Document:
-    variable = {"name": "ANYSCALE_S3_USE_PATH_STYLE", "value": "true"}
     operations = [
-        {"op": "add", "path": f"/spec/containers/{index}/env/-", "value": variable}
-        for index in _AGENTS[node]
+        load_yaml("operator/path-style-operation.yaml", {"container": container})
+        for container in _AGENTS[node]
     ]
     patch: Document = load_yaml(
         "operator/path-style-patch.yaml", {"node": node, "operations": operations}
