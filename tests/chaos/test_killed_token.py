@@ -35,6 +35,7 @@ def told(sandbox: Sandbox, *arguments: str) -> dict[str, Any]:
 
 
 def test_a_setup_that_died_with_its_key_makes_another_and_revokes_it(sandbox: Sandbox) -> None:
+    told(sandbox, *DELETE, "--ignore-not-found")
     kill_at(sandbox, after(PLANE, MINT), *SETUP)
     lost = keys(sandbox)
     assert len(lost) == 1
@@ -59,6 +60,7 @@ def test_a_setup_that_died_with_its_key_makes_another_and_revokes_it(sandbox: Sa
     ids=str,
 )
 def test_a_rotation_killed_and_repeated(sandbox: Sandbox, moment: Moment) -> None:
+    told(sandbox, *SETUP)
     old = keys(sandbox)
     kill_at(sandbox, moment, *ROTATE)
     between = sandbox.anyscale("cloud", "status", "w", "-o", "json").document
