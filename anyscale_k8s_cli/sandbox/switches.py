@@ -16,6 +16,7 @@ from anyscale_k8s_cli.sandbox.azure.seed import ADMIN_ROLES
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Key
 from anyscale_k8s_cli.sandbox.eks_breaks import EksBreaks
 from anyscale_k8s_cli.sandbox.gke_breaks import GkeBreaks
+from anyscale_k8s_cli.sandbox.mk8s_breaks import NebiusBreaks
 from anyscale_k8s_cli.sandbox.platforms import Break
 from anyscale_k8s_cli.sandbox.stage import Stage
 
@@ -54,6 +55,7 @@ class Switches:
             "eks": EksBreaks(stage.eks, self._registered_buckets).named(),
             "gke": GkeBreaks(stage.gke, self._registered_buckets).named(),
             "aks": AksBreaks(stage.aks, self._registered_buckets, stage.plane.registry).named(),
+            "nebius": NebiusBreaks(stage.nebius).named(),
         }
         self._mends = EksBreaks(stage.eks, self._registered_buckets).mended()
 

@@ -81,6 +81,13 @@ class Addresses:
         if found is not None and found.gone_at is None:
             found.gone_at = self.monotonic() + self.removal_seconds
 
+    def remove_all(self) -> list[str]:
+        """At once; and the project may have no public ones any more."""
+        gone = [item.id for item in self.live()]
+        self._items.clear()
+        self.most_public = 0
+        return gone
+
     def _list(self, call: Call) -> Any:
         from nebius.api.nebius.vpc.v1 import ListAllocationsResponse
 

@@ -224,6 +224,26 @@ class NebiusStandIn:
         with self._front.lock:
             self.tenant.tokens.expire_all()
 
+    def revoke_keys(self) -> list[str]:
+        """Somebody deletes every access key; returns their public halves."""
+        with self._front.lock:
+            found = [item.status for item in self.tenant.keys.items.values()]
+            self.tenant.keys.items.clear()
+            return [str(status.aws_access_key_id) for status in found if status]
+
+    def withdraw_permits(self) -> list[str]:
+        """Somebody takes every role on a bucket away; returns the roles."""
+        with self._front.lock:
+            permits = self.tenant.permits.items
+            found = [
+                item
+                for item in permits.values()
+                if item.spec.resource_id in self.tenant.buckets.items
+            ]
+            for item in found:
+                del permits[item.metadata.id]
+            return [str(item.spec.role) for item in found]
+
     def expire_keys(self) -> list[str]:
         """End every access key, as if its time had come; returns their public halves."""
         with self._front.lock:
