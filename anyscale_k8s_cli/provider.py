@@ -83,7 +83,8 @@ class Storage:
     `region` is what requests are signed for. `endpoint` is a bare origin (`https://host`),
     empty where every SDK knows it by itself. `addressing` and `checksums` are said for
     S3 stores that are not Amazon's: the control plane, the keys' config file and the pods'
-    agents are all set by them, and by no platform's name.
+    agents are all set by them, and by no platform's name. `cors` is False where the store
+    cannot be told whose pages may read in it: that is told, and fails nothing.
     """
 
     url: str
@@ -91,6 +92,7 @@ class Storage:
     endpoint: str = ""
     addressing: Addressing | None = None
     checksums: Checksums = Checksums.WHEN_SUPPORTED
+    cors: bool = True
 
 
 @dataclass(frozen=True)

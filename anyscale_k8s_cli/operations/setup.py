@@ -476,6 +476,7 @@ async def _verify(made: SetupPlan, run: Run, notes: list[str]) -> Health:
         wiring=lambda: _wiring(made),
         seconds=made.spec.timeouts.operator,
         changed=bool(made.plan.writes),
+        cors=made.side.cloud.storage.output.cors,
     )
     return await asyncio.to_thread(verification.run, run, notes)
 

@@ -25,7 +25,8 @@ class Verification:
     """What is waited for, for `seconds` at most, and what is asked when it does not come.
 
     `changed` says whether this run wrote anything: if not, the operator has no
-    reason to become better than it is, and two of its reports are enough.
+    reason to become better than it is, and two of its reports are enough. `cors` is
+    False where the store cannot be told to let the console in.
     """
 
     clouds: Clouds
@@ -35,6 +36,7 @@ class Verification:
     wiring: Callable[[], Wiring | None]
     seconds: float
     changed: bool
+    cors: bool = True
 
     def run(self, run: Run, notes: list[str]) -> Health:
         """The operator's health, with the bucket proven. Raises with the first cause."""
@@ -50,9 +52,11 @@ class Verification:
                 raise
             raise self._explained(problem, run) from problem
         if self.changed:
-            proof = prove_storage(self.clouds, self.registration)
+            proof = prove_storage(self.clouds, self.registration, cors=self.cors)
             if not proof.supported:
                 notes.append(f"the control plane's use of the bucket is not proven: {proof.reason}")
+            elif proof.failed is not None:
+                notes.append(f"the console cannot show logs and files: {proof.reason}")
         return health
 
     def _explained(self, problem: errors.CliError, run: Run) -> errors.CliError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
@@ -87,8 +87,8 @@ class Bucket(DataResource[Storage]):
 
     @property
     def output(self) -> Storage:
-        """Known beforehand: all of it is said."""
-        return self._s3.store.storage(self.name)
+        """Known beforehand, but for what the store says of CORS."""
+        return self.observed.output if self.observed else self._s3.store.storage(self.name)
 
     def read(self) -> Observed[Storage] | None:
         try:
@@ -192,7 +192,7 @@ class Bucket(DataResource[Storage]):
     def _observed(self, seen: _Seen | None, manager: str = "") -> Observed[Storage]:
         return Observed(
             id=f"s3://{self.name}",
-            output=self.output,
+            output=_told_of_cors(self._s3, self.name, seen.cors if seen else None),
             owner=seen.locator if seen else None,
             manager=manager,
             unmarked=seen is not None and seen.empty,
@@ -245,7 +245,8 @@ class AdoptedBucket(AdoptedResource[Storage]):
 
     @property
     def output(self) -> Storage:
-        return self._s3.store.storage(self.name)
+        """Known beforehand, but for what the store says of CORS."""
+        return self.observed.output if self.observed else self._s3.store.storage(self.name)
 
     def read(self) -> Observed[Storage] | None:
         try:
@@ -272,7 +273,8 @@ class AdoptedBucket(AdoptedResource[Storage]):
         return observed
 
     def _observed(self, rules: list[Rule] | None, *unfit: Unfit) -> Observed[Storage]:
-        return Observed(id=f"s3://{self.name}", output=self.output, unfit=unfit, state=rules)
+        output = _told_of_cors(self._s3, self.name, rules)
+        return Observed(id=f"s3://{self.name}", output=output, unfit=unfit, state=rules)
 
 
 def _keys_are_known(s3: S3) -> bool:
@@ -285,6 +287,10 @@ def _keys_are_known(s3: S3) -> bool:
 
 def _diagnosed(s3: S3, bucket: str, failure: CloudFailure) -> CloudFailure:
     return probe.diagnosed(s3, lambda asked: probe.read_once(asked, bucket), failure)
+
+
+def _told_of_cors(s3: S3, bucket: str, rules: Sequence[Rule] | None) -> Storage:
+    return replace(s3.store.storage(bucket), cors=rules is not None)
 
 
 def _tell_without_cors(s3: S3, bucket: str) -> None:

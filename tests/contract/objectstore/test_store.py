@@ -129,7 +129,8 @@ def test_with_the_right_setting_all_of_it_works(
 def test_a_store_without_cors_is_told_of_and_used(reach: Reach, seen: list[Event]) -> None:
     _, s3 = reach(Quirk.NO_CORS)
     bucket = Bucket(s3, INSTALL, NAME, origin=ORIGIN)
-    bucket.ready(bucket.create())
+    made = bucket.ready(bucket.create())
+    assert made.output.cors is False
     assert any(isinstance(item, Notice) and "no CORS call" in item.text for item in seen)
     found = asyncio.run(run_checks(checks_of_store.checks(s3, NAME, ORIGIN), s3.run))
     [cors] = [item for item in found.results if item.check.code == "store-cors-unsupported"]

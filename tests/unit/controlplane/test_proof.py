@@ -150,3 +150,13 @@ def test_a_broken_proof_ends_setup_with_the_step_that_failed(world: World) -> No
     assert raised.value.code is errors.STORAGE_UNREACHABLE
     assert raised.value.details == {"step": ProofStep.PUT.value}
     assert raised.value.fix
+
+
+def test_a_store_that_cannot_let_browsers_in_ends_nothing(world: World) -> None:
+    answer = world.kind(200, CONTENT)
+    world.change = lambda asked: answer if asked.method == "GET" else None
+    registration = Registration("cld_1", "cldrsrc_1")
+    with pytest.raises(errors.CliError) as raised:
+        prove_storage(world.clouds(), registration)
+    assert raised.value.details == {"step": ProofStep.CORS.value}
+    assert prove_storage(world.clouds(), registration, cors=False).failed is ProofStep.CORS
