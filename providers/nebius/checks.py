@@ -17,7 +17,13 @@ def checks(cluster: Cluster) -> list[Check]:
             "All node groups with GPUs have Nebius' drivers",
             partial(_drivers, facts),
             Severity.WARNING,
-        )
+        ),
+        Check(
+            "nebius-gpu-claims",
+            "GPUs are offered in the way that Anyscale asks for them",
+            partial(_claims, facts),
+            Severity.WARNING,
+        ),
     ]
 
 
@@ -33,4 +39,16 @@ def _drivers(facts: NebiusFacts) -> Finding:
         evidence=tuple(f"{group.name}: {group.platform} {group.preset}" for group in without),
         fix=f"nebius mk8s node-group update --id {without[0].id} "
         "--template-gpu-settings-drivers-preset cuda12.8, or bring drivers of your own",
+    )
+
+
+def _claims(facts: NebiusFacts) -> Finding:
+    claimed = [group for group in facts.groups if group.gpu and group.dra]
+    if not claimed:
+        return passed("by a device plugin")
+    return Finding(
+        Status.WARN,
+        f"{', '.join(group.name for group in claimed)} have GPUs by claims (DRA) alone, and no "
+        "device plugin",
+        fix=f"nebius mk8s node-group update --id {claimed[0].id} --template-gpu-settings-dra=false",
     )

@@ -145,7 +145,11 @@ def _check_reachable(described: ClusterDescription) -> None:
 
 def _pool(group: NodeGroup) -> NodePool:
     driven = group.gpu and bool(group.drivers)
-    own = {labels.PLATFORM: group.platform, labels.PRESET: group.preset}
+    own = {
+        labels.NODE_GROUP: group.id,
+        labels.PLATFORM: group.platform,
+        labels.PRESET: group.preset,
+    }
     return NodePool(
         name=group.name,
         instance_types=(f"{group.platform}-{group.preset}",),
@@ -154,6 +158,7 @@ def _pool(group: NodeGroup) -> NodePool:
         size=group.size,
         gpu=group.gpu,
         gpu_driver=_NEBIUS if driven else "",
-        # With its drivers Nebius runs a plugin, unless devices are to be claimed otherwise.
-        gpu_plugin_owner=_NEBIUS if driven and not group.dra else "",
+        # With its drivers Nebius runs a plugin. Where devices are to be claimed otherwise it
+        # runs none, and none is wanted beside that.
+        gpu_plugin_owner=_NEBIUS if driven else "",
     )

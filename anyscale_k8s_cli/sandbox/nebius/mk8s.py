@@ -175,7 +175,9 @@ def _group(seed: ClusterSeed, group: NodeGroupSeed) -> Any:
         ],
         resources=ResourcesSpec(platform=group.platform, preset=group.preset),
         os=SYSTEM,
-        gpu_settings=GpuSettings(drivers_preset=group.drivers) if group.drivers else None,
+        gpu_settings=GpuSettings(drivers_preset=group.drivers, dra=group.dra)
+        if group.drivers
+        else None,
         preemptible=PreemptibleSpec() if group.preemptible else None,
     )
     spec = NodeGroupSpec(version=seed.version, template=template)

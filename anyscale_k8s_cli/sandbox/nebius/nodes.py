@@ -47,7 +47,7 @@ def gpu_plugin() -> dict[str, Any]:
 def _node(seed: ClusterSeed, group: NodeGroupSeed, number: int) -> dict[str, Any]:
     name = id_of("computeinstance", f"{seed.name}/{number}")
     # Nodes with Nebius' drivers have their plugin, which has reported them already.
-    driven = bool(group.drivers and group.machine.gpus)
+    driven = bool(group.drivers and group.machine.gpus) and not group.dra
     return {
         "apiVersion": "v1",
         "kind": "Node",

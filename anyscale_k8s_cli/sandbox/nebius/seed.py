@@ -31,7 +31,8 @@ PROJECT_ID = id_of("project", PROJECT)
 
 @dataclass(frozen=True, slots=True)
 class NodeGroupSeed:
-    """A group with `size` nodes. `drivers` is the preset of GPU drivers that Nebius installs.
+    """A group with `size` nodes. `drivers` is the preset of GPU drivers that Nebius installs,
+    `dra` whether GPUs are to be claimed.
 
     `most` is given where the group may grow.
     """
@@ -41,6 +42,7 @@ class NodeGroupSeed:
     preset: str
     size: int
     drivers: str = ""
+    dra: bool = False
     gpu: str = ""
     most: int = 0
     preemptible: bool = False

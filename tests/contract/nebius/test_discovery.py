@@ -109,9 +109,22 @@ def test_gpus_without_drivers_are_told_of(start: Start) -> None:
     cluster = world.provider.discover(world.spec())
     pool = next(item for item in cluster.node_pools if item.gpu)
     assert (pool.gpu_driver, pool.gpu_plugin_owner) == ("", "")
-    (check,) = world.provider.checks(world.spec(), cluster)
-    assert check.code == "nebius-gpu-drivers"
-    assert check.run().status is Status.WARN
+    verdicts = {
+        item.code: item.run().status for item in world.provider.checks(world.spec(), cluster)
+    }
+    assert verdicts["nebius-gpu-drivers"] is Status.WARN
+
+
+def test_gpus_that_must_be_claimed_are_told_of_and_get_no_plugin(start: Start) -> None:
+    claimed = replace(GPU_NODES, dra=True)
+    world = start(replace(QUICK, clusters=(ClusterSeed(node_groups=(CPU_NODES, claimed)),)))
+    cluster = world.provider.discover(world.spec())
+    pool = next(item for item in cluster.node_pools if item.gpu)
+    assert pool.gpu_plugin_owner == "Nebius"
+    verdicts = {
+        item.code: item.run().status for item in world.provider.checks(world.spec(), cluster)
+    }
+    assert verdicts == {"nebius-gpu-drivers": Status.PASS, "nebius-gpu-claims": Status.WARN}
 
 
 # -- credentials -----------------------------------------------------------------
