@@ -212,7 +212,8 @@ class Iam:
                 self._create_key, f"{right}.create", api.new_parent, write=True
             ),
             f"{service}/Get": Method(self._get_key, f"{right}.get"),
-            f"{service}/GetSecret": Method(self._get_secret, f"{right}.getSecret"),
+            # Whoever asks has it, and nobody else can any more.
+            f"{service}/GetSecret": Method(self._get_secret, f"{right}.getSecret", write=True),
             f"{service}/List": Method(
                 lambda call: self._shown_keys(call, lambda key: self._in_project(key, call)),
                 f"{right}.list",

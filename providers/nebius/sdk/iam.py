@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -279,7 +280,10 @@ class Iam:
         ends: datetime,
         labels: Mapping[str, str],
     ) -> NewKey:
-        """A new key. It is not asked for again: a second would be nobody's."""
+        """A new key. It is not asked for again: a second would be nobody's.
+
+        One whose secret cannot be had is of no use, and is not left behind.
+        """
         request = CreateAccessKeyRequest(
             metadata=self._new(name, labels),
             spec=AccessKeySpec(
@@ -292,11 +296,16 @@ class Iam:
         key_id = self._session.do(
             "iam.accesskey.create", lambda: self._keys.create(request, **LIMITS), once=True
         )
-        told = self._session.ask(
-            "iam.accesskey.getSecret",
-            lambda: self._keys.get_secret(GetAccessKeySecretRequest(id=key_id), **LIMITS),
-            once=True,
-        )
+        try:
+            told = self._session.ask(
+                "iam.accesskey.getSecret",
+                lambda: self._keys.get_secret(GetAccessKeySecretRequest(id=key_id), **LIMITS),
+                once=True,
+            )
+        except CloudFailure:
+            with suppress(CloudFailure):
+                self.delete_key(key_id)
+            raise
         return NewKey(key_id, told.aws_access_key_id, told.secret)
 
     def delete_key(self, key_id: str) -> None:

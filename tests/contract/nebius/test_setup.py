@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.nebius import codes
 from anyscale_k8s_cli.providers.nebius.keys import LIFETIME
 from anyscale_k8s_cli.sandbox.nebius.standin import NebiusSettings
-from anyscale_k8s_cli.sandbox.wire import FaultKind
+from anyscale_k8s_cli.sandbox.wire import Call, FaultKind
 from anyscale_k8s_cli.spec import Addressing, Checksums
 from anyscale_k8s_cli.storage_keys import IssuedKeys, StorageKeys
 from tests.cloud_sides import CONSOLE
@@ -152,11 +153,19 @@ def test_a_key_whose_secret_was_lost_on_the_way_is_revoked(world: World) -> None
     cluster = Cluster()
     with pytest.raises(errors.CliError):
         cluster.setup(world)
-    assert len(world.snapshot()["access_keys"]) == 1
-    (lost,) = world.snapshot()["access_keys"]
+    assert world.snapshot()["access_keys"] == {}
     cluster.setup(world)
     assert len(world.snapshot()["access_keys"]) == 1
-    assert lost not in world.snapshot()["access_keys"]
+
+
+def test_a_key_whose_secret_the_cluster_lost_is_replaced(world: World) -> None:
+    cluster = Cluster()
+    cluster.setup(world)
+    (before,) = world.snapshot()["access_keys"]
+    cluster.keys = None
+    cluster.setup(world)
+    (after,) = world.snapshot()["access_keys"]
+    assert after != before
 
 
 def test_a_key_that_has_ended_is_replaced(world: World) -> None:
@@ -279,3 +288,39 @@ def test_slow_operations_and_late_rights_are_waited_for(world: World) -> None:
     cluster = Cluster()
     cluster.setup(world)
     assert cluster.changes(world) == dict.fromkeys(ALL, "none")
+
+
+def shape(world: World) -> dict[str, list[str]]:
+    """What there is, without ids, which differ from one making to the next."""
+    seen = world.snapshot()
+    kinds = ("service_accounts", "groups", "memberships", "permits", "buckets", "access_keys")
+    return {
+        kind: sorted(str(sorted(item["labels"].items())) for item in seen[kind].values())
+        for kind in kinds
+    }
+
+
+def test_a_setup_that_ended_at_any_write_is_gone_on_with(
+    start: Callable[[NebiusSettings], World], settings: NebiusSettings
+) -> None:
+    """What was done is told as failed: the same command again has the same end, with one key."""
+    whole = start(settings)
+    written = len(
+        [call for call in whole.writes(lambda: Cluster().setup(whole)) if is_nebius(call)]
+    )
+    wanted = shape(whole)
+    assert written >= len(ALL)
+    for nth in range(1, written + 1):
+        world, cluster = start(settings), Cluster()
+        world.fault(
+            "nebius.*", FaultKind.ERROR_AFTER, nth=nth, times=1, writes_only=True, status=500
+        )
+        with pytest.raises(errors.CliError):
+            cluster.setup(world)
+        cluster.setup(world)
+        assert shape(world) == wanted, nth
+        assert cluster.changes(world) == dict.fromkeys(ALL, "none"), nth
+
+
+def is_nebius(call: Call) -> bool:
+    return call.operation.service == "nebius"
