@@ -50,14 +50,18 @@ class NebiusProvider:
     control_plane_name = "GENERIC"
     workload_identity = False
     environment: Mapping[str, tuple[str, ...]] = {"account.project_id": ("NEBIUS_PROJECT_ID",)}
-    # The project is in the profile of Nebius' command line where nobody says it.
-    required = ("cluster.name",)
     settings = frozenset({"account.project_id"})
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._lock = threading.Lock()
         self._projects: dict[str, Nebius] = {}
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The project too, where the profile of Nebius' command line does not tell it."""
+        known = bool(Whereabouts().project)
+        return ("cluster.name",) if known else ("account.project_id", "cluster.name")
 
     def check_spec(self, spec: CloudSpec) -> None:
         wording.check(spec)

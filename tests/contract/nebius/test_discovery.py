@@ -146,6 +146,7 @@ def test_the_profile_of_the_command_line_tells_project_and_credentials(
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.delenv("NEBIUS_CREDENTIALS_FILE")
     monkeypatch.delenv("NEBIUS_PROJECT_ID")
+    assert world.provider.required == ("cluster.name",)
     assert world.provider.discover(world.spec()).access.principal == ADMIN
 
 
@@ -190,6 +191,7 @@ def test_a_token_that_has_ended_is_renewed(world: World) -> None:
 
 def test_nothing_says_which_project(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NEBIUS_PROJECT_ID")
+    assert world.provider.required == ("account.project_id", "cluster.name")
     problem = refused(world)
     assert problem.code is errors.MISSING_INPUT
     assert "--project-id" in problem.fix
