@@ -75,6 +75,20 @@ class Cluster:
     facts: Any = None
 
 
+def install_on(cluster: Cluster, spec: CloudSpec, uid: str = "") -> Install:
+    """Which install a spec means on a cluster; `uid` is the cluster's, where it is known."""
+    return Install(
+        provider=spec.provider,
+        account=cluster.account,
+        region=cluster.region,
+        cluster=cluster.id,
+        namespace=spec.namespace,
+        cloud=spec.name,
+        cluster_uid=uid,
+        name_prefix=spec.rules.name_prefix,
+    )
+
+
 @dataclass(frozen=True)
 class Storage:
     """The bucket as the control plane wants it: `url` with its scheme (`s3://…`)."""

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from anyscale_k8s_cli import apply, plan
 from anyscale_k8s_cli.events import Event
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Provider
+from anyscale_k8s_cli.provider import CloudSide, Cluster, Provider, install_on
 from anyscale_k8s_cli.resource import DataResource, Observed, Resource, Rights, SharedResource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.wire import Call, FaultKind, FaultRule, Wire
@@ -81,16 +81,7 @@ class World(Generic[S, P]):
         return CloudSpec.model_validate({**self.said, **more})
 
     def install(self, spec: CloudSpec, cluster: Cluster, uid: str = UID) -> Install:
-        return Install(
-            provider=self.provider.name,
-            account=cluster.account,
-            region=cluster.region,
-            cluster=cluster.id,
-            namespace=spec.namespace,
-            cloud=spec.name or "",
-            cluster_uid=uid,
-            name_prefix=spec.rules.name_prefix,
-        )
+        return install_on(cluster, spec, uid)
 
     def cloud_side(self, spec: CloudSpec | None = None) -> CloudSide:
         spec = spec or self.spec()

@@ -12,7 +12,7 @@ from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
 from anyscale_k8s_cli.operations.requests import DeleteRequest
-from anyscale_k8s_cli.provider import ListsClusters, Provider, available, load
+from anyscale_k8s_cli.provider import ListsClusters, Provider, available, install_on, load
 from anyscale_k8s_cli.registration import Found
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
@@ -208,15 +208,7 @@ class Searcher:
             if (content := read_ledger(kubernetes, item["metadata"]["namespace"])) is not None
             and content.install.cloud == name
         ]
-        computed = Install(
-            provider=provider.name,
-            account=cluster.account,
-            region=cluster.region,
-            cluster=cluster.id,
-            namespace=spec.namespace,
-            cloud=name,
-            cluster_uid=kubernetes.uid(),
-        )
+        computed = install_on(cluster, spec, kubernetes.uid())
         return installs or ([computed] if believed(computed) else [])
 
     def _fits(self, install: Install) -> bool:

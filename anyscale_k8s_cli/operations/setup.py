@@ -36,13 +36,12 @@ from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
     PlaneFacts,
     helm_tools,
-    install_of,
     load_spec,
     open_clouds,
     open_cluster,
 )
 from anyscale_k8s_cli.plan import Plan, PlannedChange, SavedPlan, compute
-from anyscale_k8s_cli.provider import CloudSide, Provider
+from anyscale_k8s_cli.provider import CloudSide, Provider, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource
 from anyscale_k8s_cli.run import Run
@@ -174,7 +173,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         _, opened = await asyncio.gather(
             asyncio.to_thread(clouds.user), open_cluster(provider, loaded.spec, run)
         )
-    install = install_of(loaded.spec, opened)
+    install = install_on(opened.cluster, loaded.spec, opened.uid)
     if request.values_file and not request.overwrite:
         values_file.check_writable(request.values_file, install)
     side = await _side(request, loaded.spec, provider, opened, install, clouds, run)

@@ -17,7 +17,6 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import azure_hosted, cors_origin
-from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.clouds import opened
 from anyscale_k8s_cli.operations.requests import DeleteRequest, Request, SetupRequest
 from anyscale_k8s_cli.provider import Cluster, Provider, canonical, load
@@ -175,18 +174,3 @@ async def helm_tools(
     kubeconfig = run.resources.enter_context(PrivateKubeconfig(opened_cluster.kubernetes.access))
     helm = Helm(executable, kubeconfig, run, environment)
     return helm, Charts(helm, run, default_cache(), wanted.charts.mirror)
-
-
-def install_of(wanted: CloudSpec, opened_cluster: OpenCluster) -> Install:
-    """Which install a spec means on a cluster."""
-    cluster = opened_cluster.cluster
-    return Install(
-        provider=wanted.provider,
-        account=cluster.account,
-        region=cluster.region,
-        cluster=cluster.id,
-        namespace=wanted.namespace,
-        cloud=wanted.name,
-        cluster_uid=opened_cluster.uid,
-        name_prefix=wanted.rules.name_prefix,
-    )

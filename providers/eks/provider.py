@@ -25,6 +25,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    install_on,
 )
 from anyscale_k8s_cli.providers.eks import (
     capacity,
@@ -129,16 +130,7 @@ class EksProvider:
         return gpu.plugin_values(cluster.node_pools)
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
-        install = Install(
-            provider=self.name,
-            account=cluster.account,
-            region=cluster.region,
-            cluster=cluster.id,
-            namespace=spec.namespace,
-            cloud=spec.name,
-            name_prefix=spec.rules.name_prefix,
-        )
-        names = cloud_side.names(spec, install)
+        names = cloud_side.names(spec, install_on(cluster, spec))
         return checks_of_aws.checks(spec, cluster, self._of(spec), names)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
