@@ -145,16 +145,17 @@ class Transport:
         started = time.monotonic()
         status = "no answer"
         try:
-            response = self._pool.request(
-                request.method,
-                self.access.endpoint.rstrip("/") + request.target,
-                body=body,
-                headers=headers,
-                timeout=timeout,
-                preload_content=preload,
-                retries=False,
-                redirect=False,
-            )
+            with self._run.asking(f"the cluster at {self.access.endpoint}"):
+                response = self._pool.request(
+                    request.method,
+                    self.access.endpoint.rstrip("/") + request.target,
+                    body=body,
+                    headers=headers,
+                    timeout=timeout,
+                    preload_content=preload,
+                    retries=False,
+                    redirect=False,
+                )
             status = str(response.status)
         except urllib3.exceptions.HTTPError as problem:
             raise _unreachable(problem, self.access) from problem

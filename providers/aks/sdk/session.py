@@ -129,7 +129,8 @@ class Session:
         """An SDK's answer; `what` is the right that the call takes. Raises `CloudFailure`."""
         started, status = time.monotonic(), "200"
         try:
-            return call()
+            with self.run.asking(f"Azure ({what})"):
+                return call()
         except AzureError as problem:
             failure = failures.of(problem, what, self._asker())
             status = f"{failure.status or type(problem).__name__} {failure.api_code}".rstrip()

@@ -224,7 +224,8 @@ class Session:
         """Tells of a call, and puts what the SDK raises in our words."""
         started, status = time.monotonic(), ["200"]
         try:
-            yield status
+            with self.run.asking(f"Google ({what})"):
+                yield status
         except failures.RAISED as problem:
             status[0] = failures.word_for(problem)
             raise failures.of_sdk(problem, what, self._asker()) from problem
