@@ -56,6 +56,7 @@ class LedgerContent:
         return Rights(
             frozenset(entry.id for _, entry in entries if entry.id),
             frozenset(key for key, entry in entries if entry.state == INTENDED),
+            frozenset(key for key, entry in entries if entry.state == DONE),
         )
 
     def lacks(self, planned: Sequence[PlannedChange]) -> bool:

@@ -48,6 +48,10 @@ class Change(StrEnum):
     REFUSE = "refuse"
 
 
+_GONE = (
+    "it does not exist any more, and an earlier setup had made it: what was in it (logs, "
+    "artifacts) is lost unless it is restored; a new, empty one would be made under its name"
+)
 WRITES = frozenset({Change.CREATE, Change.UPDATE, Change.DELETE})
 
 
@@ -244,13 +248,14 @@ def differences(
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done with one object, and why."""
+    """What is to be done with one object, and why. `lost`: data was in it, and it is gone."""
 
     change: Change
     ownership: Ownership
     reason: str
     fields: tuple[FieldChange, ...] = ()
     fix: str = ""
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -258,11 +263,13 @@ class Rights:
     """What makes an object ours besides its locator: the ledger of a live install.
 
     `ledger_ids` are of what was made; `intended` are the keys of what was not there
-    when a run began to make it, and of which nobody has heard since.
+    when a run began to make it, and of which nobody has heard since. `made` are the
+    keys of what was made: it was there, and is missed where it is not.
     """
 
     ledger_ids: frozenset[str] = field(default_factory=frozenset)
     intended: frozenset[str] = field(default_factory=frozenset)
+    made: frozenset[str] = field(default_factory=frozenset)
 
 
 def ownership(resource: Resource[Any], observed: Observed[Any], rights: Rights) -> Ownership:
@@ -284,7 +291,7 @@ def ownership(resource: Resource[Any], observed: Observed[Any], rights: Rights) 
 def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Rights) -> Decision:
     """What setup wants of an object. Pure but for what `diff` reads."""
     if observed is None:
-        return _absent(resource)
+        return _absent(resource, rights)
     owned = ownership(resource, observed, rights)
     if owned is Ownership.ADOPTED or (owned is Ownership.FOREIGN and resource.claim is Claim.SHARE):
         return _used_as_it_is(observed, owned)
@@ -312,7 +319,7 @@ def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Righ
     return Decision(Change.UPDATE, owned, "; ".join(str(item) for item in fields), fields)
 
 
-def _absent(resource: Resource[Any]) -> Decision:
+def _absent(resource: Resource[Any], rights: Rights) -> Decision:
     if resource.claim is Claim.ADOPT:
         return Decision(
             Change.REFUSE,
@@ -320,6 +327,8 @@ def _absent(resource: Resource[Any]) -> Decision:
             "you named it and it does not exist",
             fix="check the name, or leave the option out and it is created",
         )
+    if isinstance(resource, DataResource) and resource.key in rights.made:
+        return Decision(Change.CREATE, Ownership.OURS, _GONE, lost=True)
     owned = Ownership.SHARED if resource.claim is Claim.SHARE else Ownership.OURS
     return Decision(Change.CREATE, owned, "does not exist")
 

@@ -441,6 +441,15 @@ class SetupOptions:
             help="Bring charts that are installed to this version's own; else they stay.",
         ),
     ] = False
+    drop_options: Annotated[
+        bool,
+        _option(
+            "--drop-options",
+            panel=_CHANGE,
+            help="Options of the last setup that are left out now go back to their defaults, "
+            "also those that keep the bucket, the identity or who is let in.",
+        ),
+    ] = False
     values_file: Annotated[
         Path | None,
         _option(

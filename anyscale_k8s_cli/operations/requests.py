@@ -38,7 +38,8 @@ class SetupRequest(Request):
 
     With `saved_plan` the spec is the saved one and `flags` and `file` are empty.
     `values_file` is where the operator's Helm values are written, as documentation;
-    an existing file stays unless `overwrite`.
+    an existing file stays unless `overwrite`. With `drop_options` what an earlier
+    setup was told and this one is not goes back to its default, whatever comes of it.
     """
 
     flags: Settings = field(default_factory=dict)
@@ -48,6 +49,7 @@ class SetupRequest(Request):
     add_to_cloud: bool = False
     replace_cluster: bool = False
     upgrade: bool = False
+    drop_options: bool = False
     values_file: Path | None = None
     overwrite: bool = False
     helm: HelmChoice = field(default_factory=HelmChoice)

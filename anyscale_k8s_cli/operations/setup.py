@@ -27,6 +27,8 @@ from anyscale_k8s_cli.operations.health import (
     UNKNOWN,
     Health,
 )
+from anyscale_k8s_cli.operations.left_out import LeftOut, left_out
+from anyscale_k8s_cli.operations.losses import losses, registered_bucket, with_lost_data
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of
 from anyscale_k8s_cli.operations.verify import Verification
@@ -129,9 +131,27 @@ class SetupPlan:
         }
 
     @property
+    def left_out(self) -> LeftOut:
+        """What the last setup was told and this one is not."""
+        return left_out(self.ledger.said, self.loaded)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before it is done."""
+        dropped = self.left_out.consequences() if self.request.drop_options else ()
+        return (*self.left_out.notes(), *dropped, *self._losses)
+
+    @property
+    def _losses(self) -> Iterator[str]:
+        registered = registered_bucket(self.side.registration)
+        return losses(self.plan, self.side.cloud.storage, registered)
+
+    @property
     def problem(self) -> errors.CliError | None:
         """Why the plan must not be applied, if it must not."""
         try:
+            if not self.request.drop_options:
+                self.left_out.check(self.request.flags, self.request.file)
             self.preflight.raise_for_failure()
             self.plan.raise_for_refusals()
             _check_same_cluster(self)
@@ -150,6 +170,7 @@ class SetupPlan:
             "summary": self.plan.summary(),
             "resources": [item.as_json() for item in self.plan.changes],
             "checks": [result.as_json() for result in self.preflight.results],
+            "warnings": list(self.warnings),
         }
         if self.problem:
             document["error"] = self.problem.as_json()
@@ -157,7 +178,7 @@ class SetupPlan:
 
     def save(self, path: Path) -> None:
         """Write the plan to a file, for `setup --plan`. It holds no secrets."""
-        saved = self.spec.model_dump(mode="json", exclude_defaults=True)
+        saved = self.spec.model_dump(mode="json", exclude_unset=True)
         SavedPlan.of(self.plan, self.install, saved).write(path)
 
 
@@ -188,6 +209,8 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             run_checks(checks, run, loaded.spec.waive),
             compute(side.resources, ledger.rights, run),
         )
+    registered = registered_bucket(side.registration)
+    computed = with_lost_data(computed, side.cloud.storage, registered, ledger.rights)
     made = SetupPlan(
         request,
         loaded,
@@ -352,9 +375,12 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
     applied: engine.Applied | None = None
     health: Health | None = None
     warnings: list[str] = [
-        f"{result.check.title}: {result.finding.detail}"
-        for result in made.preflight.results
-        if result.finding.status in (Status.WARN, Status.UNKNOWN)
+        *made.warnings,
+        *(
+            f"{result.check.title}: {result.finding.detail}"
+            for result in made.preflight.results
+            if result.finding.status in (Status.WARN, Status.UNKNOWN)
+        ),
     ]
     error = made.problem
     if error is None:

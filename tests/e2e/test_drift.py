@@ -361,6 +361,10 @@ def missing(what: str) -> str:
 
 
 NEW = "create: does not exist"
+LOST = (
+    "create: it does not exist any more, and an earlier setup had made it: what was in it (logs, "
+    "artifacts) is lost unless it is restored; a new, empty one would be made under its name"
+)
 NEW_ADDRESS = "update: depends on Gateway, known after apply"
 NEW_ID = f"update: depends on registration eks-{ID}, known after apply"
 REMOVED = {
@@ -377,7 +381,7 @@ REMOVED = {
             ACCOUNT: remove(ACCOUNT),
         },
         {
-            BUCKET: NEW,
+            BUCKET: LOST,
             PROVIDER: NEW,
             ROLE: NEW,
             GPU_PLUGIN: missing("DaemonSet nvdp-nvidia-device-plugin in nvidia-device-plugin"),

@@ -94,8 +94,11 @@ def set_up(story: Story) -> None:
     (story.folder / "kept.yaml").write_text("mine: true\n", encoding="utf-8")
     file = ("--values-file", "kept.yaml", "--overwrite")
     story.tell("brought again", "setup", *brought, *file, "--yes")
+    story.tell("plan without bucket", "plan", *WHERE, *BROUGHT[:4])
     story.tell("brought inside", "setup", *brought, "--expose", "internal", "--yes")
     story.tell("plan inside", "plan", *brought, "--expose", "internal")
+    story.tell("forgotten inside", "setup", *brought, "--yes")
+    story.tell("plan dropped", "plan", *brought, "--drop-options")
     for command in ("get", "status"):
         story.tell(f"{command} which", command)
     story.tell("delete which", "delete", "--yes")
@@ -197,6 +200,36 @@ def test_what_was_public_becomes_internal_by_another_load_balancer(story: Story)
         if not item["deleting"]
     ]
     assert schemes == ["internal", "internal"]
+
+
+def test_what_keeps_the_cloud_inside_cannot_be_forgotten(story: Story) -> None:
+    page = story["forgotten inside"]
+    assert page.ended.code == 5
+    error = page.document["error"]
+    assert error["code"] == "options-left-out"
+    assert error["cause"] == "without --expose internal: the load balancer would become public"
+    assert "--bucket company-data" in error["fix"]
+    assert error["fix"].endswith("--expose internal")
+    assert page.writes == []
+
+
+def test_what_is_dropped_on_purpose_is_told(story: Story) -> None:
+    page = story["plan dropped"].done
+    [warning] = page["warnings"]
+    assert "without --expose internal: the load balancer would become public" in warning
+    assert "update" in story["plan dropped"].changes.values()
+
+
+def test_a_plan_that_forgets_the_bucket_says_what_would_come_of_it(story: Story) -> None:
+    page = story["plan without bucket"]
+    assert page.ended.code == 5
+    error = page.document["error"]
+    assert error["code"] == "options-left-out"
+    told = " ".join((error["cause"], *error["evidence"]))
+    assert "a new, empty bucket would be made and registered" in told
+    assert "another identity would be made and registered" in told
+    assert f"--bucket {COMPANY_BUCKET} --identity {ROLE_ARN}" in error["fix"]
+    assert any("stays there and is not copied" in text for text in page.document["warnings"])
 
 
 def test_a_plan_says_public_in_so_many_words(story: Story) -> None:

@@ -38,6 +38,7 @@ def show_plan(
         if any(item.get("ownership") == "shared" for item, _ in pairs):
             table.wrapped(console, Text(_SHARED, "dim"), first=Text("  "), indent=2)
     _show_findings(document.get("checks") or [], console)
+    table.warnings(console, document.get("warnings") or [])
     console.print()
     console.print(Text(summary(document["summary"]), style="bold"))
     if header.get("next") and changes(document["summary"]) and not document.get("error"):

@@ -43,7 +43,7 @@ def show_setup(
         ],
     )
     _objects(document, header, console, verbose=verbose)
-    _warnings(document, console)
+    table.warnings(console, document.get("warnings") or [])
     if not failed and name:
         table.heading(console, "Next")
         table.command(console, f"anyscale cloud status {name}")
@@ -66,14 +66,6 @@ def _objects(
     if shown:
         table.heading(console, "What was done" if verbose else "What was not done")
         objects.show(console, shown, header)
-
-
-def _warnings(document: Mapping[str, Any], console: Console) -> None:
-    warnings = document.get("warnings", [])
-    if warnings:
-        console.print()
-    for text in warnings:
-        table.wrapped(console, Text(text), first=Text("! ", "magenta"), indent=2)
 
 
 def _took(document: Mapping[str, Any]) -> str:

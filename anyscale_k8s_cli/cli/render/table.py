@@ -69,6 +69,14 @@ def findings(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
             command(console, str(item["fix"]), indent=4)
 
 
+def warnings(console: Console, texts: Sequence[str]) -> None:
+    """What a person should know, each in a paragraph of its own."""
+    if texts:
+        console.print()
+    for text in texts:
+        wrapped(console, Text(text), first=Text("! ", "magenta"), indent=2)
+
+
 def plain(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table with a heading, for lists. Nothing is cut: a long line goes over the edge."""
     lines = [columns, *rows]

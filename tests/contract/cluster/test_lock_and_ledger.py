@@ -113,7 +113,10 @@ def test_what_a_dead_run_has_made_is_told_by_the_next(world: Any, place: Any) ->
     Ledger(world.kubernetes, place.install).open(third.changes)
     found = ledger_of(world.kubernetes, place.install)
     assert not found.lacks(third.changes)
-    assert found.rights == Rights(frozenset(item.observed.id for item in third.changes))  # type: ignore[union-attr]
+    assert found.rights == Rights(
+        frozenset(item.observed.id for item in third.changes),  # type: ignore[union-attr]
+        made=frozenset(resource.key for resource in resources),
+    )
 
 
 def test_the_ledger_of_another_install_says_nothing(world: Any, place: Any) -> None:
