@@ -91,12 +91,13 @@ class Transport:
         Raises `KubernetesError` with one of the codes `cluster-unreachable`,
         `cluster-unauthenticated`, `cluster-forbidden`, `cluster-failed`.
         """
-        return self._run.retry(
-            lambda: self._attempt(request),
-            retriable=lambda problem: self._worth_repeating(problem, request),
-            what=f"the cluster's answer to {request.method} {request.path}",
-            timeout=RETRY_SECONDS,
-        )
+        with self._run.asking(f"the cluster at {self.access.endpoint}"):
+            return self._run.retry(
+                lambda: self._attempt(request),
+                retriable=lambda problem: self._worth_repeating(problem, request),
+                what=f"the cluster's answer to {request.method} {request.path}",
+                timeout=RETRY_SECONDS,
+            )
 
     def stream(self, request: Request, *, idle_seconds: float) -> urllib3.BaseHTTPResponse:
         """The open answer to a watch; the caller closes it. Not repeated."""
@@ -145,17 +146,16 @@ class Transport:
         started = time.monotonic()
         status = "no answer"
         try:
-            with self._run.asking(f"the cluster at {self.access.endpoint}"):
-                response = self._pool.request(
-                    request.method,
-                    self.access.endpoint.rstrip("/") + request.target,
-                    body=body,
-                    headers=headers,
-                    timeout=timeout,
-                    preload_content=preload,
-                    retries=False,
-                    redirect=False,
-                )
+            response = self._pool.request(
+                request.method,
+                self.access.endpoint.rstrip("/") + request.target,
+                body=body,
+                headers=headers,
+                timeout=timeout,
+                preload_content=preload,
+                retries=False,
+                redirect=False,
+            )
             status = str(response.status)
         except urllib3.exceptions.HTTPError as problem:
             raise _unreachable(problem, self.access) from problem

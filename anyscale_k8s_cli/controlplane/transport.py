@@ -106,8 +106,7 @@ def exchange(
 
     started = time.monotonic()
     threading.Thread(target=send, name="control-plane-call", daemon=True).start()
-    with run.asking(f"{request.url.scheme}://{request.url.netloc.decode()}"):
-        answer = _await_answer(answers, run, grace)
+    answer = _await_answer(answers, run, grace)
     if isinstance(answer, RuntimeError):
         raise answer
     status = str(answer.status_code) if isinstance(answer, httpx.Response) else kind_of(answer)

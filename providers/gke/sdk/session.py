@@ -209,7 +209,8 @@ class Session:
             worth_it = silent or problem.status in _BUSY
             return worth_it and time.monotonic() - started < patience
 
-        return self.run.retry(attempt, retriable=passing, what=what, timeout=_BUSY_SECONDS)
+        with self.run.asking(f"Google ({what})"):
+            return self.run.retry(attempt, retriable=passing, what=what, timeout=_BUSY_SECONDS)
 
     @cached_property
     def _authorized(self) -> AuthorizedSession:
@@ -224,8 +225,7 @@ class Session:
         """Tells of a call, and puts what the SDK raises in our words."""
         started, status = time.monotonic(), ["200"]
         try:
-            with self.run.asking(f"Google ({what})"):
-                yield status
+            yield status
         except failures.RAISED as problem:
             status[0] = failures.word_for(problem)
             raise failures.of_sdk(problem, what, self._asker()) from problem
