@@ -63,8 +63,11 @@ async def hold(held: Held) -> None:
 
 
 def _record(held: Held, stage: Stage, admin: AdminServer, started_at: str) -> SandboxRecord:
+    folder = Folder(held.folder)
+    folder.kubeconfig.touch(mode=0o600)
+    folder.kubeconfig.write_text(json.dumps(stage.kubeconfig()), encoding="utf-8")
     variables = {
-        **Folder(held.folder).environment(),
+        **folder.environment(),
         **stage.environment(held.folder),
         **admin_variables(admin.url, admin.token, held.record),
     }

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed
+from anyscale_k8s_cli.sandbox.environment import Folder
 from tests.by_hand import ByHand
-from tests.processes import Desk, Sandbox, eventually, started
+from tests.processes import Desk, Sandbox, eventually, finished, started
 
 ID = "92c04b15"
 NAME = f"anyscale-prod-{ID}"
@@ -115,6 +116,21 @@ def site(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Site]
         made = Site(sandbox, ByHand(sandbox.environment))
         made.setup()
         yield made
+
+
+def test_a_persons_own_helm_sees_the_releases(site: Site) -> None:
+    """In the sandbox's environment, as somebody types it."""
+
+    def helm(*arguments: str) -> Any:
+        argv = [str(Folder(site.sandbox.record.directory).helm), *arguments, "--output", "json"]
+        ended = finished(argv, site.sandbox.environment, site.sandbox.record.directory)
+        assert ended.code == 0, ended.err
+        return json.loads(ended.out)
+
+    found = {release["name"]: release["status"] for release in helm("list", "--all-namespaces")}
+    assert found == dict.fromkeys(("anyscale-operator", "eg", "nvdp"), "deployed")
+    values = helm("get", "values", "anyscale-operator", "--namespace", "anyscale-operator")
+    assert values["global"]["cloudDeploymentId"] == site.ids[REGISTRATION]
 
 
 # -- changed ------------------------------------------------------------------
