@@ -105,6 +105,18 @@ def _parse(found: Document) -> LedgerContent:
     return LedgerContent(install, entries, document.get("said", {}))
 
 
+def installs_in(kubernetes: Kubernetes) -> dict[str, Install]:
+    """The installs of a cluster by id: those with a ledger, and those that made a namespace."""
+    found = [
+        *kubernetes.list("v1", "Namespace", metadata_only=True),
+        *kubernetes.list(
+            "v1", "ConfigMap", field_selector=f"metadata.name={LEDGER_NAME}", metadata_only=True
+        ),
+    ]
+    read = (Install.from_locator(item["metadata"].get("annotations") or {}) for item in found)
+    return {install.id: install for install in read if install is not None}
+
+
 class Ledger:
     """Writes the inventory; safe for threads. Implements `apply.Journal` but for `guard`.
 

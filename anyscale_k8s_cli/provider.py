@@ -141,7 +141,7 @@ class CloudSide:
 class LoadBalancer:
     """How the gateway's Service asks for its load balancer, and who will answer.
 
-    `logs` is the command that shows what that one says, where it runs in the cluster.
+    `logs` are the words for kubectl that show what that one says, where it runs in the cluster.
     `unlike` tells how the one at an address differs from what is asked for; it is
     empty when it does not, and when nobody may look.
     """

@@ -27,6 +27,7 @@ from anyscale_k8s_cli.resource import (
     Resource,
     SharedResource,
     Unfit,
+    Users,
 )
 
 
@@ -180,19 +181,19 @@ class RegisteredCloud(SharedResource[CloudRecord]):
         self.clouds.start_deletion(observed.id)
         self.clouds.delete_cloud(observed.id, force=self._force)
 
-    def others(self, observed: Observed[CloudRecord]) -> str:
+    def others(self, observed: Observed[CloudRecord]) -> Users:
         """Other resources in it, or that somebody else made it."""
         found: Found = observed.state
         names = [item.name for item in found.resources if item.name != self.install.resource_name]
+        look = f"anyscale cloud get --cloud-id {observed.id} --output yaml"
         if names:
-            return ", ".join(names)
-        return "" if found.made_for(self.install, self.provider) else "whoever made it: we did not"
+            return Users(tuple(f"registration {name}" for name in names), look)
+        if found.made_for(self.install, self.provider):
+            return Users()
+        return Users(("whoever made it: we did not",), look)
 
     def unmark(self, observed: Observed[CloudRecord]) -> None:
         """A record carries no marks: our resource in it is the mark."""
-
-    def removal_command(self, observed: Observed[CloudRecord]) -> str:
-        return f"anyscale cloud delete --cloud-id {observed.id}"
 
     def ready(self, observed: Observed[CloudRecord]) -> Observed[CloudRecord]:
         """A cloud on Kubernetes is of use at once; adding to it retries by itself."""

@@ -52,6 +52,8 @@ _GONE = (
     "it does not exist any more, and an earlier setup had made it: what was in it (logs, "
     "artifacts) is lost unless it is restored; a new, empty one would be made under its name"
 )
+_NAMED_USERS = 3
+
 WRITES = frozenset({Change.CREATE, Change.UPDATE, Change.DELETE})
 
 
@@ -173,20 +175,35 @@ class Resource(ABC, Generic[Out]):
         """Return once it is of use, with its final outputs; raises with the cause if not."""
 
 
+@dataclass(frozen=True)
+class Users:
+    """Who uses a shared object, by kind and name; `look` is a command that shows them.
+
+    It only ever reads: nobody is told how to remove what somebody uses.
+    """
+
+    names: tuple[str, ...] = ()
+    look: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    def __str__(self) -> str:
+        more = len(self.names) - _NAMED_USERS
+        rest = f" and {more} more" if more > 0 else ""
+        return ", ".join(self.names[:_NAMED_USERS]) + rest
+
+
 class SharedResource(Resource[Out]):
     """An object that can be there only once and serves several installs."""
 
     @abstractmethod
-    def others(self, observed: Observed[Out]) -> str:
-        """Who else uses it, besides installs with marks; empty when nobody does."""
+    def others(self, observed: Observed[Out]) -> Users:
+        """Who else uses it, besides installs with marks."""
 
     @abstractmethod
     def unmark(self, observed: Observed[Out]) -> None:
         """Take our mark away and leave the object."""
-
-    @abstractmethod
-    def removal_command(self, observed: Observed[Out]) -> str:
-        """The command with which a person would remove it, once nobody needs it."""
 
 
 class DataResource(Resource[Out]):

@@ -93,6 +93,21 @@ ClusterName = Annotated[
     ),
     Sets("cluster.name"),
 ]
+Context = Annotated[
+    str | None,
+    _option(
+        "--context",
+        panel=_WHERE,
+        metavar="CONTEXT",
+        help="Reach the cluster through this context of your kubeconfig, which is only read.",
+    ),
+    Sets("cluster.context"),
+]
+Kubeconfig = Annotated[
+    Path | None,
+    _option("--kubeconfig", panel=_WHERE, metavar="FILE", help="The kubeconfig with --context."),
+    Sets("cluster.kubeconfig"),
+]
 Namespace = Annotated[
     str | None,
     _option(
@@ -189,23 +204,8 @@ class SpecOptions:
     provider: Provider = None
     region: Region = None
     cluster_name: ClusterName = None
-    context: Annotated[
-        str | None,
-        _option(
-            "--context",
-            panel=_WHERE,
-            metavar="CONTEXT",
-            help="Reach the cluster through this context of your kubeconfig, which is only read.",
-        ),
-        Sets("cluster.context"),
-    ] = None
-    kubeconfig: Annotated[
-        Path | None,
-        _option(
-            "--kubeconfig", panel=_WHERE, metavar="FILE", help="The kubeconfig with --context."
-        ),
-        Sets("cluster.kubeconfig"),
-    ] = None
+    context: Context = None
+    kubeconfig: Kubeconfig = None
     namespace: Namespace = None
     account_id: AccountId = None
     aws_profile: AwsProfile = None
@@ -501,6 +501,8 @@ class SearchOptions:
     provider: Provider = None
     region: Region = None
     cluster_name: ClusterName = None
+    context: Context = None
+    kubeconfig: Kubeconfig = None
     namespace: Namespace = None
     account_id: AccountId = None
     aws_profile: AwsProfile = None

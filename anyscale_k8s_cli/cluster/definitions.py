@@ -23,6 +23,7 @@ from anyscale_k8s_cli.resource import (
     Resource,
     SharedResource,
     Unfit,
+    Users,
 )
 
 API, KIND = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
@@ -157,24 +158,24 @@ class Definitions(SharedResource[Documents]):
         rollouts.wait_all(self._kubernetes, references, timeout=60, expired=late)
         return observed
 
-    def others(self, observed: Observed[Documents]) -> str:
+    def others(self, observed: Observed[Documents]) -> Users:
         """Objects of these kinds that this install did not make."""
-        strangers = [
-            str(Reference.of(instance))
+        found = {
+            item["metadata"]["name"]: [
+                str(Reference.of(instance))
+                for instance in self._instances(item["metadata"]["name"])
+                if not self._ours(instance)
+            ]
             for item in observed.output
             if _is_ours(item)
-            for instance in self._instances(item["metadata"]["name"])
-            if not self._ours(instance)
-        ]
-        return ", ".join(strangers[:3])
+        }
+        names = tuple(name for instances in found.values() for name in instances)
+        kinds = ",".join(name for name, instances in found.items() if instances)
+        return Users(names, self._kubernetes.access.kubectl(f"get {kinds} -A"))
 
     def unmark(self, observed: Observed[Documents]) -> None:
         del observed
         self._mark(None)
-
-    def removal_command(self, observed: Observed[Documents]) -> str:
-        names = " ".join(item["metadata"]["name"] for item in observed.output)
-        return f"kubectl delete customresourcedefinition {names}"
 
     def _present(self) -> Documents:
         suffix = f".{self._wanted.group}"

@@ -12,6 +12,7 @@ from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
 from anyscale_k8s_cli.operations.requests import DeleteRequest
+from anyscale_k8s_cli.operations.workbench import access_of
 from anyscale_k8s_cli.provider import ListsClusters, Provider, available, install_on, load
 from anyscale_k8s_cli.registration import Found
 from anyscale_k8s_cli.run import Run
@@ -198,7 +199,7 @@ class Searcher:
         if any(not value_at(spec, path) for path in provider.required):
             return []
         cluster = provider.discover(spec)
-        kubernetes = Kubernetes(cluster.access, self._run)
+        kubernetes = Kubernetes(access_of(spec, cluster), self._run)
         self._searched.append(f"the cluster {cluster.id}")
         installs = [
             content.install

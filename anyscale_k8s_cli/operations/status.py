@@ -20,9 +20,10 @@ from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
 from anyscale_k8s_cli.operations.said import located, setup_command
 from anyscale_k8s_cli.operations.search import FoundInstall, Searcher
 from anyscale_k8s_cli.operations.wires import Wiring
-from anyscale_k8s_cli.operations.workbench import PlaneFacts
+from anyscale_k8s_cli.operations.workbench import PlaneFacts, access_of, searched_spec
 from anyscale_k8s_cli.provider import ClusterState
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec_loading import load_scope
 
 STATUS_SCHEMA = "anyscale-k8s/status/v1"
 
@@ -100,7 +101,7 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
             resources = clouds.list_resources(cloud.id)
             resource = _ours(resources, found)
             looked = _Looked(cloud, resource, health_of(resource), found, problem)
-            wiring, unseen = _wiring(looked, clouds, run)
+            wiring, unseen = _wiring(request, looked, clouds, run)
             wires = run.await_(run_checks(wiring.checks(), run)) if wiring else Report()
             again = wiring.again if wiring else _again(looked)
             cause = _cause(looked, wires, unseen, again)
@@ -174,7 +175,9 @@ def _ours(
     return next((item for item in resources if item.is_default), next(iter(resources), None))
 
 
-def _wiring(looked: _Looked, clouds: Clouds, run: Run) -> tuple[Wiring | None, Cause | None]:
+def _wiring(
+    request: StatusRequest, looked: _Looked, clouds: Clouds, run: Run
+) -> tuple[Wiring | None, Cause | None]:
     """The install with its cluster open; or why there is nothing to look at."""
     found, resource = looked.found, looked.resource
     if found is None or resource is None:
@@ -185,8 +188,9 @@ def _wiring(looked: _Looked, clouds: Clouds, run: Run) -> tuple[Wiring | None, C
         if provider.cluster_state(install) is ClusterState.DELETED:
             delete = f"anyscale cloud delete {install.cloud}"
             return None, Cause(f"the cluster {install.cluster} is deleted", delete)
-        cluster = provider.discover(provider.locate(install))
-        kubernetes = Kubernetes(cluster.access, run)
+        spec = searched_spec(provider.locate(install), load_scope(request.flags))
+        cluster = provider.discover(spec)
+        kubernetes = Kubernetes(access_of(spec, cluster), run)
         ledger = ledger_of(kubernetes, install)
     except errors.CliError as problem:
         if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):

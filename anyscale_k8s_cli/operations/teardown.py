@@ -13,6 +13,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import apply as engine
@@ -22,9 +23,9 @@ from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.ledger import Ledger, ledger_of
+from anyscale_k8s_cli.ledger import Ledger, installs_in, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
-from anyscale_k8s_cli.operations.removal import Kept, brought, decide_removal
+from anyscale_k8s_cli.operations.removal import Judge, Kept, brought
 from anyscale_k8s_cli.operations.requests import DeleteRequest
 from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
 from anyscale_k8s_cli.operations.setup import LockedLedger, Unjournaled, phase
@@ -33,6 +34,7 @@ from anyscale_k8s_cli.operations.workbench import (
     helm_tools,
     open_clouds,
     open_cluster,
+    searched_spec,
 )
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
 from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
@@ -165,8 +167,8 @@ class Teardown:
             f"Nothing of cloud {self.findings.name!r} is left to remove",
             cause=f"what is still there is kept: {', '.join(kept.title for kept in self.kept)}",
             evidence=looked,
-            fix=next((kept.command for kept in self.kept if kept.command), None)
-            or "add --ignore-not-found to take that for success",
+            # Not what removes the kept: that is data, or what somebody uses.
+            fix="add --ignore-not-found to take that for success",
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -242,13 +244,15 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     outside = await asyncio.to_thread(provider.find_owned, load_scope(request.flags), install)
     inside: list[Resource[Any]] = []
     side: ClusterSide | None = None
-    rights = Rights()
+    rights, neighbours = Rights(), {}
     if opened is not None:
         side = await _cluster_side(request, target, opened, registration, clouds, run)
         inside += [item for item in side.resources if item is not side.namespace]
         rights = (await asyncio.to_thread(ledger_of, opened.kubernetes, install)).rights
+        neighbours = await asyncio.to_thread(installs_in, opened.kubernetes)
+    judge = Judge(rights, partial(_deletion, request, target), neighbours, request.delete_bucket)
     planned = await _decide(
-        [*registered, *inside, *([side.namespace] if side else []), *outside], rights, request
+        [*registered, *inside, *([side.namespace] if side else []), *outside], judge
     )
     parts = Parts(
         tuple(planned[item] for item in registered if item in planned),
@@ -256,15 +260,17 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         planned.get(side.namespace) if side else None,
         tuple(planned[item] for item in outside if item in planned),
     )
-    kept = (*_kept(target, parts), *_brought(target, parts))
+    kept = (
+        *(Kept.of(item) for item in parts.all if item.change is Change.KEEP),
+        *_brought(target, parts),
+    )
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
     return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
 
 
 def _spec_of(request: DeleteRequest, target: FoundInstall) -> CloudSpec:
-    """The spec that finds the cluster again, with the credentials that were named."""
-    credentials = load_scope(request.flags).credentials
-    return target.provider.locate(target.install).model_copy(update={"credentials": credentials})
+    """The spec that finds the cluster again, by the credentials and the context that were named."""
+    return searched_spec(target.provider.locate(target.install), load_scope(request.flags))
 
 
 async def _cluster_side(
@@ -304,7 +310,7 @@ async def _cluster_side(
 
 
 async def _decide(
-    resources: Sequence[Resource[Any]], rights: Rights, request: DeleteRequest
+    resources: Sequence[Resource[Any]], judge: Judge
 ) -> dict[Resource[Any], PlannedChange]:
     """What is there, and what becomes of it. Records are read before what is in them."""
     planned: dict[Resource[Any], PlannedChange] = {}
@@ -314,9 +320,7 @@ async def _decide(
         resource.observed = observed
         if observed is None:
             return None
-        return PlannedChange(
-            resource, decide_removal(resource, observed, rights, request.delete_bucket), observed
-        )
+        return PlannedChange(resource, judge.decide(resource, observed), observed)
 
     first = [item for item in resources if isinstance(item, RegisteredCloud)]
     rest = [item for item in resources if item not in first]
@@ -328,14 +332,10 @@ async def _decide(
     return planned
 
 
-def _where(target: FoundInstall) -> str:
-    """The options that find the install again with no registration."""
-    return scope_options(target.provider.locate(target.install))
-
-
-def _kept(target: FoundInstall, parts: Parts) -> list[Kept]:
-    where = _where(target)
-    return [Kept.of(item, where) for item in parts.all if item.change is Change.KEEP]
+def _deletion(request: DeleteRequest, target: FoundInstall, install: Install) -> str:
+    """The command that deletes an install beside or of the target, with no registration too."""
+    spec = searched_spec(target.provider.locate(install), load_scope(request.flags))
+    return f"anyscale cloud delete {install.cloud} {scope_options(spec)}"
 
 
 def _brought(target: FoundInstall, parts: Parts) -> list[Kept]:
@@ -412,8 +412,9 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
 
 def _again(teardown: Teardown) -> str:
     """The command that goes on by scope, without the registration."""
-    assert teardown.target is not None  # noqa: S101
-    words = ["anyscale cloud delete", teardown.target.install.cloud, _where(teardown.target)]
+    target = teardown.target
+    assert target is not None  # noqa: S101
+    words = [_deletion(teardown.request, target, target.install)]
     if teardown.request.delete_bucket:
         words.append(f"--delete-bucket {teardown.request.delete_bucket}")
     return " ".join(words)

@@ -21,7 +21,7 @@ from anyscale_k8s_cli.operations.clouds import opened
 from anyscale_k8s_cli.operations.requests import DeleteRequest, Request, SetupRequest
 from anyscale_k8s_cli.provider import Cluster, Provider, canonical, load
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import CloudSpec, Scope
 from anyscale_k8s_cli.spec_loading import LoadedSpec
 
 # Our own variables that set a spec field, on every platform.
@@ -127,19 +127,27 @@ def _check_known(loaded: LoadedSpec, provider: Provider) -> None:
         )
 
 
+def searched_spec(located: CloudSpec, scope: Scope) -> CloudSpec:
+    """The spec that a platform knows for an install, with the ways in that were named."""
+    cluster = located.cluster.model_copy(
+        update={"context": scope.cluster.context, "kubeconfig": scope.cluster.kubeconfig}
+    )
+    return located.model_copy(update={"cluster": cluster, "credentials": scope.credentials})
+
+
 async def open_cluster(provider: Provider, wanted: CloudSpec, run: Run) -> OpenCluster:
     """Discover the cluster and look at it; reads only."""
 
     def look() -> OpenCluster:
         cluster = provider.discover(wanted)
-        kubernetes = Kubernetes(_access(wanted, cluster), run)
+        kubernetes = Kubernetes(access_of(wanted, cluster), run)
         uid = kubernetes.uid()
         return OpenCluster(cluster, kubernetes, uid, tuple(kubernetes.list("v1", "Node")))
 
     return await asyncio.to_thread(look)
 
 
-def _access(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
+def access_of(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
     """The platform's own way in, or the context that the user named if it is the same cluster."""
     named = wanted.cluster
     if named.context is None and named.kubeconfig is None:

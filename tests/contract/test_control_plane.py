@@ -28,7 +28,7 @@ from anyscale_k8s_cli.controlplane.models import (
 from anyscale_k8s_cli.controlplane.transport import Limits
 from anyscale_k8s_cli.events import CallMade, Event
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.operations.removal import decide_removal
+from anyscale_k8s_cli.operations.removal import Judge
 from anyscale_k8s_cli.registration import RegisteredCloud
 from anyscale_k8s_cli.resource import Change, Decision, Rights, decide
 from anyscale_k8s_cli.run import Run
@@ -245,7 +245,7 @@ class TestCloudsThatNobodyCanSign:
             record = self.record(world)
             observed = record.read()
             assert observed is not None
-            removal = decide_removal(record, observed, rights, None)
+            removal = Judge(rights, lambda install: install.cloud).decide(record, observed)
             return decide(record, observed, rights).change, removal.change
 
         return await off_loop(look)

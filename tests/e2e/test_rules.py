@@ -7,6 +7,7 @@ commands are run once, in order; each test looks at another side of what they le
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from tests.e2e.story import Story
 from tests.processes import Desk, started
 
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
+WHERE_FOUND = (
+    *("--provider", "eks", "--region", "us-west-2", "--account-id", ACCOUNT_ID),
+    *("--cluster-name", "demo"),
+)
 NAME = "acme-prod-92c04b15"
 TAGS = {"team": "ml", "cost-center": "4711"}
 CIDRS = ["10.0.0.0/8", "192.168.0.0/16"]
@@ -350,8 +355,8 @@ def test_the_first_to_go_leaves_what_the_other_uses(story: Story) -> None:
     shared = {item["key"]: item for item in document["kept"] if item["ownership"] == "shared"}
     assert "helm:release/envoy-gateway-system/eg" in shared
     for item in shared.values():
-        assert "92c04b15" in item["reason"]
-        assert item["command"]
+        assert item["reason"] == "still used by cloud prod (install 92c04b15)"
+        assert item["command"] == f"anyscale cloud delete prod {shlex.join(WHERE_FOUND)}"
     adopted = {item["id"] for item in document["kept"] if item["ownership"] == "adopted"}
     assert adopted == {f"s3://{COMPANY_BUCKET}", ROLE_ARN}
     install = story["brought"].done["install"]
@@ -364,6 +369,8 @@ def test_the_last_to_go_leaves_nothing_but_what_the_companys_role_trusts(story: 
     [kept] = document["kept"]
     assert kept["kind"] == "iam-oidc-provider"
     assert kept["reason"] == f"still used by the trust of {ROLE_ARN}"
+    assert kept["command"] is None
+    assert kept["look"].startswith("aws iam list-roles ")
     end, beginning = story["delete prod"].seen, story.beginning
     assert brought_things(end) == brought_things(beginning)
     for seen in (end, beginning):

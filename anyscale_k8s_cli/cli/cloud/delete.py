@@ -90,8 +90,9 @@ def delete(
         document = found.as_json()
         if dry_run or document.get("error"):
             return session.finish(document, session.showing(show_teardown, found.header))
-        session.narrate(document, session.showing(show_teardown, found.header))
-        if not yes and document.get("remove"):
+        if document["remove"]:  # else the result alone says all there is to say
+            session.narrate(document, session.showing(show_teardown, found.header))
+        if not yes and document["remove"]:
             number = counted(len(document["remove"]), "object")
             session.off_the_clock(lambda: prompts.confirm(f"Remove {number} for good?"))
         report = session.execute(lambda run: operation.apply(found, run))

@@ -51,11 +51,11 @@ def test_two_installs_share_a_provider(world: World) -> None:
     second = of_kind(world.setup(world.spec(name="dev")).resources, "iam-oidc-provider")
     observed = second.read()
     assert len(observed.marks) == 2
-    assert "anyscale-prod-" in second.others(observed)
+    assert "anyscale-prod-" in str(second.others(observed))
     second.unmark(observed)
     left = first.read()
     assert left.marks == {first.install.mark}
-    assert "anyscale-dev-" in first.others(left)
+    assert "anyscale-dev-" in str(first.others(left))
 
 
 # -- what the user has -------------------------------------------------------------

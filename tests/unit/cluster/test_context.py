@@ -57,6 +57,22 @@ def test_token_and_authority_are_copied_and_the_file_stays_as_it_is(tmp_path: Pa
     assert "abc" not in repr(access)
 
 
+@pytest.mark.parametrize("named", [None, "two"])
+def test_commands_for_people_name_the_context(tmp_path: Path, named: str | None) -> None:
+    path = kubeconfig(tmp_path, {"token": "abc"})
+    access = from_context(named, path)
+    place = f"{named or 'one'} --kubeconfig {path}"
+    assert access.kubectl("get pods -A") == f"kubectl --context {place} get pods -A"
+    assert access.helm("list -A") == f"helm --kube-context {place} list -A"
+    assert access.kubectl("auth whoami") in access.grant
+
+
+def test_commands_for_people_reach_no_other_cluster() -> None:
+    access = ClusterAccess("https://demo.example", CA, None)
+    assert access.kubectl("get pods") == "kubectl --server https://demo.example get pods"
+    assert access.helm("list") == "helm --kube-apiserver https://demo.example list"
+
+
 def test_files_count_from_the_kubeconfig_and_tokens_are_read_anew(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("first\n")
     access = from_context("one", kubeconfig(tmp_path, {"tokenFile": "token"}))
