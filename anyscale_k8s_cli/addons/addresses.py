@@ -52,7 +52,7 @@ class NoAddress:
 
     @property
     def fix(self) -> str:
-        return f"{self.look}  ({self.mend}, and run the same command again)"
+        return f"{self.look}\n{self.mend}, and run the same command again"
 
 
 def address_of(gateway: Document) -> Address | None:

@@ -52,7 +52,8 @@ def test_a_signal_stops_the_run_and_has_its_exit_code(
     assert ended.code == answer
     assert cleaned == [True]
     assert "run the same command again to go on" in ended.err
-    assert ended.err.endswith("  fix:   run the same command again to go on\n")
+    assert "  fix:   run the same command again to go on\n" in ended.err
+    assert ended.err.endswith(f"(exit code {answer})\n")
     assert said in ended.err or "✗ Interrupted\n" in ended.err
 
 

@@ -131,7 +131,9 @@ def test_an_error_says_nothing_it_does_not_know() -> None:
     target = io.StringIO()
     errors.write_error(error, target)
 
-    assert target.getvalue() == "✗ The load balancer got no address\n"
+    assert target.getvalue() == (
+        "✗ The load balancer got no address\n  code:  no-address (exit code 130)\n"
+    )
 
 
 def test_a_fix_of_several_lines_stays_aligned() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import stat
+import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -166,3 +169,41 @@ def test_the_token_file_is_renewed_before_the_token_ends(monkeypatch: pytest.Mon
                 break
             time.sleep(0.01)
         assert token_file.read_text() == "token-2"
+
+
+_KILLED = """
+import os, signal, sys
+from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
+from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
+
+access = ClusterAccess("https://10.0.0.1", "", lambda: BearerToken("secret"))
+with PrivateKubeconfig(access) as path:
+    print(path, flush=True)
+    sys.stdin.read(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is killed that way there")
+def test_what_a_killed_process_left_is_removed_and_nothing_of_a_living_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    program = [sys.executable, "-c", _KILLED]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        theirs = Path(child.stdout.readline().strip())
+        with PrivateKubeconfig(ClusterAccess("https://10.0.0.1", CA, None)):
+            assert (theirs.parent / "token").read_text() == "secret"
+        child.stdin.write("x")
+        child.stdin.close()
+        assert child.wait() == -signal.SIGKILL
+    assert theirs.exists()
+    with PrivateKubeconfig(ClusterAccess("https://10.0.0.1", CA, None)) as mine:
+        assert not theirs.parent.exists()
+        assert mine.exists()
+    assert list(tmp_path.iterdir()) == []
