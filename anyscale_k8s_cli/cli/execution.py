@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TextIO, TypeVar
 
@@ -29,6 +30,7 @@ from anyscale_k8s_cli.cli.log_file import LogFile
 from anyscale_k8s_cli.cli.options import Common
 from anyscale_k8s_cli.cli.render.errors import write_error
 from anyscale_k8s_cli.cli.render.lines import JsonLines, PlainLines
+from anyscale_k8s_cli.cli.side_file import SideFile
 from anyscale_k8s_cli.events import Event, Notice
 from anyscale_k8s_cli.run import Listener, Run
 
@@ -186,12 +188,7 @@ class Session:
         return LogFile(self._opened(os.fspath(self.common.log_file), "--log-file"))
 
     def _opened(self, path: str, option: str) -> TextIO:
-        try:
-            return self._files.enter_context(open(path, "a", encoding="utf-8"))
-        except OSError as problem:
-            raise errors.CliError(
-                errors.USAGE, f"{option}: cannot write {path}", cause=problem.strerror or ""
-            ) from problem
+        return self._files.enter_context(SideFile(Path(path), option))
 
     def _watch_limit(self) -> None:
         """Calls without an answer keep their threads; the process ends after the limit anyway."""
