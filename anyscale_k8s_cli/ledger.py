@@ -148,6 +148,12 @@ class Ledger:
             self._found = _document(self._kubernetes, self._install.namespace)
             self._tell(told)
 
+    def tell(self, said: Mapping[str, Any]) -> None:
+        """Keep what was said from now on."""
+        with self._lock:
+            self._said = said
+            self._write()
+
     def done(self, resource: Resource[Any], observed: Observed[Any]) -> None:
         """Settle one entry. Only what is ours or shared is in the inventory."""
         with self._lock:

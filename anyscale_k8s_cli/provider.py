@@ -17,7 +17,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope
 
@@ -284,9 +284,17 @@ class Provider(Protocol):
         ...
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        """The objects that should be. Nothing is asked of the cloud yet."""
+        """The objects that should be. Nothing is asked of the cloud yet.
+
+        `dropped_tags` were written by an earlier setup and are wanted no longer.
+        """
         ...
 
     def registration(

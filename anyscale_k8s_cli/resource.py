@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from anyscale_k8s_cli import errors
@@ -252,15 +253,44 @@ class AdoptedResource(Resource[Out]):
         )
 
 
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
 def differences(
-    what: str, found: Mapping[str, str], wanted: Mapping[str, str]
+    what: str,
+    found: Mapping[str, str],
+    wanted: Mapping[str, str],
+    dropped: Mapping[str, str] = NO_TAGS,
 ) -> list[FieldChange]:
-    """The pairs that are missing or other than wanted; further ones are nobody's business."""
+    """The pairs that are missing or other than wanted, and the dropped ones that are still there.
+
+    `dropped` are pairs that an earlier setup wrote and this one does not want; further
+    ones are nobody's business.
+    """
     return [
         FieldChange(f"{what} {key}", found.get(key), value)
         for key, value in wanted.items()
         if found.get(key) != value
+    ] + [FieldChange(f"{what} {key}", value, None) for key, value in stale(found, wanted, dropped)]
+
+
+def stale(
+    found: Mapping[str, str], wanted: Mapping[str, str], dropped: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """The dropped pairs that are as they were written. Others with such a key are not ours."""
+    return [
+        (key, value)
+        for key, value in dropped.items()
+        if key not in wanted and found.get(key) == value
     ]
+
+
+def with_pairs(
+    found: Mapping[str, str], wanted: Mapping[str, str], dropped: Mapping[str, str]
+) -> dict[str, str]:
+    """What is there, without what was dropped and with what is wanted."""
+    gone = dict(stale(found, wanted, dropped))
+    return {**{key: value for key, value in found.items() if key not in gone}, **wanted}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.operations.said import option, setup_command
-from anyscale_k8s_cli.spec import Settings
+from anyscale_k8s_cli.spec import CloudSpec, Settings
 from anyscale_k8s_cli.spec_loading import LoadedSpec
 
 _OTHER_OBJECTS = "a new, empty bucket and another identity would be made and registered"
@@ -92,6 +92,12 @@ def left_out(told: Settings, loaded: LoadedSpec) -> LeftOut:
             if path not in loaded.sources and not path.startswith(_OF_THE_RUN)
         }
     )
+
+
+def dropped_tags(told: Settings, spec: CloudSpec) -> dict[str, str]:
+    """The tags that an earlier setup was told to write and this one is not."""
+    tags: Mapping[str, str] = told.get("rules.tags") or {}
+    return {key: value for key, value in tags.items() if key not in spec.rules.tags}
 
 
 def _listed(paths: list[str], told: Mapping[str, Any]) -> str:

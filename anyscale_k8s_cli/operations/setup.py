@@ -27,7 +27,7 @@ from anyscale_k8s_cli.operations.health import (
     UNKNOWN,
     Health,
 )
-from anyscale_k8s_cli.operations.left_out import LeftOut, left_out
+from anyscale_k8s_cli.operations.left_out import LeftOut, dropped_tags, left_out
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, with_lost_data
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of
@@ -197,7 +197,9 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     install = install_on(opened.cluster, loaded.spec, opened.uid)
     if request.values_file and not request.overwrite:
         values_file.check_writable(request.values_file, install)
-    side = await _side(request, loaded.spec, provider, opened, install, clouds, run)
+    told = (await asyncio.to_thread(ledger_of, opened.kubernetes, install)).said
+    dropped = dropped_tags(told, loaded.spec)
+    side = await _side(request, loaded.spec, provider, opened, install, clouds, dropped, run)
     with phase(run, "plan", "Comparing what is there with what should be"):
         await asyncio.to_thread(_wait_for_namespaces, side)
         ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
@@ -243,10 +245,11 @@ async def _side(
     opened: OpenCluster,
     install: Install,
     clouds: Clouds,
+    dropped: Mapping[str, str],
     run: Run,
 ) -> Side:
     host = clouds.plane.host
-    cloud = provider.cloud_side(wanted, opened.cluster, install, PlaneFacts(clouds))
+    cloud = provider.cloud_side(wanted, opened.cluster, install, PlaneFacts(clouds), dropped)
     adopt = request.add_to_cloud or request.cloud_id is not None
     record = RegisteredCloud(
         clouds,
@@ -429,7 +432,11 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
     """The namespace first, then the lock, then the intent, then everything."""
     namespace = made.side.cluster.namespace
     planned = next(item for item in made.plan.changes if item.resource is namespace)
-    ledger = Ledger(made.opened.kubernetes, made.install, settings_of(made.loaded))
+    said = settings_of(made.loaded)
+    # Until they are gone the dropped tags stay known: the next run goes on where this one ends.
+    dropped = dropped_tags(made.ledger.said, made.spec)
+    until_done = {**said, "rules.tags": {**dropped, **made.spec.rules.tags}} if dropped else said
+    ledger = Ledger(made.opened.kubernetes, made.install, until_done)
     plan = made.plan
     first = engine.Applied(())
     if planned.change is Change.CREATE:
@@ -441,6 +448,8 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
     with InstallLock(made.opened.kubernetes, made.install, run, seconds) as lock:
         await asyncio.to_thread(ledger.open, plan.changes)
         applied = await engine.forwards(plan, run, LockedLedger(ledger, lock))
+        if dropped and not applied.error:
+            await asyncio.to_thread(ledger.tell, said)
     created = {outcome.change.resource: outcome for outcome in first.outcomes}
     return engine.Applied(
         tuple(created.get(item.change.resource, item) for item in applied.outcomes)

@@ -39,7 +39,7 @@ from anyscale_k8s_cli.providers.aks import (
 from anyscale_k8s_cli.providers.aks import load_balancer as balancing
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import AccountSpec, CloudSpec, ClusterSpec, RulesSpec, Scope
 
@@ -69,9 +69,14 @@ class AksProvider:
         return discovery.discover(self._of(spec), spec)
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        return cloud_side.build(self._of(spec), spec, cluster, install, plane)
+        return cloud_side.build(self._of(spec), spec, cluster, install, plane, dropped_tags)
 
     def registration(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity

@@ -37,7 +37,7 @@ from anyscale_k8s_cli.providers.gke import (
 from anyscale_k8s_cli.providers.gke import load_balancer as balancing
 from anyscale_k8s_cli.providers.gke.google import Google
 from anyscale_k8s_cli.providers.gke.sdk.session import default_project
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
     AccountSpec,
@@ -73,9 +73,16 @@ class GkeProvider:
         return discovery.discover(self._of(spec), spec)
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        return cloud_side.build(self._of(spec), spec, cluster, install, plane.cors_origin)
+        return cloud_side.build(
+            self._of(spec), spec, cluster, install, plane.cors_origin, dropped_tags
+        )
 
     def registration(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity

@@ -93,6 +93,7 @@ def set_up(story: Story) -> None:
     story.tell("foreign file", "setup", *prod, "--values-file", "notes.yaml", "--yes")
     story.tell("prod", "setup", *prod, "--values-file", "values.yaml", "--yes")
     story.tell("prod again", "setup", *prod, "--values-file", "values.yaml", "--yes")
+    story.tell("fewer tags", "setup", *WHERE, "--name", "prod", *without_tag(RULES), "--yes")
     brought = (*WHERE, *BROUGHT, "--identity", ROLE_ARN)
     story.tell("plan brought", "plan", *brought)
     story.tell("brought", "setup", *brought, "--yes")
@@ -107,6 +108,11 @@ def set_up(story: Story) -> None:
     for command in ("get", "status"):
         story.tell(f"{command} which", command)
     story.tell("delete which", "delete", "--yes")
+
+
+def without_tag(words: tuple[str, ...]) -> tuple[str, ...]:
+    place = words.index("cost-center=4711")
+    return (*words[: place - 1], *words[place + 1 :])
 
 
 def take_down(story: Story) -> None:
@@ -142,6 +148,19 @@ def test_every_object_carries_the_tags(story: Story) -> None:
     }
     for name in names:
         assert TAGS.items() <= cluster[name]["metadata"]["annotations"].items(), name
+
+
+def test_a_tag_that_is_left_out_goes_and_the_ledger_forgets_it(story: Story) -> None:
+    page = story["fewer tags"]
+    reasons = {item["key"]: item["reason"] for item in page.done["resources"]}
+    for key in (f"aws:s3-bucket/{NAME}", f"aws:iam-role/{NAME}-operator"):
+        assert reasons[key] == "tag cost-center: '4711' → None"
+    aws, cluster = page.seen["aws"], page.seen["kubernetes"]["demo"]
+    for item in (aws["buckets"][NAME], aws["roles"][f"{NAME}-operator"]):
+        assert "cost-center" not in item["tags"]
+        assert item["tags"]["team"] == "ml"
+    ledger = cluster["configmaps/anyscale-operator/anyscale-k8s-ledger"]["data"]["ledger.json"]
+    assert json.loads(ledger)["said"]["rules.tags"] == {"team": "ml"}
 
 
 def new_objects(now: dict[str, Any], before: dict[str, Any]) -> dict[tuple[str, str], Any]:
