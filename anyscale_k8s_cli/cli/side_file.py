@@ -29,7 +29,7 @@ class SideFile(io.TextIOWrapper):
                 cause=problem.strerror or "",
                 fix=f"give {option} a file in a folder that you may write to",
             ) from problem
-        super().__init__(raw, encoding="utf-8", write_through=True)  # type: ignore[arg-type]
+        super().__init__(raw, encoding="utf-8", write_through=True)
 
     def write(self, text: str, /) -> int:
         if not self._broken:

@@ -17,7 +17,7 @@ from kubernetes import client, config
 from anyscale_k8s_cli.sandbox import processes
 from anyscale_k8s_cli.sandbox.environment import Folder
 from anyscale_k8s_cli.sandbox.record import SandboxRecord, load
-from tests.processes import finished
+from tests.processes import eventually, finished
 
 if TYPE_CHECKING:
     from tests.processes import Desk
@@ -183,6 +183,24 @@ def test_a_dead_sandbox_is_cleared_away(desk: Desk) -> None:
     assert not desk.record.exists()
     assert not record.directory.exists()
     assert started(desk).pid != record.pid
+
+
+def test_folders_of_dead_sandboxes_go_when_another_starts(desk: Desk) -> None:
+    """Whoever has the record or not; a living one's stays, and what says nothing of a process."""
+    record = started(desk)
+    desk.record.rename(desk.home / "moved.json")
+    strange = record.directory.parent / "anyscale-sandbox-strange"
+    strange.mkdir(exist_ok=True)
+    second = started(desk)
+    assert record.directory.exists()
+
+    os.kill(record.pid, signal.SIGKILL)
+    eventually(lambda: not is_running(record))
+    assert in_run(desk, "true").code == 0
+
+    assert not record.directory.exists()
+    assert second.directory.exists()
+    strange.rmdir()
 
 
 def test_the_record_of_another_process_is_not_believed(desk: Desk) -> None:
