@@ -76,7 +76,8 @@ Provider = Annotated[
         "--provider",
         panel=_WHERE,
         metavar="PLATFORM",
-        help="eks, gke, aks, coreweave, nebius, oke or generic; aws, gcp and azure work too.",
+        # Asking what is registered would cost more than all the rest of the help.
+        help="eks, gke or aks; aws, gcp and azure work too.",
         autocompletion=_complete_provider,
     ),
     Sets("provider"),
