@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,9 @@ from anyscale_k8s_cli.resource import (
     SharedResource,
     ownership,
 )
+
+# Azure registers an identity by a number that has no name in it.
+_PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -136,12 +140,24 @@ def _name(resource: DataResource[Any]) -> str:
     return resource.key.partition("/")[2]
 
 
-def brought(resource: CloudResource, install: Install, ours: Collection[str]) -> list[Kept]:
+def brought(
+    resource: CloudResource,
+    install: Install,
+    ours: Collection[str],
+    said: Mapping[str, Any],
+) -> list[Kept]:
     """Bucket and identity that a registration names and that are the user's own.
 
-    Not so what is among `ours`, nor what has the install's id in its name: that
-    was made by this tool, also when somebody has removed it since.
+    What was said at setup tells which; what is among `ours` never is. Where nobody
+    remembers what was said, the install's id in a name tells of this tool, also when
+    somebody has removed the object since; a principal's id tells nothing.
     """
+
+    def is_brought(kind: str, value: str) -> bool:
+        if said:
+            return bool(said.get(f"existing.{kind}"))
+        return install.id not in value and not _PRINCIPAL.fullmatch(value)
+
     storage, kubernetes = resource.object_storage, resource.kubernetes_config
     named = {
         "bucket": storage.bucket_name if storage else None,
@@ -157,5 +173,5 @@ def brought(resource: CloudResource, install: Install, ours: Collection[str]) ->
             reason="you brought it; it is never changed or deleted",
         )
         for kind, value in named.items()
-        if value and value not in ours and install.id not in value
+        if value and value not in ours and is_brought(kind, value)
     ]

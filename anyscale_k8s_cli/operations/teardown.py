@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.ledger import Ledger, installs_in, ledger_of
+from anyscale_k8s_cli.ledger import Ledger, LedgerContent, installs_in, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
 from anyscale_k8s_cli.operations.removal import Judge, Kept, brought
 from anyscale_k8s_cli.operations.requests import DeleteRequest
@@ -39,7 +39,7 @@ from anyscale_k8s_cli.operations.workbench import (
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
 from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
-from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource, Rights
+from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, scope_options
 from anyscale_k8s_cli.spec_loading import load_scope
@@ -244,13 +244,15 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     outside = await asyncio.to_thread(provider.find_owned, load_scope(request.flags), install)
     inside: list[Resource[Any]] = []
     side: ClusterSide | None = None
-    rights, neighbours = Rights(), {}
+    ledger, neighbours = LedgerContent(install, {}), {}
     if opened is not None:
         side = await _cluster_side(request, target, opened, registration, clouds, run)
         inside += [item for item in side.resources if item is not side.namespace]
-        rights = (await asyncio.to_thread(ledger_of, opened.kubernetes, install)).rights
+        ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
         neighbours = await asyncio.to_thread(installs_in, opened.kubernetes)
-    judge = Judge(rights, partial(_deletion, request, target), neighbours, request.delete_bucket)
+    judge = Judge(
+        ledger.rights, partial(_deletion, request, target), neighbours, request.delete_bucket
+    )
     planned = await _decide(
         [*registered, *inside, *([side.namespace] if side else []), *outside], judge
     )
@@ -262,7 +264,7 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     )
     kept = (
         *(Kept.of(item) for item in parts.all if item.change is Change.KEEP),
-        *_brought(target, parts),
+        *_brought(target, parts, ledger.said),
     )
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
     return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
@@ -338,13 +340,13 @@ def _deletion(request: DeleteRequest, target: FoundInstall, install: Install) ->
     return f"anyscale cloud delete {install.cloud} {scope_options(spec)}"
 
 
-def _brought(target: FoundInstall, parts: Parts) -> list[Kept]:
+def _brought(target: FoundInstall, parts: Parts, said: Mapping[str, Any]) -> list[Kept]:
     if target.registered is None:
         return []
     outputs = [item.observed.output for item in parts.all if item.observed]
     ours = {item.url for item in outputs if isinstance(item, Storage)}
     ours |= {item.registered for item in outputs if isinstance(item, Identity)}
-    return brought(target.registered.resource, target.install, ours)
+    return brought(target.registered.resource, target.install, ours, said)
 
 
 def _ray_pods(opened: OpenCluster, install: Install) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def registered(bucket: str, identity: str) -> CloudResource:
 
 
 def test_what_the_registration_names_and_nobody_of_us_made_is_the_users() -> None:
-    kept = brought(registered("s3://team-data", ROLE), INSTALL, ())
+    kept = brought(registered("s3://team-data", ROLE), INSTALL, (), {})
 
     assert [(item.kind, item.id, item.ownership) for item in kept] == [
         ("bucket", "s3://team-data", "adopted"),
@@ -55,7 +55,7 @@ def test_what_the_registration_names_and_nobody_of_us_made_is_the_users() -> Non
 
 @pytest.mark.parametrize("there", [{MADE}, set()], ids=["there", "removed by hand"])
 def test_our_own_bucket_is_never_taken_for_the_users(there: set[str]) -> None:
-    kept = brought(registered(MADE, ROLE), INSTALL, there)
+    kept = brought(registered(MADE, ROLE), INSTALL, there, {})
 
     assert [item.kind for item in kept] == ["identity"]
 
@@ -146,3 +146,32 @@ def test_what_nobody_uses_goes() -> None:
 
 def test_many_users_are_counted() -> None:
     assert str(Users(("a", "b", "c", "d", "e"))) == "a, b, c and 2 more"
+
+
+PRINCIPAL = "9a1f0f4e-2b61-4f2e-8f0c-6d8f4f1c2b3a"
+
+
+@pytest.mark.parametrize(
+    ("said", "kinds"),
+    [
+        ({}, []),
+        ({"name": "prod"}, []),
+        ({"name": "prod", "existing.identity": "team/operator"}, ["identity"]),
+        ({"name": "prod", "existing.bucket": "acmedata"}, ["bucket"]),
+    ],
+    ids=["nobody remembers", "named nothing", "named an identity", "named a bucket"],
+)
+def test_what_was_said_tells_whose_an_identity_without_a_name_is(
+    said: dict[str, str], kinds: list[str]
+) -> None:
+    """One that we made and that somebody has removed since is nobody's own."""
+    kept = brought(registered(MADE if not said else "s3://acmedata", PRINCIPAL), INSTALL, (), said)
+
+    assert [item.kind for item in kept] == kinds
+
+
+@pytest.mark.parametrize("kind", ["bucket", "identity"])
+def test_what_is_found_to_be_ours_is_never_the_users(kind: str) -> None:
+    said = {"name": "prod", f"existing.{kind}": "whatever"}
+
+    assert brought(registered("s3://acmedata", ROLE), INSTALL, ("s3://acmedata", ROLE), said) == []
