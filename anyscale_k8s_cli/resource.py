@@ -253,6 +253,11 @@ class AdoptedResource(Resource[Out]):
         )
 
 
+def unmarked(install: Install) -> FieldChange:
+    """The mark of an install is not on an object that it shares with others."""
+    return FieldChange(f"mark of install {install.id}", "missing", "set")
+
+
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 

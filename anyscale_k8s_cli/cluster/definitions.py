@@ -24,6 +24,7 @@ from anyscale_k8s_cli.resource import (
     SharedResource,
     Unfit,
     Users,
+    unmarked,
 )
 
 API, KIND = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
@@ -93,7 +94,7 @@ class Definitions(SharedResource[Documents]):
     def diff(self, observed: Observed[Documents]) -> Sequence[FieldChange]:
         changes = []
         if self.install.mark not in observed.marks:
-            changes.append(FieldChange(f"used by install {self.install.id}", False, True))
+            changes.append(unmarked(self.install))
         changes += [FieldChange(name, "missing", "present") for name in self._missing(observed)]
         annotations = self._annotations(observed.output)
         version = annotations.get(_VERSION)
@@ -127,8 +128,7 @@ class Definitions(SharedResource[Documents]):
     def update(
         self, observed: Observed[Documents], changes: Sequence[FieldChange]
     ) -> Observed[Documents]:
-        used = f"used by install {self.install.id}"
-        if any(change.field != used for change in changes):
+        if any(change != unmarked(self.install) for change in changes):
             return self.create()
         self._mark("true")
         return self.read() or observed

@@ -19,6 +19,7 @@ from anyscale_k8s_cli.resource import (
     SharedResource,
     Unfit,
     Users,
+    unmarked,
 )
 from anyscale_k8s_cli.run import StillWaiting
 
@@ -82,7 +83,7 @@ class Namespace(SharedResource[Document]):
             return [FieldChange("metadata.deletionTimestamp", going, None)]
         changes = []
         if self.install.mark not in observed.marks:
-            changes.append(FieldChange(f"used by install {self.install.id}", False, True))
+            changes.append(unmarked(self.install))
         enforced = (metadata.get("labels") or {}).get(ENFORCE)
         if self._privileged and enforced != _PRIVILEGED:
             changes.append(FieldChange(f'metadata.labels["{ENFORCE}"]', enforced, _PRIVILEGED))

@@ -26,6 +26,7 @@ from anyscale_k8s_cli.resource import (
     SharedResource,
     Unfit,
     Users,
+    unmarked,
 )
 
 
@@ -105,7 +106,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
         state = _state(observed)
         changes = []
         if self.install.mark not in observed.marks:
-            changes.append(FieldChange(f"used by install {self.install.id}", False, True))
+            changes.append(unmarked(self.install))
         if state.found is None:
             changes.append(FieldChange("status", "not installed", "deployed"))
         else:

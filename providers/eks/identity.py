@@ -122,7 +122,9 @@ class Role(Resource[Identity]):
         if not policies.same(state.role.trust, wishes.trust):
             changes.append(_trust_change(state.role.trust, wishes.trust))
         if state.policy is None or not policies.same(state.policy, wishes.policy()):
-            old = "absent" if state.policy is None else "other than wanted"
+            old = (
+                "absent" if state.policy is None else policies.unlike(state.policy, wishes.policy())
+            )
             changes.append(FieldChange(_POLICY, old, "as wanted"))
         # Without a wish, a boundary that the company has put there stays.
         if wishes.boundary and state.role.boundary != wishes.boundary:
@@ -201,7 +203,7 @@ def _trust_change(found: policies.Policy, wanted: policies.Policy) -> FieldChang
     admitted = ", ".join(trust.subjects(found)) or "no service account"
     wished = ", ".join(trust.subjects(wanted))
     if admitted == wished:
-        return FieldChange(_TRUST, "other than wanted", "as wanted")
+        return FieldChange(_TRUST, policies.unlike(found, wanted), "as wanted")
     return FieldChange(_TRUST, f"for {admitted}", f"for {wished}")
 
 

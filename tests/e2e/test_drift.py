@@ -192,7 +192,7 @@ ROLE_ARN = "eks.amazonaws.com/role-arn"
 LOAD_BALANCER_TYPE = "service.beta.kubernetes.io/aws-load-balancer-type"
 OTHER_TYPE = {LOAD_BALANCER_TYPE: "nlb"}
 MARK = f"anyscale-k8s/user-{ID}"
-UNMARKED = (annotation(MARK, None), f"used by install {ID}: False → True")
+UNMARKED = (annotation(MARK, None), f"mark of install {ID}: 'missing' → 'set'")
 # What somebody does to an object, and what the plan says of it then. The record of a
 # cloud has nothing that could be changed.
 CHANGED: dict[str, tuple[Callable[[Site], None], str]] = {

@@ -12,6 +12,8 @@ from rich.text import Text
 from anyscale_k8s_cli.cli.render import objects, table
 from anyscale_k8s_cli.cli.render.style import HEALTH, RESULTS, UNKNOWN, VERBS, counted, duration
 
+_REGISTRATION = "anyscale:cloud-resource"
+
 
 def show_setup(
     document: Mapping[str, Any], header: Mapping[str, Any], console: Console, *, verbose: bool
@@ -21,7 +23,7 @@ def show_setup(
     name = header.get("cloud", "")
     health = str(document.get("health") or "UNKNOWN")
     mark = RESULTS["failed"] if failed else HEALTH.get(health, UNKNOWN)
-    verdict = "is not set up" if failed else f"is {health}"
+    verdict = _failed(document) if failed else f"is {health}"
     console.print()
     console.print(
         Text.assemble((f"{mark.symbol} ", mark.style), (f"Cloud {name} {verdict}", "bold"))
@@ -66,6 +68,17 @@ def _objects(
     if shown:
         table.heading(console, "What was done" if verbose else "What was not done")
         objects.show(console, shown, header)
+
+
+def _failed(document: Mapping[str, Any]) -> str:
+    """A cloud that was there before is not `not set up`: what is wrong with it is."""
+    registered = [
+        item["change"] for item in document.get("resources", []) if item["kind"] == _REGISTRATION
+    ]
+    if registered in ([], ["create"]):
+        return "is not set up"
+    error = document["error"]
+    return f"is not well: {error.get('cause') or error['message']}"
 
 
 def _took(document: Mapping[str, Any]) -> str:

@@ -225,3 +225,19 @@ def test_the_environment_for_shells() -> None:
         "$env:A = 'it''s'",
         "$env:B = 'b'",
     ]
+
+
+def test_a_cloud_that_was_there_before_is_told_with_what_is_wrong() -> None:
+    document = samples.failed_setup()
+    again = samples.resource("none", "registration", "anyscale:cloud-resource/eks-1", "equal")
+    document["resources"].append(again)
+
+    shown = drawn(under(setup.show_setup, document), 160)
+
+    assert "Cloud prod is not well: no subnet carries the tag kubernetes.io/role/elb" in shown
+
+
+def test_warnings_of_a_plan_are_seen() -> None:
+    document = {**samples.plan(), "warnings": ["the bucket is gone"]}
+
+    assert "! the bucket is gone\n" in drawn(under(plan.show_plan, document), 80)
