@@ -59,7 +59,8 @@ class SetupRequest(Request):
 class DeleteRequest(Request):
     """`name` or `cloud_id` says which cloud, `flags` (values of a `Scope`) where to search.
 
-    `delete_bucket` is the name of the bucket whose data goes too.
+    `delete_bucket` is the name of the bucket whose data goes too. `skip_cluster`: the
+    cluster is not asked, and what is in it stays.
     """
 
     name: str | None = None
@@ -68,6 +69,7 @@ class DeleteRequest(Request):
     delete_bucket: str | None = None
     ignore_not_found: bool = False
     ignore_active_workloads: bool = False
+    skip_cluster: bool = False
     helm: HelmChoice = field(default_factory=HelmChoice)
 
 

@@ -156,6 +156,9 @@ class Searcher:
 
         A run may have died before it made anything outside of the cluster.
         """
+        if self._request.skip_cluster:
+            self._unsearched.append("the cluster: --skip-cluster was given")
+            return []
         if scope.cluster.name:
             return self._in_cluster(provider, name, scope, lambda _: True)
         if scope.region is None or not isinstance(provider, ListsClusters):

@@ -12,13 +12,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
+from anyscale_k8s_cli.addons.traces import traces
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
 from anyscale_k8s_cli.events import Notice
@@ -220,8 +221,11 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     if state is ClusterState.DELETED:
         gone = f"{install.cluster} is deleted: what was in it went with it, its steps are skipped"
         run.emit(Notice(level="info", text=gone))
+    elif request.skip_cluster:
+        skipped = f"{install.cluster} is not looked at: what is in it stays there"
+        run.emit(Notice(level="warning", text=skipped))
     else:
-        opened = await open_cluster(provider, _spec_of(request, target), run)
+        opened = await _open(request, target, run)
         if install.cluster_uid and install.cluster_uid != opened.uid:
             raise errors.CliError(
                 errors.OTHER_CLUSTER,
@@ -265,9 +269,40 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     kept = (
         *(Kept.of(item) for item in parts.all if item.change is Change.KEEP),
         *_brought(target, parts, ledger.said),
+        *(
+            _untouched(target, judge)
+            if opened is None and state is not ClusterState.DELETED
+            else ()
+        ),
     )
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
     return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
+
+
+async def _open(request: DeleteRequest, target: FoundInstall, run: Run) -> OpenCluster:
+    try:
+        return await open_cluster(target.provider, _spec_of(request, target), run)
+    except errors.CliError as problem:
+        if problem.code not in (errors.CLUSTER_UNREACHABLE, errors.CLUSTER_UNAUTHENTICATED):
+            raise
+        way_out = "if it is lost for good, add --skip-cluster: all else goes, what is in it stays"
+        raise replace(problem, fix="\n".join(filter(None, (problem.fix, way_out)))) from problem
+
+
+def _untouched(target: FoundInstall, judge: Judge) -> list[Kept]:
+    """What stays in a cluster that nobody asked."""
+    return [
+        Kept(
+            key=trace.key,
+            kind=trace.key.partition("/")[0],
+            title=trace.title,
+            id=None,
+            ownership=trace.ownership.value,
+            reason="not looked at (--skip-cluster); it stays if it is there",
+            command=judge.deletion(target.install),
+        )
+        for trace in traces(target.install)
+    ]
 
 
 def _spec_of(request: DeleteRequest, target: FoundInstall) -> CloudSpec:
@@ -417,6 +452,8 @@ def _again(teardown: Teardown) -> str:
     target = teardown.target
     assert target is not None  # noqa: S101
     words = [_deletion(teardown.request, target, target.install)]
+    if teardown.request.skip_cluster:
+        words.append("--skip-cluster")
     if teardown.request.delete_bucket:
         words.append(f"--delete-bucket {teardown.request.delete_bucket}")
     return " ".join(words)

@@ -45,6 +45,16 @@ IgnoreWorkloads = Annotated[
 ]
 
 
+SkipCluster = Annotated[
+    bool,
+    typer.Option(
+        "--skip-cluster",
+        rich_help_panel=_WHAT,
+        help="Leave the cluster alone, where it is lost or cannot be reached; delete the rest.",
+    ),
+]
+
+
 @register
 @spread
 def delete(
@@ -56,6 +66,7 @@ def delete(
     delete_bucket: DeleteBucket = None,
     ignore_not_found: IgnoreNotFound = False,
     ignore_active_workloads: IgnoreWorkloads = False,
+    skip_cluster: SkipCluster = False,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> int:
@@ -84,6 +95,7 @@ def delete(
             delete_bucket=delete_bucket,
             ignore_not_found=ignore_not_found,
             ignore_active_workloads=ignore_active_workloads,
+            skip_cluster=skip_cluster,
             helm=HelmChoice(helm.helm, helm.helm_from_index),
         )
         found = session.execute(lambda run: operation.find(request, run))
