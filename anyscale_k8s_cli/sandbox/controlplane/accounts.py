@@ -119,6 +119,10 @@ class Accounts:
         """End a token's validity now."""
         self.keys[_hashed(token)].expires_at = self.clock()
 
+    def renew(self, token: str) -> None:
+        """Let it be valid for ever."""
+        self.keys[_hashed(token)].expires_at = None
+
     def start_login(self, duration: float) -> str:
         """A one-time password."""
         otp = secrets.token_urlsafe(16)

@@ -112,6 +112,15 @@ def test_the_sum_of_a_plan(counts: dict[str, int], said: str) -> None:
     assert plan.summary(counts) == said
 
 
+def test_where_a_sandbox_has_its_charts_is_no_setting() -> None:
+    variables = {"--chart-mirror": "ANYSCALE_K8S_CHART_MIRROR", "--region": "AWS_REGION"}
+    for sandbox in (True, False):
+        header = {"cloud": "prod", "environment": variables, "sandbox": sandbox}
+        shown = drawn(lambda to, header=header: plan.show_header(header, to), 120)
+        assert "--region from AWS_REGION" in shown
+        assert ("--chart-mirror" in shown) is not sandbox
+
+
 def test_an_error_word_for_word() -> None:
     target = io.StringIO()
     errors.write_error(samples.ERROR, target)
