@@ -107,7 +107,8 @@ def prove_storage(clouds: Clouds, registration: Registration) -> BucketProof:
     if proof.failed is None:
         return proof
     fixes = {
-        ProofStep.URL: "anyscale cloud status  (the operator must be healthy for this)",
+        ProofStep.URL: f"anyscale cloud status --cloud-id {registration.cloud_id}\n"
+        "the operator must be healthy for this",
         ProofStep.CORS: "run setup again: it restores the bucket's CORS rule",
     }
     raise errors.CliError(

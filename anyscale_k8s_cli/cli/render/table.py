@@ -88,8 +88,12 @@ def plain(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def command(console: Console, text: str, *, indent: int = 2) -> None:
-    """A command to copy, as the person would type it: never wrapped."""
-    console.print(Text(" " * indent + as_typed(text), style="bold"), soft_wrap=True)
+    """A command to copy, as the person would type it: never wrapped.
+
+    What is to be done then may stand in the lines below it.
+    """
+    for line in text.splitlines():
+        console.print(Text(" " * indent + as_typed(line), style="bold"), soft_wrap=True)
 
 
 def text_of(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from anyscale_k8s_cli.cli.render import clouds, delete, errors, plan, setup, status, style
+from anyscale_k8s_cli.cli.render import clouds, delete, errors, plan, setup, status, style, table
 from anyscale_k8s_cli.cli.render.sandbox import environment_lines
 
 from . import samples
@@ -150,6 +150,13 @@ def test_a_fix_of_several_lines_stays_aligned() -> None:
     errors.write_error({**samples.ERROR, "cause": "", "evidence": [], "fix": "a\nb"}, target)
 
     assert "  fix:   a\n         b\n" in target.getvalue()
+
+
+def test_a_command_stands_on_a_line_of_its_own() -> None:
+    target = io.StringIO()
+    table.command(Console(file=target, width=80), "kubectl get pods\nmend what it shows", indent=4)
+
+    assert target.getvalue() == "    kubectl get pods\n    mend what it shows\n"
 
 
 def test_long_lines_are_not_cut() -> None:
