@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
@@ -103,7 +105,8 @@ class GkeProvider:
     def load_balancer(
         self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
     ) -> LoadBalancer:
-        return balancing.load_balancer(spec)
+        asked, compute = balancing.load_balancer(spec), self._of(spec).compute
+        return replace(asked, unlike=partial(balancing.unlike, compute, cluster.region, asked))
 
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
         """GKE brings its own plugin to every pool with GPUs, so there is nothing to set."""
