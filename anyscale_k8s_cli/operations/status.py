@@ -183,17 +183,22 @@ def _wiring(
     if found is None or resource is None:
         return None, None
     install, provider = found.install, found.provider
-    again = _again(looked)
+    again, scope = _again(looked), load_scope(request.flags)
     try:
         if provider.cluster_state(install) is ClusterState.DELETED:
             delete = f"anyscale cloud delete {install.cloud}"
             return None, Cause(f"the cluster {install.cluster} is deleted", delete)
-        spec = searched_spec(provider.locate(install), load_scope(request.flags))
+        spec = searched_spec(provider.locate(install), scope)
         cluster = provider.discover(spec)
         kubernetes = Kubernetes(access_of(spec, cluster), run)
         ledger = ledger_of(kubernetes, install)
     except errors.CliError as problem:
-        if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
+        # A way in that was named must lead there.
+        named = scope.cluster.context or scope.cluster.kubeconfig
+        if named or problem.exit_code in (
+            errors.ExitCode.INTERRUPTED,
+            errors.ExitCode.TERMINATED,
+        ):
             raise
         return None, Cause(str(problem), problem.fix or again, problem.evidence)
     plane, host = PlaneFacts(clouds), clouds.plane.host
