@@ -7,12 +7,14 @@ for all kinds.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
@@ -259,6 +261,20 @@ def unmarked(install: Install) -> FieldChange:
 
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+@runtime_checkable
+class Told(Protocol):
+    """A resource that can tell beforehand what it is made with."""
+
+    def told(self) -> Mapping[str, str]:
+        """By name, whole contents as `fingerprint`. May raise `NotYetKnown`; never writes."""
+        ...
+
+
+def fingerprint(document: Any) -> str:
+    """A hash that stands for contents, some of which may be secret."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def differences(

@@ -462,7 +462,11 @@ class SetupOptions:
     ] = None
     overwrite: Annotated[
         bool,
-        _option("--overwrite", panel=_OPERATOR, help="Let --values-file replace an existing file."),
+        _option(
+            "--overwrite",
+            panel=_OPERATOR,
+            help="Let --values-file and --out replace any existing file.",
+        ),
     ] = False
 
 

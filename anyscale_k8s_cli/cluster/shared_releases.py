@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -83,6 +83,9 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
         self._access = surroundings.kubernetes.access
         self._incumbent = incumbent
         self._in_use_by = in_use_by
+
+    def told(self) -> Mapping[str, str]:
+        return self.release.told()
 
     def read(self) -> Observed[ReleaseRecord | None] | None:
         used, found = self._uses.look(), self._work.look()

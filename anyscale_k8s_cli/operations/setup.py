@@ -42,11 +42,12 @@ from anyscale_k8s_cli.operations.workbench import (
     open_clouds,
     open_cluster,
 )
-from anyscale_k8s_cli.plan import Plan, PlannedChange, SavedPlan, compute
+from anyscale_k8s_cli.plan import Plan, PlannedChange, compute
 from anyscale_k8s_cli.provider import CloudSide, Provider, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.saved_plan import SavedPlan
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
 from anyscale_k8s_cli.spec_loading import LoadedSpec, Source
 
@@ -177,9 +178,10 @@ class SetupPlan:
         return document
 
     def save(self, path: Path) -> None:
-        """Write the plan to a file, for `setup --plan`. It holds no secrets."""
+        """Write the plan to a file, for `setup --plan`. Raises `file-not-ours`."""
         saved = self.spec.model_dump(mode="json", exclude_unset=True)
-        SavedPlan.of(self.plan, self.install, saved).write(path)
+        made = SavedPlan.of(self.plan, self.install, self.clouds.plane.host, saved)
+        made.write(path, overwrite=self.request.overwrite)
 
 
 async def plan(request: SetupRequest, run: Run) -> SetupPlan:
@@ -227,7 +229,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         started,
     )
     if saved:
-        saved.check_covers(computed, install)
+        saved.check_covers(computed, install, clouds.plane.host)
     return made
 
 
