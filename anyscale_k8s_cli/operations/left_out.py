@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.operations.said import option, setup_command
+from anyscale_k8s_cli.operations.said import option, settings_of, setup_command
 from anyscale_k8s_cli.spec import CloudSpec, Settings
 from anyscale_k8s_cli.spec_loading import LoadedSpec
 
@@ -91,6 +91,24 @@ def left_out(told: Settings, loaded: LoadedSpec) -> LeftOut:
             for path, value in told.items()
             if path not in loaded.sources and not path.startswith(_OF_THE_RUN)
         }
+    )
+
+
+def check_bucket(loaded: LoadedSpec, registered: str, wanted: str, file: Path | None) -> None:
+    """Where no ledger tells what was said: the registration tells at least of the bucket.
+
+    Raises `options-left-out` for another one that nobody has named.
+    """
+    named = {"existing.bucket", "rules.name_prefix", "rules.names"} & loaded.sources.keys()
+    if not registered or not wanted or registered == wanted or named:
+        return
+    said = settings_of(loaded)
+    raise errors.CliError(
+        errors.OPTIONS_LEFT_OUT,
+        f"The cloud is registered with {registered}, and this setup would move it to {wanted}",
+        cause="the ledger is not there, which tells with which options it was set up",
+        evidence=("if the change is meant, add --drop-options",),
+        fix=setup_command({**said, "existing.bucket": registered}, file),
     )
 
 

@@ -20,7 +20,7 @@ def with_lost_data(plan: Plan, storage: Resource[Storage], registered: str, righ
         known = replace(rights, made=rights.made | {storage.key})
         return replace(item, decision=decide(storage, None, known))
 
-    return Plan(tuple(map(told, plan.changes))) if _url(storage) == registered else plan
+    return Plan(tuple(map(told, plan.changes))) if url_of(storage) == registered else plan
 
 
 def registered_bucket(registration: RegisteredResource) -> str:
@@ -36,7 +36,7 @@ def losses(plan: Plan, storage: Resource[Storage], registered: str) -> Iterator[
     for item in plan.changes:
         if item.decision.lost:
             yield f"{item.resource.title}: {item.decision.reason}"
-    wanted = _url(storage)
+    wanted = url_of(storage)
     if registered and wanted and registered != wanted:
         yield (
             f"the cloud would move from {registered} to {wanted}: what is in the first "
@@ -44,7 +44,8 @@ def losses(plan: Plan, storage: Resource[Storage], registered: str) -> Iterator[
         )
 
 
-def _url(storage: Resource[Storage]) -> str:
+def url_of(storage: Resource[Storage]) -> str:
+    """Empty where it is known only once the bucket is made."""
     try:
         return storage.output.url
     except NotYetKnown:

@@ -27,8 +27,8 @@ from anyscale_k8s_cli.operations.health import (
     UNKNOWN,
     Health,
 )
-from anyscale_k8s_cli.operations.left_out import LeftOut, dropped_tags, left_out
-from anyscale_k8s_cli.operations.losses import losses, registered_bucket, with_lost_data
+from anyscale_k8s_cli.operations.left_out import LeftOut, check_bucket, dropped_tags, left_out
+from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of
 from anyscale_k8s_cli.operations.verify import Verification
@@ -142,6 +142,13 @@ class SetupPlan:
         dropped = self.left_out.consequences() if self.request.drop_options else ()
         return (*self.left_out.notes(), *dropped, *self._losses)
 
+    def _check_left_out(self) -> None:
+        file = self.request.file
+        self.left_out.check(self.request.flags, file)
+        if not self.ledger.said:
+            registered = registered_bucket(self.side.registration)
+            check_bucket(self.loaded, registered, url_of(self.side.cloud.storage), file)
+
     @property
     def _losses(self) -> Iterator[str]:
         registered = registered_bucket(self.side.registration)
@@ -152,7 +159,7 @@ class SetupPlan:
         """Why the plan must not be applied, if it must not."""
         try:
             if not self.request.drop_options:
-                self.left_out.check(self.request.flags, self.request.file)
+                self._check_left_out()
             self.preflight.raise_for_failure()
             self.plan.raise_for_refusals()
             _check_same_cluster(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,9 @@ from anyscale_k8s_cli.provider import ClusterState
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec_loading import load_scope
 
+_OPTIONS_UNKNOWN = (
+    "with which options it was set up is not known here: add those of your last setup"
+)
 STATUS_SCHEMA = "anyscale-k8s/status/v1"
 
 
@@ -105,6 +108,9 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
             wires = run.await_(run_checks(wiring.checks(), run)) if wiring else Report()
             again = wiring.again if wiring else _again(looked)
             cause = _cause(looked, wires, unseen, again)
+            told = wiring is not None and wiring.ledger.said
+            if cause and found and not told and cause.command == _again(looked):
+                cause = replace(cause, evidence=(*cause.evidence, _OPTIONS_UNKNOWN))
             return StatusReport(cloud, resource, looked.health, found, wires, cause)
 
     return await asyncio.to_thread(look)

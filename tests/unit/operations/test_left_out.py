@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from anyscale_k8s_cli import errors, spec_loading
-from anyscale_k8s_cli.operations.left_out import LeftOut, left_out
-from anyscale_k8s_cli.operations.said import settings_of
+from anyscale_k8s_cli.operations.left_out import LeftOut, check_bucket, left_out
+from anyscale_k8s_cli.operations.said import settings_of, setup_command
+from anyscale_k8s_cli.spec import flags_by_path
 
 PLACE = {"provider": "eks", "name": "prod", "region": "us-west-2", "cluster.name": "demo"}
 BUCKET = {"existing.bucket": "company-data"}
@@ -121,3 +123,41 @@ def test_a_first_setup_leaves_nothing_out() -> None:
 
     found.check(PLACE, None)
     assert list(found.notes()) == []
+
+
+def test_without_a_ledger_the_registration_tells_of_the_bucket() -> None:
+    with pytest.raises(errors.CliError) as raised:
+        check_bucket(loaded(PLACE), "s3://company-data", "s3://anyscale-prod-1", None)
+
+    assert raised.value.code is errors.OPTIONS_LEFT_OUT
+    assert raised.value.fix.endswith("--name prod --bucket s3://company-data")
+
+
+@pytest.mark.parametrize(
+    ("registered", "said"),
+    [
+        ("", {}),
+        ("s3://wanted", {}),
+        ("s3://other", {"existing.bucket": "wanted"}),
+        ("s3://other", {"rules.name_prefix": "acme"}),
+    ],
+)
+def test_a_bucket_that_is_named_or_the_same_is_no_move(
+    registered: str, said: dict[str, Any]
+) -> None:
+    check_bucket(loaded(PLACE, said), registered, "s3://wanted", None)
+
+
+def test_a_printed_setup_repeats_every_option() -> None:
+    flags = {path: flag for path, flag in flags_by_path().items() if flag and path != "waive"}
+    lists = {f"network.{name}": ["a", "b"] for name in ("allow_cidrs", "load_balancer_subnets")}
+    pairs = {"rules.tags": {"team": "machine learning", "cost": "42"}, "operator.values": None}
+    settings = {**dict.fromkeys(flags, "x"), **lists, **pairs}
+
+    words = shlex.split(setup_command(settings))
+
+    assert {word for word in words if word.startswith("--")} == set(flags.values())
+    for told in (["--tag", "team=machine learning", "--tag", "cost=42"], ["--allow-cidr", "a"]):
+        place = words.index(told[1])
+        assert words[place - 1 : place - 1 + len(told)] == told
+    assert words.count("--allow-cidr") == words.count("--lb-subnet") == 2
