@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -52,6 +53,8 @@ async def hold(held: Held) -> None:
         record.save(held.record)
         if held.lifeline:
             lifeline.watch()
+        # What is there now stays to the end: no collection need look at it again.
+        gc.freeze()
         _say_ready()
         await over.wait()
     finally:
