@@ -208,3 +208,39 @@ def test_a_call_that_nobody_answers_does_not_outlive_the_limit(world: Path) -> N
     assert error["code"] == "timed-out"
     assert error["evidence"] == ["no answer yet from AWS (sts)"]
     assert "Traceback" not in child.stderr
+
+
+TALKATIVE = """
+import os, sys, types
+from anyscale_k8s_cli import operations
+from anyscale_k8s_cli.cli import main
+from anyscale_k8s_cli.events import Notice
+
+async def plan(request, run):
+    for number in range(100):
+        run.emit(Notice(level="info", text=f"line {number}"))
+    os.write(1, b"all was done")
+    os._exit(0)
+
+operations.setup = types.SimpleNamespace(plan=plan)
+sys.exit(main.main())
+"""
+
+
+def test_a_reader_that_has_gone_ends_no_work_half_way(world: Path) -> None:
+    """As with `2>&1 | head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    child = subprocess.run(
+        [sys.executable, "-c", TALKATIVE, *SETUP],
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        text=True,
+        check=False,
+        timeout=60,
+        env=dict(os.environ),
+    )
+
+    os.close(writing)
+
+    assert (child.returncode, child.stdout) == (0, "all was done")
