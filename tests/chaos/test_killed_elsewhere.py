@@ -43,7 +43,8 @@ SETUPS = {
 DELETES = {
     "gke": (
         after(PLANE, f"PUT {CLOUD}/state"),
-        after("iam", "iam.projects.serviceAccounts.delete"),
+        # Afterwards account and bucket go side by side, and with the last of them nothing is left.
+        after("storage", "storage.buckets.setIamPolicy"),
         after("storage", "storage.objects.delete"),
     ),
     "aks": (
