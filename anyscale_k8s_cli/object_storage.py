@@ -7,9 +7,14 @@ is asked, and what its answers mean, is the provider's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import humanize
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.run import Run
 
 PROOF_KEY = "anyscale-k8s-cli/identity-proof.txt"
 _CONTENT = (
@@ -48,6 +53,51 @@ def round_trip(objects: Objects, step: Step) -> None:
     if PROOF_KEY not in step("list", lambda: objects.keys(PROOF_KEY)):
         raise Contradiction("was written and is not listed")
     step("delete", lambda: objects.remove(PROOF_KEY))
+
+
+@dataclass(frozen=True)
+class BucketProof:
+    """Uses a bucket as the operator; what was just granted may need `patience` seconds.
+
+    `denied(verb, failure)` is the error for a refusal that lasts; `missing` and `refused`
+    say which of the platform's answers are which.
+    """
+
+    run: Run
+    bucket: str
+    patience: float
+    denied: Callable[[str, CloudFailure], errors.CliError]
+    missing: Callable[[CloudFailure], bool]
+    refused: Callable[[CloudFailure], bool] = lambda failure: failure.denied
+
+    def __call__(self, objects: Objects) -> None:
+        """Raises `bucket-missing` and `bucket-denied`."""
+        try:
+            round_trip(objects, self._step)
+        except Contradiction as wrong:
+            raise errors.CliError(
+                errors.BUCKET_DENIED, f"{PROOF_KEY} in the bucket {self.bucket} {wrong}"
+            ) from wrong
+
+    def _step(self, verb: str, call: Callable[[], Any]) -> Any:
+        try:
+            return self.run.retry(
+                call,
+                retriable=lambda problem: isinstance(problem, CloudFailure) and problem.denied,
+                what=f"the operator to be let into the bucket {self.bucket} ({verb})",
+                timeout=self.patience,
+            )
+        except CloudFailure as failure:
+            if self.missing(failure):
+                raise errors.CliError(
+                    errors.BUCKET_MISSING,
+                    f"There is no bucket {self.bucket}",
+                    evidence=failure.evidence,
+                    fix="run setup again: it makes the bucket anew",
+                ) from failure
+            if not self.refused(failure):
+                raise
+            raise self.denied(verb, failure) from failure
 
 
 def summary(versions: int, size: int) -> str:

@@ -1,4 +1,4 @@
-"""Plan: read the world, compute the difference, show it, save it, refuse it when stale.
+"""Plan: read the world, compute the difference, show it.
 
 Making a plan performs reads only.
 """
@@ -6,16 +6,13 @@ Making a plan performs reads only.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from anyscale_k8s_cli import errors, tool_version
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.graph import walk
-from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import (
     WRITES,
     Change,
@@ -28,8 +25,6 @@ from anyscale_k8s_cli.resource import (
     decide,
 )
 from anyscale_k8s_cli.run import Run
-
-SAVED_PLAN_SCHEMA = "anyscale-k8s/saved-plan/v1"
 
 
 @dataclass(frozen=True)
@@ -143,78 +138,3 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
             flat.append(item)
     # A defect in the code matters more than a foreseeable failure beside it.
     return next((item for item in flat if not isinstance(item, errors.CliError)), flat[0])
-
-
-@dataclass(frozen=True)
-class SavedPlan:
-    """A plan in a file: what was computed, against what, by which version."""
-
-    install: Install
-    spec: Mapping[str, Any]
-    changes: Mapping[str, str]
-    version: str
-
-    @classmethod
-    def of(cls, plan: Plan, install: Install, spec: Mapping[str, Any]) -> SavedPlan:
-        changes = {item.resource.key: item.change.value for item in plan.writes}
-        return cls(install, spec, changes, tool_version())
-
-    def write(self, path: Path) -> None:
-        document = {
-            "schema": SAVED_PLAN_SCHEMA,
-            "tool_version": self.version,
-            "install": self.install.locator(),
-            "spec": self.spec,
-            "changes": dict(self.changes),
-        }
-        # For its user alone: the spec may hold Helm values of theirs.
-        path.touch(mode=0o600)
-        path.chmod(0o600)
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> SavedPlan:
-        """Raises `invalid-spec` when the file holds no plan of ours."""
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            install = Install.from_locator(document["install"])
-            if document["schema"] != SAVED_PLAN_SCHEMA or install is None:
-                raise ValueError("not a saved plan")
-            return cls(install, document["spec"], document["changes"], document["tool_version"])
-        except (OSError, ValueError, KeyError, TypeError) as problem:
-            missing = f"it has no {problem}" if isinstance(problem, KeyError) else str(problem)
-            raise errors.CliError(
-                errors.INVALID_SPEC,
-                f"{path} is not a saved plan",
-                cause=missing,
-                fix="make one with `anyscale cloud plan --out FILE`",
-            ) from problem
-
-    def check_covers(self, plan: Plan, install: Install) -> None:
-        """Raise `plan-stale` unless every change is in the saved plan; fewer are fine."""
-        differences = []
-        if self.version != tool_version():
-            differences.append(f"made by version {self.version}, this is {tool_version()}")
-        if install.id != self.install.id:
-            differences.append("account, cluster, namespace or cloud are others")
-        elif install.cluster_uid != self.install.cluster_uid:
-            differences.append("the cluster's UID is another")
-        differences += [
-            f"{item.resource.key}: {item.change.value} is not in the plan"
-            for item in plan.writes
-            if not _allowed(item.change, self.changes.get(item.resource.key))
-        ]
-        if differences:
-            raise errors.CliError(
-                errors.PLAN_STALE,
-                "The saved plan no longer fits the world",
-                cause=differences[0],
-                evidence=tuple(differences[1:]),
-                fix="make a new one with `anyscale cloud plan --out FILE` and look at it",
-            )
-
-
-def _allowed(change: Change, saved: str | None) -> bool:
-    # After a crash in mid-apply a planned creation may have become an update
-    # of the half-made object.
-    return saved == change.value or (change is Change.UPDATE and saved == Change.CREATE.value)

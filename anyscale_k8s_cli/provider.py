@@ -17,7 +17,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, Scope, Settings
 from anyscale_k8s_cli.storage_keys import KeysResource
@@ -74,6 +74,20 @@ class Cluster:
     zones: tuple[str, ...] = ()
     node_pools: tuple[NodePool, ...] = ()
     facts: Any = None
+
+
+def install_on(cluster: Cluster, spec: CloudSpec, uid: str = "") -> Install:
+    """Which install a spec means on a cluster; `uid` is the cluster's, where it is known."""
+    return Install(
+        provider=spec.provider,
+        account=cluster.account,
+        region=cluster.region,
+        cluster=cluster.id,
+        namespace=spec.namespace,
+        cloud=spec.name,
+        cluster_uid=uid,
+        name_prefix=spec.rules.name_prefix,
+    )
 
 
 @dataclass(frozen=True)
@@ -156,7 +170,7 @@ class CloudSide:
 class LoadBalancer:
     """How the gateway's Service asks for its load balancer, and who will answer.
 
-    `logs` is the command that shows what that one says, where it runs in the cluster.
+    `logs` are the words for kubectl that show what that one says, where it runs in the cluster.
     `unlike` tells how the one at an address differs from what is asked for; it is
     empty when it does not, and when nobody may look.
     """
@@ -304,9 +318,17 @@ class Provider(Protocol):
         ...
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        """The objects that should be. Nothing is asked of the cloud yet."""
+        """The objects that should be. Nothing is asked of the cloud yet.
+
+        `dropped_tags` were written by an earlier setup and are wanted no longer.
+        """
         ...
 
     def registration(

@@ -8,7 +8,7 @@ credentials or holds our resource.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
@@ -27,6 +27,7 @@ from anyscale_k8s_cli.resource import (
     Resource,
     SharedResource,
     Unfit,
+    Users,
 )
 
 
@@ -129,7 +130,7 @@ class RegisteredCloud(SharedResource[CloudRecord]):
 
     def _observed(self, found: Found, ours: bool) -> Observed[CloudRecord]:
         fix = (
-            f"anyscale cloud setup … --add-to-cloud (registers this cluster in it beside "
+            "add --add-to-cloud to the same command (registers this cluster in it beside "
             f"{', '.join(item.name for item in found.resources) or 'nothing yet'}), "
             "or choose another --name"
         )
@@ -149,7 +150,7 @@ class RegisteredCloud(SharedResource[CloudRecord]):
                 errors.CLOUD_DELETING,
                 f"The cloud {self.install.cloud} is being deleted",
                 cause=f"{found.cloud.id} is in state {found.cloud.state}",
-                fix=f"anyscale cloud delete {self.install.cloud}  (goes on), then set it up again",
+                fix=f"anyscale cloud delete {self.install.cloud}\nthen set it up again",
             )
         return ()
 
@@ -180,19 +181,19 @@ class RegisteredCloud(SharedResource[CloudRecord]):
         self.clouds.start_deletion(observed.id)
         self.clouds.delete_cloud(observed.id, force=self._force)
 
-    def others(self, observed: Observed[CloudRecord]) -> str:
+    def others(self, observed: Observed[CloudRecord]) -> Users:
         """Other resources in it, or that somebody else made it."""
         found: Found = observed.state
         names = [item.name for item in found.resources if item.name != self.install.resource_name]
+        look = f"anyscale cloud get --cloud-id {observed.id} --output yaml"
         if names:
-            return ", ".join(names)
-        return "" if found.made_for(self.install, self.provider) else "whoever made it: we did not"
+            return Users(tuple(f"registration {name}" for name in names), look)
+        if found.made_for(self.install, self.provider):
+            return Users()
+        return Users(("whoever made it, which was not this tool",), look)
 
     def unmark(self, observed: Observed[CloudRecord]) -> None:
         """A record carries no marks: our resource in it is the mark."""
-
-    def removal_command(self, observed: Observed[CloudRecord]) -> str:
-        return f"anyscale cloud delete --cloud-id {observed.id}"
 
     def ready(self, observed: Observed[CloudRecord]) -> Observed[CloudRecord]:
         """A cloud on Kubernetes is of use at once; adding to it retries by itself."""
@@ -294,7 +295,25 @@ class RegisteredResource(Resource[Registration]):
         if self._cloud.claim is Claim.OWN and not self._cloud.others(record):
             self._cloud.delete(record)
             return
-        self._clouds.remove_resource(observed.output.cloud_id, self.install.resource_name)
+        try:
+            self._clouds.remove_resource(observed.output.cloud_id, self.install.resource_name)
+        except errors.CliError as refusal:
+            if refusal.code is not errors.DELETION_REFUSED or not observed.state.is_default:
+                raise
+            raise replace(refusal, fix=self._of_primary(record.state)) from refusal
+
+    def _of_primary(self, found: Found) -> str:
+        """What leads on where a cloud keeps its first resource for as long as it is there."""
+        if found.made_for(self.install, self._cloud.provider):
+            return (
+                "the first cluster of a cloud goes with the cloud: delete its other clusters "
+                "first, then run the same command again"
+            )
+        return (
+            f"the first cluster of a cloud goes with the cloud, and {found.cloud.name} was made by "
+            "somebody else: let them delete it in the console, then run the same command again; "
+            "it removes the rest"
+        )
 
     def ready(self, observed: Observed[Registration]) -> Observed[Registration]:
         """The operator's own report tells whether it is of use."""

@@ -7,11 +7,14 @@ for all kinds.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
@@ -47,6 +50,12 @@ class Change(StrEnum):
     DELETE = "delete"
     REFUSE = "refuse"
 
+
+_GONE = (
+    "it does not exist any more, and an earlier setup had made it: what was in it (logs, "
+    "artifacts) is lost unless it is restored; a new, empty one would be made under its name"
+)
+_NAMED_USERS = 3
 
 WRITES = frozenset({Change.CREATE, Change.UPDATE, Change.DELETE})
 
@@ -169,20 +178,35 @@ class Resource(ABC, Generic[Out]):
         """Return once it is of use, with its final outputs; raises with the cause if not."""
 
 
+@dataclass(frozen=True)
+class Users:
+    """Who uses a shared object, by kind and name; `look` is a command that shows them.
+
+    It only ever reads: nobody is told how to remove what somebody uses.
+    """
+
+    names: tuple[str, ...] = ()
+    look: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    def __str__(self) -> str:
+        more = len(self.names) - _NAMED_USERS
+        rest = f" and {more} more" if more > 0 else ""
+        return ", ".join(self.names[:_NAMED_USERS]) + rest
+
+
 class SharedResource(Resource[Out]):
     """An object that can be there only once and serves several installs."""
 
     @abstractmethod
-    def others(self, observed: Observed[Out]) -> str:
-        """Who else uses it, besides installs with marks; empty when nobody does."""
+    def others(self, observed: Observed[Out]) -> Users:
+        """Who else uses it, besides installs with marks."""
 
     @abstractmethod
     def unmark(self, observed: Observed[Out]) -> None:
         """Take our mark away and leave the object."""
-
-    @abstractmethod
-    def removal_command(self, observed: Observed[Out]) -> str:
-        """The command with which a person would remove it, once nobody needs it."""
 
 
 class DataResource(Resource[Out]):
@@ -231,26 +255,75 @@ class AdoptedResource(Resource[Out]):
         )
 
 
+def unmarked(install: Install) -> FieldChange:
+    """The mark of an install is not on an object that it shares with others."""
+    return FieldChange(f"mark of install {install.id}", "missing", "set")
+
+
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+@runtime_checkable
+class Told(Protocol):
+    """A resource that can tell beforehand what it is made with."""
+
+    def told(self) -> Mapping[str, str]:
+        """By name, whole contents as `fingerprint`. May raise `NotYetKnown`; never writes."""
+        ...
+
+
+def fingerprint(document: Any) -> str:
+    """A hash that stands for contents, some of which may be secret."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def differences(
-    what: str, found: Mapping[str, str], wanted: Mapping[str, str]
+    what: str,
+    found: Mapping[str, str],
+    wanted: Mapping[str, str],
+    dropped: Mapping[str, str] = NO_TAGS,
 ) -> list[FieldChange]:
-    """The pairs that are missing or other than wanted; further ones are nobody's business."""
+    """The pairs that are missing or other than wanted, and the dropped ones that are still there.
+
+    `dropped` are pairs that an earlier setup wrote and this one does not want; further
+    ones are nobody's business.
+    """
     return [
         FieldChange(f"{what} {key}", found.get(key), value)
         for key, value in wanted.items()
         if found.get(key) != value
+    ] + [FieldChange(f"{what} {key}", value, None) for key, value in stale(found, wanted, dropped)]
+
+
+def stale(
+    found: Mapping[str, str], wanted: Mapping[str, str], dropped: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """The dropped pairs that are as they were written. Others with such a key are not ours."""
+    return [
+        (key, value)
+        for key, value in dropped.items()
+        if key not in wanted and found.get(key) == value
     ]
+
+
+def with_pairs(
+    found: Mapping[str, str], wanted: Mapping[str, str], dropped: Mapping[str, str]
+) -> dict[str, str]:
+    """What is there, without what was dropped and with what is wanted."""
+    gone = dict(stale(found, wanted, dropped))
+    return {**{key: value for key, value in found.items() if key not in gone}, **wanted}
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done with one object, and why."""
+    """What is to be done with one object, and why. `lost`: data was in it, and it is gone."""
 
     change: Change
     ownership: Ownership
     reason: str
     fields: tuple[FieldChange, ...] = ()
     fix: str = ""
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -258,11 +331,13 @@ class Rights:
     """What makes an object ours besides its locator: the ledger of a live install.
 
     `ledger_ids` are of what was made; `intended` are the keys of what was not there
-    when a run began to make it, and of which nobody has heard since.
+    when a run began to make it, and of which nobody has heard since. `made` are the
+    keys of what was made: it was there, and is missed where it is not.
     """
 
     ledger_ids: frozenset[str] = field(default_factory=frozenset)
     intended: frozenset[str] = field(default_factory=frozenset)
+    made: frozenset[str] = field(default_factory=frozenset)
 
 
 def ownership(resource: Resource[Any], observed: Observed[Any], rights: Rights) -> Ownership:
@@ -284,7 +359,7 @@ def ownership(resource: Resource[Any], observed: Observed[Any], rights: Rights) 
 def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Rights) -> Decision:
     """What setup wants of an object. Pure but for what `diff` reads."""
     if observed is None:
-        return _absent(resource)
+        return _absent(resource, rights)
     owned = ownership(resource, observed, rights)
     if owned is Ownership.ADOPTED or (owned is Ownership.FOREIGN and resource.claim is Claim.SHARE):
         return _used_as_it_is(observed, owned)
@@ -312,7 +387,7 @@ def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Righ
     return Decision(Change.UPDATE, owned, "; ".join(str(item) for item in fields), fields)
 
 
-def _absent(resource: Resource[Any]) -> Decision:
+def _absent(resource: Resource[Any], rights: Rights) -> Decision:
     if resource.claim is Claim.ADOPT:
         return Decision(
             Change.REFUSE,
@@ -320,6 +395,8 @@ def _absent(resource: Resource[Any]) -> Decision:
             "you named it and it does not exist",
             fix="check the name, or leave the option out and it is created",
         )
+    if isinstance(resource, DataResource) and resource.key in rights.made:
+        return Decision(Change.CREATE, Ownership.OURS, _GONE, lost=True)
     owned = Ownership.SHARED if resource.claim is Claim.SHARE else Ownership.OURS
     return Decision(Change.CREATE, owned, "does not exist")
 

@@ -10,8 +10,8 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -44,6 +44,7 @@ class Run:
     resources: ExitStack = field(default_factory=ExitStack, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _stop_code: errors.ErrorCode = errors.INTERRUPTED
+    _unanswered: dict[object, str] = field(default_factory=dict, repr=False)
 
     def emit(self, event: Event) -> None:
         """Hand an event to every listener."""
@@ -70,12 +71,28 @@ class Run:
                 self._stop_code, "Interrupted", fix="run the same command again to go on"
             )
         if self.deadline is not None and time.monotonic() >= self.deadline:
-            raise errors.CliError(
-                errors.TIMED_OUT,
-                "The command's time limit is reached",
-                cause="--timeout",
-                fix="run the same command again to go on, or give it more time with --timeout",
-            )
+            raise self.out_of_time()
+
+    @contextmanager
+    def asking(self, whom: str) -> Iterator[None]:
+        """While inside, an answer of `whom` is waited for: if time runs out, that is told."""
+        key = object()
+        self._unanswered[key] = whom
+        try:
+            yield
+        finally:
+            del self._unanswered[key]
+
+    def out_of_time(self) -> errors.CliError:
+        """The error of a command whose limit is reached, with who has not answered by then."""
+        silent = sorted(set(self._unanswered.copy().values()))
+        return errors.CliError(
+            errors.TIMED_OUT,
+            "The command's time limit is reached",
+            cause="--timeout",
+            evidence=tuple(f"no answer yet from {whom}" for whom in silent),
+            fix="run the same command again to go on, or give it more time with --timeout",
+        )
 
     def pause(self, seconds: float) -> None:
         """Wait, but no longer than until an interruption or the command's limit."""

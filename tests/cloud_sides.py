@@ -14,8 +14,16 @@ from typing import Any, Generic, Protocol, TypeVar
 from anyscale_k8s_cli import apply, plan
 from anyscale_k8s_cli.events import Event
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Provider
-from anyscale_k8s_cli.resource import DataResource, Observed, Resource, Rights, SharedResource
+from anyscale_k8s_cli.provider import CloudSide, Cluster, Provider, install_on
+from anyscale_k8s_cli.resource import (
+    NO_TAGS,
+    Change,
+    DataResource,
+    Observed,
+    Resource,
+    Rights,
+    SharedResource,
+)
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.wire import Call, FaultKind, FaultRule, Wire
 from anyscale_k8s_cli.spec import CloudSpec
@@ -81,22 +89,16 @@ class World(Generic[S, P]):
         return CloudSpec.model_validate({**self.said, **more})
 
     def install(self, spec: CloudSpec, cluster: Cluster, uid: str = UID) -> Install:
-        return Install(
-            provider=self.provider.name,
-            account=cluster.account,
-            region=cluster.region,
-            cluster=cluster.id,
-            namespace=spec.namespace,
-            cloud=spec.name or "",
-            cluster_uid=uid,
-            name_prefix=spec.rules.name_prefix,
-        )
+        return install_on(cluster, spec, uid)
 
-    def cloud_side(self, spec: CloudSpec | None = None) -> CloudSide:
+    def cloud_side(
+        self, spec: CloudSpec | None = None, dropped_tags: Mapping[str, str] = NO_TAGS
+    ) -> CloudSide:
         spec = spec or self.spec()
         self.provider.check_spec(spec)
         cluster = self.provider.discover(spec)
-        return self.provider.cloud_side(spec, cluster, self.install(spec, cluster), self.anyscale)
+        install = self.install(spec, cluster)
+        return self.provider.cloud_side(spec, cluster, install, self.anyscale, dropped_tags)
 
     def plan(self, side: CloudSide) -> plan.Plan:
         return asyncio.run(plan.compute(side.resources, Rights(), self.run))
@@ -135,6 +137,19 @@ class World(Generic[S, P]):
     def token(self, audience: str) -> str:
         """One of the operator's service account, as its pod would have it."""
         return self.issuer.token(audience=audience)
+
+    def dropped(self, spec: CloudSpec, tags: Mapping[str, str]) -> dict[str, str]:
+        """Setup without tags of an earlier one; why it changed each object, by kind."""
+        side = self.cloud_side(spec, tags)
+        reasons = {
+            item.resource.kind: item.decision.reason
+            for item in self.plan(side).changes
+            if item.change is Change.UPDATE
+        }
+        self.apply(self.cloud_side(spec, tags))
+        again = self.plan(self.cloud_side(spec, tags)).changes
+        assert not [item.resource.key for item in again if item.change is Change.UPDATE]
+        return reasons
 
     def prove(self, side: CloudSide, token: Callable[[str], str] | None = None) -> list[str]:
         assert side.prove_identity is not None

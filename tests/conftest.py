@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import os
 import sys
@@ -37,6 +38,15 @@ _HOSTS = {
     "socket.getaddrinfo": lambda host, *_: (host,),
     "socket.gethostbyname": lambda host: (host,),
 }
+
+
+# A worker holds every test and every SDK, and looking through them all for garbage takes long.
+gc.set_threshold(50_000)
+
+
+def pytest_collection_finish() -> None:
+    # What is there now stays to the end: no collection need look at it again.
+    gc.freeze()
 
 
 class LeftTheMachine(RuntimeError):

@@ -52,10 +52,7 @@ class NoAddress:
 
     @property
     def fix(self) -> str:
-        return f"{self.look}  ({self.mend}, and run the same command again)"
-
-
-_CONTROLLER_LOGS = "kubectl logs --namespace envoy-gateway-system deployment/envoy-gateway"
+        return f"{self.look}\n{self.mend}, and run the same command again"
 
 
 def address_of(gateway: Document) -> Address | None:
@@ -94,7 +91,8 @@ def no_address(
         why = why_no_address(kubernetes, gateway, found or {}, server)
     except errors.CliError as problem:
         # Looking failed too; what was seen before is all there is to tell.
-        why = NoAddress(Cause.GATEWAY_REFUSED, seen, (str(problem),), _describe(gateway))
+        look = _describe(kubernetes, gateway)
+        why = NoAddress(Cause.GATEWAY_REFUSED, seen, (str(problem),), look)
     return errors.CliError(
         errors.NO_ADDRESS,
         f"{gateway} has no address",
@@ -121,7 +119,7 @@ def in_the_way(
     """
     return (
         _of_class(kubernetes, found)
-        or _of_gateway(found)
+        or _of_gateway(kubernetes, found)
         or _of_service(kubernetes, gateway, found, server)
     )
 
@@ -129,26 +127,25 @@ def in_the_way(
 def _of_class(kubernetes: Kubernetes, gateway: Document) -> NoAddress | None:
     name = gateway.get("spec", {}).get("gatewayClassName", "")
     found = kubernetes.get(_API, "GatewayClass", name) if name else None
+    look = kubernetes.access.kubectl("get gatewayclass")
     if found is None:
         text = f"its GatewayClass {name} is not there"
-        return NoAddress(
-            Cause.NO_CLASS, text, conditions_of(gateway), "kubectl get gatewayclass", "make it"
-        )
+        return NoAddress(Cause.NO_CLASS, text, conditions_of(gateway), look, "make it")
     if found["metadata"].get("deletionTimestamp"):
         text = f"its GatewayClass {name} is being deleted"
-        return NoAddress(Cause.NO_CLASS, text, conditions_of(gateway), "kubectl get gatewayclass")
+        return NoAddress(Cause.NO_CLASS, text, conditions_of(gateway), look)
     if _condition(found, "Accepted").get("status") == "True":
         return None
     text = f"no controller has accepted its GatewayClass {name}"
-    return NoAddress(Cause.NO_CONTROLLER, text, conditions_of(found), _CONTROLLER_LOGS)
+    return NoAddress(Cause.NO_CONTROLLER, text, conditions_of(found), _logs(kubernetes))
 
 
-def _of_gateway(gateway: Document) -> NoAddress | None:
+def _of_gateway(kubernetes: Kubernetes, gateway: Document) -> NoAddress | None:
     accepted = _condition(gateway, "Accepted")
     if accepted.get("status") != "False":
         return None
     text = f"{accepted.get('reason')}: {accepted.get('message')}"
-    look = _describe(Reference.of(gateway))
+    look = _describe(kubernetes, Reference.of(gateway))
     return NoAddress(
         Cause.GATEWAY_REFUSED, text, conditions_of(gateway), look, "correct what it names"
     )
@@ -161,19 +158,19 @@ def _of_service(
     conditions = conditions_of(found)
     if not services:
         text = "its controller has made no Service for it"
-        return NoAddress(Cause.NO_SERVICE, text, conditions, _CONTROLLER_LOGS)
+        return NoAddress(Cause.NO_SERVICE, text, conditions, _logs(kubernetes))
     service = services[0]
     reference = Reference.of(service)
     given = service_addresses(service)
     if given:
-        return _of_load_balancer(reference, given, conditions, server)
+        return _of_load_balancer(kubernetes, reference, given, conditions, server)
     warnings = warnings_about(kubernetes, reference)
     if warnings:
         return NoAddress(
             Cause.LOAD_BALANCER_FAILED,
             f"{reference}: {warnings[-1]}",
             (*conditions, *(f"event {line}" for line in warnings)),
-            _describe(reference),
+            _describe(kubernetes, reference),
             "mend what the event says: rights, subnets, quota",
         )
     served_by = server.served_by if server else "its controller"
@@ -181,12 +178,15 @@ def _of_service(
         Cause.NOT_SERVED,
         f"nobody answers for {reference}, without any warning; {served_by} should",
         conditions,
-        server.logs if server and server.logs else _describe(reference),
+        kubernetes.access.kubectl(server.logs)
+        if server and server.logs
+        else _describe(kubernetes, reference),
         f"see that {served_by} runs and watches all namespaces",
     )
 
 
 def _of_load_balancer(
+    kubernetes: Kubernetes,
     service: Reference,
     given: Sequence[str],
     conditions: tuple[str, ...],
@@ -199,7 +199,7 @@ def _of_load_balancer(
                 Cause.NOT_AS_ASKED,
                 f"the load balancer {address} {unlike}",
                 conditions,
-                f"kubectl delete {_words(service)}",
+                kubernetes.access.kubectl(f"delete {_words(service)}"),
                 "another is made in its place",
             )
     return None
@@ -211,15 +211,21 @@ def _of_proxy(kubernetes: Kubernetes, gateway: Reference, found: Document) -> No
         reference = Reference.of(deployment)
         diagnosis = diagnose_workload(kubernetes, reference)
         if diagnosis is not None:
-            return NoAddress(
-                Cause.PROXY_NOT_READY, diagnosis.cause, diagnosis.evidence, _describe(reference)
-            )
+            look = _describe(kubernetes, reference)
+            return NoAddress(Cause.PROXY_NOT_READY, diagnosis.cause, diagnosis.evidence, look)
     text = "its load balancer is there, and no proxy behind it"
-    return NoAddress(Cause.PROXY_NOT_READY, text, conditions_of(found), _describe(gateway))
+    return NoAddress(
+        Cause.PROXY_NOT_READY, text, conditions_of(found), _describe(kubernetes, gateway)
+    )
 
 
-def _describe(reference: Reference) -> str:
-    return f"kubectl describe {_words(reference)}"
+def _logs(kubernetes: Kubernetes) -> str:
+    """What the controller that setup installs says."""
+    return kubernetes.access.kubectl("logs -n envoy-gateway-system deployment/envoy-gateway")
+
+
+def _describe(kubernetes: Kubernetes, reference: Reference) -> str:
+    return kubernetes.access.kubectl(f"describe {_words(reference)}")
 
 
 def _words(reference: Reference) -> str:

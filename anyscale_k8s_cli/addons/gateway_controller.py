@@ -16,7 +16,7 @@ from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL
 from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.cluster.release_work import Release, made_by_us
 from anyscale_k8s_cli.cluster.shared_releases import Incumbent, SharedHelmRelease
-from anyscale_k8s_cli.resource import Resource, Unfit
+from anyscale_k8s_cli.resource import Resource, Unfit, Users
 
 CHART = "gateway-helm"
 RELEASE = "eg"
@@ -89,21 +89,21 @@ def brought_by_others(kubernetes: Kubernetes) -> bool:
     return record is None or not made_by_us(record)
 
 
-def foreign_gateways(kubernetes: Kubernetes, install: str) -> str:
-    """Gateways of this controller that other people made; empty when there are none."""
+def foreign_gateways(kubernetes: Kubernetes, install: str) -> Users:
+    """Gateways of this controller that other people made."""
     api = "gateway.networking.k8s.io/v1"
     classes = {
         item["metadata"]["name"]
         for item in kubernetes.list(api, "GatewayClass")
         if item["spec"].get("controllerName") == CONTROLLER
     }
-    strangers = [
+    names = tuple(
         f"Gateway {item['metadata']['namespace']}/{item['metadata']['name']}"
         for item in kubernetes.list(api, "Gateway")
         if item["spec"].get("gatewayClassName") in classes
         and (item["metadata"].get("labels") or {}).get(INSTALL_LABEL) != install
-    ]
-    return ", ".join(strangers[:3])
+    )
+    return Users(names, kubernetes.access.kubectl("get gateways.gateway.networking.k8s.io -A"))
 
 
 def _too_old(deployment: Document, place: str) -> tuple[Unfit, ...]:

@@ -21,7 +21,7 @@ from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.release_work import Release
 from anyscale_k8s_cli.cluster.shared_releases import Incumbent, SharedHelmRelease
 from anyscale_k8s_cli.provider import NodePool
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import Resource, Users
 
 CHART = "nvidia-device-plugin"
 RELEASE = "nvdp"
@@ -104,7 +104,7 @@ def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resou
     if not context.teardown and (context.spec.gpu == "off" or not pools):
         return ()
 
-    def in_use_by() -> str:
+    def in_use_by() -> Users:
         return gpu_users(context.kubernetes, context.install.namespace)
 
     namespace = Namespace(
@@ -171,16 +171,16 @@ def restricted(values: Mapping[str, Any], pools: Sequence[GpuPool]) -> dict[str,
     return restricted
 
 
-def gpu_users(kubernetes: Kubernetes, own_namespace: str) -> str:
-    """Pods of other people that use GPUs; empty when there are none."""
-    users = [
+def gpu_users(kubernetes: Kubernetes, own_namespace: str) -> Users:
+    """Pods of other people that use GPUs."""
+    names = tuple(
         f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']}"
         for pod in kubernetes.list("v1", "Pod")
         if pod["metadata"]["namespace"] != own_namespace
         and (pod.get("status") or {}).get("phase") in ("Pending", "Running")
         and any(_asks_for_gpu(item) for item in pod["spec"].get("containers") or ())
-    ]
-    return ", ".join(users[:3])
+    )
+    return Users(names, kubernetes.access.kubectl("get pods -A"))
 
 
 def _judged(pool: NodePool, members: Sequence[Document], plugins: Documents) -> GpuPool:

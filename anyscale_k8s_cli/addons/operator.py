@@ -211,12 +211,14 @@ def wait_cleared(context: ClusterContext) -> None:
             if left:
                 raise StillWaiting(f"{len(left)} left: {', '.join(left[:3])}")
 
-        def late(seen: str, kind: str = kind) -> errors.CliError:
+        look = context.kubernetes.access.kubectl(f"get {kind.lower()} -n {namespace}")
+
+        def late(seen: str, kind: str = kind, look: str = look) -> errors.CliError:
             return errors.CliError(
                 errors.LEFTOVERS,
                 f"The operator has not cleared away its {kind} objects",
                 cause=seen,
-                fix=f"see what holds them with: kubectl get {kind.lower()} -n {namespace}; "
+                fix=f"see what holds them with: {look}; "
                 "end or delete them, and run the same command again",
             )
 

@@ -140,7 +140,8 @@ def rights(kubernetes: Kubernetes, namespace: str) -> Finding:
     return Finding(
         Status.FAIL,
         f"not allowed: {', '.join(denied)}",
-        fix=kubernetes.access.grant_rights or grant_everything(kubernetes.whoami()),
+        fix=kubernetes.access.grant_rights
+        or grant_everything(kubernetes.access, kubernetes.whoami()),
     )
 
 
@@ -157,7 +158,9 @@ def pod_security(kubernetes: Kubernetes, namespace: str) -> Finding:
     return Finding(
         Status.FAIL,
         f"the namespace {namespace} enforces Pod Security level {level}",
-        fix=f"kubectl label namespace {namespace} {ENFORCE}=privileged --overwrite",
+        fix=kubernetes.access.kubectl(
+            f"label namespace {namespace} {ENFORCE}=privileged --overwrite"
+        ),
     )
 
 

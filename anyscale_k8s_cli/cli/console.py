@@ -6,6 +6,7 @@ Results go to standard output, all else to standard error.
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -42,9 +43,37 @@ def prepare_streams() -> None:
     """Let no character stop us: what a stream cannot encode is written in plain letters."""
     codecs.register_error(_HANDLER, _plainly)
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors=_HANDLER)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_HANDLER)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = Progress(sys.stderr)
+
+
+class Progress(io.TextIOWrapper):
+    """Standard error in the place of Python's own: a reader that has gone ends no work half-way."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        encoding, handler = stream.encoding, stream.errors
+        super().__init__(stream.detach(), encoding, handler, line_buffering=True)
+
+    def write(self, text: str, /) -> int:
+        try:
+            return super().write(text)
+        except BrokenPipeError:
+            self._let_go()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except BrokenPipeError:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """What is still to come, and what is held back, goes nowhere."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
 
 
 def _plainly(problem: UnicodeError) -> tuple[str | bytes, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -17,13 +18,23 @@ DEBUG_VARIABLE = "ANYSCALE_DEBUG"
 _TOKEN = re.compile(r"\b(?:sss_|aph\d_)[A-Za-z0-9_\-]+")
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|_KEY", re.IGNORECASE)
 _SHORTEST_SECRET = 8
+# What says that this machine refuses a file, and not that we looked for the wrong one.
+_REFUSED = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS),
+        *(errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR),
+    }
+)
 
 
 def told(problem: BaseException, log_file: Path | None = None) -> errors.CliError:
     """Write the traceback to the log and make of it an error for people.
 
-    With `ANYSCALE_DEBUG=1` it is shown as well.
+    With `ANYSCALE_DEBUG=1` it is shown as well. A disk or a right that this machine
+    refuses is no defect, wherever it came out.
     """
+    if isinstance(problem, OSError) and problem.errno in _REFUSED:
+        return _unusable(problem)
     text = masked("".join(traceback.format_exception(problem)))
     if os.environ.get(DEBUG_VARIABLE) == "1":
         sys.stderr.write(text)
@@ -37,6 +48,16 @@ def told(problem: BaseException, log_file: Path | None = None) -> errors.CliErro
         cause=f"{type(problem).__name__}: {masked(str(problem))}".rstrip(": "),
         evidence=(f"the full traceback is in {where}",),
         fix="run the same command again to go on, and report the traceback if it fails again",
+    )
+
+
+def _unusable(problem: OSError) -> errors.CliError:
+    return errors.CliError(
+        errors.FILE_UNUSABLE,
+        f"Cannot use {problem.filename or 'a file of this machine'}",
+        cause=problem.strerror or str(problem),
+        fix="make room there or give yourself the right, or name other places by HOME, "
+        "XDG_STATE_HOME, XDG_CACHE_HOME and TMPDIR; then run the same command again",
     )
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TextIO, TypeVar
 
@@ -29,6 +30,7 @@ from anyscale_k8s_cli.cli.log_file import LogFile
 from anyscale_k8s_cli.cli.options import Common
 from anyscale_k8s_cli.cli.render.errors import write_error
 from anyscale_k8s_cli.cli.render.lines import JsonLines, PlainLines
+from anyscale_k8s_cli.cli.side_file import SideFile
 from anyscale_k8s_cli.events import Event, Notice
 from anyscale_k8s_cli.run import Listener, Run
 
@@ -78,9 +80,11 @@ class Session:
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="step")
         self._runner = asyncio.Runner()
         self._interruption = Interruption(self.run, self._end_at_once)
+        self._limit: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         self._interruption.listen()
+        self._watch_limit()
         return self
 
     def __exit__(
@@ -93,6 +97,7 @@ class Session:
             self.run.resources.close()
             self._runner.close()
         finally:
+            self._forget_limit()
             self._interruption.over()
             if self._log is not None and isinstance(problem, errors.CliError):
                 self._log.ended(int(problem.exit_code), problem.as_json())
@@ -120,9 +125,11 @@ class Session:
     def off_the_clock(self, question: Callable[[], T]) -> T:
         """Ask a person; the time they take does not count against `--timeout`."""
         asked = time.monotonic()
+        self._forget_limit()
         answer = question()
         if self.run.deadline is not None:
             self.run.deadline += time.monotonic() - asked
+        self._watch_limit()
         return answer
 
     def showing(self, show: Callable[..., None], header: output.Document) -> output.Renderer:
@@ -181,18 +188,26 @@ class Session:
         return LogFile(self._opened(os.fspath(self.common.log_file), "--log-file"))
 
     def _opened(self, path: str, option: str) -> TextIO:
-        try:
-            return self._files.enter_context(open(path, "a", encoding="utf-8"))
-        except OSError as problem:
-            raise errors.CliError(
-                errors.USAGE, f"{option}: cannot write {path}", cause=problem.strerror or ""
-            ) from problem
+        return self._files.enter_context(SideFile(Path(path), option))
 
-    def _end_at_once(self, code: errors.ErrorCode) -> None:
+    def _watch_limit(self) -> None:
+        """Calls without an answer keep their threads; the process ends after the limit anyway."""
+        left = self.run.remaining() or 0.0
+        self._limit = threading.Timer(
+            left + GRACE, lambda: self._end_at_once(self.run.out_of_time())
+        )
+        self._limit.daemon = True
+        self._limit.start()
+
+    def _forget_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+
+    def _end_at_once(self, problem: errors.CliError) -> None:
         """The last resort, from the thread that waits: tell, and leave without clean-up."""
         self._display.stop()
-        error = interrupted(code)
-        error = replace(error, cause="what was in flight did not end in time and was given up")
+        given_up = "what was in flight did not end in time and was given up"
+        error = replace(problem, cause=": ".join(filter(None, (problem.cause, given_up))))
         if self.common.output == "text":
             write_error(error.as_json(), sys.stderr)
         else:
@@ -200,13 +215,13 @@ class Session:
             output.write(document, self.common.output, lambda *_: None)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        os._exit(int(code.exit_code))
+        os._exit(int(error.exit_code))
 
 
 class Interruption:
     """Ctrl-C and SIGTERM: the first asks, the second or too long a wait ends the process."""
 
-    def __init__(self, run: Run, end: Callable[[errors.ErrorCode], None]) -> None:
+    def __init__(self, run: Run, end: Callable[[errors.CliError], None]) -> None:
         self._run = run
         self._end = end
         self._working = False
@@ -255,7 +270,7 @@ class Interruption:
         )
         self._hurry.wait(GRACE)
         if not self._over:
-            self._end(code)
+            self._end(interrupted(code))
 
 
 class _Working:

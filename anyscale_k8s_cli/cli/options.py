@@ -77,7 +77,8 @@ Provider = Annotated[
         "--provider",
         panel=_WHERE,
         metavar="PLATFORM",
-        help="eks, gke, aks, coreweave, nebius, oke or generic; aws, gcp and azure work too.",
+        # Asking what is registered would cost more than all the rest of the help.
+        help="eks, gke, aks, nebius or generic; aws, gcp and azure work too.",
         autocompletion=_complete_provider,
     ),
     Sets("provider"),
@@ -93,6 +94,21 @@ ClusterName = Annotated[
         "--cluster-name", panel=_WHERE, metavar="NAME", help="The cluster, as its cloud calls it."
     ),
     Sets("cluster.name"),
+]
+Context = Annotated[
+    str | None,
+    _option(
+        "--context",
+        panel=_WHERE,
+        metavar="CONTEXT",
+        help="Reach the cluster through this context of your kubeconfig, which is only read.",
+    ),
+    Sets("cluster.context"),
+]
+Kubeconfig = Annotated[
+    Path | None,
+    _option("--kubeconfig", panel=_WHERE, metavar="FILE", help="The kubeconfig with --context."),
+    Sets("cluster.kubeconfig"),
 ]
 Namespace = Annotated[
     str | None,
@@ -146,21 +162,6 @@ ResourceGroup = Annotated[
         help="Azure resource group of the cluster.",
     ),
     Sets("account.resource_group"),
-]
-Context = Annotated[
-    str | None,
-    _option(
-        "--context",
-        panel=_WHERE,
-        metavar="CONTEXT",
-        help="Reach the cluster through this context of your kubeconfig, which is only read.",
-    ),
-    Sets("cluster.context"),
-]
-Kubeconfig = Annotated[
-    Path | None,
-    _option("--kubeconfig", panel=_WHERE, metavar="FILE", help="The kubeconfig with --context."),
-    Sets("cluster.kubeconfig"),
 ]
 StorageEndpoint = Annotated[
     str | None,
@@ -528,6 +529,15 @@ class SetupOptions:
             help="Bring charts that are installed to this version's own; else they stay.",
         ),
     ] = False
+    drop_options: Annotated[
+        bool,
+        _option(
+            "--drop-options",
+            panel=_CHANGE,
+            help="Options of the last setup that are left out now go back to their defaults, "
+            "also those that keep the bucket, the identity or who is let in.",
+        ),
+    ] = False
     values_file: Annotated[
         Path | None,
         _option(
@@ -539,7 +549,11 @@ class SetupOptions:
     ] = None
     overwrite: Annotated[
         bool,
-        _option("--overwrite", panel=_OPERATOR, help="Let --values-file replace an existing file."),
+        _option(
+            "--overwrite",
+            panel=_OPERATOR,
+            help="Let --values-file and --out replace any existing file.",
+        ),
     ] = False
 
 

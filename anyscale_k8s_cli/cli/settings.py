@@ -26,6 +26,17 @@ def from_options(options: Any) -> dict[str, Any]:
     return found
 
 
+def typed(options: Any, *, without: Sequence[str] = ()) -> list[str]:
+    """The words for options that are no part of the spec, as far as they differ from none."""
+    words: list[str] = []
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value and field.name not in without:
+            words.append(f"--{field.name.replace('_', '-')}")
+            words += [] if value is True else [str(value)]
+    return words
+
+
 def set_by(field: dataclasses.Field[Any]) -> str | None:
     """The path that an option sets; None for options that are not part of the spec."""
     marks = getattr(field.type, "__metadata__", ())

@@ -89,7 +89,7 @@ def from_context(context: str | None, kubeconfig: Path | None) -> ClusterAccess:
             cause=str(problem),
             fix="see `kubectl config get-contexts` and give --context and --kubeconfig",
         ) from problem
-    return _Entry(name, str(user_name or ""), cluster, user).access()
+    return _Entry(name, kubeconfig, str(user_name or ""), cluster, user).access()
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ class _Entry:
     """One context with its cluster and user entries."""
 
     name: str
+    file: Path | None
     user_name: str
     cluster: _Node
     user: _Node | None
@@ -118,12 +119,19 @@ class _Entry:
             ca_pem=self._data(self.cluster, "certificate-authority"),
             token=self._token(),
             principal=f"user {self.user_name!r} of context {self.name!r}",
-            grant=f"see what is wrong with: kubectl --context {self.name} auth whoami",
+            grant=self._look,
             client_certificate_pem=self._data(user, "client-certificate") if user else "",
             client_key_pem=self._data(user, "client-key") if user else "",
             tls_server_name=str(self.cluster.safe_get("tls-server-name") or ""),
             proxy_url=str(self.cluster.safe_get("proxy-url") or ""),
+            context=self.name,
+            kubeconfig=self.file,
         )
+
+    @property
+    def _look(self) -> str:
+        of_context = ClusterAccess("", "", None, context=self.name, kubeconfig=self.file)
+        return f"see what is wrong with: {of_context.kubectl('auth whoami')}"
 
     def _token(self) -> Callable[[], BearerToken] | None:
         user = self.user
@@ -150,7 +158,7 @@ class _Entry:
                 errors.CLUSTER_UNAUTHENTICATED,
                 f"The credentials of context {self.name!r} could not be had",
                 cause=str(problem),
-                fix=f"see what is wrong with: kubectl --context {self.name} auth whoami",
+                fix=self._look,
             ) from problem
         if not status.get("token"):
             raise self._unusable(

@@ -23,6 +23,8 @@ from anyscale_k8s_cli.resource import (
     Resource,
     SharedResource,
     Unfit,
+    Users,
+    unmarked,
 )
 
 API, KIND = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
@@ -92,7 +94,7 @@ class Definitions(SharedResource[Documents]):
     def diff(self, observed: Observed[Documents]) -> Sequence[FieldChange]:
         changes = []
         if self.install.mark not in observed.marks:
-            changes.append(FieldChange(f"used by install {self.install.id}", False, True))
+            changes.append(unmarked(self.install))
         changes += [FieldChange(name, "missing", "present") for name in self._missing(observed)]
         annotations = self._annotations(observed.output)
         version = annotations.get(_VERSION)
@@ -126,8 +128,7 @@ class Definitions(SharedResource[Documents]):
     def update(
         self, observed: Observed[Documents], changes: Sequence[FieldChange]
     ) -> Observed[Documents]:
-        used = f"used by install {self.install.id}"
-        if any(change.field != used for change in changes):
+        if any(change != unmarked(self.install) for change in changes):
             return self.create()
         self._mark("true")
         return self.read() or observed
@@ -157,24 +158,24 @@ class Definitions(SharedResource[Documents]):
         rollouts.wait_all(self._kubernetes, references, timeout=60, expired=late)
         return observed
 
-    def others(self, observed: Observed[Documents]) -> str:
+    def others(self, observed: Observed[Documents]) -> Users:
         """Objects of these kinds that this install did not make."""
-        strangers = [
-            str(Reference.of(instance))
+        found = {
+            item["metadata"]["name"]: [
+                str(Reference.of(instance))
+                for instance in self._instances(item["metadata"]["name"])
+                if not self._ours(instance)
+            ]
             for item in observed.output
             if _is_ours(item)
-            for instance in self._instances(item["metadata"]["name"])
-            if not self._ours(instance)
-        ]
-        return ", ".join(strangers[:3])
+        }
+        names = tuple(name for instances in found.values() for name in instances)
+        kinds = ",".join(name for name, instances in found.items() if instances)
+        return Users(names, self._kubernetes.access.kubectl(f"get {kinds} -A"))
 
     def unmark(self, observed: Observed[Documents]) -> None:
         del observed
         self._mark(None)
-
-    def removal_command(self, observed: Observed[Documents]) -> str:
-        names = " ".join(item["metadata"]["name"] for item in observed.output)
-        return f"kubectl delete customresourcedefinition {names}"
 
     def _present(self) -> Documents:
         suffix = f".{self._wanted.group}"

@@ -349,7 +349,7 @@ class Kubernetes:
             probe,
             what=f"{reference} to be gone",
             timeout=timeout,
-            expired=lambda _: stuck(reference, last[0]),
+            expired=lambda _: stuck(self.access, reference, last[0]),
         )
 
     # How requests are made of this

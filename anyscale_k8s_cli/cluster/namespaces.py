@@ -18,6 +18,8 @@ from anyscale_k8s_cli.resource import (
     Resource,
     SharedResource,
     Unfit,
+    Users,
+    unmarked,
 )
 from anyscale_k8s_cli.run import StillWaiting
 
@@ -51,7 +53,7 @@ class Namespace(SharedResource[Document]):
         name: str,
         *,
         ours: Callable[[Document], bool],
-        in_use_by: Callable[[], str] = str,
+        in_use_by: Callable[[], Users] = Users,
         privileged: bool = False,
         needs: Sequence[Resource[Any]] = (),
     ) -> None:
@@ -81,7 +83,7 @@ class Namespace(SharedResource[Document]):
             return [FieldChange("metadata.deletionTimestamp", going, None)]
         changes = []
         if self.install.mark not in observed.marks:
-            changes.append(FieldChange(f"used by install {self.install.id}", False, True))
+            changes.append(unmarked(self.install))
         enforced = (metadata.get("labels") or {}).get(ENFORCE)
         if self._privileged and enforced != _PRIVILEGED:
             changes.append(FieldChange(f'metadata.labels["{ENFORCE}"]', enforced, _PRIVILEGED))
@@ -150,25 +152,24 @@ class Namespace(SharedResource[Document]):
         )
         return self._observed(found)
 
-    def others(self, observed: Observed[Document]) -> str:
+    def others(self, observed: Observed[Document]) -> Users:
         """Who depends on what runs in it; workloads and volumes that are not this install's."""
         del observed
-        strangers = [
+        strangers = tuple(
             f"{kind} {found['metadata']['name']}"
             for api_version, kind in _TENANTS
             for found in self._kubernetes.list(api_version, kind, self.name, metadata_only=True)
             if not self._ours(found)
-        ]
-        return self._in_use_by() or ", ".join(strangers[:3])
+        )
+        kinds = ",".join(f"{kind.lower()}s" for _, kind in _TENANTS)
+        look = self._kubernetes.access.kubectl(f"get {kinds} -n {self.name}")
+        return self._in_use_by() or Users(strangers, look)
 
     def unmark(self, observed: Observed[Document]) -> None:
         del observed
         self._kubernetes.patch_merge(
             self.reference, {"metadata": {"annotations": {self.install.mark: None}}}
         )
-
-    def removal_command(self, observed: Observed[Document]) -> str:
-        return f"kubectl delete namespace {self.reference.name}"
 
     def wait_if_going(self) -> None:
         """Return once a namespace that this tool made and that is being deleted is gone."""
@@ -207,7 +208,9 @@ class Namespace(SharedResource[Document]):
             Unfit(
                 f"the namespace {self.name} enforces Pod Security level {level}, "
                 "and the pods in it need privileged",
-                f"kubectl label namespace {self.name} {ENFORCE}={_PRIVILEGED} --overwrite",
+                self._kubernetes.access.kubectl(
+                    f"label namespace {self.name} {ENFORCE}={_PRIVILEGED} --overwrite"
+                ),
             ),
         )
 

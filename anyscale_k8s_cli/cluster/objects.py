@@ -14,7 +14,7 @@ from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import FIELD_MANAGER, Kubernetes
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, Install
-from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource
+from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource, fingerprint
 from anyscale_k8s_cli.run import StillWaiting
 
 INSTALL_LABEL = f"{MARK_PREFIX}/install"
@@ -112,6 +112,9 @@ class KubernetesObject(Resource[Document]):
     def desired(self) -> Document:
         """The manifest with our marks. May raise `NotYetKnown`."""
         return self._surroundings.marked(self._manifest())
+
+    def told(self) -> Mapping[str, str]:
+        return {"manifest": fingerprint(self.desired())}
 
     def read(self) -> Observed[Document] | None:
         found = self._get()

@@ -7,7 +7,10 @@ would want the user's tools and profile.
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
+import shutil
+import sys
 import tempfile
 import threading
 from datetime import UTC, datetime
@@ -22,6 +25,7 @@ from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
 from anyscale_k8s_cli.cluster.transport import RENEW_BEFORE
 
 _NAME = "anyscale-k8s"
+_PREFIX = "anyscale-k8s-kubeconfig-"
 # client-go reads a token file again about every minute, so it must be renewed
 # at least that much before its end.
 _READ_AGAIN_SECONDS = 90.0
@@ -33,20 +37,24 @@ _FAILED_SECONDS = 10.0
 class PrivateKubeconfig:
     """`with PrivateKubeconfig(access) as path:` gives a file that works until the end of the block.
 
-    The folder is 0700 and removed afterwards, the files 0600.
+    The folder is 0700 and removed afterwards, the files 0600. What processes that were
+    killed have left of theirs is removed too.
     """
 
     def __init__(self, access: ClusterAccess) -> None:
         self._access = access
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._held: int | None = None
         self._over = threading.Event()
         self._renewer: threading.Thread | None = None
 
     def __enter__(self) -> Path:
-        self._folder = tempfile.TemporaryDirectory(prefix="anyscale-k8s-")
+        remove_orphans()
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX)
         folder = Path(self._folder.name)
         token_file = folder / "token"
         try:
+            self._held = _hold(folder)
             if self._access.token is not None:
                 token = self._access.token()
                 _write_private(token_file, token.value)
@@ -81,6 +89,9 @@ class PrivateKubeconfig:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _renew(self, fresh: Any, file: Path, token: BearerToken) -> None:
         wait = _seconds_until_renewal(token)
@@ -117,6 +128,42 @@ class PrivateKubeconfig:
             "clusters": [{"name": _NAME, "cluster": cluster}],
             "users": [{"name": _NAME, "user": user}],
         }
+
+
+def remove_orphans() -> None:
+    """Remove the folders of this user's processes that were killed; no living one's.
+
+    A process holds a lock on its folder, which the system takes from it however it ends.
+    """
+    if sys.platform == "win32":
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        # What is gone, somebody else's or in use is none of our business.
+        with contextlib.suppress(OSError):
+            # An empty one may be of a process that is just about to lock it.
+            if folder.lstat().st_uid != os.getuid() or not os.listdir(folder):
+                continue
+            held = _hold(folder)
+            try:
+                shutil.rmtree(folder)
+            finally:
+                if held is not None:
+                    os.close(held)
+
+
+def _hold(folder: Path) -> int | None:
+    """Lock a folder for as long as the descriptor is open; raises `OSError` if another has it."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _seconds_until_renewal(token: BearerToken) -> float:

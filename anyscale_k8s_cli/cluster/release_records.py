@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.documents import Document, Reference, parse_all
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 
@@ -76,7 +77,7 @@ class ReleaseRecord:
 def newest(kubernetes: Kubernetes, namespace: str, name: str) -> ReleaseRecord | None:
     """The last revision, whatever its status; None when there is no such release."""
     secrets = _secrets(kubernetes, namespace, name)
-    return decode(secrets[-1]) if secrets else None
+    return decode(secrets[-1], kubernetes.access) if secrets else None
 
 
 def last_good_revision(kubernetes: Kubernetes, namespace: str, name: str) -> int | None:
@@ -87,7 +88,7 @@ def last_good_revision(kubernetes: Kubernetes, namespace: str, name: str) -> int
     return None
 
 
-def decode(secret: Document) -> ReleaseRecord:
+def decode(secret: Document, access: ClusterAccess) -> ReleaseRecord:
     """Read one revision's Secret. Raises `cluster-failed` when it is no such record."""
     metadata = secret["metadata"]
     try:
@@ -111,11 +112,13 @@ def decode(secret: Document) -> ReleaseRecord:
             hooks=tuple(hook.get("manifest") or "" for hook in release.get("hooks") or ()),
         )
     except (KeyError, TypeError, ValueError, OSError) as problem:
+        name = (metadata.get("labels") or {}).get("name", "")
+        look = access.helm(f"history {name} --namespace {metadata['namespace']}")
         raise errors.CliError(
             errors.CLUSTER_FAILED,
             f"The Helm record {metadata['namespace']}/{metadata['name']} cannot be read",
             cause=f"{type(problem).__name__}: {problem}",
-            fix="see what `helm history` says of the release",
+            fix=f"see what is wrong with it: {look}",
         ) from problem
 
 

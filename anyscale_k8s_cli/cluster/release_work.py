@@ -27,7 +27,7 @@ from anyscale_k8s_cli.cluster.release_records import (
 )
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, Install
-from anyscale_k8s_cli.resource import FieldChange
+from anyscale_k8s_cli.resource import FieldChange, fingerprint
 from anyscale_k8s_cli.run import Run, StillWaiting
 
 MANAGED_BY_RELEASE_LABEL = f"{MARK_PREFIX}/managed-by"
@@ -73,6 +73,12 @@ class Release:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    def told(self) -> Mapping[str, str]:
+        """What it is made with; the chart's version where it is not that of the pins."""
+        version = {"chart version": self.version} if self.version else {}
+        source = {"chart source": self.source} if self.source else {}
+        return {"chart": self.chart, **version, **source, "values": fingerprint(self.values())}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
@@ -53,6 +53,9 @@ class HelmRelease(Resource[ReleaseRecord]):
         self._before_write = before_write
         self._before_delete = before_delete
         self._after_delete = after_delete
+
+    def told(self) -> Mapping[str, str]:
+        return self.release.told()
 
     def read(self) -> Observed[ReleaseRecord] | None:
         found = self._work.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.run import StillWaiting
 
@@ -28,12 +29,12 @@ def holding(found: Document) -> list[str]:
     return lines
 
 
-def stuck(reference: Reference, found: Document | None) -> errors.CliError:
+def stuck(access: ClusterAccess, reference: Reference, found: Document | None) -> errors.CliError:
     """The error for an object whose deletion does not end."""
     held = holding(found) if found else []
     finalizers = [line for line in held if line.startswith("finalizer ")]
     where = f" -n {reference.namespace}" if reference.namespace else ""
-    look = f"kubectl get {reference.kind.lower()} {reference.name}{where} -o yaml"
+    look = access.kubectl(f"get {reference.kind.lower()} {reference.name}{where} -o yaml")
     return errors.CliError(
         errors.LEFTOVERS,
         f"{reference} is not gone",

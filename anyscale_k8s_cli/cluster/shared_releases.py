@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,6 +25,8 @@ from anyscale_k8s_cli.resource import (
     Resource,
     SharedResource,
     Unfit,
+    Users,
+    unmarked,
 )
 
 
@@ -64,7 +66,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
         title: str,
         needs: Sequence[Resource[Any]] = (),
         incumbent: Callable[[], Incumbent | None],
-        in_use_by: Callable[[], str],
+        in_use_by: Callable[[], Users],
     ) -> None:
         super().__init__(
             key=release_key(release),
@@ -78,8 +80,12 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
         self._uses = Uses(
             surroundings, release.namespace, release.name, patience=release.seconds + 60
         )
+        self._access = surroundings.kubernetes.access
         self._incumbent = incumbent
         self._in_use_by = in_use_by
+
+    def told(self) -> Mapping[str, str]:
+        return self.release.told()
 
     def read(self) -> Observed[ReleaseRecord | None] | None:
         used, found = self._uses.look(), self._work.look()
@@ -103,7 +109,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
         state = _state(observed)
         changes = []
         if self.install.mark not in observed.marks:
-            changes.append(FieldChange(f"used by install {self.install.id}", False, True))
+            changes.append(unmarked(self.install))
         if state.found is None:
             changes.append(FieldChange("status", "not installed", "deployed"))
         else:
@@ -133,17 +139,13 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
             return observed
         return self._observed(SharedState(self._work.wait(state.found), state.used))
 
-    def others(self, observed: Observed[ReleaseRecord | None]) -> str:
+    def others(self, observed: Observed[ReleaseRecord | None]) -> Users:
         del observed
         return self._in_use_by()
 
     def unmark(self, observed: Observed[ReleaseRecord | None]) -> None:
         del observed
         self._uses.unmark()
-
-    def removal_command(self, observed: Observed[ReleaseRecord | None]) -> str:
-        release = self._work.release
-        return f"helm uninstall {release.name} --namespace {release.namespace}"
 
     def _bring_up(self) -> Observed[ReleaseRecord | None]:
         """Under our claim: install or mend the release, then mark it."""
@@ -171,14 +173,14 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
 
     def _foreign(self, found: Found) -> Observed[ReleaseRecord | None]:
         incumbent = self._incumbent()
+        words = f"uninstall {self.release.name} --namespace {self.release.namespace}"
         unfit: tuple[Unfit, ...]
         if incumbent is None:
             unfit = (
                 Unfit(
                     f"a Helm release {self.release} is there ({found.record.status}), "
                     "but what it should run does not",
-                    f"mend it, or remove it with: helm uninstall {self.release.name} "
-                    f"-n {self.release.namespace}",
+                    f"mend it, or remove it with: {self._access.helm(words)}",
                 ),
             )
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import ssl
 import tempfile
 import threading
@@ -91,12 +92,13 @@ class Transport:
         Raises `KubernetesError` with one of the codes `cluster-unreachable`,
         `cluster-unauthenticated`, `cluster-forbidden`, `cluster-failed`.
         """
-        return self._run.retry(
-            lambda: self._attempt(request),
-            retriable=lambda problem: self._worth_repeating(problem, request),
-            what=f"the cluster's answer to {request.method} {request.path}",
-            timeout=RETRY_SECONDS,
-        )
+        with self._run.asking(f"the cluster at {self.access.endpoint}"):
+            return self._run.retry(
+                lambda: self._attempt(request),
+                retriable=lambda problem: self._worth_repeating(problem, request),
+                what=f"the cluster's answer to {request.method} {request.path}",
+                timeout=RETRY_SECONDS,
+            )
 
     def stream(self, request: Request, *, idle_seconds: float) -> urllib3.BaseHTTPResponse:
         """The open answer to a watch; the caller closes it. Not repeated."""
@@ -281,7 +283,7 @@ def _refusal(
             errors.CLUSTER_FORBIDDEN,
             f"{access.principal or 'The principal used'} may not do this in the cluster",
             cause=message,
-            fix=access.grant_rights or _grant_to_whom(message),
+            fix=access.grant_rights or _grant_to_whom(access, message),
             status=403,
             reason=reason,
         )
@@ -299,14 +301,14 @@ def _denied_by_rights(message: str) -> bool:
     return "User " in message or "forbidden: " not in message
 
 
-def _grant_to_whom(message: str) -> str:
+def _grant_to_whom(access: ClusterAccess, message: str) -> str:
     user = re.search(r'User "([^"]+)"', message)
-    return grant_everything(user.group(1) if user else "USER")
+    return grant_everything(access, user.group(1) if user else "USER")
 
 
-def grant_everything(user: str) -> str:
+def grant_everything(access: ClusterAccess, user: str) -> str:
     """The command that gives a user, as the API server calls it, the rights that setup needs."""
-    return (
-        "kubectl create clusterrolebinding anyscale-k8s-setup --clusterrole=cluster-admin "
-        f"--user={user}"
+    return access.kubectl(
+        "create clusterrolebinding anyscale-k8s-setup --clusterrole=cluster-admin",
+        shlex.quote(f"--user={user}"),
     )

@@ -163,6 +163,10 @@ class ControlPlane:
             raise self.failures.strange(call.title, reason) from None
 
     def _respond(self, call: Call) -> httpx.Response:
+        with self.run.asking(self.host):
+            return self._repeated(call)
+
+    def _repeated(self, call: Call) -> httpx.Response:
         for attempt in range(MAX_RETRIES + 1):
             self.run.check()
             try:

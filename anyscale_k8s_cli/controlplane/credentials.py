@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from anyscale_k8s_cli import errors
 
@@ -59,7 +59,8 @@ def host_from(environ: Mapping[str, str]) -> str:
     """
     host = environ.get(HOST_VARIABLE, "").strip().rstrip("/") or DEFAULT_HOST
     parts = urlsplit(host)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
+    whole = parts.hostname and _port_fits(parts) and not (parts.query or parts.fragment)
+    if parts.scheme not in ("https", "http") or not whole:
         raise errors.CliError(
             errors.USAGE,
             f"{HOST_VARIABLE} is not the address of a console",
@@ -74,6 +75,13 @@ def host_from(environ: Mapping[str, str]) -> str:
             fix=f"export {HOST_VARIABLE}=https://{parts.netloc}",
         )
     return host
+
+
+def _port_fits(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def anonymous(environ: Mapping[str, str]) -> Credentials:

@@ -73,8 +73,20 @@ def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def open_client(context: ssl.SSLContext, limits: Limits) -> httpx.Client:
-    """A client that follows no redirect: a token must not travel to another host."""
-    return httpx.Client(verify=context, timeout=limits.with_read(None), follow_redirects=False)
+    """A client that follows no redirect: a token must not travel to another host.
+
+    Raises `usage` for a proxy that is none.
+    """
+    try:
+        return httpx.Client(verify=context, timeout=limits.with_read(None), follow_redirects=False)
+    except (httpx.InvalidURL, ValueError) as problem:
+        # The value is not shown: it may hold a password.
+        raise errors.CliError(
+            errors.USAGE,
+            "One of HTTP_PROXY, HTTPS_PROXY and ALL_PROXY is not the address of a proxy",
+            cause=str(problem),
+            fix="export HTTPS_PROXY=http://HOST:PORT, or unset it",
+        ) from problem
 
 
 Answer = httpx.Response | httpx.HTTPError | RuntimeError

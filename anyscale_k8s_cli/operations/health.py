@@ -108,7 +108,8 @@ def prove_storage(clouds: Clouds, registration: Registration, *, cors: bool = Tr
     if proof.failed is None or (proof.failed is ProofStep.CORS and not cors):
         return proof
     fixes = {
-        ProofStep.URL: "anyscale cloud status  (the operator must be healthy for this)",
+        ProofStep.URL: f"anyscale cloud status --cloud-id {registration.cloud_id}\n"
+        "the operator must be healthy for this",
         ProofStep.CORS: "run setup again: it restores the bucket's CORS rule",
     }
     raise errors.CliError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from anyscale_k8s_cli.controlplane.models import CloudResource
@@ -21,10 +22,17 @@ from anyscale_k8s_cli.resource import (
     ownership,
 )
 
+# Azure registers an identity by a number that has no name in it.
+_PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Kept:
-    """Something that stays on purpose, with the command that would remove it."""
+    """Something that stays on purpose.
+
+    `command` removes it, by way of whoever uses it; None where somebody else's things
+    hang on it, or where it is somebody else's. `look` shows who uses it, and only reads.
+    """
 
     key: str
     kind: str
@@ -33,78 +41,123 @@ class Kept:
     ownership: str
     reason: str
     command: str | None = None
+    look: str | None = None
 
     @classmethod
-    def of(cls, item: PlannedChange, where: str) -> Kept:
-        """`where` are the options that lead to the install when nothing else of it is left."""
-        resource, observed = item.resource, item.observed
-        command = None
-        if item.decision.ownership is Ownership.FOREIGN or observed is None:
-            pass  # Somebody else's: nobody is told how to remove it.
-        elif isinstance(resource, SharedResource):
-            command = resource.removal_command(observed)
-        elif isinstance(resource, DataResource):
-            cloud, name = resource.install.cloud, _name(resource)
-            command = f"anyscale cloud delete {cloud} {where} --delete-bucket {name}"
+    def of(cls, item: PlannedChange) -> Kept:
+        resource, observed, decision = item.resource, item.observed, item.decision
+        staying = decision if isinstance(decision, Staying) else None
         return cls(
             key=resource.key,
             kind=resource.kind,
             title=resource.title,
             id=observed.id if observed else None,
-            ownership=item.decision.ownership.value,
-            reason=item.decision.reason,
-            command=command,
+            ownership=decision.ownership.value,
+            reason=decision.reason,
+            command=staying.command if staying else None,
+            look=staying.look if staying else None,
         )
 
     def as_json(self) -> dict[str, Any]:
         return dict(vars(self))
 
 
-def decide_removal(
-    resource: Resource[Any], observed: Observed[Any], rights: Rights, data_named: str | None
-) -> Decision:
-    """Only what is ours, and the last use of what is shared, is removed."""
-    owned = ownership(resource, observed, rights)
-    if owned in (Ownership.FOREIGN, Ownership.ADOPTED):
-        whose = observed.manager or "not made by this tool"
-        return Decision(Change.KEEP, owned, f"used as it was found: {whose}")
-    if isinstance(resource, SharedResource):
-        return _shared(resource, observed)
-    if isinstance(resource, DataResource):
-        return _data(resource, observed, owned, data_named)
-    return Decision(Change.DELETE, owned, "made by this install")
+@dataclass(frozen=True)
+class Staying(Decision):
+    """To keep an object, with what a person can do about it."""
+
+    command: str | None = None
+    look: str | None = None
 
 
-def _shared(resource: SharedResource[Any], observed: Observed[Any]) -> Decision:
-    others = sorted(observed.marks - {resource.install.mark})
-    if others:
-        names = ", ".join(mark.rpartition("user-")[2] for mark in others)
-        return Decision(Change.KEEP, Ownership.SHARED, f"still used by install {names}")
-    users = resource.others(observed)
-    if users:
-        return Decision(Change.KEEP, Ownership.SHARED, f"still used by {users}")
-    return Decision(Change.DELETE, Ownership.SHARED, "made by this tool and no longer used")
+@dataclass(frozen=True)
+class Judge:
+    """What becomes of each object: only what is ours, and the last use of the shared, goes.
+
+    `deletion` gives the command that deletes an install; `neighbours` are the other
+    installs that are known in the cluster, by id; `data_named` is the bucket whose data
+    goes too.
+    """
+
+    rights: Rights
+    deletion: Callable[[Install], str]
+    neighbours: Mapping[str, Install] = field(default_factory=dict)
+    data_named: str | None = None
+
+    def decide(self, resource: Resource[Any], observed: Observed[Any]) -> Decision:
+        owned = ownership(resource, observed, self.rights)
+        if owned in (Ownership.FOREIGN, Ownership.ADOPTED):
+            whose = observed.manager or "not made by this tool"
+            return Staying(Change.KEEP, owned, f"used as it was found: {whose}")
+        if isinstance(resource, SharedResource):
+            return self._shared(resource, observed)
+        if isinstance(resource, DataResource):
+            return self._data(resource, observed, owned)
+        return Decision(Change.DELETE, owned, "made by this install")
+
+    def _shared(self, resource: SharedResource[Any], observed: Observed[Any]) -> Decision:
+        others = observed.marks - {resource.install.mark}
+        if others:
+            return self._used_by_installs(sorted(mark.rpartition("user-")[2] for mark in others))
+        users = resource.others(observed)
+        if users:
+            reason = f"still used by {users}"
+            return Staying(Change.KEEP, Ownership.SHARED, reason, look=users.look or None)
+        return Decision(Change.DELETE, Ownership.SHARED, "made by this tool and no longer used")
+
+    def _used_by_installs(self, ids: Sequence[str]) -> Staying:
+        """It goes with the last of them; which clouds they are is not always known."""
+        known = [self.neighbours[id] for id in ids if id in self.neighbours]
+        names = [
+            f"cloud {self.neighbours[id].cloud} (install {id})"
+            if id in self.neighbours
+            else f"install {id}"
+            for id in ids
+        ]
+        all_known = len(known) == len(ids)
+        return Staying(
+            Change.KEEP,
+            Ownership.SHARED,
+            f"still used by {', '.join(names)}",
+            command=" && ".join(self.deletion(install) for install in known) if all_known else None,
+        )
+
+    def _data(
+        self, resource: DataResource[Any], observed: Observed[Any], owned: Ownership
+    ) -> Decision:
+        contents, name = resource.contents(observed), _name(resource)
+        if self.data_named == name:
+            return Decision(Change.DELETE, owned, f"named by --delete-bucket; {contents}")
+        return Staying(
+            Change.KEEP,
+            owned,
+            f"holds your data ({contents})",
+            command=f"{self.deletion(resource.install)} --delete-bucket {name}",
+        )
 
 
 def _name(resource: DataResource[Any]) -> str:
     return resource.key.partition("/")[2]
 
 
-def _data(
-    resource: DataResource[Any], observed: Observed[Any], owned: Ownership, named: str | None
-) -> Decision:
-    contents = resource.contents(observed)
-    if named == _name(resource):
-        return Decision(Change.DELETE, owned, f"named by --delete-bucket; {contents}")
-    return Decision(Change.KEEP, owned, f"holds your data ({contents})")
-
-
-def brought(resource: CloudResource, install: Install, ours: Collection[str]) -> list[Kept]:
+def brought(
+    resource: CloudResource,
+    install: Install,
+    ours: Collection[str],
+    said: Mapping[str, Any],
+) -> list[Kept]:
     """Bucket and identity that a registration names and that are the user's own.
 
-    Not so what is among `ours`, nor what has the install's id in its name: that
-    was made by this tool, also when somebody has removed it since.
+    What was said at setup tells which; what is among `ours` never is. Where nobody
+    remembers what was said, the install's id in a name tells of this tool, also when
+    somebody has removed the object since; a principal's id tells nothing.
     """
+
+    def is_brought(kind: str, value: str) -> bool:
+        if said:
+            return bool(said.get(f"existing.{kind}"))
+        return install.id not in value and not _PRINCIPAL.fullmatch(value)
+
     storage, kubernetes = resource.object_storage, resource.kubernetes_config
     named = {
         "bucket": storage.bucket_name if storage else None,
@@ -120,5 +173,5 @@ def brought(resource: CloudResource, install: Install, ours: Collection[str]) ->
             reason="you brought it; it is never changed or deleted",
         )
         for kind, value in named.items()
-        if value and value not in ours and install.id not in value
+        if value and value not in ours and is_brought(kind, value)
     ]

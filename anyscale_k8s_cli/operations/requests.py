@@ -38,7 +38,8 @@ class SetupRequest(Request):
 
     With `saved_plan` the spec is the saved one and `flags` and `file` are empty.
     `values_file` is where the operator's Helm values are written, as documentation;
-    an existing file stays unless `overwrite`.
+    an existing file stays unless `overwrite`. With `drop_options` what an earlier
+    setup was told and this one is not goes back to its default, whatever comes of it.
     """
 
     flags: Settings = field(default_factory=dict)
@@ -48,6 +49,7 @@ class SetupRequest(Request):
     add_to_cloud: bool = False
     replace_cluster: bool = False
     upgrade: bool = False
+    drop_options: bool = False
     values_file: Path | None = None
     overwrite: bool = False
     helm: HelmChoice = field(default_factory=HelmChoice)
@@ -57,7 +59,8 @@ class SetupRequest(Request):
 class DeleteRequest(Request):
     """`name` or `cloud_id` says which cloud, `flags` (values of a `Scope`) where to search.
 
-    `delete_bucket` is the name of the bucket whose data goes too.
+    `delete_bucket` is the name of the bucket whose data goes too. `skip_cluster`: the
+    cluster is not asked, and what is in it stays.
     """
 
     name: str | None = None
@@ -66,6 +69,7 @@ class DeleteRequest(Request):
     delete_bucket: str | None = None
     ignore_not_found: bool = False
     ignore_active_workloads: bool = False
+    skip_cluster: bool = False
     helm: HelmChoice = field(default_factory=HelmChoice)
 
 

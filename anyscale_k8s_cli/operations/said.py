@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli.operations.workbench import ENVIRONMENT
@@ -41,8 +42,8 @@ def spec_of(settings: Settings) -> CloudSpec:
     return CloudSpec.model_validate(nested(kept))
 
 
-def setup_command(settings: Settings) -> str:
-    """The setup that says all this, to paste into a shell.
+def setup_command(settings: Settings, file: Path | None = None) -> str:
+    """The setup that says all this, to paste into a shell; more is said by `file`.
 
     What only a file can say is in `cloud.yaml`, and Helm values are in `values.yaml`,
     where a person may have other names for them.
@@ -50,13 +51,19 @@ def setup_command(settings: Settings) -> str:
     flags = flags_by_path()
     words = ["anyscale", "cloud", "setup"]
     in_file = [path for path in settings if not flags.get(path) and _matters(path)]
-    if in_file:
-        words += ["-f", "cloud.yaml"]
+    if file or in_file:
+        words += ["-f", str(file or "cloud.yaml")]
     for path in sorted(settings, key=lambda path: (path not in _FIRST, _place(path))):
         flag = flags.get(path)
         if flag and _matters(path):
             words += _said(flag, settings[path])
     return shlex.join(words)
+
+
+def option(path: str, value: Any) -> str:
+    """One setting as it is typed, or the key that only a file has."""
+    flag = flags_by_path().get(path)
+    return shlex.join(_said(flag, value)) if flag else path
 
 
 def _place(path: str) -> int:

@@ -12,7 +12,8 @@ from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
 from anyscale_k8s_cli.operations.requests import DeleteRequest
-from anyscale_k8s_cli.provider import ListsClusters, Provider, available, load
+from anyscale_k8s_cli.operations.workbench import access_of
+from anyscale_k8s_cli.provider import ListsClusters, Provider, available, install_on, load
 from anyscale_k8s_cli.registration import Found
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
@@ -155,6 +156,9 @@ class Searcher:
 
         A run may have died before it made anything outside of the cluster.
         """
+        if self._request.skip_cluster:
+            self._unsearched.append("the cluster: --skip-cluster was given")
+            return []
         if scope.cluster.name or scope.cluster.context:
             return self._in_cluster(provider, name, scope, lambda _: True)
         if scope.region is None or not isinstance(provider, ListsClusters):
@@ -198,7 +202,7 @@ class Searcher:
         if any(not value_at(spec, path) for path in provider.required):
             return []
         cluster = provider.discover(spec)
-        kubernetes = Kubernetes(cluster.access, self._run)
+        kubernetes = Kubernetes(access_of(spec, cluster), self._run)
         self._searched.append(f"the cluster {cluster.id}")
         installs = [
             content.install
@@ -209,15 +213,7 @@ class Searcher:
             and content.install.cloud == name
             and content.install.provider == provider.name
         ]
-        computed = Install(
-            provider=provider.name,
-            account=cluster.account,
-            region=cluster.region,
-            cluster=cluster.id,
-            namespace=spec.namespace,
-            cloud=name,
-            cluster_uid=kubernetes.uid(),
-        )
+        computed = install_on(cluster, spec, kubernetes.uid())
         return installs or ([computed] if believed(computed) else [])
 
     def _fits(self, install: Install) -> bool:

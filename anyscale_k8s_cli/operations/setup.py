@@ -30,6 +30,8 @@ from anyscale_k8s_cli.operations.health import (
     UNKNOWN,
     Health,
 )
+from anyscale_k8s_cli.operations.left_out import LeftOut, check_bucket, dropped_tags, left_out
+from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of
 from anyscale_k8s_cli.operations.token_check import TokenCheck
@@ -40,17 +42,17 @@ from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
     PlaneFacts,
     helm_tools,
-    install_of,
     load_spec,
     open_clouds,
     open_cluster,
     sign_in,
 )
-from anyscale_k8s_cli.plan import Plan, PlannedChange, SavedPlan, compute
-from anyscale_k8s_cli.provider import CloudSide, Provider, Storage
+from anyscale_k8s_cli.plan import Plan, PlannedChange, compute
+from anyscale_k8s_cli.provider import CloudSide, Provider, Storage, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.saved_plan import SavedPlan
 from anyscale_k8s_cli.spec import Addressing, CloudSpec, flags_by_path, leaves
 from anyscale_k8s_cli.spec_loading import LoadedSpec, Source
 
@@ -137,9 +139,34 @@ class SetupPlan:
         }
 
     @property
+    def left_out(self) -> LeftOut:
+        """What the last setup was told and this one is not."""
+        return left_out(self.ledger.said, self.loaded)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before it is done."""
+        dropped = self.left_out.consequences() if self.request.drop_options else ()
+        return (*self.left_out.notes(), *dropped, *self._losses)
+
+    def _check_left_out(self) -> None:
+        file = self.request.file
+        self.left_out.check(self.request.flags, file)
+        if not self.ledger.said:
+            registered = registered_bucket(self.side.registration)
+            check_bucket(self.loaded, registered, url_of(self.side.cloud.storage), file)
+
+    @property
+    def _losses(self) -> Iterator[str]:
+        registered = registered_bucket(self.side.registration)
+        return losses(self.plan, self.side.cloud.storage, registered)
+
+    @property
     def problem(self) -> errors.CliError | None:
         """Why the plan must not be applied, if it must not."""
         try:
+            if not self.request.drop_options:
+                self._check_left_out()
             self.preflight.raise_for_failure()
             self.plan.raise_for_refusals()
             _check_same_cluster(self)
@@ -158,15 +185,17 @@ class SetupPlan:
             "summary": self.plan.summary(),
             "resources": [item.as_json() for item in self.plan.changes],
             "checks": [result.as_json() for result in self.preflight.results],
+            "warnings": list(self.warnings),
         }
         if self.problem:
             document["error"] = self.problem.as_json()
         return document
 
     def save(self, path: Path) -> None:
-        """Write the plan to a file, for `setup --plan`. It holds no secrets."""
-        saved = self.spec.model_dump(mode="json", exclude_defaults=True)
-        SavedPlan.of(self.plan, self.install, saved).write(path)
+        """Write the plan to a file, for `setup --plan`. Raises `file-not-ours`."""
+        saved = self.spec.model_dump(mode="json", exclude_unset=True)
+        made = SavedPlan.of(self.plan, self.install, self.clouds.plane.host, saved)
+        made.write(path, overwrite=self.request.overwrite)
 
 
 async def plan(request: SetupRequest, run: Run) -> SetupPlan:
@@ -181,10 +210,12 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         _, opened = await asyncio.gather(
             asyncio.to_thread(clouds.user), open_cluster(provider, loaded.spec, run)
         )
-    install = install_of(loaded.spec, opened)
+    install = install_on(opened.cluster, loaded.spec, opened.uid)
     if request.values_file and not request.overwrite:
         values_file.check_writable(request.values_file, install)
-    side = await _side(request, loaded.spec, provider, opened, install, clouds, run)
+    told = (await asyncio.to_thread(ledger_of, opened.kubernetes, install)).said
+    dropped = dropped_tags(told, loaded.spec)
+    side = await _side(request, loaded.spec, provider, opened, install, clouds, dropped, run)
     with phase(run, "plan", "Comparing what is there with what should be"):
         await asyncio.to_thread(_wait_for_namespaces, side)
         ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
@@ -197,6 +228,8 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             run_checks(checks, run, loaded.spec.waive),
             compute(side.resources, ledger.rights, run),
         )
+    registered = registered_bucket(side.registration)
+    computed = with_lost_data(computed, side.cloud.storage, registered, ledger.rights)
     made = SetupPlan(
         request,
         loaded,
@@ -211,7 +244,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         started,
     )
     if saved:
-        saved.check_covers(computed, install)
+        saved.check_covers(computed, install, clouds.plane.host)
     return made
 
 
@@ -229,10 +262,11 @@ async def _side(
     opened: OpenCluster,
     install: Install,
     clouds: Clouds,
+    dropped: Mapping[str, str],
     run: Run,
 ) -> Side:
     host = clouds.plane.host
-    cloud = provider.cloud_side(wanted, opened.cluster, install, PlaneFacts(clouds))
+    cloud = provider.cloud_side(wanted, opened.cluster, install, PlaneFacts(clouds), dropped)
     adopt = request.add_to_cloud or request.cloud_id is not None
     record = RegisteredCloud(
         clouds,
@@ -375,9 +409,12 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
     applied: engine.Applied | None = None
     health: Health | None = None
     warnings: list[str] = [
-        f"{result.check.title}: {result.finding.detail}"
-        for result in made.preflight.results
-        if result.finding.status in (Status.WARN, Status.UNKNOWN)
+        *made.warnings,
+        *(
+            f"{result.check.title}: {result.finding.detail}"
+            for result in made.preflight.results
+            if result.finding.status in (Status.WARN, Status.UNKNOWN)
+        ),
     ]
     error = made.problem
     if error is None:
@@ -428,7 +465,11 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
     """The namespace first, then the lock, then the intent, then everything."""
     namespace = made.side.cluster.namespace
     planned = next(item for item in made.plan.changes if item.resource is namespace)
-    ledger = Ledger(made.opened.kubernetes, made.install, settings_of(made.loaded))
+    said = settings_of(made.loaded)
+    # Until they are gone the dropped tags stay known: the next run goes on where this one ends.
+    dropped = dropped_tags(made.ledger.said, made.spec)
+    until_done = {**said, "rules.tags": {**dropped, **made.spec.rules.tags}} if dropped else said
+    ledger = Ledger(made.opened.kubernetes, made.install, until_done)
     plan = made.plan
     first = engine.Applied(())
     if planned.change is Change.CREATE:
@@ -440,6 +481,8 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
     with InstallLock(made.opened.kubernetes, made.install, run, seconds) as lock:
         await asyncio.to_thread(ledger.open, plan.changes)
         applied = await engine.forwards(plan, run, LockedLedger(ledger, lock))
+        if dropped and not applied.error:
+            await asyncio.to_thread(ledger.tell, said)
     created = {outcome.change.resource: outcome for outcome in first.outcomes}
     return engine.Applied(
         tuple(created.get(item.change.resource, item) for item in applied.outcomes)

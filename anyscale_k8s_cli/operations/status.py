@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,10 +21,14 @@ from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
 from anyscale_k8s_cli.operations.said import located, setup_command
 from anyscale_k8s_cli.operations.search import FoundInstall, Searcher
 from anyscale_k8s_cli.operations.wires import Wiring
-from anyscale_k8s_cli.operations.workbench import PlaneFacts
+from anyscale_k8s_cli.operations.workbench import PlaneFacts, access_of, searched_spec
 from anyscale_k8s_cli.provider import ClusterState
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec_loading import load_scope
 
+_OPTIONS_UNKNOWN = (
+    "with which options it was set up is not known here: add those of your last setup"
+)
 STATUS_SCHEMA = "anyscale-k8s/status/v1"
 
 
@@ -101,10 +105,13 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
             resources = clouds.list_resources(cloud.id)
             resource = _ours(resources, found)
             looked = _Looked(cloud, resource, health_of(resource), found, problem)
-            wiring, unseen = _wiring(looked, clouds, run)
+            wiring, unseen = _wiring(request, looked, clouds, run)
             wires = run.await_(run_checks(wiring.checks(), run)) if wiring else Report()
             again = wiring.again if wiring else _again(looked)
             cause = _cause(looked, wires, unseen, again)
+            told = wiring is not None and wiring.ledger.said
+            if cause and found and not told and cause.command == _again(looked):
+                cause = replace(cause, evidence=(*cause.evidence, _OPTIONS_UNKNOWN))
             return StatusReport(cloud, resource, looked.health, found, wires, cause)
 
     return await asyncio.to_thread(look)
@@ -175,22 +182,30 @@ def _ours(
     return next((item for item in resources if item.is_default), next(iter(resources), None))
 
 
-def _wiring(looked: _Looked, clouds: Clouds, run: Run) -> tuple[Wiring | None, Cause | None]:
+def _wiring(
+    request: StatusRequest, looked: _Looked, clouds: Clouds, run: Run
+) -> tuple[Wiring | None, Cause | None]:
     """The install with its cluster open; or why there is nothing to look at."""
     found, resource = looked.found, looked.resource
     if found is None or resource is None:
         return None, None
     install, provider = found.install, found.provider
-    again = _again(looked)
+    again, scope = _again(looked), load_scope(request.flags)
     try:
         if provider.cluster_state(install) is ClusterState.DELETED:
             delete = f"anyscale cloud delete {install.cloud}"
             return None, Cause(f"the cluster {install.cluster} is deleted", delete)
-        cluster = provider.discover(provider.locate(install))
-        kubernetes = Kubernetes(cluster.access, run)
+        spec = searched_spec(provider.locate(install), scope)
+        cluster = provider.discover(spec)
+        kubernetes = Kubernetes(access_of(spec, cluster), run)
         ledger = ledger_of(kubernetes, install)
     except errors.CliError as problem:
-        if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
+        # A way in that was named must lead there.
+        named = scope.cluster.context or scope.cluster.kubeconfig
+        if named or problem.exit_code in (
+            errors.ExitCode.INTERRUPTED,
+            errors.ExitCode.TERMINATED,
+        ):
             raise
         return None, Cause(str(problem), problem.fix or again, problem.evidence)
     plane, host = PlaneFacts(clouds), clouds.plane.host

@@ -11,21 +11,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
+from anyscale_k8s_cli.addons.traces import traces
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
+from anyscale_k8s_cli.ledger import Ledger, LedgerContent, installs_in, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
-from anyscale_k8s_cli.operations.removal import Kept, brought, decide_removal
+from anyscale_k8s_cli.operations.removal import Judge, Kept, brought
 from anyscale_k8s_cli.operations.requests import DeleteRequest
 from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
 from anyscale_k8s_cli.operations.setup import LockedLedger, Unjournaled, phase
@@ -35,12 +37,13 @@ from anyscale_k8s_cli.operations.workbench import (
     helm_tools,
     open_clouds,
     open_cluster,
+    searched_spec,
 )
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
 from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
-from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource, Rights
+from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, scope_options
 from anyscale_k8s_cli.spec_loading import load_scope
@@ -169,8 +172,8 @@ class Teardown:
             f"Nothing of cloud {self.findings.name!r} is left to remove",
             cause=f"what is still there is kept: {', '.join(kept.title for kept in self.kept)}",
             evidence=looked,
-            fix=next((kept.command for kept in self.kept if kept.command), None)
-            or "add --ignore-not-found to take that for success",
+            # Not what removes the kept: that is data, or what somebody uses.
+            fix="add --ignore-not-found to take that for success",
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -222,8 +225,11 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     if state is ClusterState.DELETED:
         gone = f"{install.cluster} is deleted: what was in it went with it, its steps are skipped"
         run.emit(Notice(level="info", text=gone))
+    elif request.skip_cluster:
+        skipped = f"{install.cluster} is not looked at: what is in it stays there"
+        run.emit(Notice(level="warning", text=skipped))
     else:
-        opened = await open_cluster(provider, _spec_of(request, target), run)
+        opened = await _open(request, target, run)
         check_same_cluster(install, opened)
     record = RegisteredCloud(
         clouds,
@@ -239,15 +245,18 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     inside: list[Resource[Any]] = []
     side: ClusterSide | None = None
     ledger = LedgerContent(install, {})
+    neighbours: Mapping[str, Install] = {}
     if opened is not None:
         side = await _cluster_side(request, target, opened, registration, clouds, run)
         inside += [item for item in side.resources if item is not side.namespace]
         ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
+        neighbours = await asyncio.to_thread(installs_in, opened.kubernetes)
     sign_in = _sign_in(target, clouds, ledger)
+    judge = Judge(
+        ledger.rights, partial(_deletion, request, target), neighbours, request.delete_bucket
+    )
     planned = await _decide(
-        [*registered, *inside, *sign_in, *([side.namespace] if side else []), *outside],
-        ledger.rights,
-        request,
+        [*registered, *inside, *sign_in, *([side.namespace] if side else []), *outside], judge
     )
     parts = Parts(
         tuple(planned[item] for item in registered if item in planned),
@@ -256,7 +265,15 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         planned.get(side.namespace) if side else None,
         tuple(planned[item] for item in outside if item in planned),
     )
-    kept = (*_kept(target, parts), *_brought(target, parts))
+    kept = (
+        *(Kept.of(item) for item in parts.all if item.change is Change.KEEP),
+        *_brought(target, parts, ledger.said),
+        *(
+            _untouched(target, judge)
+            if opened is None and state is not ClusterState.DELETED
+            else ()
+        ),
+    )
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
     return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
 
@@ -271,10 +288,35 @@ def _sign_in(
     return SignIn(ServiceAccounts(clouds.plane), target.install, named).removals()
 
 
+async def _open(request: DeleteRequest, target: FoundInstall, run: Run) -> OpenCluster:
+    try:
+        return await open_cluster(target.provider, _spec_of(request, target), run)
+    except errors.CliError as problem:
+        if problem.code not in (errors.CLUSTER_UNREACHABLE, errors.CLUSTER_UNAUTHENTICATED):
+            raise
+        way_out = "if it is lost for good, add --skip-cluster: all else goes, what is in it stays"
+        raise replace(problem, fix="\n".join(filter(None, (problem.fix, way_out)))) from problem
+
+
+def _untouched(target: FoundInstall, judge: Judge) -> list[Kept]:
+    """What stays in a cluster that nobody asked."""
+    return [
+        Kept(
+            key=trace.key,
+            kind=trace.key.partition("/")[0],
+            title=trace.title,
+            id=None,
+            ownership=trace.ownership.value,
+            reason="not looked at (--skip-cluster); it stays if it is there",
+            command=judge.deletion(target.install),
+        )
+        for trace in traces(target.install)
+    ]
+
+
 def _spec_of(request: DeleteRequest, target: FoundInstall) -> CloudSpec:
-    """The spec that finds the cluster again, with the credentials that were named."""
-    credentials = load_scope(request.flags).credentials
-    return target.provider.locate(target.install).model_copy(update={"credentials": credentials})
+    """The spec that finds the cluster again, by the credentials and the context that were named."""
+    return searched_spec(target.provider.locate(target.install), load_scope(request.flags))
 
 
 async def _cluster_side(
@@ -314,7 +356,7 @@ async def _cluster_side(
 
 
 async def _decide(
-    resources: Sequence[Resource[Any]], rights: Rights, request: DeleteRequest
+    resources: Sequence[Resource[Any]], judge: Judge
 ) -> dict[Resource[Any], PlannedChange]:
     """What is there, and what becomes of it. Records are read before what is in them."""
     planned: dict[Resource[Any], PlannedChange] = {}
@@ -324,9 +366,7 @@ async def _decide(
         resource.observed = observed
         if observed is None:
             return None
-        return PlannedChange(
-            resource, decide_removal(resource, observed, rights, request.delete_bucket), observed
-        )
+        return PlannedChange(resource, judge.decide(resource, observed), observed)
 
     first = [item for item in resources if isinstance(item, RegisteredCloud)]
     rest = [item for item in resources if item not in first]
@@ -338,23 +378,19 @@ async def _decide(
     return planned
 
 
-def _where(target: FoundInstall) -> str:
-    """The options that find the install again with no registration."""
-    return scope_options(target.provider.locate(target.install))
+def _deletion(request: DeleteRequest, target: FoundInstall, install: Install) -> str:
+    """The command that deletes an install beside or of the target, with no registration too."""
+    spec = searched_spec(target.provider.locate(install), load_scope(request.flags))
+    return f"anyscale cloud delete {install.cloud} {scope_options(spec)}"
 
 
-def _kept(target: FoundInstall, parts: Parts) -> list[Kept]:
-    where = _where(target)
-    return [Kept.of(item, where) for item in parts.all if item.change is Change.KEEP]
-
-
-def _brought(target: FoundInstall, parts: Parts) -> list[Kept]:
+def _brought(target: FoundInstall, parts: Parts, said: Mapping[str, Any]) -> list[Kept]:
     if target.registered is None:
         return []
     outputs = [item.observed.output for item in parts.all if item.observed]
     ours = {item.url for item in outputs if isinstance(item, Storage)}
     ours |= {item.registered for item in outputs if isinstance(item, Identity)}
-    return brought(target.registered.resource, target.install, ours)
+    return brought(target.registered.resource, target.install, ours, said)
 
 
 def _ray_pods(opened: OpenCluster, install: Install) -> tuple[str, ...]:
@@ -422,8 +458,11 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
 
 def _again(teardown: Teardown) -> str:
     """The command that goes on by scope, without the registration."""
-    assert teardown.target is not None  # noqa: S101
-    words = ["anyscale cloud delete", teardown.target.install.cloud, _where(teardown.target)]
+    target = teardown.target
+    assert target is not None  # noqa: S101
+    words = [_deletion(teardown.request, target, target.install)]
+    if teardown.request.skip_cluster:
+        words.append("--skip-cluster")
     if teardown.request.delete_bucket:
         words.append(f"--delete-bucket {teardown.request.delete_bucket}")
     return " ".join(words)

@@ -30,7 +30,7 @@ from anyscale_k8s_cli.operations.requests import (
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.provider import Cluster, Provider, canonical, load
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import CloudSpec, Scope
 from anyscale_k8s_cli.spec_loading import LoadedSpec
 
 # Our own variables that set a spec field, on every platform.
@@ -166,19 +166,27 @@ def sign_in(
     )
 
 
+def searched_spec(located: CloudSpec, scope: Scope) -> CloudSpec:
+    """The spec that a platform knows for an install, with the ways in that were named."""
+    cluster = located.cluster.model_copy(
+        update={"context": scope.cluster.context, "kubeconfig": scope.cluster.kubeconfig}
+    )
+    return located.model_copy(update={"cluster": cluster, "credentials": scope.credentials})
+
+
 async def open_cluster(provider: Provider, wanted: CloudSpec, run: Run) -> OpenCluster:
     """Discover the cluster and look at it; reads only."""
 
     def look() -> OpenCluster:
         cluster = provider.discover(wanted)
-        kubernetes = Kubernetes(_access(wanted, cluster), run)
+        kubernetes = Kubernetes(access_of(wanted, cluster), run)
         uid = kubernetes.uid()
         return OpenCluster(cluster, kubernetes, uid, tuple(kubernetes.list("v1", "Node")))
 
     return await asyncio.to_thread(look)
 
 
-def _access(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
+def access_of(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
     """The platform's own way in, or the context that the user named if it is the same cluster."""
     named = wanted.cluster
     if named.context is None and named.kubeconfig is None:
@@ -225,18 +233,3 @@ def check_same_cluster(install: Install, opened_cluster: OpenCluster) -> None:
             f"{install.cluster_uid}",
             fix="run setup with --replace-cluster first, or remove the old cloud's objects by hand",
         )
-
-
-def install_of(wanted: CloudSpec, opened_cluster: OpenCluster) -> Install:
-    """Which install a spec means on a cluster."""
-    cluster = opened_cluster.cluster
-    return Install(
-        provider=wanted.provider,
-        account=cluster.account,
-        region=cluster.region,
-        cluster=cluster.id,
-        namespace=wanted.namespace,
-        cloud=wanted.name,
-        cluster_uid=opened_cluster.uid,
-        name_prefix=wanted.rules.name_prefix,
-    )

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
 from pathlib import Path
 
+# Seldom: the stand-ins consist of many objects that all live as long as the process.
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+
 
 def main() -> int:
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     parser = argparse.ArgumentParser(prog="python -m anyscale_k8s_cli.sandbox")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--record", type=Path, required=True)

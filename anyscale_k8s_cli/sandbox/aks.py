@@ -90,6 +90,10 @@ class AksPlatform:
         return {f"aks/{name}": cluster for name, cluster in self._clusters.items()}
 
     @property
+    def contexts(self) -> Mapping[str, KubernetesStandIn]:
+        return {f"{name}-admin": cluster for name, cluster in self._clusters.items()}
+
+    @property
     def main(self) -> str:
         """The name of the ordinary cluster."""
         return self.seed.name

@@ -40,6 +40,14 @@ class AksBreaks:
             "load-balancer": self._remove_load_balancers,
         }
 
+    def mended(self) -> Mapping[str, Break]:
+        """What somebody else must put right again."""
+        return {
+            "load-balancer": self._answer_again,
+            "tenant": self._know_anyscale,
+            "workload-identity": self._switch_on,
+        }
+
     # -- identities -------------------------------------------------------------------
 
     def _trust_another_account(self, wanted: str | None) -> list[str]:
@@ -97,15 +105,25 @@ class AksBreaks:
 
     def _switch_off(self, wanted: str | None) -> list[str]:
         """A cluster's webhook is off: new pods get no token."""
+        return self._set_webhook(wanted, on=False)
+
+    def _switch_on(self, wanted: str | None) -> list[str]:
+        return self._set_webhook(wanted, on=True)
+
+    def _set_webhook(self, wanted: str | None, *, on: bool) -> list[str]:
         world = self.aks.azure.world
         with world.lock:
             cluster = world.clusters.named(wanted or self.aks.main)
-            cluster.seed = replace(cluster.seed, workload_identity=False)
+            cluster.seed = replace(cluster.seed, workload_identity=on)
         return [cluster.seed.name]
 
     def _forget_anyscale(self, _: str | None) -> list[str]:
         """Anyscale's application is taken out of the tenant."""
         self.aks.azure.world.directory.anyscale_known = False
+        return [self.aks.azure.settings.tenant_id]
+
+    def _know_anyscale(self, _: str | None) -> list[str]:
+        self.aks.azure.world.directory.anyscale_known = True
         return [self.aks.azure.settings.tenant_id]
 
     def _delete_identity(self, wanted: str | None) -> list[str]:
@@ -159,6 +177,11 @@ class AksBreaks:
             if service["spec"].get("type") == "LoadBalancer":
                 store.set_status("services", service, {"loadBalancer": {}}, "sandbox")
         return gone or ["none from now on"]
+
+    def _answer_again(self, _: str | None) -> list[str]:
+        """Services that wait for an address get one."""
+        self.aks.load_balancers.answers = True
+        return [self.aks.main]
 
 
 def _account(host: str) -> str:

@@ -69,9 +69,10 @@ class AdminClient:
         fields = {"name": name, "platform": platform}
         return self._change(f"break/{what}", {key: fields[key] for key in fields if fields[key]})
 
-    def mend(self, what: str) -> list[str]:
-        """Put right what a user's colleagues would: `load-balancer` and `kms-key` of EKS."""
-        return self._change(f"mend/{what}", {})
+    def mend(self, what: str, *, name: str | None = None, platform: str | None = None) -> list[str]:
+        """Put right what a user's colleagues would, as docs/sandbox.md lists it."""
+        fields = {"name": name, "platform": platform}
+        return self._change(f"mend/{what}", {key: fields[key] for key in fields if fields[key]})
 
     def set_active_workloads(self, count: int, *, resource_id: str | None = None) -> list[str]:
         return self._change("active-workloads", {"count": count, "resource_id": resource_id})

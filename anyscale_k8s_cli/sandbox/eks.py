@@ -95,6 +95,14 @@ class EksPlatform:
         return {self._cluster.name: self._cluster} if self._cluster else {}
 
     @property
+    def contexts(self) -> Mapping[str, KubernetesStandIn]:
+        account = self.aws.world.account
+        return {
+            account.arn("eks", f"cluster/{name}", self.seed.region): cluster
+            for name, cluster in self.clusters.items()
+        }
+
+    @property
     def main(self) -> str:
         """The name of the cluster."""
         return self.seed.name

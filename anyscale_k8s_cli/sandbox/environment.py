@@ -44,21 +44,6 @@ _HARMLESS = frozenset(
     }
 )
 _LOOPBACK = "127.0.0.1,localhost"
-# A context of nobody: whoever uses it by mistake reaches a closed port of this machine.
-_KUBECONFIG = """\
-apiVersion: v1
-kind: Config
-current-context: somebody-elses
-clusters:
-- name: somebody-elses
-  cluster: {server: "https://127.0.0.1:9"}
-contexts:
-- name: somebody-elses
-  context: {cluster: somebody-elses, user: somebody}
-users:
-- name: somebody
-  user: {}
-"""
 
 
 def harmless(present: Mapping[str, str]) -> dict[str, str]:
@@ -81,6 +66,10 @@ class Folder:
         return self.path / "home"
 
     @property
+    def kubeconfig(self) -> Path:
+        return self.home / ".kube" / "config"
+
+    @property
     def executables(self) -> Path:
         return self.path / "bin"
 
@@ -94,9 +83,7 @@ class Folder:
 
     def fill(self) -> None:
         """Make the home, and the executables but `helm`: this tool's own commands."""
-        kube = self.home / ".kube"
-        kube.mkdir(parents=True)
-        (kube / "config").write_text(_KUBECONFIG, encoding="utf-8")
+        self.kubeconfig.parent.mkdir(parents=True)
         self.executables.mkdir()
         for name in ("anyscale", "anyscale-k8s"):
             self._add_own_command(name)
@@ -118,7 +105,7 @@ class Folder:
             "XDG_CONFIG_HOME": str(self.home / ".config"),
             "XDG_DATA_HOME": str(self.home / ".local" / "share"),
             "XDG_STATE_HOME": str(self.home / ".local" / "state"),
-            "KUBECONFIG": str(self.home / ".kube" / "config"),
+            "KUBECONFIG": str(self.kubeconfig),
             "NO_PROXY": _LOOPBACK,
             "no_proxy": _LOOPBACK,
             HELM_VARIABLE: str(self.helm),

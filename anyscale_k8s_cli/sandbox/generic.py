@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
-from anyscale_k8s_cli.sandbox.environment import Folder
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
-from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS, User
+from anyscale_k8s_cli.sandbox.kubernetes.users import User
 from anyscale_k8s_cli.sandbox.machines import Machine, System, Taint, node_status
 from anyscale_k8s_cli.sandbox.objectstore.standin import ObjectStoreStandIn
 from anyscale_k8s_cli.sandbox.objectstore.state import ObjectStore, Quirk
@@ -52,23 +50,19 @@ class GenericPlatform:
     def __init__(self, world: World, wire: Wire, authority: Authority) -> None:
         knobs = world.generic
         self._knobs = knobs
-        self._token = secrets.token_urlsafe(24)
         kubelet_token = secrets.token_urlsafe(24)
         self.store = ObjectStore(
             region=knobs.storage_region, quirks=frozenset(map(Quirk, knobs.quirks))
         )
         self.object_store = ObjectStoreStandIn(wire, self.store, "onprem-store")
         self.key = self.store.issue()
-        users = {
-            self._token: User("kubernetes-admin", (SUPERUSERS,)),
-            kubelet_token: User("system:node:kubelet", ("system:nodes",)),
-        }
+        kubelet = User("system:node:kubelet", ("system:nodes",))
         self.cluster = KubernetesStandIn(
             wire,
             authority,
             name=f"onprem-{knobs.cluster}",
             version=knobs.version,
-            token_authenticators=[static_tokens(users)],
+            token_authenticators=[static_tokens({kubelet_token: kubelet})],
             workloads=[
                 OperatorImage(authority, world.operator_recheck_seconds),
                 EnvoyGateway(authority),
@@ -106,8 +100,7 @@ class GenericPlatform:
         return {}
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """The store's settings and keys; the cluster's context joins those that are there."""
-        self._join_kubeconfig(Path(Folder(folder).environment()["KUBECONFIG"]))
+        """The store's settings and keys; the cluster is found by its context."""
         return {
             "ANYSCALE_K8S_STORAGE_ENDPOINT": self.object_store.url,
             "ANYSCALE_K8S_STORAGE_REGION": self.store.region,
@@ -123,20 +116,6 @@ class GenericPlatform:
 
     def snapshot(self) -> dict[str, Any]:
         return {"onprem_store": self.store.snapshot()}
-
-    def _join_kubeconfig(self, file: Path) -> None:
-        import yaml
-
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        user = "kubernetes-admin"
-        authority = base64.b64encode(self.cluster.ca_pem).decode()
-        for name, cluster in self.contexts.items():
-            server = {"server": cluster.url, "certificate-authority-data": authority}
-            document["clusters"].append({"name": name, "cluster": server})
-            document["contexts"].append({"name": name, "context": {"cluster": name, "user": user}})
-            document["users"].append({"name": user, "user": {"token": self._token}})
-        file.chmod(0o600)
-        file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
 def nodes(world: GenericWorld) -> list[dict[str, Any]]:

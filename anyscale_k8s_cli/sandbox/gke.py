@@ -106,6 +106,14 @@ class GkePlatform:
         return {f"gke/{name}": cluster.kubernetes for name, cluster in self._clusters.items()}
 
     @property
+    def contexts(self) -> Mapping[str, KubernetesStandIn]:
+        project = self.google.project.id
+        return {
+            f"gke_{project}_{cluster.seed.location}_{name}": cluster.kubernetes
+            for name, cluster in self._clusters.items()
+        }
+
+    @property
     def main(self) -> str:
         """The name of the cluster that worlds are mostly about."""
         return self._world.gke.cluster

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from anyscale_k8s_cli.sandbox.gke import GkePlatform
 from anyscale_k8s_cli.sandbox.google.roles import TOKEN_CREATOR, WORKLOAD_IDENTITY_USER
-from anyscale_k8s_cli.sandbox.google.seed import AUTOMATION, GCE_METADATA, email_of
+from anyscale_k8s_cli.sandbox.google.seed import AUTOMATION, GCE_METADATA, GKE_METADATA, email_of
 from anyscale_k8s_cli.sandbox.platforms import Break, Registered
 
 
@@ -29,6 +29,10 @@ class GkeBreaks:
             "bucket-access": self._close_bucket,
             "load-balancer": self._remove_load_balancers,
         }
+
+    def mended(self) -> Mapping[str, Break]:
+        """What somebody else must put right again."""
+        return {"load-balancer": self._answer_again, "workload-identity": self._switch_on_pools}
 
     def _unbind_kubernetes(self, wanted: str | None) -> list[str]:
         """Kubernetes service accounts may not act as the accounts any more."""
@@ -57,6 +61,11 @@ class GkeBreaks:
         name = wanted or self.gke.main
         self.gke.set_metadata_mode(GCE_METADATA, name)
         self.gke.google.expire_tokens()
+        return [name]
+
+    def _switch_on_pools(self, wanted: str | None) -> list[str]:
+        name = wanted or self.gke.main
+        self.gke.set_metadata_mode(GKE_METADATA, name)
         return [name]
 
     def _meddle(self, _: str | None) -> list[str]:
@@ -113,3 +122,9 @@ class GkeBreaks:
             if service["spec"].get("type") == "LoadBalancer":
                 store.set_status("services", service, {"loadBalancer": {}}, "sandbox")
         return [rule.name for rule in gone] or ["none from now on"]
+
+    def _answer_again(self, wanted: str | None) -> list[str]:
+        """Services that wait for an address get one."""
+        cluster = self.gke.cluster(wanted or "")
+        cluster.load_balancers.answers = True
+        return [cluster.seed.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -52,6 +53,8 @@ async def hold(held: Held) -> None:
         record.save(held.record)
         if held.lifeline:
             lifeline.watch()
+        # What is there now stays to the end: no collection need look at it again.
+        gc.freeze()
         _say_ready()
         await over.wait()
     finally:
@@ -63,8 +66,11 @@ async def hold(held: Held) -> None:
 
 
 def _record(held: Held, stage: Stage, admin: AdminServer, started_at: str) -> SandboxRecord:
+    folder = Folder(held.folder)
+    folder.kubeconfig.touch(mode=0o600)
+    folder.kubeconfig.write_text(json.dumps(stage.kubeconfig()), encoding="utf-8")
     variables = {
-        **Folder(held.folder).environment(),
+        **folder.environment(),
         **stage.environment(held.folder),
         **admin_variables(admin.url, admin.token, held.record),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,10 +87,15 @@ def node_status(
         ],
         "nodeInfo": {
             "architecture": machine.arch,
+            "bootID": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"boot.{name}")),
             "containerRuntimeVersion": system.runtime,
             "kernelVersion": system.kernel,
+            # Deprecated; the field is required and empty.
+            "kubeProxyVersion": "",
             "kubeletVersion": system.kubelet,
+            "machineID": uuid.uuid5(uuid.NAMESPACE_DNS, name).hex,
             "operatingSystem": "linux",
             "osImage": system.image,
+            "systemUUID": str(uuid.uuid5(uuid.NAMESPACE_DNS, name)),
         },
     }

@@ -122,6 +122,10 @@ class NebiusPlatform:
         return {f"nebius/{name}": cluster for name, cluster in self._clusters.items()}
 
     @property
+    def contexts(self) -> Mapping[str, KubernetesStandIn]:
+        return {f"nebius-mk8s-{name}": cluster for name, cluster in self._clusters.items()}
+
+    @property
     def cluster(self) -> KubernetesStandIn:
         """The main cluster. Raises LookupError once it was deleted."""
         if self.main not in self._clusters:

@@ -27,6 +27,11 @@ class Platform(Protocol):
         """The clusters that are there, by names that no other platform uses."""
         ...
 
+    @property
+    def contexts(self) -> Mapping[str, KubernetesStandIn]:
+        """The same by the names that the cloud's own tool gives to contexts of a kubeconfig."""
+        ...
+
     async def start(self) -> None: ...
 
     async def stop(self) -> None:

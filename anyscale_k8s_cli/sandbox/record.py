@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from anyscale_k8s_cli.sandbox.environment import RECORD_VARIABLE
 _SCHEMA = "anyscale-k8s/sandbox-record/v1"
 _FILE = "sandbox.json"
 _FOLDER_PREFIX = "anyscale-sandbox-"
+_HOLDER = "holder.json"
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,32 @@ def discard(path: Path) -> None:
 
 
 def new_folder() -> Path:
-    """A folder for a new sandbox, for its user alone."""
+    """A folder for a new sandbox, for its user alone; those of dead ones are removed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
+        if _is_dead(left):
+            remove_folder(left)
     # Without symbolic links, which some file systems have on the way to it.
     return Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX)).resolve()
+
+
+def claim(folder: Path, pid: int) -> None:
+    """Note in a folder which process holds its sandbox: it may die without clearing away."""
+    owner = {"pid": pid, "born": processes.born(pid)}
+    (folder / _HOLDER).write_text(json.dumps(owner), encoding="utf-8")
+
+
+def _is_dead(folder: Path) -> bool:
+    """Whether it is our user's and its process has certainly ended; in doubt it has not."""
+    try:
+        found = folder.lstat()
+        owner = json.loads((folder / _HOLDER).read_text(encoding="utf-8"))
+        pid, born = int(owner["pid"]), str(owner["born"] or "")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    # Windows knows no such number, and its temporary folder is one user's.
+    ours = sys.platform == "win32" or found.st_uid == os.getuid()
+    ours = ours and stat.S_ISDIR(found.st_mode)
+    return ours and bool(born) and processes.is_running(pid, born) is False
 
 
 def remove_folder(path: Path) -> None:

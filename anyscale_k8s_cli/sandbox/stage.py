@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from anyscale_k8s_cli.sandbox import kubeconfig
 from anyscale_k8s_cli.sandbox.aks import AksPlatform
 from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
@@ -16,6 +17,7 @@ from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
 from anyscale_k8s_cli.sandbox.eks import EksPlatform
 from anyscale_k8s_cli.sandbox.generic import GenericPlatform
 from anyscale_k8s_cli.sandbox.gke import GkePlatform
+from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.mk8s import NebiusPlatform
 from anyscale_k8s_cli.sandbox.platforms import Platform
 from anyscale_k8s_cli.sandbox.tls import Authority
@@ -85,6 +87,13 @@ class Stage:
         for platform in self.platforms:
             found |= platform.environment(folder)
         return found
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """One for all clusters, as a person would have it who works with each of them."""
+        contexts: dict[str, KubernetesStandIn] = {}
+        for platform in self.platforms:
+            contexts |= platform.contexts
+        return kubeconfig.document(contexts)
 
     def addresses(self) -> dict[str, str]:
         """Where each stand-in listens, by its name."""

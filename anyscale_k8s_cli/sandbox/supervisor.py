@@ -185,6 +185,7 @@ def _launched(
             env=_own_environment(folder),
             **_detached(),
         )
+    record.claim(folder, process.pid)
     start = _Start(process, folder, place)
     try:
         # While it starts; it only needs to know where helm will be.

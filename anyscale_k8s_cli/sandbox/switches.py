@@ -45,6 +45,9 @@ class Switches:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        eks = EksBreaks(stage.eks, self._registered_buckets)
+        gke = GkeBreaks(stage.gke, self._registered_buckets)
+        aks = AksBreaks(stage.aks, self._registered_buckets, stage.plane.registry)
         self._breaks: Mapping[str, Mapping[str, Break]] = {
             "anyscale": {
                 "registration": self._delete_registration,
@@ -52,41 +55,31 @@ class Switches:
                 "operator-token": self._revoke_operator_keys,
                 "operator-token-age": self._age_operator_keys,
             },
-            "eks": EksBreaks(stage.eks, self._registered_buckets).named(),
-            "gke": GkeBreaks(stage.gke, self._registered_buckets).named(),
-            "aks": AksBreaks(stage.aks, self._registered_buckets, stage.plane.registry).named(),
+            "eks": eks.named(),
+            "gke": gke.named(),
+            "aks": aks.named(),
             "nebius": NebiusBreaks(stage.nebius).named(),
         }
-        self._mends = EksBreaks(stage.eks, self._registered_buckets).mended()
+        self._mends: Mapping[str, Mapping[str, Break]] = {
+            "anyscale": {"token": self._renew_token},
+            "eks": eks.mended(),
+            "gke": gke.mended(),
+            "aks": aks.mended(),
+        }
 
     def break_(self, name: str, fields: Fields) -> list[str]:
         """Break a wire wherever it is. Raises NothingToSwitch.
 
         `name` in the fields narrows it to one thing, `platform` to one platform.
         """
-        wanted = fields.get("platform")
-        found = [
-            breaks[name]
-            for platform, breaks in self._breaks.items()
-            if name in breaks and wanted in (None, platform)
-        ]
-        if not found:
-            known = ", ".join(sorted({name for breaks in self._breaks.values() for name in breaks}))
-            raise NothingToSwitch(f"there is no {name!r} to break; there are: {known}")
-        try:
-            done = [what for break_ in found for what in break_(fields.get("name"))]
-        except LookupError as gone:
-            raise NothingToSwitch(str(gone)) from gone
-        if not done:
-            raise NothingToSwitch(f"there is no {name} now")
-        return done
+        return _switched(self._breaks, "break", name, fields)
 
     def mend(self, name: str, fields: Fields) -> list[str]:
-        """Put right what only others than the tool can. Raises NothingToSwitch."""
-        if name not in self._mends:
-            known = ", ".join(sorted(self._mends))
-            raise NothingToSwitch(f"there is no {name!r} to mend; there are: {known}")
-        return self._mends[name](fields.get("name"))
+        """Put right what only others than the tool can. Raises NothingToSwitch.
+
+        All else is mended by setting the cloud up again. Fields as in `break_`.
+        """
+        return _switched(self._mends, "mend", name, fields)
 
     def active_workloads(self, fields: Fields) -> list[str]:
         """Let `count` Ray clusters run on the resource `resource_id`, or on every one."""
@@ -161,7 +154,12 @@ class Switches:
     def _delete_registration(self, wanted: str | None) -> list[str]:
         """The clouds are deleted in the console."""
         registry = self._stage.plane.registry
-        clouds = [cloud for cloud in registry.clouds() if wanted in (None, cloud.name)]
+        clouds = [
+            cloud
+            for cloud in registry.clouds()
+            # One that is on its way out may be gone at any moment.
+            if cloud.gone_at is None and wanted in (None, cloud.name)
+        ]
         for cloud in clouds:
             registry.set_state(cloud.id, "DELETING")
             registry.delete(cloud.id, force=True)
@@ -190,3 +188,28 @@ class Switches:
         accounts = self._stage.plane.accounts
         people = [one for one in accounts.service_accounts() if wanted in (None, one.name)]
         return [key for one in people for key in accounts.live_keys(one.id)]
+
+    def _renew_token(self, _: str | None) -> list[str]:
+        self._stage.plane.accounts.renew(self._stage.token)
+        return [self._stage.plane.seed.email]
+
+
+def _switched(
+    switches: Mapping[str, Mapping[str, Break]], verb: str, name: str, fields: Fields
+) -> list[str]:
+    wanted = fields.get("platform")
+    found = [
+        named[name]
+        for platform, named in switches.items()
+        if name in named and wanted in (None, platform)
+    ]
+    if not found:
+        known = ", ".join(sorted({name for named in switches.values() for name in named}))
+        raise NothingToSwitch(f"there is no {name!r} to {verb}; there are: {known}")
+    try:
+        done = [what for switch in found for what in switch(fields.get("name"))]
+    except LookupError as gone:
+        raise NothingToSwitch(str(gone)) from gone
+    if not done:
+        raise NothingToSwitch(f"there is no {name} to {verb} now")
+    return done

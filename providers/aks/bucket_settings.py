@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.aks.sdk.storage import TLS, CorsRule, Settings
-from anyscale_k8s_cli.resource import FieldChange, differences
+from anyscale_k8s_cli.resource import FieldChange, differences, with_pairs
 from anyscale_k8s_cli.templates import load_json
 
 # https://learn.microsoft.com/rest/api/storageservices/cross-origin-resource-sharing--cors--support-for-the-azure-storage-services
@@ -23,6 +23,7 @@ class BucketWishes:
     tags: Mapping[str, str]
     console_origin: str
     shared_key: bool
+    dropped_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def cors_rule(origin: str) -> CorsRule:
@@ -41,7 +42,7 @@ def wanted(found: Settings, wishes: BucketWishes) -> Settings:
     """The settings that are there, with ours in them."""
     return replace(
         found,
-        tags={**found.tags, **wishes.tags},
+        tags=with_pairs(found.tags, wishes.tags, wishes.dropped_tags),
         https_only=True,
         tls=TLS,
         public_access=False,
@@ -58,7 +59,7 @@ def changes(found: Settings, wishes: BucketWishes) -> list[FieldChange]:
         ("public access", found.public_access, new.public_access),
         ("shared key access", found.shared_key, new.shared_key),
     )
-    return differences("tag", found.tags, wishes.tags) + [
+    return differences("tag", found.tags, wishes.tags, wishes.dropped_tags) + [
         FieldChange(name, old, value) for name, old, value in pairs if old != value
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Any
 
@@ -19,10 +20,15 @@ from anyscale_k8s_cli.spec import CloudSpec
 
 
 def build(
-    azure: Azure, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+    azure: Azure,
+    spec: CloudSpec,
+    cluster: Cluster,
+    install: Install,
+    plane: ControlPlaneFacts,
+    dropped_tags: Mapping[str, str],
 ) -> CloudSide:
     """What should be there. Nothing is asked of Azure yet."""
-    builder = _Builder(azure, spec, cluster, install, plane)
+    builder = _Builder(azure, spec, cluster, install, plane, dropped_tags)
     return CloudSide(
         resources=(builder.storage, builder.identity, builder.access),
         storage=builder.storage,
@@ -71,11 +77,13 @@ class _Builder:
         cluster: Cluster,
         install: Install,
         plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str],
     ) -> None:
         self._azure = azure
         self._spec = spec
         self._install = install
         self._plane = plane
+        self._dropped = dropped_tags
         self._facts: AksFacts = cluster.facts
         self._audience = cache(plane.azure_audience)
 
@@ -102,7 +110,10 @@ class _Builder:
             return bucket.AdoptedBucket(self._azure, self._install, place, origin)
         rules = self._spec.rules
         wishes = BucketWishes(
-            tags.own(self._install, rules.tags), origin, rules.azure_shared_key == "on"
+            tags.own(self._install, rules.tags),
+            origin,
+            rules.azure_shared_key == "on",
+            self._dropped,
         )
         group = self._facts.group
         return bucket.Bucket(self._azure, self._install, group, place.account, wishes)
@@ -113,7 +124,7 @@ class _Builder:
         if self._spec.existing.identity:
             return identity.AdoptedIdentity(self._azure, self._install, place, issuer)
         return identity.OperatorIdentity(
-            self._azure, self._install, place, issuer, self._spec.rules.tags
+            self._azure, self._install, place, issuer, self._spec.rules.tags, self._dropped
         )
 
     @cached_property

@@ -19,12 +19,14 @@ from anyscale_k8s_cli.providers.aks.sdk.identities import (
     Trust,
 )
 from anyscale_k8s_cli.resource import (
+    NO_TAGS,
     AdoptedResource,
     FieldChange,
     Observed,
     Resource,
     Unfit,
     differences,
+    with_pairs,
 )
 from anyscale_k8s_cli.run import StillWaiting
 
@@ -83,12 +85,14 @@ class OperatorIdentity(Resource[Identity]):
         place: Place,
         issuer: str,
         users_tags: Mapping[str, str],
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> None:
         super().__init__(key=key(place.name), title=title(place.name), install=install)
         self._azure = azure
         self.place = place
         self._trust = trust(issuer, install.namespace)
         self._tags = tags.own(install, users_tags)
+        self._dropped = dropped_tags
 
     def read(self) -> Observed[Identity] | None:
         group, name = self.place.group, self.place.name
@@ -107,7 +111,7 @@ class OperatorIdentity(Resource[Identity]):
 
     def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
         state: IdentityState = observed.state
-        changes = differences("tag", state.identity.tags, self._tags)
+        changes = differences("tag", state.identity.tags, self._tags, self._dropped)
         found = state.trusts.get(TRUST_NAME)
         if found != self._trust:
             old = f"{found.subject} of {found.issuer}" if found else "nobody's"
@@ -157,7 +161,10 @@ class OperatorIdentity(Resource[Identity]):
 
     def _put(self, found: Mapping[str, str]) -> None:
         self._azure.identities.put(
-            self.place.group, self.place.name, self.install.region, {**found, **self._tags}
+            self.place.group,
+            self.place.name,
+            self.install.region,
+            with_pairs(found, self._tags, self._dropped),
         )
 
     def _put_trust(self) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.providers.aks import codes, labels, tags
+from anyscale_k8s_cli.providers.aks.sdk.network import Frontend
 from anyscale_k8s_cli.spec import CloudSpec
 
 # The controller puts three of its own beside them.
@@ -31,6 +32,21 @@ def load_balancer(spec: CloudSpec, install: Install) -> LoadBalancer:
         annotations={**annotations, **network.annotations},
         source_ranges=network.allow_cidrs,
     )
+
+
+def unlike(frontends: Callable[[], Iterable[Frontend]], asked: LoadBalancer, address: str) -> str:
+    """How the load balancer at an address is not as asked for, in words that follow its name."""
+    try:
+        there = list(frontends())
+    except errors.CloudFailure as failure:
+        if failure.denied:
+            return ""
+        raise
+    wanted = asked.annotations.get(labels.INTERNAL) != "true"
+    found = next((item.public for item in there if address in item.names), wanted)
+    if found == wanted:
+        return ""
+    return "is public, and is to be internal" if found else "is internal, and is to be public"
 
 
 def _tag_annotation(wanted: Mapping[str, str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
@@ -39,7 +41,8 @@ from anyscale_k8s_cli.providers.aks import (
 from anyscale_k8s_cli.providers.aks import load_balancer as balancing
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.providers.aks.sdk.network import Frontend
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import AccountSpec, CloudSpec, ClusterSpec, RulesSpec, Scope
 
@@ -70,9 +73,14 @@ class AksProvider:
         return discovery.discover(self._of(spec), spec)
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        return cloud_side.build(self._of(spec), spec, cluster, install, plane)
+        return cloud_side.build(self._of(spec), spec, cluster, install, plane, dropped_tags)
 
     def registration(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
@@ -95,7 +103,9 @@ class AksProvider:
     def load_balancer(
         self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
     ) -> LoadBalancer:
-        return balancing.load_balancer(spec, install)
+        asked = balancing.load_balancer(spec, install)
+        frontends = partial(self._frontends, install)
+        return replace(asked, unlike=partial(balancing.unlike, frontends, asked))
 
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
         return gpu.plugin_values()
@@ -148,13 +158,8 @@ class AksProvider:
         """Those in the cluster's node resource group, which goes with the cluster."""
         if not addresses:
             return ()
-        azure = self._azure(install.account)
-        _, group, name = tags.cluster_parts(install.cluster)
-        described = azure.clusters.get(group, name)
-        if described is None:
-            return ()
         try:
-            frontends = list(azure.network.frontends(described.node_resource_group))
+            frontends = self._frontends(install)
         except errors.CloudFailure as failure:
             if not failure.denied:
                 raise
@@ -162,6 +167,14 @@ class AksProvider:
             self._run.emit(Notice(level="warning", text=text))
             return ()
         return tuple(item.id for item in frontends if item.names & set(addresses))
+
+    def _frontends(self, install: Install) -> list[Frontend]:
+        azure = self._azure(install.account)
+        _, group, name = tags.cluster_parts(install.cluster)
+        described = azure.clusters.get(group, name)
+        if described is None:
+            return []
+        return list(azure.network.frontends(described.node_resource_group))
 
     # -- sessions ------------------------------------------------------------------
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 from anyscale_k8s_cli.providers.eks.sdk.s3 import S3, BucketState, Rule
-from anyscale_k8s_cli.resource import FieldChange, differences
+from anyscale_k8s_cli.resource import FieldChange, differences, with_pairs
 from anyscale_k8s_cli.templates import load_json
 
 OWNERSHIP = "BucketOwnerEnforced"
@@ -37,14 +37,17 @@ class BucketWishes:
     tags: Mapping[str, str]
     console_origin: str
     kms_key: Callable[[], str | None]
+    dropped_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def settings(s3: S3, bucket: str, wishes: BucketWishes) -> tuple[Setting, ...]:
     """All settings of our bucket, in the order in which they are written."""
     return (
         Setting(
-            lambda state: differences("tag", state.tags, wishes.tags),
-            lambda state: s3.put_tags(bucket, {**state.tags, **wishes.tags}),
+            lambda state: differences("tag", state.tags, wishes.tags, wishes.dropped_tags),
+            lambda state: s3.put_tags(
+                bucket, with_pairs(state.tags, wishes.tags, wishes.dropped_tags)
+            ),
         ),
         Setting(
             _block_differences,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -25,10 +26,15 @@ _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def build(
-    aws: Aws, spec: CloudSpec, cluster: Cluster, install: Install, console_origin: str
+    aws: Aws,
+    spec: CloudSpec,
+    cluster: Cluster,
+    install: Install,
+    console_origin: str,
+    dropped_tags: Mapping[str, str],
 ) -> CloudSide:
     """What should be there. Nothing is asked of AWS yet."""
-    builder = _Builder(aws, spec, cluster, install, console_origin)
+    builder = _Builder(aws, spec, cluster, install, console_origin, dropped_tags)
     storage, role = builder.storage, builder.role
     return CloudSide(
         resources=(storage, builder.oidc_provider, role),
@@ -105,12 +111,19 @@ class _Builder:
     """Makes each object once; they know each other by their names."""
 
     def __init__(
-        self, aws: Aws, spec: CloudSpec, cluster: Cluster, install: Install, console_origin: str
+        self,
+        aws: Aws,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        console_origin: str,
+        dropped_tags: Mapping[str, str],
     ) -> None:
         self._aws = aws
         self._spec = spec
         self._install = install
         self._origin = console_origin
+        self._dropped = dropped_tags
         self._facts: EksFacts = cluster.facts
         self._region = cluster.region
 
@@ -125,7 +138,7 @@ class _Builder:
     def storage(self) -> Resource[Storage]:
         if self._spec.existing.bucket:
             return self._adopted_bucket
-        wishes = BucketWishes(self._tags, self._origin, lambda: self._kms_key_arn)
+        wishes = BucketWishes(self._tags, self._origin, lambda: self._kms_key_arn, self._dropped)
         place = bucket.BucketPlace(self.bucket_name, self._region, self._spec.timeouts.deletion)
         return bucket.Bucket(
             self._aws,
@@ -168,6 +181,7 @@ class _Builder:
             policy=self._policy,
             boundary=self._spec.rules.permissions_boundary,
             tags=self._tags,
+            dropped_tags=self._dropped,
         )
         needs: list[Resource[Any]] = [self.oidc_provider]
         if self._spec.existing.bucket:

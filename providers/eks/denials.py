@@ -18,21 +18,21 @@ def advice(failure: CloudFailure, role_arn: str, bucket: str) -> str:
     if failure.api_code.startswith(KMS):
         key = f"aws s3api get-bucket-encryption --bucket {bucket}"
         mend = "enable it" if failure.api_code in _DISABLED else "let the role use it"
-        return f"{key}  (shows the key; {mend}: aws kms enable-key, aws kms put-key-policy)"
+        return f"{key}\nit shows the key; {mend}: aws kms enable-key, aws kms put-key-policy"
     if "kms:" in said:
         return (
-            f"aws s3api get-bucket-encryption --bucket {bucket}  (shows the key; its policy must "
-            f"allow {role_arn} kms:GenerateDataKey and kms:Decrypt)"
+            f"aws s3api get-bucket-encryption --bucket {bucket}\nit shows the key, whose policy "
+            f"must allow {role_arn} kms:GenerateDataKey and kms:Decrypt"
         )
     if "resource-based policy" in said:
         return (
-            f"aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text  "
-            "(take the statement out that denies it)"
+            f"aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text\n"
+            "take the statement out that denies it"
         )
     if "permissions boundary" in said:
         return (
-            f"aws iam get-role --role-name {role} --query Role.PermissionsBoundary  "
-            "(its boundary must allow this)"
+            f"aws iam get-role --role-name {role} --query Role.PermissionsBoundary\n"
+            "its boundary must allow this"
         )
     if "service control policy" in said or "resource control policy" in said:
         return "ask whoever keeps your organisation's control policies to allow this"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
@@ -23,6 +23,7 @@ from anyscale_k8s_cli.resource import (
     Resource,
     Unfit,
     differences,
+    stale,
 )
 from anyscale_k8s_cli.run import StillWaiting
 
@@ -61,6 +62,7 @@ class RoleWishes:
     policy: Callable[[], policies.Policy]
     boundary: str | None
     tags: Mapping[str, str]
+    dropped_tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,13 @@ class Role(Resource[Identity]):
     def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
         state: RoleState = observed.state
         wishes = self._wishes
-        changes = differences("tag", state.role.tags, wishes.tags)
+        changes = differences("tag", state.role.tags, wishes.tags, wishes.dropped_tags)
         if not policies.same(state.role.trust, wishes.trust):
             changes.append(_trust_change(state.role.trust, wishes.trust))
         if state.policy is None or not policies.same(state.policy, wishes.policy()):
-            old = "absent" if state.policy is None else "other than wanted"
+            old = (
+                "absent" if state.policy is None else policies.unlike(state.policy, wishes.policy())
+            )
             changes.append(FieldChange(_POLICY, old, "as wanted"))
         # Without a wish, a boundary that the company has put there stays.
         if wishes.boundary and state.role.boundary != wishes.boundary:
@@ -162,6 +166,8 @@ class Role(Resource[Identity]):
         fields = {change.field for change in changes}
         if fields - {_TRUST, _POLICY, _BOUNDARY}:
             iam.tag_role(self.name, wishes.tags)
+        if gone := stale(observed.state.role.tags, wishes.tags, wishes.dropped_tags):
+            iam.untag_role(self.name, [key for key, _ in gone])
         if _BOUNDARY in fields and wishes.boundary:
             iam.set_boundary(self.name, wishes.boundary)
         if _TRUST in fields:
@@ -197,7 +203,7 @@ def _trust_change(found: policies.Policy, wanted: policies.Policy) -> FieldChang
     admitted = ", ".join(trust.subjects(found)) or "no service account"
     wished = ", ".join(trust.subjects(wanted))
     if admitted == wished:
-        return FieldChange(_TRUST, "other than wanted", "as wanted")
+        return FieldChange(_TRUST, policies.unlike(found, wanted), "as wanted")
     return FieldChange(_TRUST, f"for {admitted}", f"for {wished}")
 
 

@@ -50,9 +50,7 @@ def load_balancer(
             # Where both are there, a Service without a class is Auto Mode's.
             load_balancer_class=labels.CONTROLLER_CLASS if facts.auto_mode else None,
             source_ranges=spec.network.allow_cidrs,
-            logs="kubectl logs --namespace {namespace} deployment/{name}".format(
-                **controller["metadata"]
-            ),
+            logs="logs --namespace {namespace} deployment/{name}".format(**controller["metadata"]),
         )
     if facts.auto_mode:
         return LoadBalancer(

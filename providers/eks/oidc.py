@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from anyscale_k8s_cli.resource import (
     Observed,
     SharedResource,
     Unfit,
+    Users,
     differences,
 )
 from anyscale_k8s_cli.run import StillWaiting
@@ -103,22 +105,18 @@ class OidcProvider(SharedResource[str]):
     def ready(self, observed: Observed[str]) -> Observed[str]:
         return observed
 
-    def others(self, observed: Observed[str]) -> str:
+    def others(self, observed: Observed[str]) -> Users:
         """Roles, of whatever tool, that let identities of this provider in."""
-        found = [
-            arn
+        found = tuple(
+            f"the trust of {arn}"
             for arn, document in self._aws.iam.role_trusts()
             if arn != self._ignored_role and trust.mentions(document, observed.id)
-        ]
-        shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-        return f"the trust of {shown}" if found else ""
+        )
+        query = f"Roles[?contains(to_string(AssumeRolePolicyDocument), '{observed.id}')].Arn"
+        return Users(found, f"aws iam list-roles --output text --query {shlex.quote(query)}")
 
     def unmark(self, observed: Observed[str]) -> None:
         self._aws.iam.untag_oidc_provider(observed.id, [self.install.mark])
-
-    def removal_command(self, observed: Observed[str]) -> str:
-        arn = observed.id
-        return f"aws iam delete-open-id-connect-provider --open-id-connect-provider-arn {arn}"
 
     def _unfit(self, found: OidcProviderDescription) -> tuple[Unfit, ...]:
         audience = self._aws.audience

@@ -58,10 +58,54 @@ def same(one: Policy, other: Policy) -> bool:
 
 def canonical(document: Policy) -> list[str]:
     """The statements in one way of writing, sorted."""
-    statements = document.get("Statement", [])
-    if isinstance(statements, Mapping):
-        statements = [statements]
-    return sorted(json.dumps(_statement(item), sort_keys=True) for item in statements)
+    return sorted(json.dumps(item, sort_keys=True) for item in _statements(document))
+
+
+def unlike(found: Policy, wanted: Policy) -> str:
+    """What one document lacks of another and has besides, by the parts of its statements.
+
+    A statement is held against the most similar one of the other document.
+    """
+    there, asked = _statements(found), _statements(wanted)
+    missing = [item for item in asked if item not in there]
+    extra = [item for item in there if item not in asked]
+    texts: list[str] = []
+    for statement in missing:
+        near = max(extra, key=lambda item: len(_parts(item) & _parts(statement)), default=None)
+        if near is None or not _parts(near) & _parts(statement) - {str(statement.get("Effect"))}:
+            texts.append(f"lacks {_told(_parts(statement))}")
+            continue
+        extra.remove(near)
+        lacks, besides = _parts(statement) - _parts(near), _parts(near) - _parts(statement)
+        texts += [f"lacks {_told(lacks)}"] if lacks else []
+        texts += [f"has besides {_told(besides)}"] if besides else []
+    texts += [f"has besides {_told(_parts(statement))}" for statement in extra]
+    return "; ".join(texts) or "has a statement twice"
+
+
+def _told(parts: set[str]) -> str:
+    return ", ".join(sorted(parts))
+
+
+def _parts(statement: Mapping[str, Any]) -> set[str]:
+    """A statement, taken apart: `Action s3:getobject`, `StringEquals sub=…`."""
+    parts = {str(statement.get("Effect"))}
+    for key, value in statement.items():
+        if key == "Condition":
+            parts |= {
+                f"{operator} {name}={', '.join(values)}"
+                for operator, block in value.items()
+                for name, values in block.items()
+            }
+        elif isinstance(value, Mapping):
+            parts |= {f"{key} {kind} {item}" for kind, items in value.items() for item in items}
+        elif key != "Effect":
+            parts |= {f"{key} {item}" for item in listed(value)}
+    return parts
+
+
+def _statements(document: Policy) -> list[dict[str, Any]]:
+    return [_statement(item) for item in listed(document.get("Statement", []))]
 
 
 def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.object_storage import PROOF_KEY, Contradiction, round_trip
+from anyscale_k8s_cli.object_storage import BucketProof
 from anyscale_k8s_cli.providers.eks import codes, denials, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.sdk.failures import EXPIRED
-from anyscale_k8s_cli.providers.eks.sdk.objects import ABSENT, Objects
+from anyscale_k8s_cli.providers.eks.sdk.objects import ABSENT
 from anyscale_k8s_cli.providers.eks.sdk.session import TemporaryKeys
-
-T = TypeVar("T")
 
 # What STS answers while a role or a provider is on its way to it, and also when
 # it is wrong: the two are told apart by looking.
@@ -56,7 +53,7 @@ class Proof:
         first = token(self.aws.audience)
         claimed = Claimed.of(first)
         keys = self._assume(role_arn, first, token, claimed)
-        self._use(self.aws.objects_as(role_arn, keys, self.bucket), role_arn)
+        self._bucket(role_arn)(self.aws.objects_as(role_arn, keys, self.bucket))
         account = claimed.subject.rpartition(":")[2]
         return (
             f"proven: service account {account} can assume the role {Arn.parse(role_arn).name}",
@@ -161,38 +158,21 @@ class Proof:
 
     # -- the bucket ---------------------------------------------------------------
 
-    def _use(self, objects: Objects, role_arn: str) -> None:
-        try:
-            round_trip(
-                objects, lambda verb, call: self._step(f"s3:{_ACTIONS[verb]}", role_arn, call)
-            )
-        except Contradiction as wrong:
-            raise errors.CliError(
-                errors.BUCKET_DENIED, f"s3://{self.bucket}/{PROOF_KEY} {wrong}"
-            ) from wrong
-
-    def _step(self, action: str, role_arn: str, call: Callable[[], T]) -> T:
-        try:
-            return self.aws.run.retry(
-                call,
-                retriable=lambda problem: isinstance(problem, CloudFailure) and problem.denied,
-                what=f"{action} on the bucket {self.bucket} as the role",
-                timeout=min(BUCKET_SECONDS, self.patience),
-            )
-        except CloudFailure as failure:
-            if failure.api_code in ABSENT:
-                raise errors.CliError(
-                    errors.BUCKET_MISSING,
-                    f"There is no bucket {self.bucket}",
-                    evidence=failure.evidence,
-                    fix="run setup again: it makes the bucket anew",
-                ) from failure
-            if not failure.denied and not failure.api_code.startswith(denials.KMS):
-                raise
-            raise errors.CliError(
+    def _bucket(self, role_arn: str) -> BucketProof:
+        def denied(verb: str, failure: CloudFailure) -> errors.CliError:
+            return errors.CliError(
                 errors.BUCKET_DENIED,
-                f"{role_arn} may not {action} in the bucket {self.bucket}",
+                f"{role_arn} may not s3:{_ACTIONS[verb]} in the bucket {self.bucket}",
                 cause=failure.cause,
                 evidence=failure.evidence,
                 fix=denials.advice(failure, role_arn, self.bucket),
-            ) from failure
+            )
+
+        return BucketProof(
+            self.aws.run,
+            self.bucket,
+            min(BUCKET_SECONDS, self.patience),
+            denied,
+            missing=lambda failure: failure.api_code in ABSENT,
+            refused=lambda failure: failure.denied or failure.api_code.startswith(denials.KMS),
+        )

@@ -25,6 +25,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    install_on,
 )
 from anyscale_k8s_cli.providers.eks import (
     capacity,
@@ -41,7 +42,7 @@ from anyscale_k8s_cli.providers.eks import load_balancer as balancing
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
     AccountSpec,
@@ -90,9 +91,16 @@ class EksProvider:
         return discovery.discover(self._of(spec), spec)
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        return cloud_side.build(self._of(spec), spec, cluster, install, plane.cors_origin)
+        return cloud_side.build(
+            self._of(spec), spec, cluster, install, plane.cors_origin, dropped_tags
+        )
 
     def registration(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
@@ -130,16 +138,7 @@ class EksProvider:
         return gpu.plugin_values(cluster.node_pools)
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
-        install = Install(
-            provider=self.name,
-            account=cluster.account,
-            region=cluster.region,
-            cluster=cluster.id,
-            namespace=spec.namespace,
-            cloud=spec.name,
-            name_prefix=spec.rules.name_prefix,
-        )
-        names = cloud_side.names(spec, install)
+        names = cloud_side.names(spec, install_on(cluster, spec))
         return checks_of_aws.checks(spec, cluster, self._of(spec), names)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:

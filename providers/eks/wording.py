@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from anyscale_k8s_cli.install import MARK_PREFIX
 from anyscale_k8s_cli.providers.eks import cloud_side
 from anyscale_k8s_cli.providers.eks.sdk.regions import known_regions
 from anyscale_k8s_cli.spec import CloudSpec
@@ -17,12 +18,16 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}")
 _ROLE_PATH = re.compile(r"/|/[!-~]+/")
 _POLICY_ARN = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/.+")
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/.+")
+# https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+_TAG_TEXT = re.compile(r"[\w\s.:/=+\-@]*")
+# AWS takes 50 on a role, and the locator has eleven.
+MOST_OF_USERS = 39
 _KEY = re.compile(r"alias/[\w/-]+|(mrk-)?[0-9a-f-]{32,36}|arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:.+")
 
 
 def check(spec: CloudSpec) -> None:
     """Raise `invalid-spec` with every value that AWS would refuse or that means nothing here."""
-    wrong = [*_of_place(spec), *_of_rules(spec), *_of_existing(spec)]
+    wrong = [*_of_place(spec), *_of_rules(spec), *_of_tags(spec), *_of_existing(spec)]
     refuse(wrong, "docs/providers/eks.md")
 
 
@@ -63,6 +68,22 @@ def _of_rules(spec: CloudSpec) -> Iterator[str]:
         )
     if rules.kms_key and not _KEY.fullmatch(rules.kms_key):
         yield f"--kms-key: {rules.kms_key!r} is no key; give its id, its ARN or alias/<name>"
+
+
+def _of_tags(spec: CloudSpec) -> Iterator[str]:
+    given = spec.rules.tags
+    for key, value in given.items():
+        if key.lower().startswith("aws:"):
+            yield f"--tag: {key}={value}: AWS keeps keys that begin with aws: to itself"
+        elif key.startswith(f"{MARK_PREFIX}/"):
+            yield f"--tag: {key}={value}: keys that begin with {MARK_PREFIX}/ are this tool's own"
+        elif not (_TAG_TEXT.fullmatch(key) and _TAG_TEXT.fullmatch(value)):
+            yield (
+                f"--tag: {key}={value} is no tag of AWS: letters, digits, spaces and _ . : / = + "
+                "- @, the key 128 at most, the value 256"
+            )
+    if len(given) > MOST_OF_USERS:
+        yield f"--tag: {len(given)} are too many: {MOST_OF_USERS} fit beside ours"
 
 
 def _of_existing(spec: CloudSpec) -> Iterator[str]:

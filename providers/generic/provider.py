@@ -37,7 +37,7 @@ from anyscale_k8s_cli.providers.objectstore.bucket import (
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.providers.objectstore.sdk.given import AMAZONS, OWN, given_keys
 from anyscale_k8s_cli.providers.objectstore.stored import stored_settings
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
     CloudSpec,
@@ -119,7 +119,12 @@ class GenericProvider:
         return self._clusters.at(place, spec.region or "")
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
         keys = self._keys(install, spec.credentials)
         s3 = S3(self._run, wording.store(spec.storage), lambda: keys.output)

@@ -125,7 +125,7 @@ class Bucket(DataResource[Storage]):
                 raise _vanished(self.name)
             wanted = bucket_settings.wanted(state.settings, self._wishes)
             if wanted != state.settings:
-                self._google.storage.update(self.name, wanted, state.metageneration)
+                self._google.storage.update(self.name, wanted, state)
 
         try:
             self._unless_changed(write)

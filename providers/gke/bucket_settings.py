@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from anyscale_k8s_cli.providers.gke.sdk.storage import ENFORCED, Settings
-from anyscale_k8s_cli.resource import FieldChange, differences
+from anyscale_k8s_cli.resource import FieldChange, differences, with_pairs
 from anyscale_k8s_cli.templates import load_json
 
 Rule = Mapping[str, Any]
@@ -21,6 +21,7 @@ class BucketWishes:
     labels: Mapping[str, str]
     console_origin: str
     kms_key: str | None
+    dropped_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def cors_rule(origin: str) -> Rule:
@@ -39,7 +40,7 @@ def wanted(found: Settings, wishes: BucketWishes) -> Settings:
     """The settings that are there, with ours in them."""
     return replace(
         found,
-        labels={**found.labels, **wishes.labels},
+        labels=with_pairs(found.labels, wishes.labels, wishes.dropped_labels),
         versioning=True,
         uniform_access=True,
         public_access_prevention=ENFORCED,
@@ -52,7 +53,7 @@ def wanted(found: Settings, wishes: BucketWishes) -> Settings:
 def changes(found: Settings, wishes: BucketWishes) -> list[FieldChange]:
     """How the settings differ from what they should be."""
     new = wanted(found, wishes)
-    result = differences("label", found.labels, wishes.labels)
+    result = differences("label", found.labels, wishes.labels, wishes.dropped_labels)
     pairs = (
         ("uniform access", found.uniform_access, new.uniform_access),
         ("public access prevention", found.public_access_prevention, new.public_access_prevention),

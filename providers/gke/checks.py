@@ -129,7 +129,7 @@ def _permissions(google: Google, names: Names) -> Finding:
 
     What is lacking on what is there is a warning: perhaps nothing is to be changed.
     """
-    wanted = permissions.of(Verb.SETUP)
+    wanted = [item for item in permissions.of(Verb.SETUP) if item not in permissions.DISPENSABLE]
     account = google.email(names.account) if names.account else ""
     objects: list[tuple[str, str, Callable[[str, list[str]], set[str] | None]]] = [
         ("storage.buckets.", names.bucket, google.storage.held),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anyscale_k8s_cli.install import Install
@@ -35,10 +36,15 @@ def names(spec: CloudSpec, install: Install) -> Names:
 
 
 def build(
-    google: Google, spec: CloudSpec, cluster: Cluster, install: Install, console_origin: str
+    google: Google,
+    spec: CloudSpec,
+    cluster: Cluster,
+    install: Install,
+    console_origin: str,
+    dropped_tags: Mapping[str, str],
 ) -> CloudSide:
     """What should be there. Nothing is asked of Google yet."""
-    storage = _storage(google, spec, install, console_origin)
+    storage = _storage(google, spec, install, console_origin, dropped_tags)
     account = _account(google, spec, cluster, install)
     patience = spec.timeouts.identity
     access: Resource[Identity]
@@ -81,12 +87,18 @@ def makes(install: Install) -> tuple[Made, ...]:
 
 
 def _storage(
-    google: Google, spec: CloudSpec, install: Install, console_origin: str
+    google: Google,
+    spec: CloudSpec,
+    install: Install,
+    console_origin: str,
+    dropped_tags: Mapping[str, str],
 ) -> Bucket | AdoptedBucket:
     if given := spec.existing.bucket:
         return AdoptedBucket(google, install, wording.bucket_name(given), console_origin)
     rules = spec.rules
-    wishes = BucketWishes(tags.labels(install, rules.tags), console_origin, rules.kms_key)
+    wishes = BucketWishes(
+        tags.labels(install, rules.tags), console_origin, rules.kms_key, dropped_tags
+    )
     return Bucket(google, install, names(spec, install).bucket, wishes)
 
 

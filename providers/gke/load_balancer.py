@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.providers.gke import labels
+from anyscale_k8s_cli.providers.gke.sdk.compute import Compute
 from anyscale_k8s_cli.spec import CloudSpec
 
 SUBNET = "networking.gke.io/internal-load-balancer-subnet"
@@ -22,3 +24,18 @@ def load_balancer(spec: CloudSpec) -> LoadBalancer:
         annotations={**annotations, **network.annotations},
         source_ranges=network.allow_cidrs,
     )
+
+
+def unlike(compute: Compute, region: str, asked: LoadBalancer, address: str) -> str:
+    """How the load balancer at an address is not as asked for, in words that follow its name."""
+    try:
+        rules = compute.forwarding_rules(region)
+    except CloudFailure as failure:
+        if failure.denied:
+            return ""
+        raise
+    wanted = asked.annotations.get(labels.LOAD_BALANCER_TYPE[0]) == labels.INTERNAL
+    found = next((rule.internal for rule in rules if rule.address == address), wanted)
+    if found == wanted:
+        return ""
+    return "is internal, and is to be public" if found else "is public, and is to be internal"

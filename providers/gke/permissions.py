@@ -15,6 +15,8 @@ _PARTS = {
     Verb.SETUP: ("plan", "setup"),
     Verb.DELETE: ("plan", "delete"),
 }
+# What is done without where it is not granted.
+DISPENSABLE = frozenset({"compute.forwardingRules.list"})
 
 
 def documents(verb: Verb) -> list[PolicyDocument]:

@@ -10,14 +10,13 @@ from typing import TypeVar
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.object_storage import Contradiction, round_trip
+from anyscale_k8s_cli.object_storage import BucketProof
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.gke import codes, discovery, policies
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
 from anyscale_k8s_cli.providers.gke.google import Google, may_see
 from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, DENIED, NO_SUCH_POOL
 from anyscale_k8s_cli.providers.gke.sdk.iam import UNSEEN, project_of
-from anyscale_k8s_cli.providers.gke.sdk.objects import Objects
 from anyscale_k8s_cli.providers.gke.sdk.policy import Grant, member_of
 
 T = TypeVar("T")
@@ -64,7 +63,14 @@ class Proof:
             Grant(policies.TOKEN_CREATOR, member_of(self.email)),
             codes.TOKEN_CREATOR_MISSING,
         )
-        self._use(self.google.objects(self.bucket, access))
+        proof = BucketProof(
+            self.google.run,
+            self.bucket,
+            self.patience,
+            self._denied,
+            missing=lambda failure: failure.api_code == ABSENT,
+        )
+        proof(self.google.objects(self.bucket, access))
         return (
             f"proven: {claimed.subject} can act as {self.email}",
             f"proven: that account can put, get, list and delete in gs://{self.bucket}",
@@ -153,37 +159,12 @@ class Proof:
 
     # -- the bucket ---------------------------------------------------------------
 
-    def _use(self, objects: Objects) -> None:
-        try:
-            round_trip(objects, lambda verb, call: self._step(_ACTIONS[verb], call))
-        except Contradiction as wrong:
-            raise errors.CliError(
-                errors.BUCKET_DENIED, f"an object of gs://{self.bucket} {wrong}"
-            ) from wrong
-
-    def _step(self, action: str, call: Callable[[], T]) -> T:
-        try:
-            return self.google.run.retry(
-                call,
-                retriable=lambda problem: isinstance(problem, CloudFailure) and problem.denied,
-                what=f"{action} on the bucket {self.bucket} as the operator",
-                timeout=self.patience,
-            )
-        except CloudFailure as failure:
-            if failure.api_code == ABSENT:
-                raise errors.CliError(
-                    errors.BUCKET_MISSING,
-                    f"There is no bucket {self.bucket}",
-                    evidence=failure.evidence,
-                    fix="run setup again: it makes the bucket anew",
-                ) from failure
-            if not failure.denied:
-                raise
-            raise errors.CliError(
-                errors.BUCKET_DENIED,
-                f"{self.email} may not {action} in the bucket {self.bucket}",
-                cause=failure.cause,
-                evidence=failure.evidence,
-                fix="look at the bucket's policy and the rules of your organization; setup "
-                "grants the roles anew on a bucket of its own",
-            ) from failure
+    def _denied(self, verb: str, failure: CloudFailure) -> errors.CliError:
+        return errors.CliError(
+            errors.BUCKET_DENIED,
+            f"{self.email} may not {_ACTIONS[verb]} in the bucket {self.bucket}",
+            cause=failure.cause,
+            evidence=failure.evidence,
+            fix="look at the bucket's policy and the rules of your organization; setup "
+            "grants the roles anew on a bucket of its own",
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
@@ -22,6 +24,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    install_on,
 )
 from anyscale_k8s_cli.providers.gke import checks as checks_of_google
 from anyscale_k8s_cli.providers.gke import (
@@ -36,7 +39,7 @@ from anyscale_k8s_cli.providers.gke import (
 from anyscale_k8s_cli.providers.gke import load_balancer as balancing
 from anyscale_k8s_cli.providers.gke.google import Google
 from anyscale_k8s_cli.providers.gke.sdk.session import default_project
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
     AccountSpec,
@@ -73,9 +76,16 @@ class GkeProvider:
         return discovery.discover(self._of(spec), spec)
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        return cloud_side.build(self._of(spec), spec, cluster, install, plane.cors_origin)
+        return cloud_side.build(
+            self._of(spec), spec, cluster, install, plane.cors_origin, dropped_tags
+        )
 
     def registration(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
@@ -96,23 +106,15 @@ class GkeProvider:
     def load_balancer(
         self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
     ) -> LoadBalancer:
-        return balancing.load_balancer(spec)
+        asked, compute = balancing.load_balancer(spec), self._of(spec).compute
+        return replace(asked, unlike=partial(balancing.unlike, compute, cluster.region, asked))
 
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
         """GKE brings its own plugin to every pool with GPUs, so there is nothing to set."""
         return {}
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
-        install = Install(
-            provider=self.name,
-            account=cluster.account,
-            region=cluster.region,
-            cluster=cluster.id,
-            namespace=spec.namespace,
-            cloud=spec.name,
-            name_prefix=spec.rules.name_prefix,
-        )
-        names = cloud_side.names(spec, install)
+        names = cloud_side.names(spec, install_on(cluster, spec))
         return checks_of_google.checks(spec, cluster, self._of(spec), names)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from anyscale_k8s_cli.install import MARK_PREFIX
 from anyscale_k8s_cli.providers.gke import identity, tags
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import refuse
@@ -89,6 +90,8 @@ def _wrong_names(spec: CloudSpec) -> Iterator[str]:
 def _wrong_tags(spec: CloudSpec) -> Iterator[str]:
     given = spec.rules.tags
     for key, value in given.items():
+        if key.startswith(f"{MARK_PREFIX}-"):
+            yield f"--tag: {key}={value}: keys that begin with {MARK_PREFIX}- are this tool's own"
         if not (tags.LABEL_KEY.fullmatch(key) and tags.LABEL_VALUE.fullmatch(value)):
             yield (
                 f"--tag: {key}={value} is no label of Google Cloud: lower-case letters, digits, "

@@ -21,7 +21,6 @@ from anyscale_k8s_cli.resource import (
     NotYetKnown,
     Observed,
     Resource,
-    differences,
 )
 
 NAME_LIMIT = 63
@@ -61,7 +60,7 @@ class BucketAccess(Resource[None]):
         nebius: Nebius,
         install: Install,
         name: str,
-        labels: dict[str, str],
+        labels: tags.Labels,
         bucket: Resource[Storage],
         account: Resource[str],
     ) -> None:
@@ -93,7 +92,7 @@ class BucketAccess(Resource[None]):
 
     def diff(self, observed: Observed[None]) -> Sequence[FieldChange]:
         state: AccessState = observed.state
-        changes = differences("label", state.group.labels, self._labels)
+        changes = self._labels.differ(state.group.labels)
         account, bucket = known_id(self._account), self._bucket_id()
         if account not in {member.what for member in state.members}:
             changes.append(FieldChange("member", "absent", account))
@@ -115,7 +114,7 @@ class BucketAccess(Resource[None]):
 
     def create(self) -> Observed[None]:
         try:
-            self._nebius.iam.create_group(self.name, self._labels)
+            self._nebius.iam.create_group(self.name, self._labels.wanted)
         except CloudFailure as failure:
             if failure.api_code != EXISTS:
                 raise
@@ -148,8 +147,8 @@ class BucketAccess(Resource[None]):
         for role in BUCKET_ROLES:
             if role not in held:
                 iam.permit(group.id, bucket, role)
-        if differences("label", group.labels, self._labels):
-            iam.label_group(group, {**group.labels, **self._labels})
+        if self._labels.differ(group.labels):
+            iam.label_group(group, self._labels.on(group.labels))
         return self._there()
 
     def delete(self, observed: Observed[None]) -> None:

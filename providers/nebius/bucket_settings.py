@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from anyscale_k8s_cli.providers.nebius.sdk.storage import Rule, Settings
-from anyscale_k8s_cli.resource import FieldChange, differences
+from anyscale_k8s_cli.providers.nebius.tags import Labels
+from anyscale_k8s_cli.resource import FieldChange
 from anyscale_k8s_cli.templates import load_json
 
 # Old versions and unfinished uploads end by themselves: nobody sees and everybody pays.
@@ -16,7 +17,7 @@ OLD_DAYS, UPLOAD_DAYS = 30, 7
 
 @dataclass(frozen=True)
 class BucketWishes:
-    labels: Mapping[str, str]
+    labels: Labels
     console_origin: str
 
 
@@ -33,7 +34,7 @@ def wanted(found: Settings, wishes: BucketWishes) -> Settings:
         rules = (*rules, cors_rule(wishes.console_origin))
     return replace(
         found,
-        labels={**found.labels, **wishes.labels},
+        labels=wishes.labels.on(found.labels),
         versioning=True,
         cors=rules,
         old_days=found.old_days or OLD_DAYS,
@@ -44,7 +45,7 @@ def wanted(found: Settings, wishes: BucketWishes) -> Settings:
 def changes(found: Settings, wishes: BucketWishes) -> list[FieldChange]:
     """How the settings differ from what they should be."""
     new = wanted(found, wishes)
-    result = differences("label", found.labels, wishes.labels)
+    result = wishes.labels.differ(found.labels)
     pairs = (
         ("versioning", found.versioning, new.versioning),
         ("days that old versions stay", found.old_days, new.old_days),

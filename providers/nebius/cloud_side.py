@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anyscale_k8s_cli.install import Install
@@ -13,7 +14,7 @@ from anyscale_k8s_cli.providers.nebius.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.nebius.identity import AdoptedAccount, OperatorAccount
 from anyscale_k8s_cli.providers.nebius.keys import NebiusKeys
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.storage_keys import IssuedKeys
 
@@ -37,9 +38,15 @@ def names(spec: CloudSpec, install: Install) -> Names:
     )
 
 
-def build(nebius: Nebius, spec: CloudSpec, install: Install, console_origin: str) -> CloudSide:
+def build(
+    nebius: Nebius,
+    spec: CloudSpec,
+    install: Install,
+    console_origin: str,
+    dropped_tags: Mapping[str, str] = NO_TAGS,
+) -> CloudSide:
     """What should be there. Nothing is asked of Nebius yet."""
-    made, labels = names(spec, install), tags.labels(install, spec.rules.tags)
+    made, labels = names(spec, install), tags.labels(install, spec.rules.tags, dropped_tags)
     storage: Bucket | AdoptedBucket
     if given := spec.existing.bucket:
         storage = AdoptedBucket(nebius, install, wording.bucket_name(given), console_origin)
@@ -53,7 +60,7 @@ def build(nebius: Nebius, spec: CloudSpec, install: Install, console_origin: str
     access = BucketAccess(nebius, install, made.group, labels, storage, account)
     issued = IssuedKeys(
         install,
-        NebiusKeys(nebius, install, account, storage.name, labels),
+        NebiusKeys(nebius, install, account, storage.name, labels.wanted),
         key=keys.key(install),
         needs=(account, access),
     )

@@ -21,7 +21,6 @@ from anyscale_k8s_cli.resource import (
     NotYetKnown,
     Observed,
     Resource,
-    differences,
 )
 
 NAME_LIMIT = 63
@@ -44,7 +43,7 @@ class OperatorAccount(Resource[str]):
 
     kind: ClassVar[str] = "nebius-service-account"
 
-    def __init__(self, nebius: Nebius, install: Install, name: str, labels: dict[str, str]) -> None:
+    def __init__(self, nebius: Nebius, install: Install, name: str, labels: tags.Labels) -> None:
         super().__init__(key=key(name), title=title(name), install=install)
         self._nebius = nebius
         self._labels = labels
@@ -59,12 +58,12 @@ class OperatorAccount(Resource[str]):
 
     def diff(self, observed: Observed[str]) -> Sequence[FieldChange]:
         found: Named = observed.state
-        return differences("label", found.labels, self._labels)
+        return self._labels.differ(found.labels)
 
     def create(self) -> Observed[str]:
         text = f"Anyscale operator of cloud {self.install.cloud}: keys of the object store"
         try:
-            self._nebius.iam.create_account(self.name, text, self._labels)
+            self._nebius.iam.create_account(self.name, text, self._labels.wanted)
         except CloudFailure as failure:
             if failure.api_code != EXISTS:
                 raise
@@ -83,7 +82,7 @@ class OperatorAccount(Resource[str]):
         if not changes:
             return observed
         found: Named = observed.state
-        self._nebius.iam.label_account(found, {**found.labels, **self._labels})
+        self._nebius.iam.label_account(found, self._labels.on(found.labels))
         return self._there()
 
     def delete(self, observed: Observed[str]) -> None:

@@ -38,7 +38,7 @@ from anyscale_k8s_cli.providers.nebius import (
 from anyscale_k8s_cli.providers.nebius import load_balancer as balancing
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
 from anyscale_k8s_cli.providers.nebius.sdk.whereabouts import Whereabouts
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import AccountSpec, CloudSpec, ClusterSpec, RulesSpec, Scope
 
@@ -70,9 +70,16 @@ class NebiusProvider:
         return discovery.discover(self._of(spec.account), spec)
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        return cloud_side.build(self._nebius(cluster.account), spec, install, plane.cors_origin)
+        return cloud_side.build(
+            self._nebius(cluster.account), spec, install, plane.cors_origin, dropped_tags
+        )
 
     def registration(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from anyscale_k8s_cli.install import (
     MARK_PREFIX,
@@ -17,6 +17,7 @@ from anyscale_k8s_cli.install import (
     lower_case_labels,
     read_lower_case_labels,
 )
+from anyscale_k8s_cli.resource import NO_TAGS, FieldChange, differences, with_pairs
 
 LABEL_KEY = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
 LABEL_VALUE = re.compile(r"[a-z0-9_.-]{0,63}")
@@ -29,14 +30,35 @@ def cluster_path(project: str, name: str) -> str:
     return f"projects/{project}/clusters/{name}"
 
 
-def labels(install: Install, users: Mapping[str, str]) -> dict[str, str]:
-    """What each of our objects carries."""
+@dataclass(frozen=True)
+class Labels:
+    """What each of our objects carries; `dropped` was written before and is not wanted now."""
+
+    wanted: Mapping[str, str]
+    dropped: Mapping[str, str]
+
+    def differ(self, found: Mapping[str, str]) -> list[FieldChange]:
+        return differences("label", found, self.wanted, self.dropped)
+
+    def on(self, found: Mapping[str, str]) -> dict[str, str]:
+        """Those that are there, with ours in them."""
+        return with_pairs(found, self.wanted, self.dropped)
+
+
+# For what is only read and removed.
+NO_LABELS = Labels(NO_TAGS, NO_TAGS)
+
+
+def labels(
+    install: Install, users: Mapping[str, str], dropped: Mapping[str, str] = NO_TAGS
+) -> Labels:
+    """What is to be on our objects."""
     where = {
         "project": install.account,
         "region": install.region,
         "cluster": install.cluster_name,
     }
-    return {**users, **lower_case_labels(install, where)}
+    return Labels({**users, **lower_case_labels(install, where)}, dropped)
 
 
 def owner(found: Mapping[str, str], install: Install) -> Install | None:

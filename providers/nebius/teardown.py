@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from anyscale_k8s_cli.install import Install, has_labels_of
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.providers.nebius import bucket, bucket_access, identity, keys
+from anyscale_k8s_cli.providers.nebius import bucket, bucket_access, identity, keys, tags
 from anyscale_k8s_cli.providers.nebius.bucket import Bucket
 from anyscale_k8s_cli.providers.nebius.bucket_access import BucketAccess
 from anyscale_k8s_cli.providers.nebius.bucket_settings import BucketWishes
@@ -19,7 +19,7 @@ from anyscale_k8s_cli.storage_keys import IssuedKeys
 
 T = TypeVar("T")
 
-_NO_WISHES = BucketWishes({}, "")
+_NO_WISHES = BucketWishes(tags.NO_LABELS, "")
 
 
 def find_owned(nebius: Nebius, install: Install) -> list[Resource[Any]]:
@@ -32,9 +32,9 @@ def find_owned(nebius: Nebius, install: Install) -> list[Resource[Any]]:
     usual = bucket.default_name(install)
     storage = Bucket(nebius, install, storage_name or usual, _NO_WISHES)
     account = OperatorAccount(
-        nebius, install, account_name or identity.default_name(install), labels={}
+        nebius, install, account_name or identity.default_name(install), labels=tags.NO_LABELS
     )
-    access = BucketAccess(nebius, install, group_name, {}, storage, account)
+    access = BucketAccess(nebius, install, group_name, tags.NO_LABELS, storage, account)
     issuer = NebiusKeys(nebius, install, account, storage.name, {})
     issued = IssuedKeys(install, issuer, key=keys.key(install), needs=(account, access))
     present: Mapping[Resource[Any], str] = {

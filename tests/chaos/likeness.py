@@ -14,6 +14,8 @@ _FRESH = (
     (re.compile(r"\b(cld|cldrsrc)([_-])[0-9a-f]{24}"), r"\1\2<id>"),
     (re.compile(r"\bsg-[0-9a-f]{17}\b"), "sg-<id>"),
     (re.compile(r"\bk8s-envoygat-envoyany-[0-9a-f-]+"), "<load balancer>"),
+    (re.compile(r"\ba[0-9a-f]{31}\b"), "<load balancer>"),
+    (re.compile(r"\b198\.51\.100\.\d+\b"), "<public address>"),
     (re.compile(r"(envoy-anyscale-operator-gateway-)[0-9a-f]{8}\b"), r"\1<id>"),
     (re.compile(r"\b10\.100\.\d+\.\d+\b"), "<cluster ip>"),
     (re.compile(r'("nodePort": )\d+'), r"\g<1>0"),
@@ -21,6 +23,7 @@ _FRESH = (
     (re.compile(r"(sh\.helm\.release\.v1\.[a-z-]+\.v)\d+"), r"\1<n>"),
     (re.compile(r'("(?:modifiedAt|version)": ")\d+"'), r'\1<n>"'),
 )
+_PLATFORMS = ("aws", "google", "azure")
 _LEDGER = "anyscale-k8s-ledger"
 _BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
 # What controllers make of other objects, and name at random.
@@ -41,10 +44,11 @@ def likeness(snapshot: Mapping[str, Any]) -> dict[str, Any]:
 def _objects(snapshot: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for cloud in snapshot["control_plane"]["clouds"]:
         yield f"cloud {cloud['name']}", cloud
-    for kind, items in snapshot["aws"].items():
-        for name, item in items.items():
-            label = item["name"] if kind == "security_groups" else name
-            yield f"{kind} {label}", _without(item, "versions", "uploads")
+    for platform in _PLATFORMS:
+        for kind, items in snapshot.get(platform, {}).items():
+            for name, item in items.items() if isinstance(items, dict) else [("", items)]:
+                label = item["name"] if kind == "security_groups" else name
+                yield f"{kind} {label}".rstrip(), _settings(item)
     for cluster, objects in snapshot["kubernetes"].items():
         for name, item in objects.items():
             if name.partition("/")[0] in _DERIVED or _history(item):
@@ -53,6 +57,11 @@ def _objects(snapshot: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             if name.endswith(_LEDGER):
                 entries = json.loads(item["data"]["ledger.json"])["entries"]
                 yield from ((f"ledger {key}", entry) for key, entry in entries.items())
+
+
+def _settings(item: Any) -> Any:
+    """An object of a cloud, without the user's data in it."""
+    return _without(item, "versions", "uploads") if isinstance(item, dict) else item
 
 
 def _history(item: Mapping[str, Any]) -> bool:

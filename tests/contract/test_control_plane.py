@@ -28,8 +28,8 @@ from anyscale_k8s_cli.controlplane.models import (
 from anyscale_k8s_cli.controlplane.transport import Limits
 from anyscale_k8s_cli.events import CallMade, Event
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.operations.removal import decide_removal
-from anyscale_k8s_cli.registration import RegisteredCloud
+from anyscale_k8s_cli.operations.removal import Judge
+from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Decision, Rights, decide
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.controlplane.accounts import COLLABORATOR, Seed
@@ -245,7 +245,7 @@ class TestCloudsThatNobodyCanSign:
             record = self.record(world)
             observed = record.read()
             assert observed is not None
-            removal = decide_removal(record, observed, rights, None)
+            removal = Judge(rights, lambda install: install.cloud).decide(record, observed)
             return decide(record, observed, rights).change, removal.change
 
         return await off_loop(look)
@@ -302,6 +302,73 @@ async def test_the_primary_resource_stays_and_others_go(world: World) -> None:
         await off_loop(lambda: world.clouds.remove_resource(cloud.id, "second"))
     left = await off_loop(lambda: world.clouds.list_resources(cloud.id))
     assert [item.name for item in left] == ["first"]
+
+
+class TestCloudsOfOthers:
+    """Signed by whoever made them; ours is added, and may be the first in them."""
+
+    install = Install("eks", "284710593866", "us-west-2", "cluster/demo", "ray", "prod")
+
+    def of(self, world: World) -> tuple[RegisteredCloud, RegisteredResource]:
+        record = RegisteredCloud(world.clouds, self.install, provider="AWS", only_ours=True)
+        return record, RegisteredResource(record, self.install, dict)
+
+    async def refused(self, world: World) -> errors.CliError:
+        """The cloud is kept, and what the deletion of our resource says."""
+
+        def remove() -> None:
+            record, ours = self.of(world)
+            record.observed = record.read()
+            assert record.observed is not None
+            decision = Judge(Rights(), str).decide(record, record.observed)
+            assert decision.change is Change.KEEP
+            observed = ours.read()
+            assert observed is not None
+            ours.delete(observed)
+
+        with pytest.raises(errors.CliError) as raised:
+            await off_loop(remove)
+        assert raised.value.code is errors.DELETION_REFUSED
+        assert raised.value.exit_code == 5
+        assert "primary" in raised.value.cause
+        return raised.value
+
+    async def test_the_first_resource_of_somebody_elses_cloud_waits_for_them(
+        self, world: World
+    ) -> None:
+        cloud = await world.created()
+        added = resource(self.install.resource_name)
+        await off_loop(lambda: world.clouds.add_resource(cloud.id, added))
+        assert "was made by somebody else" in (await self.refused(world)).fix
+        assert not (await off_loop(lambda: world.clouds.get_cloud(cloud.id))).deleting
+        await off_loop(lambda: world.clouds.start_deletion(cloud.id))
+        await off_loop(lambda: world.clouds.delete_cloud(cloud.id))
+        assert await off_loop(self.of(world)[0].read) is None
+
+    async def test_the_first_resource_of_our_cloud_waits_for_the_others(self, world: World) -> None:
+        record, _ = self.of(world)
+        cloud_id = (await off_loop(record.create)).id
+        for name in (self.install.resource_name, "second"):
+            added = resource(name)
+            await off_loop(lambda added=added: world.clouds.add_resource(cloud_id, added))
+        assert "delete its other clusters first" in (await self.refused(world)).fix
+
+    async def test_a_further_resource_goes_alone(self, world: World) -> None:
+        cloud = await world.created()
+        for name in ("first", self.install.resource_name):
+            added = resource(name)
+            await off_loop(lambda added=added: world.clouds.add_resource(cloud.id, added))
+
+        def remove() -> None:
+            record, ours = self.of(world)
+            record.observed = record.read()
+            observed = ours.read()
+            assert observed is not None
+            ours.delete(observed)
+
+        await off_loop(remove)
+        left = await off_loop(lambda: world.clouds.list_resources(cloud.id))
+        assert [item.name for item in left] == ["first"]
 
 
 async def test_an_update_replaces_by_id(world: World) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed
+from anyscale_k8s_cli.sandbox.environment import Folder
 from tests.by_hand import ByHand
-from tests.processes import Desk, Sandbox, eventually, started
+from tests.processes import Desk, Sandbox, eventually, finished, started
 
 ID = "92c04b15"
 NAME = f"anyscale-prod-{ID}"
@@ -117,6 +118,21 @@ def site(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Site]
         yield made
 
 
+def test_a_persons_own_helm_sees_the_releases(site: Site) -> None:
+    """In the sandbox's environment, as somebody types it."""
+
+    def helm(*arguments: str) -> Any:
+        argv = [str(Folder(site.sandbox.record.directory).helm), *arguments, "--output", "json"]
+        ended = finished(argv, site.sandbox.environment, site.sandbox.record.directory)
+        assert ended.code == 0, ended.err
+        return json.loads(ended.out)
+
+    found = {release["name"]: release["status"] for release in helm("list", "--all-namespaces")}
+    assert found == dict.fromkeys(("anyscale-operator", "eg", "nvdp"), "deployed")
+    values = helm("get", "values", "anyscale-operator", "--namespace", "anyscale-operator")
+    assert values["global"]["cloudDeploymentId"] == site.ids[REGISTRATION]
+
+
 # -- changed ------------------------------------------------------------------
 
 
@@ -176,7 +192,7 @@ ROLE_ARN = "eks.amazonaws.com/role-arn"
 LOAD_BALANCER_TYPE = "service.beta.kubernetes.io/aws-load-balancer-type"
 OTHER_TYPE = {LOAD_BALANCER_TYPE: "nlb"}
 MARK = f"anyscale-k8s/user-{ID}"
-UNMARKED = (annotation(MARK, None), f"used by install {ID}: False → True")
+UNMARKED = (annotation(MARK, None), f"mark of install {ID}: 'missing' → 'set'")
 # What somebody does to an object, and what the plan says of it then. The record of a
 # cloud has nothing that could be changed.
 CHANGED: dict[str, tuple[Callable[[Site], None], str]] = {
@@ -361,6 +377,10 @@ def missing(what: str) -> str:
 
 
 NEW = "create: does not exist"
+LOST = (
+    "create: it does not exist any more, and an earlier setup had made it: what was in it (logs, "
+    "artifacts) is lost unless it is restored; a new, empty one would be made under its name"
+)
 NEW_ADDRESS = "update: depends on Gateway, known after apply"
 NEW_ID = f"update: depends on registration eks-{ID}, known after apply"
 REMOVED = {
@@ -377,7 +397,7 @@ REMOVED = {
             ACCOUNT: remove(ACCOUNT),
         },
         {
-            BUCKET: NEW,
+            BUCKET: LOST,
             PROVIDER: NEW,
             ROLE: NEW,
             GPU_PLUGIN: missing("DaemonSet nvdp-nvidia-device-plugin in nvidia-device-plugin"),

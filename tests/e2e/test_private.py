@@ -199,7 +199,11 @@ def test_every_event_fits_its_schema(story: Machine) -> None:
 def test_a_saved_plan_is_done(story: Machine) -> None:
     saved = json.loads((story.private / "prod.plan").read_text(encoding="utf-8"))
     planned, made = story["plan"].done, story["setup"].done
-    assert saved["changes"] == {item["key"]: item["change"] for item in planned["resources"]}
+    assert {key: item["change"] for key, item in saved["changes"].items()} == {
+        item["key"]: item["change"] for item in planned["resources"]
+    }
+    release = saved["changes"]["helm:release/envoy-gateway-system/eg"]["wanted"]
+    assert len(release["values"]) == 64
     assert made["summary"] == planned["summary"]
     assert made["health"] == "HEALTHY"
 

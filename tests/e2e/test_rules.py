@@ -7,6 +7,7 @@ commands are run once, in order; each test looks at another side of what they le
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from tests.e2e.story import Story
 from tests.processes import Desk, started
 
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
+WHERE_FOUND = (
+    *("--provider", "eks", "--region", "us-west-2", "--account-id", ACCOUNT_ID),
+    *("--cluster-name", "demo"),
+)
 NAME = "acme-prod-92c04b15"
 TAGS = {"team": "ml", "cost-center": "4711"}
 CIDRS = ["10.0.0.0/8", "192.168.0.0/16"]
@@ -88,17 +93,26 @@ def set_up(story: Story) -> None:
     story.tell("foreign file", "setup", *prod, "--values-file", "notes.yaml", "--yes")
     story.tell("prod", "setup", *prod, "--values-file", "values.yaml", "--yes")
     story.tell("prod again", "setup", *prod, "--values-file", "values.yaml", "--yes")
+    story.tell("fewer tags", "setup", *WHERE, "--name", "prod", *without_tag(RULES), "--yes")
     brought = (*WHERE, *BROUGHT, "--identity", ROLE_ARN)
     story.tell("plan brought", "plan", *brought)
     story.tell("brought", "setup", *brought, "--yes")
     (story.folder / "kept.yaml").write_text("mine: true\n", encoding="utf-8")
     file = ("--values-file", "kept.yaml", "--overwrite")
     story.tell("brought again", "setup", *brought, *file, "--yes")
+    story.tell("plan without bucket", "plan", *WHERE, *BROUGHT[:4])
     story.tell("brought inside", "setup", *brought, "--expose", "internal", "--yes")
     story.tell("plan inside", "plan", *brought, "--expose", "internal")
+    story.tell("forgotten inside", "setup", *brought, "--yes")
+    story.tell("plan dropped", "plan", *brought, "--drop-options")
     for command in ("get", "status"):
         story.tell(f"{command} which", command)
     story.tell("delete which", "delete", "--yes")
+
+
+def without_tag(words: tuple[str, ...]) -> tuple[str, ...]:
+    place = words.index("cost-center=4711")
+    return (*words[: place - 1], *words[place + 1 :])
 
 
 def take_down(story: Story) -> None:
@@ -134,6 +148,19 @@ def test_every_object_carries_the_tags(story: Story) -> None:
     }
     for name in names:
         assert TAGS.items() <= cluster[name]["metadata"]["annotations"].items(), name
+
+
+def test_a_tag_that_is_left_out_goes_and_the_ledger_forgets_it(story: Story) -> None:
+    page = story["fewer tags"]
+    reasons = {item["key"]: item["reason"] for item in page.done["resources"]}
+    for key in (f"aws:s3-bucket/{NAME}", f"aws:iam-role/{NAME}-operator"):
+        assert reasons[key] == "tag cost-center: '4711' → None"
+    aws, cluster = page.seen["aws"], page.seen["kubernetes"]["demo"]
+    for item in (aws["buckets"][NAME], aws["roles"][f"{NAME}-operator"]):
+        assert "cost-center" not in item["tags"]
+        assert item["tags"]["team"] == "ml"
+    ledger = cluster["configmaps/anyscale-operator/anyscale-k8s-ledger"]["data"]["ledger.json"]
+    assert json.loads(ledger)["said"]["rules.tags"] == {"team": "ml"}
 
 
 def new_objects(now: dict[str, Any], before: dict[str, Any]) -> dict[tuple[str, str], Any]:
@@ -197,6 +224,36 @@ def test_what_was_public_becomes_internal_by_another_load_balancer(story: Story)
         if not item["deleting"]
     ]
     assert schemes == ["internal", "internal"]
+
+
+def test_what_keeps_the_cloud_inside_cannot_be_forgotten(story: Story) -> None:
+    page = story["forgotten inside"]
+    assert page.ended.code == 5
+    error = page.document["error"]
+    assert error["code"] == "options-left-out"
+    assert error["cause"] == "without --expose internal: the load balancer would become public"
+    assert "--bucket company-data" in error["fix"]
+    assert error["fix"].endswith("--expose internal")
+    assert page.writes == []
+
+
+def test_what_is_dropped_on_purpose_is_told(story: Story) -> None:
+    page = story["plan dropped"].done
+    [warning] = page["warnings"]
+    assert "without --expose internal: the load balancer would become public" in warning
+    assert "update" in story["plan dropped"].changes.values()
+
+
+def test_a_plan_that_forgets_the_bucket_says_what_would_come_of_it(story: Story) -> None:
+    page = story["plan without bucket"]
+    assert page.ended.code == 5
+    error = page.document["error"]
+    assert error["code"] == "options-left-out"
+    told = " ".join((error["cause"], *error["evidence"]))
+    assert "a new, empty bucket would be made and registered" in told
+    assert "another identity would be made and registered" in told
+    assert f"--bucket {COMPANY_BUCKET} --identity {ROLE_ARN}" in error["fix"]
+    assert any("stays there and is not copied" in text for text in page.document["warnings"])
 
 
 def test_a_plan_says_public_in_so_many_words(story: Story) -> None:
@@ -317,8 +374,8 @@ def test_the_first_to_go_leaves_what_the_other_uses(story: Story) -> None:
     shared = {item["key"]: item for item in document["kept"] if item["ownership"] == "shared"}
     assert "helm:release/envoy-gateway-system/eg" in shared
     for item in shared.values():
-        assert "92c04b15" in item["reason"]
-        assert item["command"]
+        assert item["reason"] == "still used by cloud prod (install 92c04b15)"
+        assert item["command"] == f"anyscale cloud delete prod {shlex.join(WHERE_FOUND)}"
     adopted = {item["id"] for item in document["kept"] if item["ownership"] == "adopted"}
     assert adopted == {f"s3://{COMPANY_BUCKET}", ROLE_ARN}
     install = story["brought"].done["install"]
@@ -331,6 +388,8 @@ def test_the_last_to_go_leaves_nothing_but_what_the_companys_role_trusts(story: 
     [kept] = document["kept"]
     assert kept["kind"] == "iam-oidc-provider"
     assert kept["reason"] == f"still used by the trust of {ROLE_ARN}"
+    assert kept["command"] is None
+    assert kept["look"].startswith("aws iam list-roles ")
     end, beginning = story["delete prod"].seen, story.beginning
     assert brought_things(end) == brought_things(beginning)
     for seen in (end, beginning):

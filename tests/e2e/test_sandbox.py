@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kubernetes import client, config
 
 from anyscale_k8s_cli.sandbox import processes
+from anyscale_k8s_cli.sandbox.environment import Folder
 from anyscale_k8s_cli.sandbox.record import SandboxRecord, load
+from tests.processes import eventually, finished
 
 if TYPE_CHECKING:
     from tests.processes import Desk
@@ -187,6 +190,24 @@ def test_a_dead_sandbox_is_cleared_away(desk: Desk) -> None:
     assert started(desk).pid != record.pid
 
 
+def test_folders_of_dead_sandboxes_go_when_another_starts(desk: Desk) -> None:
+    """Whoever has the record or not; a living one's stays, and what says nothing of a process."""
+    record = started(desk)
+    desk.record.rename(desk.home / "moved.json")
+    strange = record.directory.parent / "anyscale-sandbox-strange"
+    strange.mkdir(exist_ok=True)
+    second = started(desk)
+    assert record.directory.exists()
+
+    os.kill(record.pid, signal.SIGKILL)
+    eventually(lambda: not is_running(record))
+    assert in_run(desk, "true").code == 0
+
+    assert not record.directory.exists()
+    assert second.directory.exists()
+    strange.rmdir()
+
+
 def test_the_record_of_another_process_is_not_believed(desk: Desk) -> None:
     record = started(desk)
     assert desk.anyscale("sandbox", "down").code == 0
@@ -198,6 +219,34 @@ def test_the_record_of_another_process_is_not_believed(desk: Desk) -> None:
     assert desk.anyscale("sandbox", "down").code == 0
     assert not desk.record.exists()
     assert (desk.home / "mine").exists()
+
+
+def test_kubectl_and_helm_reach_every_cluster(desk: Desk) -> None:
+    """With what the clouds' own tools would have written; the product has no need of it."""
+    record = started(desk)
+    kubeconfig = record.environment["KUBECONFIG"]
+    assert stat.S_IMODE(Path(kubeconfig).stat().st_mode) == 0o600
+    names = (
+        "arn:aws:eks:us-west-2:284710593866:cluster/demo",
+        *("gke_demo_us-central1_demo", "gke_demo_us-central1-f_zonal", "gke_demo_us-central1_auto"),
+        *("demo-admin", "bare-admin", "nebius-mk8s-demo", "demo"),
+    )
+    contexts, current = config.list_kube_config_contexts(kubeconfig)
+    assert [context["name"] for context in contexts] == list(names)
+    assert current["name"] == names[0]
+    for name in names:
+        with config.new_client_from_config(kubeconfig, name) as api:
+            client.CoreV1Api(api).list_node()
+            assert client.CoreV1Api(api).read_namespace("kube-system").metadata.uid
+    helm = str(Folder(record.directory).helm)
+    for name in names[:2]:
+        arguments = [helm, "list", "--all-namespaces", "--output", "json", "--kube-context", name]
+        listed = finished(arguments, dict(record.environment), desk.home)
+        assert (listed.code, listed.out.strip()) == (0, "[]"), listed.err
+
+    Path(kubeconfig).unlink()
+    where = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
+    assert desk.anyscale("cloud", "plan", "--sandbox", *where, "--name", "prod").code == 0
 
 
 def test_env_speaks_the_shells_language(desk: Desk) -> None:

@@ -9,6 +9,7 @@ import base64
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import httpx
@@ -60,12 +61,13 @@ def cluster_of(sandbox: Sandbox) -> httpx.Client:
     context = named("context", "demo")
     server, user = named("cluster", context["cluster"]), named("user", context["user"])
     authority = base64.b64decode(server["certificate-authority-data"]).decode()
-    return httpx.Client(
-        base_url=server["server"],
-        headers={"Authorization": f"Bearer {user['token']}"},
-        verify=ssl.create_default_context(cadata=authority),
-        timeout=30,
-    )
+    trusted = ssl.create_default_context(cadata=authority)
+    with NamedTemporaryFile() as pair:
+        for part in ("client-certificate-data", "client-key-data"):
+            pair.write(base64.b64decode(user[part]))
+        pair.flush()
+        trusted.load_cert_chain(pair.name)
+    return httpx.Client(base_url=server["server"], verify=trusted, timeout=30)
 
 
 def readable(item: dict[str, Any]) -> str:

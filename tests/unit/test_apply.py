@@ -17,6 +17,7 @@ from anyscale_k8s_cli.resource import (
     Resource,
     Rights,
     SharedResource,
+    Users,
 )
 from anyscale_k8s_cli.run import Run
 
@@ -123,14 +124,11 @@ class SharedToy(Toy, SharedResource[str]):
 
     goes_first: ClassVar[bool] = True
 
-    def others(self, observed: Observed[str]) -> str:
-        return "somebody"
+    def others(self, observed: Observed[str]) -> Users:
+        return Users(("somebody",))
 
     def unmark(self, observed: Observed[str]) -> None:
         self.calls.append("unmark")
-
-    def removal_command(self, observed: Observed[str]) -> str:
-        return "rm"
 
 
 def test_what_goes_first_is_left_without_our_mark_before_the_rest_is_removed() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 REGISTER = ROOT / "anyscale_k8s_cli" / "errors.py"
 SOURCES = [*(ROOT / "anyscale_k8s_cli").rglob("*.py"), *(ROOT / "providers").rglob("*.py")]
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+
+
+@functools.cache
+def trees() -> Mapping[Path, ast.Module]:
+    """Every source; not at import, since each worker collects every test."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 
 
 def registers() -> list[Path]:
@@ -65,25 +71,25 @@ def ends_of_errors(tree: ast.Module) -> set[str]:
 def test_codes_are_made_in_their_registers_alone() -> None:
     made = {
         path
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         if any(is_call_of(node, "ErrorCode") for node in ast.walk(tree))
     }
     assert made == set(registers())
 
 
 def test_each_slug_and_each_name_is_there_once() -> None:
-    known = [pair for path in registers() for pair in registrations(TREES[path])]
+    known = [pair for path in registers() for pair in registrations(trees()[path])]
     for place in (0, 1):
         assert [item for item, n in Counter(pair[place] for pair in known).items() if n > 1] == []
 
 
 @pytest.fixture(scope="module")
 def used() -> set[str]:
-    return set().union(*(ends_of_errors(tree) for tree in TREES.values()))
+    return set().union(*(ends_of_errors(tree) for tree in trees().values()))
 
 
 @pytest.mark.parametrize("register", registers(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_code_ends_some_error(register: Path, used: set[str]) -> None:
-    known = dict(registrations(TREES[register]))
+    known = dict(registrations(trees()[register]))
     assert known, "a register without codes"
     assert sorted(slug for name, slug in known.items() if name not in used) == []

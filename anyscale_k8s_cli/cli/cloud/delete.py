@@ -45,6 +45,16 @@ IgnoreWorkloads = Annotated[
 ]
 
 
+SkipCluster = Annotated[
+    bool,
+    typer.Option(
+        "--skip-cluster",
+        rich_help_panel=_WHAT,
+        help="Leave the cluster alone, where it is lost or cannot be reached; delete the rest.",
+    ),
+]
+
+
 @register
 @spread
 def delete(
@@ -56,6 +66,7 @@ def delete(
     delete_bucket: DeleteBucket = None,
     ignore_not_found: IgnoreNotFound = False,
     ignore_active_workloads: IgnoreWorkloads = False,
+    skip_cluster: SkipCluster = False,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> int:
@@ -84,14 +95,16 @@ def delete(
             delete_bucket=delete_bucket,
             ignore_not_found=ignore_not_found,
             ignore_active_workloads=ignore_active_workloads,
+            skip_cluster=skip_cluster,
             helm=HelmChoice(helm.helm, helm.helm_from_index),
         )
         found = session.execute(lambda run: operation.find(request, run))
         document = found.as_json()
         if dry_run or document.get("error"):
             return session.finish(document, session.showing(show_teardown, found.header))
-        session.narrate(document, session.showing(show_teardown, found.header))
-        if not yes and document.get("remove"):
+        if document["remove"]:  # else the result alone says all there is to say
+            session.narrate(document, session.showing(show_teardown, found.header))
+        if not yes and document["remove"]:
             number = counted(len(document["remove"]), "object")
             session.off_the_clock(lambda: prompts.confirm(f"Remove {number} for good?"))
         report = session.execute(lambda run: operation.apply(found, run))

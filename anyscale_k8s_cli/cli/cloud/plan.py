@@ -9,6 +9,7 @@ import typer
 
 from anyscale_k8s_cli.cli.options import Common, HelmOptions, SetupOptions, SpecOptions
 from anyscale_k8s_cli.cli.program import instead
+from anyscale_k8s_cli.cli.settings import typed
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import OUTPUT, command
 
@@ -40,10 +41,11 @@ TellsChanges = Annotated[
 ]
 
 
-def _next(saved: Path | None) -> str:
-    """The command that makes the plan true."""
+def _next(saved: Path | None, more: SetupOptions, helm: HelmOptions) -> str:
+    """The command that makes the plan true: a saved plan holds the spec, and nothing else."""
     if saved is not None:
-        return shlex.join(["anyscale", "cloud", "setup", "--plan", str(saved)])
+        words = [*typed(more, without=("file", "stack")), *typed(helm)]
+        return shlex.join(["anyscale", "cloud", "setup", "--plan", str(saved), *words])
     return instead("setup", sys.argv[1:], without=("--exit-code",))
 
 
@@ -78,6 +80,6 @@ def plan(
         pending = exit_code and changes(document["summary"])
         return session.finish(
             document,
-            session.showing(show_plan, {**made.header, "next": _next(out)}),
+            session.showing(show_plan, {**made.header, "next": _next(out, more, helm)}),
             code=int(ExitCode.CHANGES_PENDING) if pending else 0,
         )

@@ -43,6 +43,7 @@ def setup_request(
         add_to_cloud=more.add_to_cloud,
         replace_cluster=more.replace_cluster,
         upgrade=more.upgrade,
+        drop_options=more.drop_options,
         values_file=more.values_file,
         overwrite=more.overwrite,
         helm=HelmChoice(helm.helm, helm.helm_from_index),

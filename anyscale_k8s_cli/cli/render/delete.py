@@ -103,11 +103,21 @@ def _staying(
         for item in items
     ]
     objects.show(console, pairs, header)
-    commands = [item["command"] for item in items if item.get("command")]
-    if commands:
-        console.print(Text(f"  To remove {'it' if len(items) == 1 else 'them'} too:", "dim"))
-        for line in commands:
-            table.command(console, line, indent=4)
+    own = [item for item in items if item.get("ownership") != "shared"]
+    used = [item for item in items if item.get("ownership") == "shared"]
+    it = "it" if len(own) == 1 else "them"
+    _commands(own, "command", f"To remove {it} too:", console)
+    _commands(used, "command", "What is shared goes with the last cloud that uses it:", console)
+    _commands(items, "look", "To see who uses what is shared:", console)
+
+
+def _commands(items: Sequence[Mapping[str, Any]], key: str, heading: str, console: Console) -> None:
+    """Each command once, however many objects it is about."""
+    lines = dict.fromkeys(item[key] for item in items if item.get(key))
+    if lines:
+        console.print(Text(f"  {heading}", "dim"))
+    for line in lines:
+        table.command(console, line, indent=4)
 
 
 def _nothing(document: Mapping[str, Any], console: Console) -> None:

@@ -8,8 +8,6 @@ from typing import IO, Any, NamedTuple
 from anyscale_k8s_cli.cli import console
 from anyscale_k8s_cli.cli.program import as_typed
 
-_INTERRUPTED = (130, 143)
-
 
 class Line(NamedTuple):
     """A label and what stands behind it; `whole` is not to be wrapped."""
@@ -29,8 +27,7 @@ def error_lines(error: Mapping[str, Any]) -> Iterator[Line]:
     yield from _labelled("cause", [error["cause"]])
     yield from _labelled("seen", error["evidence"])
     yield from _labelled("fix", [error["fix"]], style="bold", whole=True)
-    if error["exit_code"] not in _INTERRUPTED:
-        yield Line("  code:  ", f"{error['code']} (exit code {error['exit_code']})", "dim")
+    yield Line("  code:  ", f"{error['code']} (exit code {error['exit_code']})", "dim")
 
 
 def write_error(error: Mapping[str, Any], stream: IO[str]) -> None:

@@ -104,8 +104,9 @@ class PlainLines:
             case events.StepFinished():
                 self._ongoing.pop(event.key, None)
             case events.PhaseFinished():
-                # What waits without being a step belongs to its phase.
-                self._ongoing.pop("", None)
+                # What waits without being a step belongs to its phase, whatever its key: of
+                # an object that is only looked at no step begins or ends.
+                self._ongoing = {key: item for key, item in self._ongoing.items() if item.title}
             case _:
                 pass
 

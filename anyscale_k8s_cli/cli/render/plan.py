@@ -38,6 +38,7 @@ def show_plan(
         if any(item.get("ownership") == "shared" for item, _ in pairs):
             table.wrapped(console, Text(_SHARED, "dim"), first=Text("  "), indent=2)
     _show_findings(document.get("checks") or [], console)
+    table.warnings(console, document.get("warnings") or [])
     console.print()
     console.print(Text(summary(document["summary"]), style="bold"))
     if header.get("next") and changes(document["summary"]) and not document.get("error"):
@@ -55,7 +56,7 @@ def show_header(header: Mapping[str, Any], console: Console) -> None:
         [
             *place_facts(header),
             ("exposure", _exposure(header)),
-            ("options", _from_environment(header.get("environment") or {})),
+            ("options", _from_environment(header)),
         ],
     )
 
@@ -135,6 +136,10 @@ def _exposure(header: Mapping[str, Any]) -> Text | None:
     return Text(text, style="bold red" if not networks else "bold")
 
 
-def _from_environment(variables: Mapping[str, str]) -> str:
+def _from_environment(header: Mapping[str, Any]) -> str:
     """`--region from AWS_REGION`: what nobody typed and yet holds."""
+    variables = dict(header.get("environment") or {})
+    if header.get("sandbox"):
+        # Where the sandbox's charts are is no more of a setting than where its clouds are.
+        variables.pop("--chart-mirror", None)
     return ", ".join(f"{option} from {name}" for option, name in sorted(variables.items()))

@@ -12,6 +12,8 @@ from rich.text import Text
 from anyscale_k8s_cli.cli.render import objects, table
 from anyscale_k8s_cli.cli.render.style import HEALTH, RESULTS, UNKNOWN, VERBS, counted, duration
 
+_REGISTRATION = "anyscale:cloud-resource"
+
 
 def show_setup(
     document: Mapping[str, Any], header: Mapping[str, Any], console: Console, *, verbose: bool
@@ -21,7 +23,7 @@ def show_setup(
     name = header.get("cloud", "")
     health = str(document.get("health") or "UNKNOWN")
     mark = RESULTS["failed"] if failed else HEALTH.get(health, UNKNOWN)
-    verdict = "is not set up" if failed else f"is {health}"
+    verdict = _failed(document) if failed else f"is {health}"
     console.print()
     console.print(
         Text.assemble((f"{mark.symbol} ", mark.style), (f"Cloud {name} {verdict}", "bold"))
@@ -44,7 +46,7 @@ def show_setup(
         ],
     )
     _objects(document, header, console, verbose=verbose)
-    _warnings(document, console)
+    table.warnings(console, document.get("warnings") or [])
     if not failed and name:
         table.heading(console, "Next")
         table.command(console, f"anyscale cloud status {name}")
@@ -69,12 +71,15 @@ def _objects(
         objects.show(console, shown, header)
 
 
-def _warnings(document: Mapping[str, Any], console: Console) -> None:
-    warnings = document.get("warnings", [])
-    if warnings:
-        console.print()
-    for text in warnings:
-        table.wrapped(console, Text(text), first=Text("! ", "magenta"), indent=2)
+def _failed(document: Mapping[str, Any]) -> str:
+    """A cloud that was there before is not `not set up`: what is wrong with it is."""
+    registered = [
+        item["change"] for item in document.get("resources", []) if item["kind"] == _REGISTRATION
+    ]
+    if registered in ([], ["create"]):
+        return "is not set up"
+    error = document["error"]
+    return f"is not well: {error.get('cause') or error['message']}"
 
 
 def _took(document: Mapping[str, Any]) -> str:

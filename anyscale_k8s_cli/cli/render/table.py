@@ -69,6 +69,14 @@ def findings(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
             command(console, str(item["fix"]), indent=4)
 
 
+def warnings(console: Console, texts: Sequence[str]) -> None:
+    """What a person should know, each in a paragraph of its own."""
+    if texts:
+        console.print()
+    for text in texts:
+        wrapped(console, Text(text), first=Text("! ", "magenta"), indent=2)
+
+
 def plain(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table with a heading, for lists. Nothing is cut: a long line goes over the edge."""
     lines = [columns, *rows]
@@ -80,8 +88,12 @@ def plain(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def command(console: Console, text: str, *, indent: int = 2) -> None:
-    """A command to copy, as the person would type it: never wrapped."""
-    console.print(Text(" " * indent + as_typed(text), style="bold"), soft_wrap=True)
+    """A command to copy, as the person would type it: never wrapped.
+
+    What is to be done then may stand in the lines below it.
+    """
+    for line in text.splitlines():
+        console.print(Text(" " * indent + as_typed(line), style="bold"), soft_wrap=True)
 
 
 def text_of(value: Any) -> str:

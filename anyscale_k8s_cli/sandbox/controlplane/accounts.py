@@ -92,6 +92,10 @@ class Login:
     confirmed: bool = False
 
 
+# Hundreds of years, which callers use for "for ever", do not fit into a date.
+_FOR_EVER = timedelta(days=36_500)
+
+
 @dataclass
 class Accounts:
     """Who may call. The first token belongs to the seed's user and never ends.
@@ -129,11 +133,9 @@ class Accounts:
     ) -> Key:
         """Make a token valid for an account; None means for ever."""
         now = self.clock()
-        # Hundreds of years, which callers use for "for ever", do not fit into a date.
-        longest = timedelta(days=36_500)
-        lifetime = (
-            longest if seconds is None else timedelta(seconds=min(seconds, longest.total_seconds()))
-        )
+        lifetime = _FOR_EVER
+        if seconds is not None:
+            lifetime = timedelta(seconds=min(seconds, _FOR_EVER.total_seconds()))
         key = Key(key_id(token), account_id, by or account_id, name, now, now + lifetime)
         self.keys[key.id] = key
         return key
@@ -141,6 +143,10 @@ class Accounts:
     def expire(self, token: str) -> None:
         """End a token's validity now."""
         self.keys[key_id(token)].expires_at = self.clock()
+
+    def renew(self, token: str) -> None:
+        """Let it be valid for ever."""
+        self.keys[key_id(token)].expires_at = self.clock() + _FOR_EVER
 
     def start_login(self, duration: float) -> str:
         """A one-time password."""

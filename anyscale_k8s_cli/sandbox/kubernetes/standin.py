@@ -40,12 +40,14 @@ from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
 from anyscale_k8s_cli.sandbox.kubernetes.server import ApiServer
 from anyscale_k8s_cli.sandbox.kubernetes.store import Store
 from anyscale_k8s_cli.sandbox.kubernetes.subresources import Subresources
+from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS
 from anyscale_k8s_cli.sandbox.kubernetes.webhooks import Webhooks
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 
 _HOST = "127.0.0.1"
+_ADMIN = "kubernetes-admin"
 # Controllers act this share of the pace after a change.
 _CONTROLLER_SHARE = 0.2
 _SHUTDOWN = 0.2
@@ -152,6 +154,10 @@ class KubernetesStandIn:
     @property
     def ca_pem(self) -> bytes:
         return self._authority.ca_pem
+
+    def admin_certificate(self) -> tuple[bytes, bytes]:
+        """A certificate of somebody who may do everything, and its key."""
+        return self._authority.client_certificate(_ADMIN, SUPERUSERS)
 
     def issuer_keys(self) -> Object:
         """The JWKS that verifies service-account tokens."""

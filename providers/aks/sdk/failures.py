@@ -83,13 +83,8 @@ def of_login(problem: AzureError, what: str) -> CloudFailure:
     text = _told(problem)
     number = _NUMBER.search(text)
     if number is None:
-        return CloudFailure(
-            errors.CLOUD_CREDENTIALS_MISSING,
-            "There are no usable Azure credentials",
-            text,
-            (f"asked for {what}",),
-            "az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
-        )
+        cause, tried = _attempts(problem)
+        return _missing(cause, (f"asked for {what}", *tried))
     return CloudFailure(
         errors.CLOUD_CREDENTIALS_REJECTED,
         "Entra gives no token for your credentials",
@@ -98,6 +93,33 @@ def of_login(problem: AzureError, what: str) -> CloudFailure:
         _LOGIN,
         api_code=number[0],
     )
+
+
+def of_variables(problem: ValueError) -> CloudFailure:
+    """The failure of `AZURE_*` variables that the SDK refuses as they stand."""
+    return _missing(" ".join(str(problem).split()))
+
+
+def _missing(cause: str, evidence: tuple[str, ...] = ()) -> CloudFailure:
+    return CloudFailure(
+        errors.CLOUD_CREDENTIALS_MISSING,
+        "There are no usable Azure credentials",
+        cause,
+        evidence,
+        "az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
+    )
+
+
+def _attempts(problem: AzureError) -> tuple[str, tuple[str, ...]]:
+    """Why there is no token, and each way to sign in that was tried with its first sentence.
+
+    The SDK tells them on lines of their own, with advice after each.
+    """
+    lines = str(problem.message or problem).splitlines()
+    tried = tuple(
+        line.strip().partition(". ")[0] for line in lines if line.startswith("\t") and ":" in line
+    )
+    return ("no way to sign in has led to a token" if tried else _told(problem)), tried
 
 
 def unreachable(text: str, what: str) -> CloudFailure:

@@ -18,6 +18,7 @@ class Frontend:
 
     id: str
     names: frozenset[str]
+    public: bool
 
 
 class Network:
@@ -32,11 +33,12 @@ class Network:
         for item in self._session.pages(f"{_ADDRESSES}/read", f"{base}/{_ADDRESSES}", _VERSION):
             properties = item["properties"]
             name = (properties.get("dnsSettings") or {}).get("fqdn")
-            yield _frontend(item["id"], properties.get("ipAddress"), name)
+            yield _frontend(item["id"], properties.get("ipAddress"), name, public=True)
         for item in self._session.pages(f"{_BALANCERS}/read", f"{base}/{_BALANCERS}", _VERSION):
             for frontend in item["properties"].get("frontendIPConfigurations") or ():
-                yield _frontend(frontend["id"], frontend["properties"].get("privateIPAddress"))
+                address = frontend["properties"].get("privateIPAddress")
+                yield _frontend(frontend["id"], address, public=False)
 
 
-def _frontend(own_id: str, *names: str | None) -> Frontend:
-    return Frontend(own_id, frozenset(name for name in names if name))
+def _frontend(own_id: str, *names: str | None, public: bool) -> Frontend:
+    return Frontend(own_id, frozenset(name for name in names if name), public)

@@ -62,8 +62,14 @@ class Session:
 
     @cached_property
     def credential(self) -> Any:
-        """The SDK's credential: variables, a workload's or machine's identity, a login."""
-        return DefaultAzureCredential(process_timeout=_PROCESS_SECONDS, **self._login)
+        """The SDK's credential: variables, a workload's or machine's identity, a login.
+
+        Raises `cloud-credentials-missing` for variables that cannot be right.
+        """
+        try:
+            return DefaultAzureCredential(process_timeout=_PROCESS_SECONDS, **self._login)
+        except ValueError as problem:
+            raise failures.of_variables(problem) from problem
 
     def federated(self, tenant: str, client_id: str, token: str) -> Any:
         """The credential of whatever identity trusts a cluster's token."""
@@ -129,7 +135,8 @@ class Session:
         """An SDK's answer; `what` is the right that the call takes. Raises `CloudFailure`."""
         started, status = time.monotonic(), "200"
         try:
-            return call()
+            with self.run.asking(f"Azure ({what})"):
+                return call()
         except AzureError as problem:
             failure = failures.of(problem, what, self._asker())
             status = f"{failure.status or type(problem).__name__} {failure.api_code}".rstrip()

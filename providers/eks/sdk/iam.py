@@ -134,6 +134,9 @@ class Iam:
             ),
         )
 
+    def untag_role(self, role: str, keys: Sequence[str]) -> None:
+        self._session.ask("iam", lambda: self._client.untag_role(RoleName=role, TagKeys=list(keys)))
+
     def tag_role(self, role: str, tags: Mapping[str, str]) -> None:
         self._session.ask("iam", lambda: self._client.tag_role(RoleName=role, Tags=tag_list(tags)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from botocore.session import Session
+from botocore.loaders import create_loader
 
 # Names of the world as a whole are in the list too, such as the one for IAM.
 _GLOBAL = "-global"
@@ -13,7 +13,8 @@ _GLOBAL = "-global"
 
 @cache
 def known_regions() -> tuple[str, ...]:
-    data: Any = Session().get_data("partitions")
+    # Not by a session: it would want the profile, which is another question.
+    data: Any = create_loader().load_data("partitions")
     return tuple(
         name
         for partition in data["partitions"]

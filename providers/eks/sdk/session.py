@@ -97,7 +97,8 @@ class Session:
     def ask(self, service: str, call: Callable[[], T]) -> T:
         """The call's answer. Raises `CloudFailure`."""
         try:
-            return call()
+            with self.run.asking(f"AWS ({service})"):
+                return call()
         except ClientError as problem:
             raise failures.of_answer(problem, service, self._asker()) from problem
         except BotoCoreError as problem:

@@ -14,6 +14,7 @@ class ForwardingRule:
     name: str
     address: str
     description: str
+    internal: bool
 
 
 class Compute:
@@ -37,6 +38,7 @@ class Compute:
                     str(item.get("name", "")),
                     str(item.get("IPAddress", "")),
                     str(item.get("description", "")),
+                    item.get("loadBalancingScheme") == "INTERNAL",
                 )
                 for item in page.get("items", [])
             ]

@@ -158,19 +158,28 @@ def of_answer(status: int, body: Mapping[str, Any], what: str, asker: Asker) -> 
     return failure(codes.GCP_FAILED, f"{what} failed", f"{code}: {text}".strip(": "), fix)
 
 
+def of_key_file(path: str, why: str) -> CloudFailure:
+    """The failure of a key file that is none."""
+    return _missing(f"GOOGLE_APPLICATION_CREDENTIALS names {path}: {why}")
+
+
+def _missing(cause: str) -> CloudFailure:
+    return CloudFailure(
+        errors.CLOUD_CREDENTIALS_MISSING,
+        "There are no usable Google credentials",
+        cause,
+        fix="gcloud auth application-default login, or name a key file in "
+        "GOOGLE_APPLICATION_CREDENTIALS",
+    )
+
+
 def of_credentials(
     problem: auth_errors.GoogleAuthError, what: str, impersonate: str | None
 ) -> CloudFailure:
     """The failure of credentials that are missing, ended or cannot be had."""
     text = " ".join(str(problem.args[0] if problem.args else problem).split())
     if isinstance(problem, auth_errors.DefaultCredentialsError):
-        return CloudFailure(
-            errors.CLOUD_CREDENTIALS_MISSING,
-            "There are no usable Google credentials",
-            text,
-            fix="gcloud auth application-default login, or name a key file in "
-            "GOOGLE_APPLICATION_CREDENTIALS",
-        )
+        return _missing(text)
     if isinstance(problem, auth_errors.TransportError | auth_errors.TimeoutError):
         return unreachable(text, what)
     if impersonate and "impersonated" in text:

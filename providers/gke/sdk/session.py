@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 import google.auth
@@ -43,6 +45,7 @@ _BUSY = (429, 500, 502, 503, 504)
 # Where Google's own command line is told that an API is elsewhere:
 # https://cloud.google.com/sdk/gcloud/reference/topic/configurations
 _OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
+_KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 _PATHS = ("/storage/v1", "/compute/v1")
 
 
@@ -64,10 +67,7 @@ class Session:
     @cached_property
     def credentials(self) -> Any:
         """Google's credentials object. Raises `cloud-credentials-missing`."""
-        try:
-            found, _ = google.auth.default(scopes=SCOPES)
-        except auth_errors.GoogleAuthError as problem:
-            raise failures.of_sdk(problem, "credentials", failures.Asker()) from problem
+        found, _ = _signed_in()
         if not self._impersonate:
             return found
         elsewhere = self._override("iamcredentials")
@@ -209,7 +209,8 @@ class Session:
             worth_it = silent or problem.status in _BUSY
             return worth_it and time.monotonic() - started < patience
 
-        return self.run.retry(attempt, retriable=passing, what=what, timeout=_BUSY_SECONDS)
+        with self.run.asking(f"Google ({what})"):
+            return self.run.retry(attempt, retriable=passing, what=what, timeout=_BUSY_SECONDS)
 
     @cached_property
     def _authorized(self) -> AuthorizedSession:
@@ -238,11 +239,33 @@ class Session:
 
 def default_project() -> str:
     """The project that this machine's credentials or variables name; empty if none."""
+    _, project = _signed_in()
+    return project
+
+
+def _signed_in() -> tuple[Any, str]:
+    """Google's application default credentials, and the project that they name.
+
+    Raises `cloud-credentials-missing`.
+    """
+    _check_key_file(os.environ.get(_KEY_FILE, ""))
     try:
-        _, project = google.auth.default(scopes=SCOPES)
+        found, project = google.auth.default(scopes=SCOPES)
     except auth_errors.GoogleAuthError as problem:
         raise failures.of_sdk(problem, "credentials", failures.Asker()) from problem
-    return project or ""
+    return found, project or ""
+
+
+def _check_key_file(path: str) -> None:
+    """Google's library takes for granted that it can be read and holds a JSON object."""
+    if not path:
+        return
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise failures.of_key_file(path, str(problem)) from problem
+    if not isinstance(content, dict):
+        raise failures.of_key_file(path, f"it holds no JSON object but a {type(content).__name__}")
 
 
 S = TypeVar("S", bound=requests.Session)

@@ -79,14 +79,16 @@ class Storage:
             ),
         )
 
-    def update(self, name: str, wanted: Settings, metageneration: int) -> None:
+    def update(self, name: str, wanted: Settings, found: BucketState) -> None:
         """Refused (a `STALE` code) when the bucket changed since it was read."""
         bucket = self._client.bucket(name)
+        # A label that is no longer wanted goes only if the SDK knows that it is there.
+        bucket.labels = dict(found.settings.labels)
         _apply(bucket, wanted)
         self._session.ask(
             "storage.buckets.update",
             lambda: bucket.patch(
-                if_metageneration_match=metageneration, timeout=TIMEOUT, retry=None
+                if_metageneration_match=found.metageneration, timeout=TIMEOUT, retry=None
             ),
         )
 

@@ -504,3 +504,18 @@ def test_what_means_nothing_here_is_refused(world: World, wrong: dict[str, Any])
     with pytest.raises(errors.CliError) as caught:
         world.provider.check_spec(world.spec(**wrong))
     assert caught.value.code is errors.INVALID_SPEC
+
+
+def test_tags_that_are_no_longer_wanted_go_and_others_stay(world: World) -> None:
+    world.setup(world.spec(rules={"tags": {"team": "ml", "cost": "42", "kept": "x"}}))
+    spec = world.spec(rules={"tags": {"kept": "x"}})
+    # What somebody wrote over is theirs.
+    reasons = world.dropped(spec, {"team": "ml", "cost": "41"})
+    assert reasons == dict.fromkeys(
+        {"storage-account", "managed-identity"}, "tag team: 'ml' → None"
+    )
+    found = world.snapshot()
+    for kind, name in (("storage_accounts", ACCOUNT), ("identities", IDENTITIES + IDENTITY)):
+        tags = found[kind][name]["tags"]
+        assert "team" not in tags
+        assert (tags["cost"], tags["kept"]) == ("42", "x")

@@ -227,6 +227,13 @@ def test_a_load_balancer_is_seen_until_it_is_gone(world: World, expose: str) -> 
     serving = world.stand_in.load_balancers("demo")
     (ingress,) = asyncio.run(serving.ensure(service)) or ()
     addresses = [ingress["ip"], "gone.example"]
+    other = "internal" if expose == "public" else "public"
+    wanted = world.spec(network={"expose": other})
+    moved = world.provider.load_balancer(wanted, cluster, install, None)  # type: ignore[arg-type]
+    assert balancer.unlike is not None
+    assert moved.unlike is not None
+    assert balancer.unlike(ingress["ip"]) == balancer.unlike("203.0.113.9") == ""
+    assert moved.unlike(ingress["ip"]) == f"is {expose}, and is to be {other}"
     (left,) = world.elsewhere().load_balancer_left(install, addresses)
     assert ("/publicIPAddresses/" in left) == (expose == "public")
     assert world.elsewhere().load_balancer_left(install, ["203.0.113.9"]) == ()

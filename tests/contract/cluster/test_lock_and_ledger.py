@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from anyscale_k8s_cli.ledger import DONE, INTENDED, Ledger, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_reference, lease_seconds
 from anyscale_k8s_cli.plan import Plan
 from anyscale_k8s_cli.resource import Observed, Ownership, Resource, Rights, ownership
+from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
 
+LEDGER_WRITES = "* /api/v1/namespaces/{namespace}/configmaps*"
 LEASES = "* /apis/coordination.k8s.io/v1/namespaces/{namespace}/leases*"
 
 
@@ -110,7 +113,10 @@ def test_what_a_dead_run_has_made_is_told_by_the_next(world: Any, place: Any) ->
     Ledger(world.kubernetes, place.install).open(third.changes)
     found = ledger_of(world.kubernetes, place.install)
     assert not found.lacks(third.changes)
-    assert found.rights == Rights(frozenset(item.observed.id for item in third.changes))  # type: ignore[union-attr]
+    assert found.rights == Rights(
+        frozenset(item.observed.id for item in third.changes),  # type: ignore[union-attr]
+        made=frozenset(resource.key for resource in resources),
+    )
 
 
 def test_the_ledger_of_another_install_says_nothing(world: Any, place: Any) -> None:
@@ -118,6 +124,83 @@ def test_the_ledger_of_another_install_says_nothing(world: Any, place: Any) -> N
     Ledger(world.kubernetes, place.install).open(planned.changes)
     other = world.surroundings("other").install
     assert ledger_of(world.kubernetes, other).entries == {}
+    strange = Ledger(world.kubernetes, other)
+    strange.open(())
+    strange.delete()
+    assert states(world, place) == {"one": INTENDED}
+
+
+def opened(world: Any, place: Any, *names: str) -> tuple[Ledger, list[KubernetesObject]]:
+    """A run that is about to make these."""
+    resources = [settings(place, name) for name in names]
+    ledger = Ledger(world.kubernetes, place.install)
+    ledger.open(world.plan(resources).changes)
+    return ledger, resources
+
+
+def test_two_writers_keep_what_the_other_tells(world: Any, place: Any) -> None:
+    first, (one, two) = opened(world, place, "one", "two")
+    second, (three,) = opened(world, place, "three")
+
+    first.done(one, one.create())
+    second.done(three, three.create())
+    first.removed(two)
+    assert states(world, place) == {"one": DONE, "three": DONE}
+
+    Ledger(world.kubernetes, place.install).delete()
+    first.done(two, two.create())
+    assert states(world, place) == {"one": DONE, "two": DONE}
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["change", "make"])
+def test_who_writes_between_read_and_write_is_kept(world: Any, place: Any, there: bool) -> None:
+    if there:
+        opened(world, place, "zero")
+    rule = FaultRule(FaultKind.HANG, operation=LEDGER_WRITES, writes_only=True)
+    world.wire.inject(rule)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(opened, world, place, "one")
+        world.run.wait_for(lambda: struck(rule), what="the write to hang", timeout=10, every=0.01)
+        opened(world, place, "two")
+        world.wire.clear_faults()
+        slow.result()
+    assert states(world, place).keys() == {"one", "two", *(["zero"] if there else [])}
+    refused = [call for call in world.wire.calls(writes_only=True) if call.status == 409]
+    assert len(refused) == 1
+
+
+def struck(rule: FaultRule) -> None:
+    if not rule.fired:
+        raise StillWaiting("nobody has written yet")
+
+
+def test_told_and_not_answered_is_told(world: Any, place: Any) -> None:
+    """First when the ledger is made, then when it is changed."""
+    for name in ("one", "two"):
+        world.wire.inject(
+            FaultRule(FaultKind.ERROR_AFTER, operation=LEDGER_WRITES, writes_only=True)
+        )
+        opened(world, place, name)
+    assert [rule.fired for rule in world.wire.rules] == [1, 1]
+    assert states(world, place) == {"one": INTENDED, "two": INTENDED}
+
+
+def test_a_ledger_that_others_never_leave_alone(world: Any, place: Any) -> None:
+    ledger, (one,) = opened(world, place, "one")
+    world.wire.inject(
+        FaultRule(
+            FaultKind.ERROR,
+            operation=LEDGER_WRITES,
+            writes_only=True,
+            times=0,
+            status=409,
+            code="Conflict",
+        )
+    )
+    with pytest.raises(errors.CliError, match="could not be written") as caught:
+        ledger.removed(one)
+    assert caught.value.code is errors.CLUSTER_FAILED
+    assert states(world, place) == {"one": INTENDED}
 
 
 @pytest.mark.parametrize(

@@ -183,8 +183,8 @@ def test_a_foreign_namespace_that_forbids_our_pods_is_refused_with_the_command(w
     )
     with pytest.raises(errors.CliError) as caught:
         world.apply([namespace(world)])
-    assert caught.value.fix == (
-        "kubectl label namespace ray pod-security.kubernetes.io/enforce=privileged --overwrite"
+    assert caught.value.fix == world.kubernetes.access.kubectl(
+        "label namespace ray pod-security.kubernetes.io/enforce=privileged --overwrite"
     )
 
 
@@ -193,7 +193,7 @@ def test_strangers_keep_a_namespace(world: Any) -> None:
     world.apply([made])
     observed = made.read()
     assert observed is not None
-    assert made.others(observed) == ""
+    assert not made.others(observed)
     labels = {"app": "shop"}
     world.kubernetes.create(
         {
@@ -209,7 +209,10 @@ def test_strangers_keep_a_namespace(world: Any) -> None:
             },
         }
     )
-    assert made.others(observed) == "Deployment shop"
+    users = made.others(observed)
+    assert users.names == ("Deployment shop",)
+    kinds = "deployments,statefulsets,daemonsets,persistentvolumeclaims"
+    assert users.look == world.kubernetes.access.kubectl(f"get {kinds} -n ray")
 
 
 def test_a_namespace_goes_with_all_that_is_in_it(world: Any) -> None:

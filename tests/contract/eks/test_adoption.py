@@ -51,11 +51,11 @@ def test_two_installs_share_a_provider(world: World) -> None:
     second = of_kind(world.setup(world.spec(name="dev")).resources, "iam-oidc-provider")
     observed = second.read()
     assert len(observed.marks) == 2
-    assert "anyscale-prod-" in second.others(observed)
+    assert "anyscale-prod-" in str(second.others(observed))
     second.unmark(observed)
     left = first.read()
     assert left.marks == {first.install.mark}
-    assert "anyscale-dev-" in first.others(left)
+    assert "anyscale-dev-" in str(first.others(left))
 
 
 # -- what the user has -------------------------------------------------------------
@@ -217,3 +217,26 @@ def test_what_means_nothing_here_is_refused(world: World, wrong: dict[str, Any])
     with pytest.raises(errors.CliError) as caught:
         world.provider.check_spec(world.spec(**wrong))
     assert caught.value.code is errors.INVALID_SPEC
+
+
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        ({"aws:x": "1"}, "--tag: aws:x=1: AWS keeps keys that begin with aws: to itself"),
+        ({"AWS:x": "1"}, "AWS keeps keys"),
+        ({"anyscale-k8s/install": "x"}, "this tool's own"),
+        ({"team": "a,b"}, "--tag: team=a,b is no tag of AWS: letters, digits"),
+        ({"te*m": "ml"}, "is no tag of AWS"),
+        ({f"key{number}": "x" for number in range(40)}, "--tag: 40 are too many: 39"),
+    ],
+    ids=["aws", "capitals", "ours", "comma", "star", "many"],
+)
+def test_tags_that_aws_would_refuse(world: World, tags: dict[str, str], told: str) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        world.provider.check_spec(world.spec(rules={"tags": tags}))
+    assert caught.value.code is errors.INVALID_SPEC
+    assert told in caught.value.message
+
+
+def test_tags_of_all_scripts_are_taken(world: World) -> None:
+    world.provider.check_spec(world.spec(rules={"tags": {"Größe der Gruppe": "a+b@c=d/e_f:g-h.i"}}))

@@ -340,3 +340,16 @@ def test_a_key_of_kms(world: World, given: str) -> None:
 
 
 # -- the OIDC provider -----------------------------------------------------------
+
+
+def test_tags_that_are_no_longer_wanted_go_and_others_stay(world: World) -> None:
+    world.setup(world.spec(rules={"tags": {"team": "ml", "cost": "42", "kept": "x"}}))
+    spec = world.spec(rules={"tags": {"kept": "x"}})
+    # What somebody wrote over is theirs.
+    reasons = world.dropped(spec, {"team": "ml", "cost": "41"})
+    assert reasons == dict.fromkeys({"s3-bucket", "iam-role"}, "tag team: 'ml' → None")
+    found = world.snapshot()
+    for kind, name in (("buckets", BUCKET), ("roles", ROLE)):
+        tags = found[kind][name]["tags"]
+        assert "team" not in tags
+        assert (tags["cost"], tags["kept"]) == ("42", "x")

@@ -90,9 +90,26 @@ def test_setup_needs_no_more_and_uses_all_that_its_role_grants(world: World) -> 
         world.setup()
         install = world.install(world.spec(), world.provider.discover(world.spec()))
         world.provider.cluster_state(install)
+        assert look_at_load_balancers(world) == ""
 
     asked = used(world.calls(all_of_it))
     assert asked == granted(Verb.SETUP) - BY_THE_CLUSTER
+
+
+def look_at_load_balancers(world: World) -> str:
+    spec = world.spec()
+    cluster = world.provider.discover(spec)
+    install = world.install(spec, cluster)
+    asked = world.provider.load_balancer(spec, cluster, install, None)  # type: ignore[arg-type]
+    assert asked.unlike is not None
+    return asked.unlike("203.0.113.9")
+
+
+def test_who_may_not_see_load_balancers_is_not_stopped(world: World) -> None:
+    rights = granted(Verb.SETUP) - {"compute.forwardingRules.list"}
+    world.stand_in.set_admin_permissions(sorted(rights))
+    assert check_all(world)["gcp-permissions"].status is Status.PASS
+    assert look_at_load_balancers(world) == ""
 
 
 def spoil_as_owner(world: World) -> None:
@@ -112,6 +129,7 @@ def test_a_plan_needs_no_more_and_uses_all_that_its_role_grants(world: World) ->
         check_all(world)
         install = world.install(world.spec(), world.provider.discover(world.spec()))
         world.provider.cluster_state(install)
+        assert look_at_load_balancers(world) == ""
 
     assert used(world.calls(all_of_it)) == granted(Verb.PLAN) - BY_THE_CLUSTER
 

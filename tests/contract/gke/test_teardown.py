@@ -303,6 +303,22 @@ def test_a_load_balancer_that_is_left_is_seen(
     assert world.calls(lambda: provider.load_balancer_left(install, [])) == []
 
 
+@pytest.mark.parametrize(("expose", "other"), [("public", "internal"), ("internal", "public")])
+def test_a_load_balancer_that_is_not_as_asked_is_told(
+    world: World, expose: str, other: str
+) -> None:
+    install, address = balanced(world, expose=expose)
+    told = []
+    for wanted in (expose, other):
+        spec = world.spec(network={"expose": wanted})
+        cluster = world.provider.discover(spec)
+        asked = world.provider.load_balancer(spec, cluster, install, None)  # type: ignore[arg-type]
+        assert asked.unlike is not None
+        assert asked.unlike("203.0.113.9") == ""
+        told.append(asked.unlike(address))
+    assert told == ["", f"is {expose}, and is to be {other}"]
+
+
 def test_the_subnet_of_an_internal_load_balancer(world: World) -> None:
     spec = world.spec(network={"expose": "internal", "load_balancer_subnets": ["private"]})
     cluster = world.provider.discover(spec)

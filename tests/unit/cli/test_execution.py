@@ -52,7 +52,8 @@ def test_a_signal_stops_the_run_and_has_its_exit_code(
     assert ended.code == answer
     assert cleaned == [True]
     assert "run the same command again to go on" in ended.err
-    assert ended.err.endswith("  fix:   run the same command again to go on\n")
+    assert "  fix:   run the same command again to go on\n" in ended.err
+    assert ended.err.endswith(f"(exit code {answer})\n")
     assert said in ended.err or "✗ Interrupted\n" in ended.err
 
 
@@ -105,14 +106,14 @@ def test_what_the_run_holds_open_is_closed(invoke: Invoke, monkeypatch: pytest.M
 def test_a_question_does_not_cost_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    session = Session(Common(timeout=60.0), schema="s")
 
     def answer() -> str:
         now[0] += 500
         return "yes"
 
-    assert session.off_the_clock(answer) == "yes"
-    assert session.run.remaining() == 60.0
+    with Session(Common(timeout=60.0), schema="s") as session:
+        assert session.off_the_clock(answer) == "yes"
+        assert session.run.remaining() == 60.0
 
 
 def test_both_steps_share_one_event_loop() -> None:
@@ -168,3 +169,78 @@ def test_work_that_does_not_end_is_ended(grace: str, world: Path) -> None:
     assert document["schema"] == "anyscale-k8s/setup/v1"
     assert document["error"]["code"] == "interrupted"
     assert "did not end in time" in document["error"]["cause"]
+
+
+DEAF = """
+import sys, threading, types
+from anyscale_k8s_cli import operations
+from anyscale_k8s_cli.cli import execution, main
+
+execution.GRACE = 0.1
+never = threading.Event()
+
+async def plan(request, run):
+    import asyncio
+
+    def ask():
+        with run.asking("AWS (sts)"):
+            never.wait()
+
+    await asyncio.to_thread(ask)
+
+operations.setup = types.SimpleNamespace(plan=plan)
+sys.exit(main.main())
+"""
+
+
+def test_a_call_that_nobody_answers_does_not_outlive_the_limit(world: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", DEAF, *SETUP, "--timeout", "1s", "-o", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=dict(os.environ),
+    )
+
+    error = json.loads(child.stdout)["error"]
+    assert child.returncode == 3
+    assert error["code"] == "timed-out"
+    assert error["evidence"] == ["no answer yet from AWS (sts)"]
+    assert "Traceback" not in child.stderr
+
+
+TALKATIVE = """
+import os, sys, types
+from anyscale_k8s_cli import operations
+from anyscale_k8s_cli.cli import main
+from anyscale_k8s_cli.events import Notice
+
+async def plan(request, run):
+    for number in range(100):
+        run.emit(Notice(level="info", text=f"line {number}"))
+    os.write(1, b"all was done")
+    os._exit(0)
+
+operations.setup = types.SimpleNamespace(plan=plan)
+sys.exit(main.main())
+"""
+
+
+def test_a_reader_that_has_gone_ends_no_work_half_way(world: Path) -> None:
+    """As with `2>&1 | head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    child = subprocess.run(
+        [sys.executable, "-c", TALKATIVE, *SETUP],
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        text=True,
+        check=False,
+        timeout=60,
+        env=dict(os.environ),
+    )
+
+    os.close(writing)
+
+    assert (child.returncode, child.stdout) == (0, "all was done")

@@ -73,3 +73,16 @@ def test_a_secret_that_was_typed_is_not_kept(
 
     assert "--tag mistake=***" in lines()[0]
     assert "sss_marker_value" not in "\n".join(lines())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@pytest.mark.parametrize("option", ["--log-file", "--events"])
+def test_a_full_disk_ends_the_file_and_not_the_command(
+    option: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+
+    ended = invoke(*SETUP, "--yes", option, "/dev/full")
+
+    assert ended.code == 0
+    assert ended.err.count(f"! {option}: cannot write /dev/full: No space left on device") == 1

@@ -238,3 +238,19 @@ def test_the_output_format_is_known_before_parsing(arguments: list[str], form: s
 )
 def test_the_schema_is_known_before_parsing(arguments: list[str], name: str) -> None:
     assert schema(arguments) == f"anyscale-k8s/{name}/v1"
+
+
+def test_what_this_machine_refuses_is_no_defect(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A home that is a file, for a command that keeps its state there."""
+    home = tmp_path / "home"
+    home.touch()
+    monkeypatch.setenv("HOME", str(home))
+
+    ended = invoke("sandbox", "up", "-o", "json")
+
+    error = json.loads(ended.out)["error"]
+    assert (ended.code, error["code"]) == (1, "file-unusable")
+    assert error["cause"] == "Not a directory"
+    assert "XDG_STATE_HOME" in error["fix"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from anyscale_k8s_cli import errors, spec
+from anyscale_k8s_cli import errors, provider, spec
 from anyscale_k8s_cli.cli import main, options, settings, tree
 from anyscale_k8s_cli.cli.options import Common, SearchOptions, SetupOptions, SpecOptions
 
@@ -129,3 +129,12 @@ def test_times(text: str, seconds: float) -> None:
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is not a time"):
         options._seconds(text)
+
+
+def test_the_help_offers_the_platforms_that_there_are() -> None:
+    help = options.Provider.__metadata__[0].help  # type: ignore[attr-defined]
+    first, _, others = help.partition("; ")
+
+    assert sorted(re.split(r", | or ", first)) == provider.available()
+    assert others == "aws, gcp and azure work too."
+    assert list(provider.VENDOR_NAMES) == ["aws", "gcp", "azure"]

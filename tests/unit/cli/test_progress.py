@@ -321,6 +321,8 @@ def test_what_is_over_is_not_told() -> None:
     screen.lines(StepStarted(at=START, key="r", title="Role", change="create"))
     screen.lines(StepFinished(at=START + 1, key="r", title="Role", **done))
     screen.lines(StepWaiting(at=START + 1, key="", what="a report"))
+    # Of what is only looked at no step begins or ends.
+    screen.lines(StepWaiting(at=START + 1, key="gateway", what="an address"))
     screen.lines(PhaseFinished(at=START + 1, phase="verify", seconds=1.0))
 
     assert screen.told_after(60) == []

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from anyscale_k8s_cli.cli.render import clouds, delete, errors, plan, rotation, setup, status, style
+from anyscale_k8s_cli.cli.render import (
+    clouds,
+    delete,
+    errors,
+    plan,
+    rotation,
+    setup,
+    status,
+    style,
+    table,
+)
 from anyscale_k8s_cli.cli.render.sandbox import environment_lines
 
 from . import samples
@@ -115,6 +125,15 @@ def test_the_sum_of_a_plan(counts: dict[str, int], said: str) -> None:
     assert plan.summary(counts) == said
 
 
+def test_where_a_sandbox_has_its_charts_is_no_setting() -> None:
+    variables = {"--chart-mirror": "ANYSCALE_K8S_CHART_MIRROR", "--region": "AWS_REGION"}
+    for sandbox in (True, False):
+        header = {"cloud": "prod", "environment": variables, "sandbox": sandbox}
+        shown = drawn(lambda to, header=header: plan.show_header(header, to), 120)
+        assert "--region from AWS_REGION" in shown
+        assert ("--chart-mirror" in shown) is not sandbox
+
+
 def test_an_error_word_for_word() -> None:
     target = io.StringIO()
     errors.write_error(samples.ERROR, target)
@@ -134,7 +153,9 @@ def test_an_error_says_nothing_it_does_not_know() -> None:
     target = io.StringIO()
     errors.write_error(error, target)
 
-    assert target.getvalue() == "✗ The load balancer got no address\n"
+    assert target.getvalue() == (
+        "✗ The load balancer got no address\n  code:  no-address (exit code 130)\n"
+    )
 
 
 def test_a_fix_of_several_lines_stays_aligned() -> None:
@@ -142,6 +163,13 @@ def test_a_fix_of_several_lines_stays_aligned() -> None:
     errors.write_error({**samples.ERROR, "cause": "", "evidence": [], "fix": "a\nb"}, target)
 
     assert "  fix:   a\n         b\n" in target.getvalue()
+
+
+def test_a_command_stands_on_a_line_of_its_own() -> None:
+    target = io.StringIO()
+    table.command(Console(file=target, width=80), "kubectl get pods\nmend what it shows", indent=4)
+
+    assert target.getvalue() == "    kubectl get pods\n    mend what it shows\n"
 
 
 def test_long_lines_are_not_cut() -> None:
@@ -226,3 +254,19 @@ def test_the_environment_for_shells() -> None:
         "$env:A = 'it''s'",
         "$env:B = 'b'",
     ]
+
+
+def test_a_cloud_that_was_there_before_is_told_with_what_is_wrong() -> None:
+    document = samples.failed_setup()
+    again = samples.resource("none", "registration", "anyscale:cloud-resource/eks-1", "equal")
+    document["resources"].append(again)
+
+    shown = drawn(under(setup.show_setup, document), 160)
+
+    assert "Cloud prod is not well: no subnet carries the tag kubernetes.io/role/elb" in shown
+
+
+def test_warnings_of_a_plan_are_seen() -> None:
+    document = {**samples.plan(), "warnings": ["the bucket is gone"]}
+
+    assert "! the bucket is gone\n" in drawn(under(plan.show_plan, document), 80)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import stat
+import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,6 +58,22 @@ def test_token_and_authority_are_copied_and_the_file_stays_as_it_is(tmp_path: Pa
     assert access.token().value == "abc"
     assert path.read_bytes() == before
     assert "abc" not in repr(access)
+
+
+@pytest.mark.parametrize("named", [None, "two"])
+def test_commands_for_people_name_the_context(tmp_path: Path, named: str | None) -> None:
+    path = kubeconfig(tmp_path, {"token": "abc"})
+    access = from_context(named, path)
+    place = f"{named or 'one'} --kubeconfig {path}"
+    assert access.kubectl("get pods -A") == f"kubectl --context {place} get pods -A"
+    assert access.helm("list -A") == f"helm --kube-context {place} list -A"
+    assert access.kubectl("auth whoami") in access.grant
+
+
+def test_commands_for_people_reach_no_other_cluster() -> None:
+    access = ClusterAccess("https://demo.example", CA, None)
+    assert access.kubectl("get pods") == "kubectl --server https://demo.example get pods"
+    assert access.helm("list") == "helm --kube-apiserver https://demo.example list"
 
 
 def test_files_count_from_the_kubeconfig_and_tokens_are_read_anew(tmp_path: Path) -> None:
@@ -150,3 +169,41 @@ def test_the_token_file_is_renewed_before_the_token_ends(monkeypatch: pytest.Mon
                 break
             time.sleep(0.01)
         assert token_file.read_text() == "token-2"
+
+
+_KILLED = """
+import os, signal, sys
+from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
+from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
+
+access = ClusterAccess("https://10.0.0.1", "", lambda: BearerToken("secret"))
+with PrivateKubeconfig(access) as path:
+    print(path, flush=True)
+    sys.stdin.read(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is killed that way there")
+def test_what_a_killed_process_left_is_removed_and_nothing_of_a_living_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    program = [sys.executable, "-c", _KILLED]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        theirs = Path(child.stdout.readline().strip())
+        with PrivateKubeconfig(ClusterAccess("https://10.0.0.1", CA, None)):
+            assert (theirs.parent / "token").read_text() == "secret"
+        child.stdin.write("x")
+        child.stdin.close()
+        assert child.wait() == -signal.SIGKILL
+    assert theirs.exists()
+    with PrivateKubeconfig(ClusterAccess("https://10.0.0.1", CA, None)) as mine:
+        assert not theirs.parent.exists()
+        assert mine.exists()
+    assert list(tmp_path.iterdir()) == []

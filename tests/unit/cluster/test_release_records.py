@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord, decode
 
 MANIFEST = """---
@@ -41,6 +42,9 @@ spec:
 """.replace("{long}", "x" * 40_000)
 
 
+ACCESS = ClusterAccess("https://demo.example", "", None)
+
+
 def secret(compressed: bool = True, **changes: Any) -> dict[str, Any]:
     release = {
         "name": "thing",
@@ -66,7 +70,7 @@ def secret(compressed: bool = True, **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("compressed", [True, False])
 def test_decoding(compressed: bool) -> None:
-    record = decode(secret(compressed))
+    record = decode(secret(compressed), ACCESS)
     assert (record.chart, record.chart_version, record.revision) == ("chart", "1.2.3", 3)
     assert record.values == {"a": 1}
     assert record.id == "ray/thing@2026-01-01T00:00:00Z"
@@ -74,7 +78,7 @@ def test_decoding(compressed: bool) -> None:
 
 
 def test_objects_of_the_manifest() -> None:
-    record = decode(secret())
+    record = decode(secret(), ACCESS)
     assert [str(item.reference) for item in record.objects] == [
         "ServiceAccount worker in ray",
         "ConfigMap settings in elsewhere",
@@ -98,7 +102,7 @@ def test_objects_of_the_manifest() -> None:
     ],
 )
 def test_what_is_pending(status: str, pending: bool) -> None:
-    record: ReleaseRecord = decode(secret(info={"status": status}))
+    record: ReleaseRecord = decode(secret(info={"status": status}), ACCESS)
     assert record.pending is pending
 
 
@@ -106,6 +110,6 @@ def test_what_is_pending(status: str, pending: bool) -> None:
 def test_what_is_no_record_is_an_error_that_names_it(data: dict[str, str]) -> None:
     broken = secret() | {"data": data}
     with pytest.raises(errors.CliError) as caught:
-        decode(broken)
+        decode(broken, ACCESS)
     assert caught.value.code is errors.CLUSTER_FAILED
     assert "sh.helm.release.v1.thing.v3" in caught.value.message

@@ -170,3 +170,11 @@ def test_a_call_that_comes_after_the_end_waits_for_nothing(script: Any) -> None:
     with pytest.raises(RuntimeError, match="closed"):
         plane.result(GET)
     assert script.asked == []
+
+
+def test_a_proxy_that_is_none(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy:notaport")
+    with pytest.raises(errors.CliError, match="not the address of a proxy") as refused:
+        open_plane(script)
+    assert refused.value.code is errors.USAGE
+    assert "secret" not in str(refused.value)

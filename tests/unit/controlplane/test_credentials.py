@@ -128,7 +128,8 @@ def test_hosts(given: str, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["console.anyscale.com", "http://console.example", "ftp://x", "https://"]
+    "given",
+    ["console.anyscale.com", "http://console.example", "ftp://x", "https://", "https://x:notaport"],
 )
 def test_hosts_that_are_refused(given: str) -> None:
     with pytest.raises(errors.CliError) as raised:

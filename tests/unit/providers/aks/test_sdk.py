@@ -19,6 +19,8 @@ from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.aks.sdk import clouds, failures
 from anyscale_k8s_cli.providers.aks.sdk.failures import Asker
+from anyscale_k8s_cli.providers.aks.sdk.session import Session
+from anyscale_k8s_cli.run import Run
 
 ASKER = Asker("me@example.com", "s-1")
 RIGHT = "Microsoft.Storage/storageAccounts/read"
@@ -261,3 +263,29 @@ def test_no_clouds_domain_is_spelled_out() -> None:
     assert len(texts) > 25
     for name, text in texts.items():
         assert not spelled.search(text), name
+
+
+def test_each_way_to_sign_in_is_told_in_a_line() -> None:
+    told = (
+        "DefaultAzureCredential failed to retrieve a token from the included credentials.\n"
+        "Attempted credentials:\n"
+        "\tEnvironmentCredential: Environment variables are not fully configured.\n"
+        "Visit https://aka.ms/environment to troubleshoot this issue.\n"
+        "\tAzureCliCredential: Please run 'az login' to set up an account. See more.\n"
+        "To mitigate this issue, please refer to the guidelines."
+    )
+    problem = failures.of(azure_errors.ClientAuthenticationError(told), RIGHT, ASKER)
+    assert problem.code is errors.CLOUD_CREDENTIALS_MISSING
+    assert problem.cause == "no way to sign in has led to a token"
+    assert problem.evidence[1:] == (
+        "EnvironmentCredential: Environment variables are not fully configured.",
+        "AzureCliCredential: Please run 'az login' to set up an account",
+    )
+
+
+def test_a_tenant_that_cannot_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
+        monkeypatch.setenv(name, "no tenant's id")
+    with pytest.raises(CloudFailure, match="Invalid tenant") as refused:
+        _ = Session(Run(), "s-1").credential
+    assert refused.value.code is errors.CLOUD_CREDENTIALS_MISSING

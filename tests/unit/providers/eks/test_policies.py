@@ -156,3 +156,39 @@ def test_who_uses_a_provider() -> None:
     assert not mentions(OURS, PROVIDER + "D")
     assert not mentions(trusting(Effect="Deny"), PROVIDER)
     assert subjects(OURS) == (policies.subject("ns"),)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (
+            document(allow(Action=["s3:GetObject", "s3:PutObject"])),
+            "has besides Action s3:putobject",
+        ),
+        (
+            document(allow(Action="s3:ListBucket")),
+            "lacks Action s3:getobject; has besides Action s3:listbucket",
+        ),
+        (
+            document(allow(Condition={"StringEquals": {"aws:Region": "x"}})),
+            "has besides StringEquals aws:region=x",
+        ),
+        (
+            document(allow(), allow(Resource="b", Effect="Deny")),
+            "has besides Action s3:getobject, ",
+        ),
+        (document(), "lacks Action s3:getobject, Allow, Resource a"),
+        (document(allow(), allow()), "has a statement twice"),
+    ],
+    ids=["action", "other action", "condition", "statement", "empty", "twice"],
+)
+def test_how_one_differs_is_told(found: dict[str, Any], told: str) -> None:
+    assert policies.unlike(found, document(allow())).startswith(told)
+
+
+def test_a_trust_without_its_audience_is_told() -> None:
+    (statement,) = OURS["Statement"]
+    condition = {"StringEquals": {f"{HOST}:sub": policies.subject("ns")}}
+    found = document({**statement, "Condition": condition})
+
+    assert policies.unlike(found, OURS) == f"lacks StringEquals {HOST.lower()}:aud={AUDIENCE}"

@@ -13,6 +13,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.providers.eks.sdk import failures
 from anyscale_k8s_cli.providers.eks.sdk.failures import Asker
+from anyscale_k8s_cli.providers.eks.sdk.regions import known_regions
 
 ASKER = Asker("arn:x:iam::1:user/me", "sso", "work")
 
@@ -144,3 +145,9 @@ def test_only_the_sdk_package_imports_the_sdk() -> None:
     for path, text in production().items():
         if "/sdk/" not in path.replace("\\", "/"):
             assert not imports.search(text), path
+
+
+def test_regions_are_known_whatever_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    known_regions.cache_clear()
+    assert "us-west-2" in known_regions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.providers.gke.sdk import failures
 from anyscale_k8s_cli.providers.gke.sdk.failures import Asker
 from anyscale_k8s_cli.providers.gke.sdk.iam import email_of, project_of
+from anyscale_k8s_cli.providers.gke.sdk.session import Session, default_project
+from anyscale_k8s_cli.run import Run
 
 ASKER = Asker("me@demo.iam.gserviceaccount.com", "demo")
 CHANGED = "At least one of the pre-conditions you specified did not hold."
@@ -199,3 +202,25 @@ def test_an_email_tells_its_project(project: str, email: str) -> None:
 def test_other_emails_of_googles() -> None:
     assert project_of("418205339162-compute@developer.gserviceaccount.com") == "418205339162"
     assert project_of("demo@appspot.gserviceaccount.com") == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"[1]", "holds no JSON object"), (b"\xff\xfe", "decode"), (b"", "Expecting value")],
+)
+def test_a_key_file_that_is_none(
+    content: bytes, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key.json"
+    file.write_bytes(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    with pytest.raises(CloudFailure, match=why) as refused:
+        _ = Session(Run(), "demo").credentials
+    assert refused.value.code is errors.CLOUD_CREDENTIALS_MISSING
+    assert str(file) in refused.value.cause
+
+
+def test_a_folder_is_no_key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    with pytest.raises(CloudFailure, match="Is a directory"):
+        default_project()

@@ -1,0 +1,122 @@
+"""What the last setup was told and this one is not: it would go back to its default.
+
+What is said is the whole of what is wanted, as with terraform or helm: nothing is
+remembered for the next run. So an option that is merely forgotten must not open a
+load balancer to the world, nor take a cloud away from its data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.operations.said import option, settings_of, setup_command
+from anyscale_k8s_cli.spec import CloudSpec, Settings
+from anyscale_k8s_cli.spec_loading import LoadedSpec
+
+_OTHER_OBJECTS = "a new, empty bucket and another identity would be made and registered"
+# What leaving them out would do, of those that may not be forgotten.
+_PROTECTING = {
+    "network.expose": "the load balancer would become public",
+    "network.allow_cidrs": "the load balancer would let in every address",
+    "network.annotations": "the load balancer would be as the platform makes it",
+    "existing.bucket": "a new, empty bucket would be made and registered",
+    "existing.identity": "another identity would be made and registered",
+    "rules.name_prefix": _OTHER_OBJECTS,
+    "rules.names": _OTHER_OBJECTS,
+    "rules.role_path": "another identity would be made and registered",
+    "rules.azure_shared_key": "keys of the storage account could be used again",
+}
+# How the account and the cluster are reached, and what changes no object.
+_OF_THE_RUN = (
+    *("version", "provider", "name", "region", "namespace", "waive"),
+    *("account.", "cluster.", "credentials.", "timeouts."),
+)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """`told` is what the last setup was told and this one is not, by dotted path."""
+
+    told: Mapping[str, Any]
+
+    @property
+    def protecting(self) -> dict[str, Any]:
+        """Those of them that may not be forgotten."""
+        return {path: value for path, value in self.told.items() if path in _PROTECTING}
+
+    def notes(self) -> Iterator[str]:
+        """A line for those that protect nothing; none where there are none."""
+        others = [path for path in self.told if path not in _PROTECTING]
+        if others:
+            yield (
+                f"the last setup was told {_listed(others, self.told)}, and this one is not: "
+                f"say {'it' if len(others) == 1 else 'them'} again to keep what they set"
+            )
+
+    def consequences(self) -> tuple[str, ...]:
+        """What would come of each that may not be forgotten."""
+        return tuple(
+            f"without {option(path, value)}: {_PROTECTING[path]}"
+            for path, value in self.protecting.items()
+        )
+
+    def check(self, flags: Settings, file: Path | None) -> None:
+        """Raise `options-left-out`, with the command that keeps everything as it is."""
+        if not self.protecting:
+            return
+        first, *rest = self.consequences()
+        raise errors.CliError(
+            errors.OPTIONS_LEFT_OUT,
+            f"The last setup was told {_listed(list(self.protecting), self.told)}, "
+            "and this one is not",
+            cause=first,
+            evidence=(
+                *rest,
+                "to keep it as it is, say it again; if the change is meant, say the new value "
+                "(such as --expose public), or add --drop-options",
+            ),
+            fix=setup_command({**self.told, **flags}, file),
+        )
+
+
+def left_out(told: Settings, loaded: LoadedSpec) -> LeftOut:
+    """Compare what the ledger says was told with what is said now, in whichever way."""
+    return LeftOut(
+        {
+            path: value
+            for path, value in told.items()
+            if path not in loaded.sources and not path.startswith(_OF_THE_RUN)
+        }
+    )
+
+
+def check_bucket(loaded: LoadedSpec, registered: str, wanted: str, file: Path | None) -> None:
+    """Where no ledger tells what was said: the registration tells at least of the bucket.
+
+    Raises `options-left-out` for another one that nobody has named.
+    """
+    named = {"existing.bucket", "rules.name_prefix", "rules.names"} & loaded.sources.keys()
+    if not registered or not wanted or registered == wanted or named:
+        return
+    said = settings_of(loaded)
+    raise errors.CliError(
+        errors.OPTIONS_LEFT_OUT,
+        f"The cloud is registered with {registered}, and this setup would move it to {wanted}",
+        cause="the ledger is not there, which tells with which options it was set up",
+        evidence=("if the change is meant, add --drop-options",),
+        fix=setup_command({**said, "existing.bucket": registered}, file),
+    )
+
+
+def dropped_tags(told: Settings, spec: CloudSpec) -> dict[str, str]:
+    """The tags that an earlier setup was told to write and this one is not."""
+    tags: Mapping[str, str] = told.get("rules.tags") or {}
+    return {key: value for key, value in tags.items() if key not in spec.rules.tags}
+
+
+def _listed(paths: list[str], told: Mapping[str, Any]) -> str:
+    return ", ".join(option(path, told[path]) for path in paths)

@@ -1,0 +1,106 @@
+"""The same on Google Cloud and on Azure: runs killed at any call, given again, one end.
+
+On Azure nothing in the control plane's record can tell who made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.chaos.crashes import DELETE, after, deleted, kill_at
+from tests.chaos.likeness import likeness
+
+if TYPE_CHECKING:
+    from tests.processes import Sandbox
+
+PLANE, CLUSTER = "anyscale", "kubernetes"
+CLOUD = "/api/v2/clouds/*"
+STORAGE, ROLES = "microsoft.storage", "microsoft.authorization"
+RECORD = "*/sh.helm.release.v1.anyscale-operator.v1"
+SCOPES = {
+    "gke": ("--provider", "gke", "--project-id", "demo", "--region", "us-central1"),
+    "aks": ("--provider", "aks", "--resource-group", "demo"),
+}
+BUCKETS = ("gcs-bucket", "storage-account")
+
+# Moments of setup, and moments of the deletes between them.
+SETUPS = {
+    "gke": (
+        after("storage", "storage.buckets.insert"),
+        # The first of them is answered 400 for an account that was just made.
+        after("iam", "iam.projects.serviceAccounts.setIamPolicy", nth=2),
+        after(CLUSTER, "POST */secrets", RECORD),
+    ),
+    "aks": (
+        after(STORAGE, "StorageAccounts_Create"),
+        after("microsoft.managedidentity", "UserAssignedIdentities_CreateOrUpdate"),
+    ),
+}
+DELETES = {
+    "gke": (
+        after(PLANE, f"PUT {CLOUD}/state"),
+        # Afterwards account and bucket go side by side, and with the last of them nothing is left.
+        after("storage", "storage.buckets.setIamPolicy"),
+        after("storage", "storage.objects.delete"),
+    ),
+    "aks": (
+        after(PLANE, f"DELETE {CLOUD}"),
+        after(ROLES, "RoleAssignments_Delete"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Platform:
+    name: str
+    sandbox: Sandbox
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        return (*SCOPES[self.name], "--cluster-name", "demo")
+
+    @property
+    def setup(self) -> tuple[str, ...]:
+        return ("cloud", "setup", *self.where, "--name", "prod", "--yes", "-o", "json")
+
+    def set_up(self) -> dict[str, Any]:
+        """Setup from another machine, to a healthy end; its result."""
+        done = self.sandbox.anyscale(*self.setup, fresh_home=True)
+        assert done.code == 0, done.out + done.err
+        assert done.document["health"] == "HEALTHY"
+        return done.document
+
+    def seen(self) -> dict[str, Any]:
+        return likeness(self.sandbox.admin.snapshot())
+
+
+@pytest.fixture(scope="module", params=SCOPES)
+def platform(sandbox: Sandbox, request: pytest.FixtureRequest) -> Platform:
+    return Platform(request.param, sandbox)
+
+
+def bucket_option(document: Mapping[str, Any], where: str) -> tuple[str, str]:
+    """The option with which the bucket goes too, as a setup or a delete names it."""
+    (key,) = (item["key"] for item in document[where] if item["kind"] in BUCKETS)
+    return "--delete-bucket", key.partition("/")[2]
+
+
+def test_killed_and_repeated(platform: Platform) -> None:
+    """An unbroken setup shows what each broken one has to come to, and so does its beginning."""
+    sandbox, empty = platform.sandbox, platform.seen()
+    bucket = bucket_option(platform.set_up(), "resources")
+    healthy = platform.seen()
+    for of_delete, of_setup in zip(DELETES[platform.name], SETUPS[platform.name], strict=True):
+        kill_at(sandbox, of_delete, *DELETE, *bucket)
+        deleted(sandbox, *bucket)
+        assert platform.seen() == empty, of_delete
+
+        kill_at(sandbox, of_setup, *platform.setup)
+        platform.set_up()
+        assert platform.seen() == healthy, of_setup
+    deleted(sandbox, *bucket)
+    assert platform.seen() == empty

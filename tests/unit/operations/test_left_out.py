@@ -1,0 +1,163 @@
+"""What an earlier setup was told and this one is not."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli import errors, spec_loading
+from anyscale_k8s_cli.operations.left_out import LeftOut, check_bucket, left_out
+from anyscale_k8s_cli.operations.said import settings_of, setup_command
+from anyscale_k8s_cli.spec import flags_by_path
+
+PLACE = {"provider": "eks", "name": "prod", "region": "us-west-2", "cluster.name": "demo"}
+BUCKET = {"existing.bucket": "company-data"}
+INSIDE = {"network.expose": "internal", "network.allow_cidrs": ("10.0.0.0/8", "192.168.0.0/16")}
+
+
+def loaded(
+    *said: dict[str, Any], file: Path | None = None, **variables: str
+) -> spec_loading.LoadedSpec:
+    flags = {path: value for part in said for path, value in part.items()}
+    return spec_loading.load(flags=flags, file=file, environment=variables)
+
+
+def after(earlier: dict[str, Any], *now: dict[str, Any], file: Path | None = None) -> LeftOut:
+    """What a setup leaves out that comes after one that was told more."""
+    told = settings_of(loaded(PLACE, earlier))
+    return left_out(told, loaded(*now, file=file))
+
+
+def refusal(found: LeftOut, flags: dict[str, Any], file: Path | None = None) -> errors.CliError:
+    with pytest.raises(errors.CliError) as raised:
+        found.check(flags, file)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("earlier", "words"),
+    [
+        (BUCKET, "--bucket company-data"),
+        ({"existing.identity": "arn:aws:iam::1:role/r"}, "--identity arn:aws:iam::1:role/r"),
+        ({"rules.name_prefix": "acme"}, "--name-prefix acme"),
+        ({"rules.role_path": "/ml/"}, "--role-path /ml/"),
+        ({"network.expose": "internal"}, "--expose internal"),
+        ({"network.allow_cidrs": ("10.0.0.0/8",)}, "--allow-cidr 10.0.0.0/8"),
+        ({"rules.azure_shared_key": "off"}, "--azure-shared-key off"),
+        ({"rules.names": {"bucket": "mine"}}, "rules.names"),
+        ({"network.annotations": {"a/b": "c"}}, "network.annotations"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_protects_may_not_be_forgotten(earlier: dict[str, Any], words: str) -> None:
+    problem = refusal(after(earlier, PLACE), PLACE)
+
+    assert problem.code is errors.OPTIONS_LEFT_OUT
+    assert problem.exit_code == errors.ExitCode.REFUSED
+    assert words in problem.message
+    assert f"without {words}" in problem.cause
+
+
+def test_the_fix_says_again_what_was_said_and_what_is_said_now() -> None:
+    now = {**PLACE, "rules.tags": {"team": "ml"}}
+
+    fix = refusal(after({**BUCKET, **INSIDE, "gpu": "off"}, now), now).fix
+
+    assert fix == (
+        "anyscale cloud setup --provider eks --region us-west-2 --cluster-name demo --name prod "
+        "--gpu off --bucket company-data --tag team=ml --expose internal "
+        "--allow-cidr 10.0.0.0/8 --allow-cidr 192.168.0.0/16"
+    )
+
+
+def test_what_is_said_outright_is_meant() -> None:
+    told = {**BUCKET, **INSIDE, "rules.name_prefix": "acme"}
+    now = {
+        **PLACE,
+        "network.expose": "public",
+        "network.allow_cidrs": ("0.0.0.0/0",),
+        "existing.bucket": "other-data",
+        "rules.name_prefix": "anyscale",
+    }
+
+    found = after(told, now)
+
+    assert found.told == {}
+    found.check(now, None)
+
+
+def test_a_file_says_it_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "cloud.yaml"
+    text = "name: prod\nprovider: eks\nnetwork: {expose: internal}\n"
+    file.write_text(text, encoding="utf-8")
+
+    assert after({"network.expose": "internal"}, {}, file=file).told == {}
+    fix = refusal(after({**INSIDE, **BUCKET}, {}, file=file), {}, file).fix
+    assert fix.startswith(f"anyscale cloud setup -f {file} --bucket company-data")
+
+
+def test_others_are_told_in_one_line() -> None:
+    earlier = {
+        "rules.tags": {"team": "ml", "cost": "42"},
+        "rules.kms_key": "alias/data",
+        "operator.values": {"secret": "hidden"},
+        "credentials.aws_profile": "work",
+        "timeouts.operator": 5,
+    }
+
+    found = after(earlier, PLACE)
+
+    found.check(PLACE, None)
+    [note] = found.notes()
+    for words in ("--tag team=ml --tag cost=42", "--kms-key alias/data", "--values values.yaml"):
+        assert words in note
+    assert "hidden" not in note
+    assert "work" not in note
+
+
+def test_a_first_setup_leaves_nothing_out() -> None:
+    found = left_out({}, loaded(PLACE))
+
+    found.check(PLACE, None)
+    assert list(found.notes()) == []
+
+
+def test_without_a_ledger_the_registration_tells_of_the_bucket() -> None:
+    with pytest.raises(errors.CliError) as raised:
+        check_bucket(loaded(PLACE), "s3://company-data", "s3://anyscale-prod-1", None)
+
+    assert raised.value.code is errors.OPTIONS_LEFT_OUT
+    assert raised.value.fix.endswith("--name prod --bucket s3://company-data")
+
+
+@pytest.mark.parametrize(
+    ("registered", "said"),
+    [
+        ("", {}),
+        ("s3://wanted", {}),
+        ("s3://other", {"existing.bucket": "wanted"}),
+        ("s3://other", {"rules.name_prefix": "acme"}),
+    ],
+)
+def test_a_bucket_that_is_named_or_the_same_is_no_move(
+    registered: str, said: dict[str, Any]
+) -> None:
+    check_bucket(loaded(PLACE, said), registered, "s3://wanted", None)
+
+
+def test_a_printed_setup_repeats_every_option() -> None:
+    flags = {path: flag for path, flag in flags_by_path().items() if flag and path != "waive"}
+    lists = {f"network.{name}": ["a", "b"] for name in ("allow_cidrs", "load_balancer_subnets")}
+    pairs = {"rules.tags": {"team": "machine learning", "cost": "42"}, "operator.values": None}
+    settings = {**dict.fromkeys(flags, "x"), **lists, **pairs}
+
+    words = shlex.split(setup_command(settings))
+
+    assert {word for word in words if word.startswith("--")} == set(flags.values())
+    for told in (["--tag", "team=machine learning", "--tag", "cost=42"], ["--allow-cidr", "a"]):
+        place = words.index(told[1])
+        assert words[place - 1 : place - 1 + len(told)] == told
+    assert words.count("--allow-cidr") == words.count("--lb-subnet") == 2
