@@ -168,9 +168,9 @@ def sign_in(
 
 def searched_spec(located: CloudSpec, scope: Scope) -> CloudSpec:
     """The spec that a platform knows for an install, with the ways in that were named."""
-    cluster = located.cluster.model_copy(
-        update={"context": scope.cluster.context, "kubeconfig": scope.cluster.kubeconfig}
-    )
+    ways_in = {"context": scope.cluster.context, "kubeconfig": scope.cluster.kubeconfig}
+    named = {field: value for field, value in ways_in.items() if value is not None}
+    cluster = located.cluster.model_copy(update=named)
     return located.model_copy(update={"cluster": cluster, "credentials": scope.credentials})
 
 

@@ -14,9 +14,10 @@ from anyscale_k8s_cli.providers.nebius.bucket_settings import (
     wanted,
 )
 from anyscale_k8s_cli.providers.nebius.sdk.storage import Settings
+from anyscale_k8s_cli.providers.nebius.tags import Labels
 
 CONSOLE = "https://*.anyscale.com"
-WISHES = BucketWishes({"anyscale-k8s-install": "abc"}, CONSOLE)
+WISHES = BucketWishes(Labels({"anyscale-k8s-install": "abc"}, {"team": "ml"}), CONSOLE)
 THEIRS = {
     "origins": ("https://theirs.example",),
     "methods": ("GET",),
@@ -44,6 +45,11 @@ def test_what_others_set_stays() -> None:
     assert made.labels["theirs"] == "yes"
     assert made.cors[0] == THEIRS
     assert (made.old_days, made.upload_days) == (3, 1)
+
+
+def test_a_label_of_an_earlier_setup_goes_while_it_is_as_it_was_written() -> None:
+    assert "team" not in wanted(Settings(labels={"team": "ml"}), WISHES).labels
+    assert wanted(Settings(labels={"team": "theirs"}), WISHES).labels["team"] == "theirs"
 
 
 def test_each_difference_is_named() -> None:

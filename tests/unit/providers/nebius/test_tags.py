@@ -28,7 +28,7 @@ NAMES = some.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,60}[A-Za-z0-9])?", fullmat
 )
 def test_what_is_written_is_read_again_and_fits_nebius(cloud: str, namespace: str) -> None:
     install = replace(INSTALL, cloud=cloud, namespace=namespace)
-    labels = tags.labels(install, {"team": "ml"})
+    labels = tags.labels(install, {"team": "ml"}).wanted
     assert tags.owner_by_labels(labels) == install
     for key, value in labels.items():
         assert tags.LABEL_KEY.fullmatch(key)
@@ -36,7 +36,7 @@ def test_what_is_written_is_read_again_and_fits_nebius(cloud: str, namespace: st
 
 
 def test_labels_that_do_not_follow_from_each_other_count_for_nothing() -> None:
-    labels = tags.labels(INSTALL, {})
+    labels = tags.labels(INSTALL, {}).wanted
     for key in labels:
         if key.endswith(("cluster-uid", "name-prefix", "region")):
             continue
@@ -44,14 +44,14 @@ def test_labels_that_do_not_follow_from_each_other_count_for_nothing() -> None:
 
 
 def test_an_install_knows_its_own_though_a_label_was_changed_by_hand() -> None:
-    labels = {**tags.labels(INSTALL, {}), "anyscale-k8s-cloud": "other"}
+    labels = {**tags.labels(INSTALL, {}).wanted, "anyscale-k8s-cloud": "other"}
     found = tags.owner(labels, INSTALL)
     assert found == INSTALL
     assert tags.owner(labels, replace(INSTALL, namespace="another")) is None
 
 
 def test_a_cluster_is_forgotten_with_its_uid_alone() -> None:
-    labels = tags.without_uid(tags.labels(INSTALL, {}))
+    labels = tags.without_uid(tags.labels(INSTALL, {}).wanted)
     assert tags.owner_by_labels(labels) == INSTALL.forgetting_cluster()
 
 
