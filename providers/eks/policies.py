@@ -88,7 +88,7 @@ def _told(parts: set[str]) -> str:
 
 
 def _parts(statement: Mapping[str, Any]) -> set[str]:
-    """A statement, taken apart: `Action s3:getobject`, `StringEquals aud=sts.amazonaws.com`."""
+    """A statement, taken apart: `Action s3:getobject`, `StringEquals sub=…`."""
     parts = {str(statement.get("Effect"))}
     for key, value in statement.items():
         if key == "Condition":
