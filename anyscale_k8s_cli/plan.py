@@ -58,6 +58,11 @@ class Plan:
     changes: tuple[PlannedChange, ...]
 
     @property
+    def unsettled(self) -> bool:
+        """Whether something that is there is not of use yet."""
+        return any(item.observed is not None and not item.observed.settled for item in self.changes)
+
+    @property
     def writes(self) -> tuple[PlannedChange, ...]:
         return tuple(item for item in self.changes if item.change in WRITES)
 

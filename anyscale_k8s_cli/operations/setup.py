@@ -423,8 +423,11 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
             if made.plan.writes or made.ledger.lacks(made.plan.changes):
                 with phase(run, "apply", "Making the changes"):
                     applied = await _apply_locked(made, run)
-                if applied.error:
-                    raise applied.error
+            elif made.plan.unsettled:
+                with phase(run, "apply", "Waiting for what is there and not of use yet"):
+                    applied = await engine.forwards(made.plan, run, Unjournaled())
+            if applied and applied.error:
+                raise applied.error
             with phase(run, "verify", "Asking the control plane whether it works"):
                 health = await _verify(made, run, warnings)
                 if made.side.cluster.token:
@@ -490,7 +493,7 @@ async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
 
 
 class Unjournaled:
-    """For the namespace itself, which the ledger needs."""
+    """For the namespace itself, which the ledger needs, and for runs that write nothing."""
 
     def guard(self) -> None:
         """Nothing is held yet."""
