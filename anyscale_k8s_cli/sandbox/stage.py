@@ -12,6 +12,7 @@ from typing import Any
 from anyscale_k8s_cli.sandbox import kubeconfig
 from anyscale_k8s_cli.sandbox.aks import AksPlatform
 from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
+from anyscale_k8s_cli.sandbox.cks import CksPlatform
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
 from anyscale_k8s_cli.sandbox.eks import EksPlatform
@@ -39,12 +40,14 @@ class Stage:
         self.gke = GkePlatform(world, self.wire, self.authority)
         self.aks = AksPlatform(world, self.wire, self.authority)
         self.nebius = NebiusPlatform(world, self.wire, self.authority)
+        self.coreweave = CksPlatform(world, self.wire, self.authority)
         self.generic = GenericPlatform(world, self.wire, self.authority)
         self.platforms: tuple[Platform, ...] = (
             self.eks,
             self.gke,
             self.aks,
             self.nebius,
+            self.coreweave,
             self.generic,
         )
         self.charts = ChartRepository(self.wire, self.authority)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from anyscale_k8s_cli.sandbox.aks_breaks import AksBreaks
 from anyscale_k8s_cli.sandbox.azure.seed import ADMIN_ROLES
+from anyscale_k8s_cli.sandbox.cks_breaks import CoreWeaveBreaks
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Key
 from anyscale_k8s_cli.sandbox.eks_breaks import EksBreaks
 from anyscale_k8s_cli.sandbox.gke_breaks import GkeBreaks
@@ -59,6 +60,7 @@ class Switches:
             "gke": gke.named(),
             "aks": aks.named(),
             "nebius": NebiusBreaks(stage.nebius).named(),
+            "coreweave": CoreWeaveBreaks(stage.coreweave).named(),
         }
         self._mends: Mapping[str, Mapping[str, Break]] = {
             "anyscale": {"token": self._renew_token},
@@ -104,6 +106,7 @@ class Switches:
             "gke": stage.gke,
             "aks": stage.aks,
             "nebius": stage.nebius,
+            "coreweave": stage.coreweave,
         }
         platform = platforms[fields.get("platform") or "eks"]
         try:

@@ -146,6 +146,24 @@ class NebiusWorld:
 
 
 @dataclass(frozen=True)
+class CoreWeaveWorld:
+    """The CoreWeave organisation and its cluster.
+
+    `refused_attempts`: how often the object store does not know a new key yet. `cors`:
+    whether the store has CORS calls.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    cluster: str = "demo"
+    version: str = "v1.34"
+    public: bool = True
+    gpu_nodes: bool = True
+    cors: bool = True
+    refused_attempts: int = 1
+
+
+@dataclass(frozen=True)
 class GenericWorld:
     """A cluster without a cloud, and the store beside it with its quirks (`Quirk`) by name."""
 
@@ -178,6 +196,7 @@ class World:
     aks: AksWorld = field(default_factory=AksWorld)
     generic: GenericWorld = field(default_factory=GenericWorld)
     nebius: NebiusWorld = field(default_factory=NebiusWorld)
+    coreweave: CoreWeaveWorld = field(default_factory=CoreWeaveWorld)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

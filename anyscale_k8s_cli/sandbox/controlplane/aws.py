@@ -104,7 +104,13 @@ class S3Signer:
         session = fitting(StorageKeys, keys)
         endpoint = target.endpoint or self.endpoint_url
         bucket = urlsplit(target.bucket).netloc
-        request = AWSRequest(method=method, url=f"{endpoint}/{bucket}/{quote(target.path)}")
+        where = urlsplit(endpoint)
+        place = (
+            f"{where.scheme}://{bucket}.{where.netloc}"
+            if target.by_host
+            else f"{endpoint}/{bucket}"
+        )
+        request = AWSRequest(method=method, url=f"{place}/{quote(target.path)}")
         credentials = Credentials(
             session.access_key_id, session.secret_access_key, session.session_token or None
         )

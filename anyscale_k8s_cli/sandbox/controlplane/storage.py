@@ -20,17 +20,22 @@ from anyscale_k8s_cli.sandbox.controlplane.refusals import Refused
 from anyscale_k8s_cli.sandbox.controlplane.shapes import AccessMode, PresignedUrlRequest
 
 SECONDS = 3600
+_BY_HOST = "VIRTUAL_HOSTED_STYLE"
 _FILE_NAME = re.compile(r"[\w.-]+(/[\w.-]+)*")
 
 
 @dataclass(frozen=True)
 class Target:
-    """One object: `bucket` is the registered URL, `endpoint` and `region` as registered."""
+    """One object: `bucket` is the registered URL, the rest as registered.
+
+    `by_host` says that the bucket stands in the host's name.
+    """
 
     bucket: str
     path: str
     endpoint: str
     region: str
+    by_host: bool = False
 
 
 class StorageSigner(Protocol):
@@ -73,7 +78,8 @@ class Addresses:
             return {**answer, "url": endpoint, "url_scheme": "smart_open"}
         region = storage.get("region") or resource.content.get("region") or ""
         method = "PUT" if asked.access_mode is AccessMode.WRITE else "GET"
-        target = Target(storage["bucket_name"], path, endpoint, region)
+        by_host = storage.get("s3_addressing_style") == _BY_HOST
+        target = Target(storage["bucket_name"], path, endpoint, region, by_host)
         url = await signer.sign(method, target, resource.operator.storage)
         return {**answer, "url": url, "url_scheme": "http"}
 

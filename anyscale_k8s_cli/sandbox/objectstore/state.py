@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -40,7 +40,7 @@ class Key:
 
     id: str
     secret: str = field(repr=False)
-    buckets: frozenset[str] | None = None
+    buckets: Container[str] | None = None
     refusals: int = 0
 
 

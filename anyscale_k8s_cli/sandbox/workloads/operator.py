@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,11 +46,14 @@ class OperatorImage:
     """The image, in its two uses: the operator itself, and the chart's hook Job.
 
     `authority` signs for the API server and for a control plane on TLS. Once all
-    is well the surroundings are verified again every `recheck_seconds`.
+    is well the surroundings are verified again every `recheck_seconds`. `names` is the
+    proxy that leads to a store whose buckets are named by hosts, which in life the
+    cluster's own names do; empty where there is none.
     """
 
     authority: Authority
     recheck_seconds: float = 3.0
+    names: Callable[[], str] = str
 
     def matches(self, image: str) -> bool:
         return image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0] == IMAGE
@@ -62,6 +66,8 @@ class OperatorImage:
         timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
             environ = pod.environment(container["name"])
+            if proxy := self.names():
+                environ = {"HTTP_PROXY": proxy, **environ}
             if VALIDATE in [*(container.get("command") or ()), *(container.get("args") or ())]:
                 return await validate_instance_types(pod, environ, http)
             try:

@@ -1,0 +1,79 @@
+"""The objects outside the cluster, put together from spec, cluster and install."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import CloudSide, Made, Storage
+from anyscale_k8s_cli.providers.coreweave import keys, policy, tags, wording
+from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
+from anyscale_k8s_cli.providers.coreweave.keys import CoreWeaveKeys
+from anyscale_k8s_cli.providers.coreweave.policy import BucketPolicy
+from anyscale_k8s_cli.providers.objectstore.bucket import AdoptedBucket, Bucket, default_name
+from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
+from anyscale_k8s_cli.resource import NotYetKnown, Resource
+from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.storage_keys import IssuedKeys
+
+
+@dataclass(frozen=True)
+class Built:
+    """The objects, and what checks of the store ask with."""
+
+    side: CloudSide
+    s3: S3
+    bucket: str
+    issued: IssuedKeys
+    origin: str
+
+    def keys_are_known(self) -> bool:
+        try:
+            return bool(self.issued.output.secret)
+        except NotYetKnown:
+            return False
+
+
+def build(coreweave: CoreWeave, spec: CloudSpec, install: Install, origin: str) -> Built:
+    """What should be there. Nothing is asked of CoreWeave yet."""
+    names, given = spec.rules.names, spec.existing.bucket
+    usual = names.get("bucket") or default_name(install)
+    name = wording.bucket_name(given) if given else usual
+    access = BucketPolicy(
+        coreweave, install, names.get("policy") or policy.default_name(install), name
+    )
+    issuer = CoreWeaveKeys(coreweave, install, name, spec.rules.tags)
+    issued = IssuedKeys(install, issuer, key=keys.key(install), needs=(access,))
+    s3 = coreweave.s3(install.region, lambda: issued.output)
+    storage: Resource[Storage]
+    if given:
+        storage = AdoptedBucket(s3, install, name, origin=origin, needs=(issued,))
+    else:
+        storage = Bucket(s3, install, name, origin=origin, needs=(issued,))
+    side = CloudSide(
+        resources=(access, issued, storage),
+        storage=storage,
+        identity=None,
+        service_account_annotations=dict,
+        storage_keys=issued,
+    )
+    return Built(side, s3, name, issued, origin)
+
+
+def makes(install: Install) -> tuple[Made, ...]:
+    """What is made for an install that says nothing of names."""
+    return (
+        Made("AI Object Storage bucket", default_name(install), "the cluster's zone"),
+        Made(
+            "organisation access policy",
+            policy.default_name(install),
+            "organisation",
+            ("s3:* on the bucket, for whoever sets up",),
+        ),
+        Made(
+            "access key",
+            tags.key_name(install),
+            "organisation",
+            (f"ends after {keys.LIFETIME.days} days; setup replaces it before",),
+        ),
+    )

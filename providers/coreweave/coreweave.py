@@ -1,0 +1,88 @@
+"""One organisation as this provider uses it: its API behind one session, and its store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.install import MARK_PREFIX
+from anyscale_k8s_cli.providers.coreweave import tags, wording
+from anyscale_k8s_cli.providers.coreweave.sdk import whereabouts
+from anyscale_k8s_cli.providers.coreweave.sdk.clusters import Caller, Clusters
+from anyscale_k8s_cli.providers.coreweave.sdk.session import Session
+from anyscale_k8s_cli.providers.coreweave.sdk.storage import ObjectStorage
+from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
+from anyscale_k8s_cli.providers.objectstore.store import S3Store
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import Addressing, Checksums
+from anyscale_k8s_cli.storage_keys import StorageKeys
+
+# How long a new key, and what a policy allows, can be unknown to the store.
+KEY_SECONDS = 60.0
+OWN_KEY_LIFETIME = timedelta(minutes=15)
+
+
+class CoreWeave:
+    """Safe for threads. Raises `cloud-credentials-missing` when there is no token."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        session = Session(run)
+        self.clusters = Clusters(session)
+        self.storage = ObjectStorage(session)
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Asked once."""
+        return self.clusters.caller()
+
+    @property
+    def principal(self) -> str:
+        """The caller as policies of the organisation name it; keys that it makes are of it.
+
+        https://docs.coreweave.com/products/storage/object-storage/auth-access/organization-policies
+        """
+        return f"coreweave/{self.caller.user}"
+
+    @staticmethod
+    def store(zone: str) -> S3Store:
+        """The object store, as a zone's buckets want it: named by hosts alone."""
+        return S3Store(
+            "CoreWeave AI Object Storage",
+            whereabouts.store(),
+            zone.upper(),
+            Addressing.VIRTUAL,
+            Checksums.WHEN_REQUIRED,
+            location=zone.upper(),
+            key_seconds=KEY_SECONDS,
+            names=wording.BUCKET,
+        )
+
+    def s3(self, zone: str, keys: Callable[[], StorageKeys]) -> S3:
+        """The store, seen with some keys."""
+        return S3(self.run, self.store(zone), keys)
+
+    @staticmethod
+    def wait_taken(s3: S3, bucket: str) -> None:
+        """Return once the store lets a new key ask for a bucket, which need not be there."""
+        s3.run.retry(
+            lambda: s3.exists(bucket),
+            retriable=lambda problem: isinstance(problem, CloudFailure) and problem.denied,
+            what=f"{s3.store.title} to take a new key",
+            timeout=KEY_SECONDS,
+        )
+
+    @contextmanager
+    def own_keys(self) -> Iterator[StorageKeys]:
+        """Keys of our own for as long as something takes: S3 knows of no other credentials.
+
+        They end by themselves if they cannot be revoked.
+        """
+        made = self.storage.create_key(OWN_KEY_LIFETIME, {tags.NAME: f"{MARK_PREFIX}-for-a-moment"})
+        try:
+            yield StorageKeys(made.id, made.secret)
+        finally:
+            self.storage.revoke_key(made.id)

@@ -1,0 +1,19 @@
+"""How the gateway's Service asks for a load balancer: CoreWeave serves it, at an IP address."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli.provider import LoadBalancer
+from anyscale_k8s_cli.providers.coreweave import labels
+from anyscale_k8s_cli.spec import CloudSpec
+
+
+def load_balancer(spec: CloudSpec) -> LoadBalancer:
+    """Internal ones need no annotation: without one the address is private."""
+    network = spec.network
+    public = network.expose != "internal"
+    own = {labels.LOAD_BALANCER_TYPE: labels.PUBLIC} if public else {}
+    return LoadBalancer(
+        served_by="CoreWeave",
+        annotations={**own, **network.annotations},
+        source_ranges=network.allow_cidrs,
+    )

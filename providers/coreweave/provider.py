@@ -1,0 +1,133 @@
+"""The provider itself: each part of the contract, handed to the module that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    ClusterReader,
+    ClusterState,
+    ControlPlaneFacts,
+    Identity,
+    LoadBalancer,
+    Made,
+    PolicyDocument,
+    Search,
+    Storage,
+    Verb,
+)
+from anyscale_k8s_cli.providers.coreweave import (
+    checks,
+    cloud_side,
+    discovery,
+    permissions,
+    search,
+    teardown,
+    wording,
+)
+from anyscale_k8s_cli.providers.coreweave import load_balancer as balancing
+from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
+from anyscale_k8s_cli.providers.coreweave.sdk import whereabouts
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec, ClusterSpec, RulesSpec, Scope, Settings
+
+
+class CoreWeaveProvider:
+    """CoreWeave Kubernetes Service. One object serves one command; a token is of one
+    organisation."""
+
+    name = "coreweave"
+    control_plane_name = "GENERIC"
+    workload_identity = False
+    environment: Mapping[str, tuple[str, ...]] = {}
+    # The cluster's name or a context, of which neither is always needed.
+    required: tuple[str, ...] = ()
+    settings: frozenset[str] = frozenset()
+
+    def __init__(self, run: Run) -> None:
+        self._coreweave = CoreWeave(run)
+        self._built: cloud_side.Built | None = None
+
+    def secrets(self, settings: Settings, environment: Mapping[str, str]) -> Mapping[str, str]:
+        if environment.get(whereabouts.TOKEN):
+            return {}
+        return {whereabouts.TOKEN: "CoreWeave API token (not shown)"}
+
+    def check_spec(self, spec: CloudSpec) -> None:
+        wording.check(spec)
+
+    def discover(self, spec: CloudSpec) -> Cluster:
+        return discovery.discover(self._coreweave, spec)
+
+    def cloud_side(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+    ) -> CloudSide:
+        self._built = cloud_side.build(self._coreweave, spec, install, plane.cors_origin)
+        return self._built.side
+
+    def registration(
+        self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
+    ) -> dict[str, Any]:
+        """Nothing more: a cluster is in one zone, which is its region."""
+        return {}
+
+    def operator_values(
+        self, spec: CloudSpec, cluster: Cluster, identity: Identity, nodes: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Nothing more: types and accelerators are read from the nodes on every platform."""
+        return {}
+
+    def load_balancer(
+        self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
+    ) -> LoadBalancer:
+        return balancing.load_balancer(spec)
+
+    def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
+        """CoreWeave brings the plugin wherever there are GPUs."""
+        return {}
+
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+        return checks.checks(self._built) if self._built is not None else ()
+
+    def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
+        return permissions.documents(verb)
+
+    def makes(self, install: Install) -> Sequence[Made]:
+        return cloud_side.makes(install)
+
+    def search(self, scope: Scope, cloud: str | None) -> Search:
+        return search.search(self._coreweave, scope, cloud)
+
+    def clusters(self, scope: Scope) -> Sequence[str]:
+        region = scope.region.lower() if scope.region else None
+        return [
+            item.name
+            for item in self._coreweave.clusters.all()
+            if region in (None, item.zone.lower())
+        ]
+
+    def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
+        return teardown.find_owned(self._coreweave, install)
+
+    def cluster_state(self, install: Install) -> ClusterState:
+        return discovery.state_of(self._coreweave, install.region, install.cluster_name)
+
+    def locate(self, install: Install) -> CloudSpec:
+        return CloudSpec(
+            provider=self.name,
+            name=install.cloud,
+            region=install.region,
+            namespace=install.namespace,
+            cluster=ClusterSpec(name=install.cluster_name),
+            rules=RulesSpec(name_prefix=install.name_prefix),
+        )
+
+    def load_balancer_left(self, install: Install, addresses: Sequence[str]) -> Sequence[str]:
+        """Nobody can be asked: load balancers of CoreWeave are their Services alone."""
+        return ()

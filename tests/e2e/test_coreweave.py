@@ -1,0 +1,118 @@
+"""The life of a cloud on CoreWeave: what is made at both ends is ended at both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.story import Story
+from tests.processes import Desk, started
+
+CLUSTER = "coreweave/demo"
+SETUP = (
+    "setup --provider coreweave --cluster-name demo --region us-east-04a --name w --yes".split()  # noqa: SIM905
+)
+STORE = "coreweave-s3"
+
+
+@pytest.fixture(scope="module")
+def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
+    with started(desks(), homes) as sandbox:
+        told = Story(sandbox)
+        told.tell("setup", *SETUP, "-v")
+        told.tell("again", *SETUP)
+        values = str(told.folder / "values.yaml")
+        told.tell("typed", *SETUP, "--instance-types", "auto", "--values-file", values)
+        told.tell("status", "status", "w")
+        told.tell("delete", "delete", "w", "--yes", fresh_home=True)
+        yield told
+
+
+def calls_of(story: Story, name: str) -> list[dict[str, Any]]:
+    """The calls of one operation that were answered well."""
+    calls = story.sandbox.admin.calls()
+    return [call for call in calls if call["operation"]["name"] == name and call["status"] == 200]
+
+
+def test_setup_makes_everything_and_ends_well(story: Story) -> None:
+    assert story["setup"].done["health"] == "HEALTHY"
+    kinds = {key.partition("/")[0] for key in story["setup"].changes}
+    assert {"coreweave:access-policy", "coreweave:access-key", "s3-bucket"} <= kinds
+    assert set(story["setup"].changes.values()) <= {"create", "keep"}
+
+
+def test_the_policy_is_for_one_bucket_and_one_principal(story: Story) -> None:
+    (policy,) = story["setup"].seen["coreweave"]["access_policies"].values()
+    (bucket,) = story["setup"].seen[STORE]["buckets"]
+    (key,) = story["setup"].seen["coreweave"]["access_keys"].values()
+    (statement,) = policy["statements"]
+    assert statement["resources"] == [bucket, f"{bucket}/*"]
+    assert statement["principals"] == [key["principal"]]
+
+
+def test_a_second_setup_only_reads(story: Story) -> None:
+    assert story["again"].done["summary"]["none"] > 0
+    assert set(story["again"].changes.values()) <= {"none", "keep"}
+    assert story["again"].writes == []
+
+
+def test_types_and_accelerators_are_those_of_the_nodes(story: Story) -> None:
+    assert story["typed"].done["health"] == "HEALTHY"
+    values = yaml.safe_load((story.folder / "values.yaml").read_text(encoding="utf-8"))
+    types = values["workloads"]["instanceTypes"]["additional"]
+    assert any(item["resources"].get("GPU") == 8 for item in types.values())
+    accelerator = values["workloads"]["accelerator"]
+    assert accelerator["customNodeSelectorKey"] == "gpu.nvidia.com/model"
+    assert accelerator["nodeSelectors"]["additional"] == {"H100": "H100_NVLINK_80GB"}
+
+
+def test_status_says_that_it_works(story: Story) -> None:
+    assert story["status"].done["health"] == "HEALTHY"
+
+
+def test_no_second_gpu_plugin_is_installed(story: Story) -> None:
+    releases = [key for key in story["setup"].changes if "nvdp" in key]
+    assert [story["setup"].changes[key] for key in releases] in ([], ["keep"])
+
+
+def test_the_load_balancer_is_public(story: Story) -> None:
+    found = story["setup"].seen["kubernetes"][CLUSTER]
+    addresses = [
+        address["ip"]
+        for item in found.values()
+        if item["kind"] == "Service"
+        for address in (item["status"].get("loadBalancer") or {}).get("ingress") or ()
+    ]
+    assert addresses
+    assert all(address.startswith("203.0.113.") for address in addresses)
+
+
+def test_keys_are_revoked_at_both_ends(story: Story) -> None:
+    end = story["delete"]
+    assert end.ended.code == 0, end.ended.err
+    assert len(calls_of(story, "cwobject:CreateAccessKey")) == 1
+    assert len(calls_of(story, "cwobject:RevokeAccessKey")) == 1
+    assert end.seen["coreweave"] == story.beginning["coreweave"]
+    made_there, left_there = (page.seen["control_plane"] for page in (story["setup"], end))
+    before = story.beginning["control_plane"]
+    assert len(made_there["service_accounts"]) == len(before["service_accounts"]) + 1
+    assert left_there["service_accounts"] == before["service_accounts"]
+    assert left_there["api_keys"] == before["api_keys"] != made_there["api_keys"]
+
+
+def test_deletion_leaves_the_bucket_alone(story: Story) -> None:
+    end = story["delete"].seen
+    assert len(end[STORE]["buckets"]) == 1
+    before, after = (set(world["kubernetes"][CLUSTER]) for world in (story.beginning, end))
+    assert {key for key in after - before if "/events/" not in key and "Event" not in key} == set()
+    assert end["control_plane"]["clouds"] == story.beginning["control_plane"]["clouds"]
+
+
+def test_secrets_are_nowhere_but_in_their_secrets(story: Story) -> None:
+    for page in story.pages.values():
+        assert "CW-SECRET-" not in page.ended.out + page.ended.err
+        assert "cwo" not in page.ended.out.replace("cwobject", "")
