@@ -1,11 +1,49 @@
-"""Checks of the CoreWeave side: those of the store, seen with the keys that there are."""
+"""Checks of the CoreWeave side: what would stop a setup after it has begun."""
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.checks import Check
+from fnmatch import fnmatchcase
+from functools import partial
+
+from anyscale_k8s_cli.checks import Check, Finding, Status, passed
 from anyscale_k8s_cli.providers.coreweave.cloud_side import Built
-from anyscale_k8s_cli.providers.objectstore import checks as checks_of_store
+from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
+from anyscale_k8s_cli.providers.coreweave.sdk.storage import Statement
 
 
-def checks(built: Built) -> list[Check]:
-    return checks_of_store.checks(built.s3, built.bucket, built.origin, known=built.keys_are_known)
+def checks(coreweave: CoreWeave, built: Built) -> list[Check]:
+    """Of the store nothing is asked: its keys may still be to be made, and prove it by use."""
+    return [
+        Check(
+            "coreweave-policy-denies",
+            "No policy of the organisation keeps the operator out of its bucket",
+            partial(_denies, coreweave, built.bucket),
+        )
+    ]
+
+
+def _denies(coreweave: CoreWeave, bucket: str) -> Finding:
+    policies = coreweave.storage.policies()
+    found = [
+        f"{policy.name}: {statement.name}"
+        for policy in policies
+        for statement in policy.statements
+        if statement.effect == "Deny" and _meets(statement, coreweave.principal, bucket)
+    ]
+    if not found:
+        return passed(f"{len(policies)} policies")
+    return Finding(
+        Status.FAIL,
+        f"a policy denies {coreweave.principal} what is in {bucket}, whatever others allow",
+        evidence=tuple(found),
+        fix="except the bucket in that statement, on the page of organisation access policies "
+        "in CoreWeave's console",
+    )
+
+
+def _meets(statement: Statement, principal: str, bucket: str) -> bool:
+    return (
+        any(fnmatchcase(principal, item) for item in statement.principals)
+        and any(fnmatchcase(bucket, item.partition("/")[0]) for item in statement.resources)
+        and any(item == "*" or item.startswith("s3:") for item in statement.actions)
+    )

@@ -11,27 +11,17 @@ from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.coreweave.keys import CoreWeaveKeys
 from anyscale_k8s_cli.providers.coreweave.policy import BucketPolicy
 from anyscale_k8s_cli.providers.objectstore.bucket import AdoptedBucket, Bucket, default_name
-from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
-from anyscale_k8s_cli.resource import NotYetKnown, Resource
+from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.storage_keys import IssuedKeys
 
 
 @dataclass(frozen=True)
 class Built:
-    """The objects, and what checks of the store ask with."""
+    """The objects, and the name of the bucket among them."""
 
     side: CloudSide
-    s3: S3
     bucket: str
-    issued: IssuedKeys
-    origin: str
-
-    def keys_are_known(self) -> bool:
-        try:
-            return bool(self.issued.output.secret)
-        except NotYetKnown:
-            return False
 
 
 def build(coreweave: CoreWeave, spec: CloudSpec, install: Install, origin: str) -> Built:
@@ -57,7 +47,7 @@ def build(coreweave: CoreWeave, spec: CloudSpec, install: Install, origin: str) 
         service_account_annotations=dict,
         storage_keys=issued,
     )
-    return Built(side, s3, name, issued, origin)
+    return Built(side, name)
 
 
 def makes(install: Install) -> tuple[Made, ...]:

@@ -33,7 +33,7 @@ from anyscale_k8s_cli.providers.coreweave import (
 from anyscale_k8s_cli.providers.coreweave import load_balancer as balancing
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.coreweave.sdk import whereabouts
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, ClusterSpec, RulesSpec, Scope, Settings
 
@@ -66,8 +66,14 @@ class CoreWeaveProvider:
         return discovery.discover(self._coreweave, spec)
 
     def cloud_side(
-        self, spec: CloudSpec, cluster: Cluster, install: Install, plane: ControlPlaneFacts
+        self,
+        spec: CloudSpec,
+        cluster: Cluster,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
+        """Attributes of a key never change: dropped tags go with the next key."""
         self._built = cloud_side.build(self._coreweave, spec, install, plane.cors_origin)
         return self._built.side
 
@@ -93,7 +99,7 @@ class CoreWeaveProvider:
         return {}
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
-        return checks.checks(self._built) if self._built is not None else ()
+        return checks.checks(self._coreweave, self._built) if self._built is not None else ()
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)

@@ -94,8 +94,10 @@ def test_the_load_balancer_is_public(story: Story) -> None:
 def test_keys_are_revoked_at_both_ends(story: Story) -> None:
     end = story["delete"]
     assert end.ended.code == 0, end.ended.err
-    assert len(calls_of(story, "cwobject:CreateAccessKey")) == 1
-    assert len(calls_of(story, "cwobject:RevokeAccessKey")) == 1
+    # Deletion looks into the bucket with keys of its own, for a moment each.
+    made = len(calls_of(story, "cwobject:CreateAccessKey"))
+    assert made >= 1
+    assert len(calls_of(story, "cwobject:RevokeAccessKey")) == made
     assert end.seen["coreweave"] == story.beginning["coreweave"]
     made_there, left_there = (page.seen["control_plane"] for page in (story["setup"], end))
     before = story.beginning["control_plane"]

@@ -127,20 +127,25 @@ class Organisation:
     # -- for the store -------------------------------------------------------------------
 
     def reaches(self, key: AccessKey, bucket: str) -> bool:
-        """Whether some policy lets a key's principal use a bucket."""
-        return any(
-            fnmatchcase(bucket, resource.partition("/")[0]) for resource in self._resources(key)
-        )
+        """Whether policies let a key's principal use a bucket; a denial wins."""
+
+        def met(effect: str) -> bool:
+            return any(
+                fnmatchcase(bucket, resource.partition("/")[0])
+                for resource in self._resources(key, effect)
+            )
+
+        return met("Allow") and not met("Deny")
 
     def admits(self, key: AccessKey) -> bool:
-        return any(True for _ in self._resources(key))
+        return bool(self._resources(key, "Allow"))
 
-    def _resources(self, key: AccessKey) -> list[str]:
+    def _resources(self, key: AccessKey, effect: str) -> list[str]:
         return [
             resource
             for policy in self.policies.values()
             for statement in policy["statements"]
-            if statement["effect"] == "Allow"
+            if statement["effect"] == effect
             and any(action in ("*", "s3:*") for action in statement["actions"])
             and any(fnmatchcase(key.principal, item) for item in statement["principals"])
             for resource in statement["resources"]
