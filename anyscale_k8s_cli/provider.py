@@ -464,4 +464,4 @@ def load(name: str, run: Run) -> Provider:
     return provider
 
 
-_EXTRAS = {platform: vendor for vendor, platform in VENDOR_NAMES.items()}
+_EXTRAS = {**{platform: vendor for vendor, platform in VENDOR_NAMES.items()}, "oke": "oci"}

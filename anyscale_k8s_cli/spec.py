@@ -118,11 +118,12 @@ class AccountSpec(_Part):
     project_id: Annotated[str | None, Flag("--project-id"), PARTICULAR] = None
     subscription_id: Annotated[str | None, Flag("--subscription-id"), PARTICULAR] = None
     resource_group: Annotated[str | None, Flag("--resource-group"), PARTICULAR] = None
+    compartment_id: Annotated[str | None, Flag("--compartment-id"), PARTICULAR] = None
 
     @property
     def scope(self) -> str | None:
         """What `Install.account` is, by whichever word it was given."""
-        return self.id or self.project_id or self.subscription_id
+        return self.id or self.project_id or self.subscription_id or self.compartment_id
 
 
 class CredentialsSpec(_Part):

@@ -78,7 +78,7 @@ Provider = Annotated[
         panel=_WHERE,
         metavar="PLATFORM",
         # Asking what is registered would cost more than all the rest of the help.
-        help="eks, gke, aks, nebius or generic; aws, gcp and azure work too.",
+        help="eks, gke, aks, coreweave, nebius, oke or generic; aws, gcp and azure work too.",
         autocompletion=_complete_provider,
     ),
     Sets("provider"),
@@ -152,6 +152,16 @@ SubscriptionId = Annotated[
         "--subscription-id", panel=_WHERE, metavar="ID", help="Azure subscription of the cluster."
     ),
     Sets("account.subscription_id"),
+]
+CompartmentId = Annotated[
+    str | None,
+    _option(
+        "--compartment-id",
+        panel=_WHERE,
+        metavar="OCID",
+        help="Oracle Cloud compartment of the cluster; else it is searched for in all.",
+    ),
+    Sets("account.compartment_id"),
 ]
 ResourceGroup = Annotated[
     str | None,
@@ -255,6 +265,7 @@ class SpecOptions:
     impersonate: Impersonate = None
     subscription_id: SubscriptionId = None
     resource_group: ResourceGroup = None
+    compartment_id: CompartmentId = None
     name: CloudName = None
     bucket: Annotated[
         str | None,
@@ -602,6 +613,7 @@ class SearchOptions:
     impersonate: Impersonate = None
     subscription_id: SubscriptionId = None
     resource_group: ResourceGroup = None
+    compartment_id: CompartmentId = None
     storage_endpoint: StorageEndpoint = None
     storage_region: StorageRegion = None
     storage_addressing: StorageAddressing = None

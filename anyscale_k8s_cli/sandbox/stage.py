@@ -20,6 +20,7 @@ from anyscale_k8s_cli.sandbox.generic import GenericPlatform
 from anyscale_k8s_cli.sandbox.gke import GkePlatform
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.mk8s import NebiusPlatform
+from anyscale_k8s_cli.sandbox.oke import OkePlatform
 from anyscale_k8s_cli.sandbox.platforms import Platform
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
@@ -41,6 +42,7 @@ class Stage:
         self.aks = AksPlatform(world, self.wire, self.authority)
         self.nebius = NebiusPlatform(world, self.wire, self.authority)
         self.coreweave = CksPlatform(world, self.wire, self.authority)
+        self.oke = OkePlatform(world, self.wire, self.authority)
         self.generic = GenericPlatform(world, self.wire, self.authority)
         self.platforms: tuple[Platform, ...] = (
             self.eks,
@@ -48,6 +50,7 @@ class Stage:
             self.aks,
             self.nebius,
             self.coreweave,
+            self.oke,
             self.generic,
         )
         self.charts = ChartRepository(self.wire, self.authority)

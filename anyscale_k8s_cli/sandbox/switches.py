@@ -18,6 +18,7 @@ from anyscale_k8s_cli.sandbox.controlplane.accounts import Key
 from anyscale_k8s_cli.sandbox.eks_breaks import EksBreaks
 from anyscale_k8s_cli.sandbox.gke_breaks import GkeBreaks
 from anyscale_k8s_cli.sandbox.mk8s_breaks import NebiusBreaks
+from anyscale_k8s_cli.sandbox.oke_breaks import OkeBreaks
 from anyscale_k8s_cli.sandbox.platforms import Break
 from anyscale_k8s_cli.sandbox.stage import Stage
 
@@ -61,6 +62,7 @@ class Switches:
             "aks": aks.named(),
             "nebius": NebiusBreaks(stage.nebius).named(),
             "coreweave": CoreWeaveBreaks(stage.coreweave).named(),
+            "oke": OkeBreaks(stage.oke).named(),
         }
         self._mends: Mapping[str, Mapping[str, Break]] = {
             "anyscale": {"token": self._renew_token},
@@ -107,6 +109,7 @@ class Switches:
             "aks": stage.aks,
             "nebius": stage.nebius,
             "coreweave": stage.coreweave,
+            "oke": stage.oke,
         }
         platform = platforms[fields.get("platform") or "eks"]
         try:

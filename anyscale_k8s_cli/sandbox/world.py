@@ -164,6 +164,30 @@ class CoreWeaveWorld:
 
 
 @dataclass(frozen=True)
+class OkeWorld:
+    """The Oracle tenancy and its cluster.
+
+    `admin_statements` are the policy of the administrator's group; None lets it do
+    everything. `refused_attempts`: how often the object store does not know a new key or
+    policy yet.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    cluster: str = "demo"
+    version: str = "1.33.1"
+    admin_statements: tuple[str, ...] | None = None
+    home_region: str = "us-ashburn-1"
+    public_endpoint: bool = True
+    gpu_nodes: bool = True
+    gpu_plugin: bool = True
+    virtual_nodes: bool = False
+    reads_while_creating: int = 0
+    refused_attempts: int = 1
+    removal_seconds: float = 0.3
+
+
+@dataclass(frozen=True)
 class GenericWorld:
     """A cluster without a cloud, and the store beside it with its quirks (`Quirk`) by name."""
 
@@ -197,6 +221,7 @@ class World:
     generic: GenericWorld = field(default_factory=GenericWorld)
     nebius: NebiusWorld = field(default_factory=NebiusWorld)
     coreweave: CoreWeaveWorld = field(default_factory=CoreWeaveWorld)
+    oke: OkeWorld = field(default_factory=OkeWorld)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -26,6 +26,7 @@ from anyscale_k8s_cli.providers.objectstore.sdk.client import (
     TAKEN,
     Rule,
 )
+from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.resource import (
     AdoptedResource,
     DataResource,
@@ -34,7 +35,7 @@ from anyscale_k8s_cli.resource import (
     Resource,
     Unfit,
 )
-from anyscale_k8s_cli.run import StillWaiting
+from anyscale_k8s_cli.run import Run, StillWaiting
 
 LOCATOR_KEY = "anyscale-k8s-cli/install.json"
 KIND = "s3-bucket"
@@ -172,7 +173,7 @@ class Bucket(DataResource[Storage]):
         """Once it was used as the operator and its pods will use it."""
         probe.use(self._s3, self.name)
         if self._origin and (observed.state is None or observed.state.cors is None):
-            _tell_without_cors(self._s3, self.name)
+            tell_without_cors(self._s3.run, self._s3.store, self.name)
         return observed
 
     def contents(self, observed: Observed[Storage]) -> str:
@@ -269,7 +270,7 @@ class AdoptedBucket(AdoptedResource[Storage]):
         """Once it was used as the operator and its pods will use it; nothing of that stays."""
         probe.use(self._s3, self.name)
         if observed.state is None:
-            _tell_without_cors(self._s3, self.name)
+            tell_without_cors(self._s3.run, self._s3.store, self.name)
         return observed
 
     def _observed(self, rules: list[Rule] | None, *unfit: Unfit) -> Observed[Storage]:
@@ -293,12 +294,13 @@ def _told_of_cors(s3: S3, bucket: str, rules: Sequence[Rule] | None) -> Storage:
     return replace(s3.store.storage(bucket), cors=rules is not None)
 
 
-def _tell_without_cors(s3: S3, bucket: str) -> None:
+def tell_without_cors(run: Run, store: S3Store, bucket: str) -> None:
+    """Warn of what the console will not show."""
     text = (
-        f"{s3.store.title} has no CORS call: the console cannot show logs and files from "
+        f"{store.title} has no CORS call: the console cannot show logs and files from "
         f"{bucket} in a browser, unless the store lets it in by other means"
     )
-    s3.run.emit(Notice(level="warning", text=text))
+    run.emit(Notice(level="warning", text=text))
 
 
 def _owner(content: bytes) -> Install | None:

@@ -100,7 +100,7 @@ def test_commands_in_messages_exist() -> None:
 
 def test_options_that_fixes_name_exist() -> None:
     known = {flag for flags in COMMANDS.values() for flag in flags} | {"--help"}
-    foreign = re.compile(r"\b(?:aws|az|gcloud|gsutil|helm|kubectl|nebius|docker) ")
+    foreign = re.compile(r"\b(?:aws|az|gcloud|gsutil|helm|kubectl|nebius|oci|docker) ")
     wrong = []
     for file, module in generator().parsed().items():
         for node in ast.walk(module):

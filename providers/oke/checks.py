@@ -1,0 +1,35 @@
+"""Checks of Oracle's side: what would stop a setup, or make it less than it should be."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.oke.discovery import OkeFacts
+from anyscale_k8s_cli.providers.oke.sdk.clusters import GPU_PLUGIN
+
+
+def checks(cluster: Cluster) -> list[Check]:
+    facts: OkeFacts = cluster.facts
+    return [
+        Check(
+            "oke-gpu-addon",
+            "Oracle's add-on offers the GPUs of node pools that have them",
+            partial(_addon, facts),
+            Severity.WARNING,
+        )
+    ]
+
+
+def _addon(facts: OkeFacts) -> Finding:
+    with_gpus = [pool for pool in facts.pools if pool.gpu]
+    if not with_gpus or facts.gpu_plugin:
+        return passed(f"{len(with_gpus)} node pools with GPUs")
+    return Finding(
+        Status.WARN,
+        f"the cluster has no add-on {GPU_PLUGIN}: setup installs NVIDIA's own plugin unless one "
+        "is there",
+        evidence=tuple(f"{pool.name}: {pool.shape}" for pool in with_gpus),
+        fix=f"oci ce cluster install-addon --addon-name {GPU_PLUGIN} --cluster-id {facts.id}",
+    )

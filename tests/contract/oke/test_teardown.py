@@ -1,0 +1,116 @@
+"""Finding and removing what is ours, with no ledger and no cluster."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from anyscale_k8s_cli.provider import Verb
+from anyscale_k8s_cli.providers.oke import permissions
+from anyscale_k8s_cli.providers.oke.bucket import Bucket
+from anyscale_k8s_cli.sandbox.objectstore.state import StoredObject, Upload
+from anyscale_k8s_cli.sandbox.oci.balancers import INTERNAL, TYPE
+from anyscale_k8s_cli.sandbox.oci.seed import ADMINISTRATORS, COMPARTMENT_ID, ClusterSeed
+from anyscale_k8s_cli.spec import AccountSpec, ClusterSpec, Scope
+from tests.cloud_sides import remove
+
+from .conftest import Cluster, World
+from .test_setup import name_of
+
+HERE = (
+    Scope(),
+    Scope(account=AccountSpec(compartment_id=COMPARTMENT_ID)),
+    Scope(region="us-ashburn-1"),
+    Scope(cluster=ClusterSpec(name="demo")),
+)
+NAMES = {"bucket": "b-w", "user": "u-w", "group": "g-w", "policy": "p-w"}
+
+
+def put(world: World, bucket: str) -> None:
+    """What workloads leave in the bucket."""
+    found = world.stand_in.store.store.buckets[bucket]
+    found.objects["a/b c"] = StoredObject.of(b"1234")
+    found.uploads["1"] = Upload("a/part")
+
+
+def test_an_install_is_found_from_nothing(world: World) -> None:
+    _, install = world.installed()
+    world.installed(world.spec(name="Dev"))
+    provider = world.elsewhere()
+    for scope in HERE:
+        found = provider.search(scope, "prod")
+        assert (found.installs, found.unsearched) == ((install,), ())
+    both = provider.search(Scope(), None).installs
+    assert {item.cloud for item in both} == {"prod", "Dev"}
+    assert provider.search(Scope(cluster=ClusterSpec(name="other")), "prod").installs == ()
+    assert provider.clusters(Scope()) == ["demo"]
+
+
+@pytest.mark.parametrize("names", [{}, NAMES])
+def test_nothing_of_ours_is_left_and_keys_are_revoked(world: World, names: dict[str, str]) -> None:
+    before = world.snapshot()
+    rules = {"names": names}
+    Cluster().setup(world, rules=rules)
+    install = world.install(world.spec(rules=rules), world.provider.discover(world.spec()))
+    put(world, names.get("bucket") or name_of(world))
+    assert world.snapshot()["secret_keys"]
+    remove(world.elsewhere().find_owned(Scope(), install), bucket=True)
+    assert world.snapshot() == before
+    assert world.elsewhere().find_owned(Scope(), install) == []
+
+
+def test_a_user_who_was_lent_stays_without_our_key(world: World) -> None:
+    tenancy = world.stand_in.oci.tenancy
+    lent = tenancy.add("user", "lent")
+    theirs = tenancy.issue(lent.id, "theirs")
+    before = world.snapshot()
+    Cluster().setup(world, existing={"identity": lent.id})
+    install = world.install(world.spec(), world.provider.discover(world.spec()))
+    assert len(world.snapshot()["secret_keys"]) == 2
+    remove(world.elsewhere().find_owned(Scope(), install), bucket=True)
+    assert world.snapshot() == before
+    assert theirs.id in before["secret_keys"]
+
+
+def test_a_bucket_that_is_kept_tells_its_contents_and_forgets_its_cluster(world: World) -> None:
+    _, install = world.installed()
+    put(world, name_of(world))
+    remove(world.elsewhere().find_owned(Scope(), install), bucket=False)
+    (kept,) = world.elsewhere().find_owned(Scope(), install)
+    assert isinstance(kept, Bucket)
+    observed = kept.read()
+    assert observed is not None
+    assert kept.contents(observed) == "about 1 object versions, 4 Bytes"
+    kept.forget_cluster(observed)
+    again = kept.read()
+    assert again is not None
+    assert again.owner is not None
+    assert (again.owner.cluster_uid, again.owner.id) == ("", install.id)
+
+
+def test_the_printed_rights_are_enough_for_a_deletion(world: World) -> None:
+    _, install = world.installed()
+    put(world, name_of(world))
+    statements = permissions.of(Verb.DELETE, ADMINISTRATORS, COMPARTMENT_ID)
+    world.stand_in.oci.set_admin_statements(statements)
+    provider = world.elsewhere()
+    remove(provider.find_owned(Scope(), install), bucket=True)
+    assert provider.load_balancer_left(install, ["192.0.2.9"]) == ()
+
+
+def test_load_balancers_that_are_left_are_told(world: World) -> None:
+    _, install = world.installed()
+    balancers = world.stand_in.oci.load_balancers(ClusterSeed())
+
+    def address(**annotations: str) -> str:
+        metadata = {"uid": "u", "namespace": "w", "name": "n", "annotations": annotations}
+        (entry,) = asyncio.run(balancers.ensure({"metadata": metadata, "spec": {}})) or []
+        return str(entry["ip"])
+
+    public, internal = address(**{TYPE: "nlb"}), address(**{TYPE: "nlb", INTERNAL: "true"})
+    assert public.startswith("203.")
+    assert internal.startswith("10.")
+    provider = world.elsewhere()
+    assert len(provider.load_balancer_left(install, [internal])) == 1
+    assert provider.load_balancer_left(install, []) == ()
