@@ -34,6 +34,10 @@ _SELECTORS = (
 _MASTERS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 # Taints that pods of the chart tolerate anyway, and those of a node's own state.
 _TOLERATED = ("node.anyscale.com/", "node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+# Machines of Oracle's are called after their GPUs, the older ones by a number.
+# https://docs.oracle.com/iaas/Content/Compute/References/computeshapes.htm
+_MACHINE = re.compile(r"(?:vm|bm)\.gpu\.?(.+?)\.\d+", re.IGNORECASE)
+_MACHINES = {"2": "P100", "3": "V100", "4": "A100-40GB", "A100-V2": "A100-80GB"}
 # What agents on every node leave for pods.
 _SHARE = 9, 10
 _GIB = 1024**3
@@ -154,8 +158,11 @@ def accelerator(product: str) -> str:
     """Anyscale's name for a GPU, from what a label calls it.
 
     `Tesla-T4`, `nvidia-tesla-t4` are T4; `NVIDIA-A100-SXM4-80GB` is A100-80G; `gpu-h100-sxm`
-    is H100; what has no name yet gets the first part of its own.
+    is H100, and so is a machine `BM.GPU.H100.8`; what has no name yet gets the first part of
+    its own.
     """
+    if machine := _MACHINE.fullmatch(product):
+        product = _MACHINES.get(machine[1].upper(), machine[1])
     bare = re.sub(r"^(nvidia-|tesla-|gpu-)+", "", product, flags=re.IGNORECASE).upper()
     parts = bare.replace("_", "-").split("-")
     if parts[0] == "A100":

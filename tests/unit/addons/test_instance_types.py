@@ -105,6 +105,11 @@ def test_nodes_of_the_control_plane_take_no_ray_nodes() -> None:
         ("NVIDIA-H200", "H200"),
         ("nvidia-rtx-pro-6000", "RTX-PRO-6000"),
         ("gpu-h100-sxm", "H100"),
+        ("BM.GPU.H100.8", "H100"),
+        ("VM.GPU.A10.1", "A10"),
+        ("BM.GPU.A100-v2.8", "A100-80G"),
+        ("BM.GPU4.8", "A100-40G"),
+        ("VM.GPU3.2", "V100"),
     ],
 )
 def test_a_gpu_has_anyscales_name(label: str, name: str) -> None:
