@@ -136,7 +136,9 @@ class Bucket(DataResource[Storage]):
             self._shown, what=f"the bucket {self.name}", timeout=SETTLE_SECONDS
         )
         seen: _Seen = observed.state
-        if seen.locator is None and not seen.empty:
+        # Of another install too, where no plan could look before.
+        others = seen.locator is not None and seen.locator.id != self.install.id
+        if others or (seen.locator is None and not seen.empty):
             raise self._taken(None)
         return self.update(observed, self.diff(observed))
 
