@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.story import Page, Story
 from tests.processes import Desk, started
@@ -24,10 +25,12 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         told = Story(sandbox)
         told.tell("setup", *SETUP, "-v")
         told.tell("again", *SETUP)
+        values = str(told.folder / "values.yaml")
+        told.tell("typed", *SETUP, "--instance-types", "auto", "--values-file", values)
         told.tell("status", "status", "w")
         sandbox.admin.break_("storage-key", platform="oke")
         told.tell("broken", "status", "w")
-        told.tell("mended", *SETUP)
+        told.tell("mended", *SETUP, "--instance-types", "auto")
         told.tell("delete", "delete", "w", "--yes", fresh_home=True)
         told.tell("gone", "delete", "w", "--yes", "--delete-bucket", bucket_of(told["delete"]))
         yield told
@@ -68,6 +71,16 @@ def test_the_operator_may_use_its_bucket_and_nothing_else(story: Story) -> None:
 def test_a_second_setup_only_reads(story: Story) -> None:
     assert set(story["again"].changes.values()) <= {"none", "keep"}
     assert story["again"].writes == []
+
+
+def test_instance_types_are_as_the_nodes(story: Story) -> None:
+    values = yaml.safe_load((story.folder / "values.yaml").read_text(encoding="utf-8"))["workloads"]
+    types = values["instanceTypes"]["additional"]
+    (gpu,) = [item for item in types.values() if "GPU" in item["resources"]]
+    assert gpu["resources"]["accelerators"] == ["A10"]
+    assert gpu["tolerations"][0]["key"] == "nvidia.com/gpu"
+    assert values["accelerator"]["customNodeSelectorKey"] == "node.kubernetes.io/instance-type"
+    assert values["accelerator"]["nodeSelectors"]["additional"] == {"A10": "VM.GPU.A10.1"}
 
 
 def test_status_says_that_it_works_and_what_broke(story: Story) -> None:
