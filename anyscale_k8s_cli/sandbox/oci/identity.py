@@ -155,7 +155,7 @@ class Identity:
         self.tenancy.find("user", call.path["user"])
 
     def _keys(self, call: Call) -> Answer:
-        self._check_keys(call, "inspect")
+        self._check_keys(call, "read")
         keys = self.tenancy.keys.values()
         return Answer([key.as_json() for key in keys if key.user == call.path["user"]])
 

@@ -118,7 +118,11 @@ class Identity:
 
     def delete_user(self, user_id: str) -> None:
         """Already gone is success."""
-        self._session.find("identity.DeleteUser", lambda: self._client.delete_user(user_id))
+        self._session.remove(
+            "identity.DeleteUser",
+            lambda: self._client.delete_user(user_id),
+            lambda: self.has_user(user_id),
+        )
 
     # -- groups ------------------------------------------------------------------------
 
@@ -151,7 +155,11 @@ class Identity:
 
     def delete_group(self, group_id: str) -> None:
         """Already gone is success."""
-        self._session.find("identity.DeleteGroup", lambda: self._client.delete_group(group_id))
+        self._session.remove(
+            "identity.DeleteGroup",
+            lambda: self._client.delete_group(group_id),
+            lambda: any(item.id == group_id for item in self.groups()),
+        )
 
     def members(self, group_id: str) -> list[Membership]:
         found = self._session.items(
@@ -216,7 +224,15 @@ class Identity:
 
     def delete_policy(self, policy_id: str) -> None:
         """Already gone is success."""
-        self._session.find("identity.DeletePolicy", lambda: self._client.delete_policy(policy_id))
+        self._session.remove(
+            "identity.DeletePolicy",
+            lambda: self._client.delete_policy(policy_id),
+            lambda: self._has_policy(policy_id),
+        )
+
+    def _has_policy(self, policy_id: str) -> bool:
+        found = self._session.find("identity.GetPolicy", lambda: self._client.get_policy(policy_id))
+        return found is not None
 
     # -- customer secret keys --------------------------------------------------------------
 
@@ -243,9 +259,10 @@ class Identity:
 
     def delete_key(self, user_id: str, key_id: str) -> None:
         """Already gone is success."""
-        self._session.find(
+        self._session.remove(
             "identity.DeleteCustomerSecretKey",
             lambda: self._client.delete_customer_secret_key(user_id, key_id),
+            lambda: any(item.id == key_id for item in self.keys(user_id)),
         )
 
     def _named(self, what: str, call: Any) -> Iterator[Named]:

@@ -141,6 +141,15 @@ class Session:
                 return None
             raise
 
+    def remove(self, what: str, call: Callable[[], Any], still_there: Callable[[], bool]) -> None:
+        """A deletion; already gone is success. Oracle answers the same to whoever may not:
+        so it is looked whether the thing is there. Raises `CloudFailure`."""
+        try:
+            self.ask(what, call)
+        except CloudFailure as failure:
+            if failure.api_code not in failures.ABSENT or still_there():
+                raise
+
     def items(self, what: str, call: Callable[..., Any]) -> Iterator[Any]:
         """What a list has, page by page; `call` takes the SDK's `page` and `limit`."""
         page = ""

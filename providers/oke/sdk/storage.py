@@ -92,8 +92,10 @@ class Buckets:
 
     def delete(self, name: str) -> None:
         """Already gone is success; one that is not empty is refused."""
-        self._session.find(
-            "objectstorage.DeleteBucket", lambda: self._client.delete_bucket(self.namespace, name)
+        self._session.remove(
+            "objectstorage.DeleteBucket",
+            partial(self._client.delete_bucket, self.namespace, name),
+            lambda: self.state(name) is not None,
         )
 
     # -- what is in them ------------------------------------------------------------------

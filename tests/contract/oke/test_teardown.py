@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.oke import permissions
@@ -127,6 +128,21 @@ def test_the_printed_rights_are_enough_for_a_deletion(world: World) -> None:
     provider = world.elsewhere()
     remove(provider.find_owned(Scope(), install), bucket=True)
     assert provider.load_balancer_left(install, ["192.0.2.9"]) == ()
+
+
+@pytest.mark.parametrize("left_out", ["users", "groups", "policies", "buckets"])
+def test_who_may_not_delete_is_told_so(world: World, left_out: str) -> None:
+    """Oracle answers as if it were gone, and it is not."""
+    _, install = world.installed()
+    statements = permissions.of(Verb.DELETE, ADMINISTRATORS, COMPARTMENT_ID)
+    fewer = [item for item in statements if f"manage {left_out}" not in item]
+    place = f"in compartment id {COMPARTMENT_ID}"
+    seen = ["groups in tenancy", f"policies {place}", f"buckets {place}"]
+    fewer += [f"Allow group {ADMINISTRATORS} to read {item}" for item in seen]
+    world.stand_in.oci.set_admin_statements(fewer)
+    with pytest.raises(CliError) as caught:
+        remove(world.elsewhere().find_owned(Scope(), install), bucket=True)
+    assert caught.value.code is errors.FORBIDDEN
 
 
 def test_load_balancers_that_are_left_are_told(world: World) -> None:
