@@ -194,14 +194,21 @@ def access_of(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
     from anyscale_k8s_cli.cluster.context import from_context
 
     access = from_context(named.context, named.kubeconfig)
-    if access.ca_pem.strip() != cluster.access.ca_pem.strip():
+    if not _same_cluster(access, cluster.access):
         raise errors.CliError(
             errors.OTHER_CLUSTER,
             f"The context {named.context or 'in use'} leads to another cluster",
-            cause=f"{access.endpoint} has another certificate authority than {cluster.id}",
+            cause=f"{access.endpoint} is not where {cluster.id} is, or has another authority",
             fix="name the context of that cluster, or leave --context out",
         )
     return access
+
+
+def _same_cluster(named: ClusterAccess, told: ClusterAccess) -> bool:
+    """By the cluster's own authority; by its address where its certificate is of a public one."""
+    if told.ca_pem.strip():
+        return named.ca_pem.strip() == told.ca_pem.strip()
+    return named.endpoint.rstrip("/").lower() == told.endpoint.rstrip("/").lower()
 
 
 async def helm_tools(

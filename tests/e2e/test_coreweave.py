@@ -17,6 +17,7 @@ SETUP = (
     "setup --provider coreweave --cluster-name demo --region us-east-04a --name w --yes".split()  # noqa: SIM905
 )
 STORE = "coreweave-s3"
+CONTEXT, NAMED = "coreweave-demo", ("--name", "w")
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,8 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         told.tell("setup", *SETUP, "-v")
         told.tell("again", *SETUP)
         values = str(told.folder / "values.yaml")
+        told.tell("by context", "plan", "--provider", "coreweave", "--context", CONTEXT, *NAMED)
+        told.tell("elsewhere", "plan", *SETUP[1:-1], "--context", "demo")
         told.tell("typed", *SETUP, "--instance-types", "auto", "--values-file", values)
         told.tell("status", "status", "w")
         told.tell("delete", "delete", "w", "--yes", fresh_home=True)
@@ -58,6 +61,11 @@ def test_a_second_setup_only_reads(story: Story) -> None:
     assert story["again"].done["summary"]["none"] > 0
     assert set(story["again"].changes.values()) <= {"none", "keep"}
     assert story["again"].writes == []
+
+
+def test_the_cluster_is_found_by_its_context_too(story: Story) -> None:
+    assert set(story["by context"].changes.values()) <= {"none", "keep"}
+    assert story["elsewhere"].document["error"]["code"] == "other-cluster"
 
 
 def test_types_and_accelerators_are_those_of_the_nodes(story: Story) -> None:

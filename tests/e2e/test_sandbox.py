@@ -231,7 +231,7 @@ def test_kubectl_and_helm_reach_every_cluster(desk: Desk) -> None:
     names = (
         "arn:aws:eks:us-west-2:284710593866:cluster/demo",
         *("gke_demo_us-central1_demo", "gke_demo_us-central1-f_zonal", "gke_demo_us-central1_auto"),
-        *("demo-admin", "bare-admin", "nebius-mk8s-demo", "demo"),
+        *("demo-admin", "bare-admin", "nebius-mk8s-demo", "coreweave-demo", "demo"),
     )
     contexts, current = config.list_kube_config_contexts(kubeconfig)
     assert [context["name"] for context in contexts] == list(names)
