@@ -31,7 +31,7 @@ from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
 from anyscale_k8s_cli.operations.health import Health, wait_healthy
 from anyscale_k8s_cli.operations.requests import DeleteRequest, RotateRequest
-from anyscale_k8s_cli.operations.said import located, setup_command, spec_of
+from anyscale_k8s_cli.operations.said import located, on_install, setup_command, spec_of
 from anyscale_k8s_cli.operations.search import FoundInstall, Registered, Searcher
 from anyscale_k8s_cli.operations.setup import LockedLedger, phase
 from anyscale_k8s_cli.operations.workbench import (
@@ -47,6 +47,7 @@ from anyscale_k8s_cli.plan import Plan, compute
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec_loading import load_scope
 
 ROTATE_SCHEMA = "anyscale-k8s/rotate-token/v1"
 
@@ -172,7 +173,7 @@ def _target(request: RotateRequest, clouds: Clouds, run: Run) -> tuple[FoundInst
             errors.CLOUD_NOT_FOUND,
             f"The cloud {install.cloud} is not registered any more",
             cause=f"its operator is still meant for {install.cluster}",
-            fix=setup_command(located(provider.locate(install))),
+            fix=on_install("status", provider, install, load_scope(request.flags)),
         )
     return target, target.registered
 

@@ -7,13 +7,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from anyscale_k8s_cli.operations.workbench import ENVIRONMENT
-from anyscale_k8s_cli.spec import CloudSpec, Settings, flags_by_path, leaves
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.operations.workbench import ENVIRONMENT, searched_spec
+from anyscale_k8s_cli.provider import Provider
+from anyscale_k8s_cli.spec import (
+    CloudSpec,
+    Scope,
+    Settings,
+    flags_by_path,
+    leaves,
+    scope_options,
+)
 from anyscale_k8s_cli.spec_loading import LoadedSpec, Source, nested
 
 # Helm values may hold secrets.
 _NOT_KEPT = frozenset({"operator.values", "addons.gateway.values", "addons.gpu_plugin.values"})
 _FIRST = ("provider", "region", "cluster.name", "name")
+OPTIONS_UNKNOWN = "add those of your last setup: its options are not known here"
 # Settings that change nothing of what is there.
 _OF_NO_OBJECT = ("timeouts.", "waive", "version")
 
@@ -58,6 +68,17 @@ def setup_command(settings: Settings, file: Path | None = None) -> str:
         if flag and _matters(path):
             words += _said(flag, settings[path])
     return shlex.join(words)
+
+
+def of_unknown_options(settings: Settings) -> str:
+    """The setup where nobody knows any more with which options it was: never to be run as it is."""
+    return f"{setup_command(settings)}  # {OPTIONS_UNKNOWN}"
+
+
+def on_install(verb: str, provider: Provider, install: Install, scope: Scope) -> str:
+    """`cloud VERB` with all that leads to an install, with no registration too."""
+    spec = searched_spec(provider.locate(install), scope)
+    return f"anyscale cloud {verb} {shlex.quote(install.cloud)} {scope_options(spec)}"
 
 
 def option(path: str, value: Any) -> str:

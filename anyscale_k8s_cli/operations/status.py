@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +17,9 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import ledger_of
 from anyscale_k8s_cli.operations.clouds import choose, opened
 from anyscale_k8s_cli.operations.health import HEALTHY, UNHEALTHY, Health, health_of
+from anyscale_k8s_cli.operations.remains import what_is_left
 from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
-from anyscale_k8s_cli.operations.said import located, setup_command
+from anyscale_k8s_cli.operations.said import located, of_unknown_options, setup_command
 from anyscale_k8s_cli.operations.search import FoundInstall, Searcher
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import PlaneFacts, access_of, searched_spec
@@ -26,9 +27,6 @@ from anyscale_k8s_cli.provider import ClusterState
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec_loading import load_scope
 
-_OPTIONS_UNKNOWN = (
-    "with which options it was set up is not known here: add those of your last setup"
-)
 STATUS_SCHEMA = "anyscale-k8s/status/v1"
 
 
@@ -109,9 +107,6 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
             wires = run.await_(run_checks(wiring.checks(), run)) if wiring else Report()
             again = wiring.again if wiring else _again(looked)
             cause = _cause(looked, wires, unseen, again)
-            told = wiring is not None and wiring.ledger.said
-            if cause and found and not told and cause.command == _again(looked):
-                cause = replace(cause, evidence=(*cause.evidence, _OPTIONS_UNKNOWN))
             return StatusReport(cloud, resource, looked.health, found, wires, cause)
 
     return await asyncio.to_thread(look)
@@ -127,14 +122,10 @@ def _choose(request: StatusRequest, clouds: Clouds, run: Run) -> Cloud:
         left = _search(request, request.name, None, clouds, run)
         if left is None:
             raise
-        raise errors.CliError(
-            errors.CLOUD_NOT_FOUND,
-            f"The cloud {request.name} is not registered any more",
-            cause=f"its operator is still meant for namespace {left.install.namespace} of "
-            f"{left.install.cluster}",
-            evidence=(f"to remove what is left: anyscale cloud delete {request.name}",),
-            fix=setup_command(located(left.provider.locate(left.install))),
-        ) from problem
+        told = what_is_left(left, load_scope(request.flags), run)
+        if told is None:
+            raise
+        raise told from problem
 
 
 @dataclass(frozen=True)
@@ -229,8 +220,8 @@ def _again(looked: _Looked) -> str:
     """The setup, as far as it is known without the ledger."""
     found = looked.found
     if found is None:
-        return f"anyscale cloud setup --name {looked.cloud.name}"
-    return setup_command(located(found.provider.locate(found.install)))
+        return of_unknown_options({"name": looked.cloud.name})
+    return of_unknown_options(located(found.provider.locate(found.install)))
 
 
 def _cause(looked: _Looked, wires: Report, unseen: Cause | None, again: str) -> Cause | None:

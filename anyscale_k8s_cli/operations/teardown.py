@@ -29,6 +29,7 @@ from anyscale_k8s_cli.ledger import Ledger, LedgerContent, installs_in, ledger_o
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
 from anyscale_k8s_cli.operations.removal import Judge, Kept, brought
 from anyscale_k8s_cli.operations.requests import DeleteRequest
+from anyscale_k8s_cli.operations.said import on_install
 from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
 from anyscale_k8s_cli.operations.setup import LockedLedger, Unjournaled, phase
 from anyscale_k8s_cli.operations.workbench import (
@@ -45,7 +46,7 @@ from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, scope_options
+from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import load_scope
 
 DELETE_SCHEMA = "anyscale-k8s/delete/v1"
@@ -116,6 +117,7 @@ class Teardown:
             "cluster_uid": self.opened.uid if self.opened else None,
             "namespace": install.namespace,
             "delete_bucket": self.request.delete_bucket,
+            "skip_cluster": self.request.skip_cluster,
         }
 
     @property
@@ -266,13 +268,13 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         tuple(planned[item] for item in outside if item in planned),
     )
     kept = (
-        *(Kept.of(item) for item in parts.all if item.change is Change.KEEP),
-        *_brought(target, parts, ledger.said),
         *(
             _untouched(target, judge)
             if opened is None and state is not ClusterState.DELETED
             else ()
         ),
+        *(Kept.of(item) for item in parts.all if item.change is Change.KEEP),
+        *_brought(target, parts, ledger.said),
     )
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
     return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
@@ -380,8 +382,7 @@ async def _decide(
 
 def _deletion(request: DeleteRequest, target: FoundInstall, install: Install) -> str:
     """The command that deletes an install beside or of the target, with no registration too."""
-    spec = searched_spec(target.provider.locate(install), load_scope(request.flags))
-    return f"anyscale cloud delete {install.cloud} {scope_options(spec)}"
+    return on_install("delete", target.provider, install, load_scope(request.flags))
 
 
 def _brought(target: FoundInstall, parts: Parts, said: Mapping[str, Any]) -> list[Kept]:

@@ -85,6 +85,7 @@ def take_down(story: Story) -> None:
     story.sandbox.admin.inject(stuck)
     story.tell("delete failed", "delete", "prod", "--yes", fresh_home=True)
     story.sandbox.admin.clear_faults()
+    story.tell("status half gone", "status", "prod", fresh_home=True)
     deleted = story.tell("delete", "delete", "prod", "--yes", fresh_home=True)
     story.tell("delete again", "delete", "prod", "--yes", form="yaml", fresh_home=True)
     story.tell("get nothing", "get", "prod")
@@ -92,6 +93,7 @@ def take_down(story: Story) -> None:
     story.tell("list nothing", "list")
     [kept] = deleted.document["kept"]
     words = shlex.split(kept["command"])[2:]
+    story.tell("status gone", "status", "prod", fresh_home=True)
     story.tell("delete bucket", *words, "--yes", fresh_home=True)
     story.tell("delete nothing", "delete", "prod", "--yes", fresh_home=True)
     story.tell("ignore nothing", "delete", "prod", "--yes", "--ignore-not-found")
@@ -210,6 +212,29 @@ def test_delete_again_is_done_already(story: Story) -> None:
     assert again.document["removed"] == []
     assert [item["key"] for item in again.document["kept"]] == [KEPT]
     assert again.writes == []
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        ("status half gone", f"IAM role {BUCKET}-operator"),
+        ("status gone", "what a deletion keeps, your data"),
+    ],
+)
+def test_status_of_what_is_deleted_says_what_is_left_and_never_sets_it_up(
+    story: Story, name: str, left: str
+) -> None:
+    page = story[name]
+    assert page.ended.code == 1
+    error = page.document["error"]
+    assert error["code"] == "cloud-not-found"
+    assert left in error["cause"]
+    assert BUCKET in " ".join(error["evidence"])
+    command = error["fix"].splitlines()[0]
+    assert command.startswith("anyscale cloud delete prod --provider eks --region us-west-2")
+    assert "--delete-bucket" not in command
+    assert "cloud setup" not in page.ended.out
+    assert page.writes == []
 
 
 def test_the_bucket_goes_by_the_command_that_was_told(story: Story) -> None:
