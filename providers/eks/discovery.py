@@ -102,8 +102,7 @@ def check_account(caller: Caller, wanted: str | None) -> None:
             errors.ACCOUNT_MISMATCH,
             f"The AWS credentials are of account {caller.account}, not {wanted}",
             cause=f"they belong to {caller.arn}",
-            fix=f"give the credentials of {wanted} with --aws-profile, "
-            f"or --account-id {caller.account}",
+            fix=f"give the credentials of {wanted} with --aws-profile",
         )
 
 

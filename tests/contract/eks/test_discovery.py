@@ -62,6 +62,8 @@ def test_another_account_stops_before_anything_is_asked(world: World) -> None:
         with pytest.raises(errors.CliError, match="111111111111") as caught:
             world.provider.discover(spec)
         assert caught.value.code is errors.ACCOUNT_MISMATCH
+        # To say the other account would only switch the guard off.
+        assert "--account-id" not in caught.value.fix
 
     assert [call.operation.name for call in world.calls(discover)] == ["GetCallerIdentity"]
 
