@@ -30,8 +30,8 @@ _PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNOREC
 class Kept:
     """Something that stays on purpose.
 
-    `command` removes it, by way of whoever uses it; None where somebody else's things
-    hang on it, or where it is somebody else's. `look` shows who uses it, and only reads.
+    `command` removes it; None where another cloud or somebody else's things hang on it,
+    or where it is somebody else's. `look` shows who uses it, and only reads.
     """
 
     key: str
@@ -106,21 +106,18 @@ class Judge:
         return Decision(Change.DELETE, Ownership.SHARED, "made by this tool and no longer used")
 
     def _used_by_installs(self, ids: Sequence[str]) -> Staying:
-        """It goes with the last of them; which clouds they are is not always known."""
-        known = [self.neighbours[id] for id in ids if id in self.neighbours]
+        """It goes with the last of them; which clouds they are is not always known.
+
+        No command: their deletion would take a living cloud with it.
+        """
         names = [
             f"cloud {self.neighbours[id].cloud} (install {id})"
             if id in self.neighbours
             else f"install {id}"
             for id in ids
         ]
-        all_known = len(known) == len(ids)
-        return Staying(
-            Change.KEEP,
-            Ownership.SHARED,
-            f"still used by {', '.join(names)}",
-            command=" && ".join(self.deletion(install) for install in known) if all_known else None,
-        )
+        reason = f"still used by {', '.join(names)}; it goes with the last that uses it"
+        return Staying(Change.KEEP, Ownership.SHARED, reason)
 
     def _data(
         self, resource: DataResource[Any], observed: Observed[Any], owned: Ownership

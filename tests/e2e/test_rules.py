@@ -7,7 +7,6 @@ commands are run once, in order; each test looks at another side of what they le
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -374,8 +373,8 @@ def test_the_first_to_go_leaves_what_the_other_uses(story: Story) -> None:
     shared = {item["key"]: item for item in document["kept"] if item["ownership"] == "shared"}
     assert "helm:release/envoy-gateway-system/eg" in shared
     for item in shared.values():
-        assert item["reason"] == "still used by cloud prod (install 92c04b15)"
-        assert item["command"] == f"anyscale cloud delete prod {shlex.join(WHERE_FOUND)}"
+        assert item["reason"].startswith("still used by cloud prod (install 92c04b15); ")
+        assert item["command"] is None
     adopted = {item["id"] for item in document["kept"] if item["ownership"] == "adopted"}
     assert adopted == {f"s3://{COMPANY_BUCKET}", ROLE_ARN}
     install = story["brought"].done["install"]

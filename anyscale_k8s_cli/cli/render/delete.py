@@ -10,7 +10,9 @@ from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import objects, table
 from anyscale_k8s_cli.cli.render.plan import place_facts
-from anyscale_k8s_cli.cli.render.style import CHANGES, RESULTS, Mark, counted, duration
+from anyscale_k8s_cli.cli.render.style import CHANGES, RESULTS, STATUSES, Mark, counted, duration
+
+_DATA = " --delete-bucket "
 
 
 def show_teardown(
@@ -25,7 +27,7 @@ def show_teardown(
         mark = CHANGES["delete"]
         pairs = [(item, _removal(item, header, mark, verbose=verbose)) for item in removed]
         objects.show(console, pairs, header)
-    _staying(document.get("kept", []), "Stays", CHANGES["keep"], header, console, verbose=verbose)
+    _kept(document.get("kept", []), "Stays", header, console, verbose=verbose)
     if removed:
         stays = len(document.get("kept", []))
         rest = f"; {stays} {'stays' if stays == 1 else 'stay'}" if stays else ""
@@ -44,6 +46,11 @@ def show_deleted(
     mark = RESULTS["failed" if failed else "done"]
     name = header.get("cloud", "")
     verdict = "is not all gone" if failed else "is gone"
+    kept = document.get("kept", [])
+    if not failed and any(_unseen(item, header) for item in kept):
+        # Operator, Gateway and a load balancer that is paid for may be there for long.
+        mark = STATUSES["warn"]
+        verdict = "is gone outside its cluster; what is in the cluster may still run"
     if removed or left or document.get("error"):
         console.print()
         console.print(
@@ -56,8 +63,28 @@ def show_deleted(
         proven = "" if failed else "; a fresh look finds none of them"
         console.print(f"  {counted(len(removed), 'object')} removed{took}{proven}")
     _staying(left, "Left behind", RESULTS["failed"], header, console, verbose=verbose)
-    kept = document.get("kept", [])
-    _staying(kept, "Kept", CHANGES["keep"], header, console, verbose=verbose)
+    _kept(kept, "Kept", header, console, verbose=verbose)
+
+
+def _kept(
+    items: Sequence[Mapping[str, Any]],
+    title: str,
+    header: Mapping[str, Any],
+    console: Console,
+    *,
+    verbose: bool,
+) -> None:
+    """What is in a cluster that was not looked at comes before all else: it may cost money."""
+    unseen = [item for item in items if _unseen(item, header)]
+    rest = [item for item in items if item not in unseen]
+    _staying(
+        unseen, "May still run in the cluster", STATUSES["warn"], header, console, verbose=verbose
+    )
+    _staying(rest, title, CHANGES["keep"], header, console, verbose=verbose)
+
+
+def _unseen(item: Mapping[str, Any], header: Mapping[str, Any]) -> bool:
+    return bool(header.get("skip_cluster")) and item["key"].startswith(("k8s:", "helm:"))
 
 
 def _removal(
@@ -103,11 +130,10 @@ def _staying(
         for item in items
     ]
     objects.show(console, pairs, header)
-    own = [item for item in items if item.get("ownership") != "shared"]
-    used = [item for item in items if item.get("ownership") == "shared"]
-    it = "it" if len(own) == 1 else "them"
-    _commands(own, "command", f"To remove {it} too:", console)
-    _commands(used, "command", "What is shared goes with the last cloud that uses it:", console)
+    data = [item for item in items if _DATA in (item.get("command") or "")]
+    rest = [item for item in items if item not in data]
+    _commands(rest, "command", "To remove it, once the cluster can be reached:", console)
+    _commands(data, "command", "To delete your data too, for good:", console)
     _commands(items, "look", "To see who uses what is shared:", console)
 
 

@@ -221,6 +221,18 @@ def deleted() -> dict[str, Any]:
     return {**document, "seconds": 4.0}
 
 
+def skipped() -> dict[str, Any]:
+    """The cluster was not looked at."""
+    document = deleted()
+    gateway = item(
+        "Gateway with its load balancer",
+        "k8s:gateway/anyscale-operator/gateway",
+        "not looked at (--skip-cluster); it stays if it is there",
+        "anyscale cloud delete prod --region r",
+    )
+    return {**document, "kept": [gateway, *document["kept"]]}
+
+
 def nothing_found() -> dict[str, Any]:
     return {
         "schema": "anyscale-k8s/delete/v1",

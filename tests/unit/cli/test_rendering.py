@@ -172,6 +172,35 @@ def test_a_command_stands_on_a_line_of_its_own() -> None:
     assert target.getvalue() == "    kubectl get pods\n    mend what it shows\n"
 
 
+def test_what_may_still_run_in_a_skipped_cluster_comes_before_the_data() -> None:
+    document = samples.skipped()
+    header = {**HEADER, "skip_cluster": True}
+    text = drawn(lambda to: delete.show_deleted(document, header, to, verbose=False), 200)
+
+    places = [
+        "! Cloud prod is gone outside its cluster; what is in the cluster may still run",
+        "May still run in the cluster",
+        "Gateway with its load balancer",
+        "To remove it, once the cluster can be reached:\n    anyscale cloud delete prod --region r",
+        "Kept",
+        "S3 bucket",
+        "To delete your data too, for good:\n    anyscale cloud delete prod --delete-bucket ",
+    ]
+    assert [place for place in places if place not in text] == [], text
+    assert sorted(places, key=text.index) == places
+
+
+def test_what_has_no_command_stands_under_no_heading_for_commands() -> None:
+    """Google's own GPU plugin is not removed by what removes the bucket."""
+    plugin = {**samples.item("GPU device plugin", "gpu:plugin", "Google's own"), "command": None}
+    document = samples.deleted()
+    document["kept"] += [plugin, {**plugin, "ownership": "shared", "reason": "used by cloud two"}]
+    text = drawn(lambda to: delete.show_deleted(document, HEADER, to, verbose=False), 200)
+
+    assert "To delete your data too" in text
+    assert "To remove" not in text
+
+
 def test_long_lines_are_not_cut() -> None:
     command = "anyscale cloud delete prod " + "--delete-bucket b" * 20
     target = io.StringIO()

@@ -106,19 +106,19 @@ def judged(controller: Controller, *marks: str, by_us: bool = True) -> tuple[Cha
     return decision.change, Kept.of(PlannedChange(controller, decision, observed))
 
 
-def test_what_another_cloud_uses_goes_with_that_cloud_alone() -> None:
+def test_what_another_cloud_uses_names_it_and_no_command_destroys_it() -> None:
     change, kept = judged(Controller("Gateway dev/gateway"), INSTALL.mark, DEV.mark)
     assert change is Change.KEEP
-    assert kept.reason == f"still used by cloud dev (install {DEV.id})"
-    assert (kept.command, kept.look) == ("anyscale cloud delete dev", None)
+    used = f"still used by cloud dev (install {DEV.id})"
+    assert kept.reason == f"{used}; it goes with the last that uses it"
+    assert (kept.command, kept.look) == (None, None)
 
 
-def test_what_several_clouds_use_goes_with_the_last() -> None:
+def test_of_what_several_clouds_use_each_is_named() -> None:
     _, kept = judged(Controller(), DEV.mark, TEST.mark)
-    assert set((kept.command or "").split(" && ")) == {
-        "anyscale cloud delete dev",
-        "anyscale cloud delete test",
-    }
+    assert f"cloud dev (install {DEV.id})" in kept.reason
+    assert f"cloud test (install {TEST.id})" in kept.reason
+    assert kept.command is None
 
 
 def test_of_an_install_that_nobody_knows_no_command_is_given() -> None:
