@@ -84,10 +84,14 @@ class Progress:
                 pass
 
     def close(self, at: float) -> None:
-        """No more events will come: what has not finished never will."""
+        """No more events will come: what has not finished never will.
+
+        A phase that nobody announced is not broken by that: its end is not announced either.
+        """
         for phase in self.phases:
             if phase.seconds is None:
-                phase.seconds, phase.waiting, phase.broken = max(0.0, at - phase.since), "", True
+                phase.seconds, phase.waiting = max(0.0, at - phase.since), ""
+                phase.broken = bool(phase.name) or bool(phase.checks["fail"])
             for step in phase.in_state("running"):
                 step.state, step.note = "failed", "not finished"
                 step.seconds = max(0.0, at - step.since)

@@ -170,6 +170,21 @@ def test_a_phase_that_never_ended_is_not_shown_as_done() -> None:
     assert "⠋" not in screen.drawn()
 
 
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [("pass", "✓ Working  1.0s · 1 check passed\n"), ("fail", "✗ Working  1.0s · 0 of 1 checks")],
+)
+def test_checks_without_a_phase_tell_by_themselves_whether_all_is_well(
+    status: str, line: str
+) -> None:
+    screen = Screen()
+    screen.tell(CheckFinished(at=START, code="nodes", title="Nodes", status=status))
+    screen.now = START + 1
+    screen.tree.stop()
+
+    assert screen.drawn().startswith(line)
+
+
 def test_commands_in_a_notice_are_on_lines_of_their_own() -> None:
     screen = Screen(width=30)
     command = "anyscale cloud delete prod --region us-west-2"
