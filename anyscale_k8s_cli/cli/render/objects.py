@@ -68,6 +68,13 @@ def where(header: Item) -> str:
     return f"{cluster} in {region}" if cluster and region else cluster
 
 
+def exposed(header: Item) -> str:
+    """`PUBLIC, for 203.0.113.0/24 only`."""
+    networks = table.text_of(header.get("allow_cidrs"))
+    exposure = str(header.get("exposure") or "")
+    return f"{exposure}, for {networks} only" if exposure and networks else exposure
+
+
 def _order(here: str) -> int:
     return {ANYSCALE: 1, CLUSTER: 2}.get(here, 0)
 

@@ -39,7 +39,7 @@ def show_setup(
             ("identity", header.get("identity")),
             ("token", header.get("token")),
             ("address", header.get("address")),
-            ("exposure", header.get("exposure") if header.get("address") else ""),
+            ("exposure", objects.exposed(header) if header.get("address") else ""),
             ("namespaces", table.text_of(header.get("namespaces"))),
             ("releases", table.text_of(header.get("releases"))),
             ("took", _took(document)),

@@ -24,10 +24,11 @@ def show_status(
     health = str(document.get("health") or "UNKNOWN")
     mark = HEALTH.get(health, UNKNOWN)
     name = document.get("cloud")
-    title = f"Cloud {name} is {health}" if name else health
+    title = f"Cloud {name} is {health}"
     if health == "HEALTHY" and document.get("cause"):
         # It works on what it was given before; the next time it is asked for it will not.
-        mark, title = STATUSES["warn"], f"{title}, but something that it needs is broken"
+        mark = STATUSES["warn"]
+        title = f"Cloud {name} needs mending; its last report still said {health}"
     console.print()
     console.print(Text.assemble((f"{mark.symbol} ", mark.style), (title, "bold")))
     table.facts(

@@ -271,6 +271,11 @@ def unhealthy() -> dict[str, Any]:
     }
 
 
+def mending() -> dict[str, Any]:
+    """Its last report is older than what is broken."""
+    return {**unhealthy(), "health": "HEALTHY"}
+
+
 def healthy() -> dict[str, Any]:
     identity = "arn:aws:iam::123456789012:role/anyscale-k8s/prod/anyscale-prod-1f3a9c2e-operator"
     return {

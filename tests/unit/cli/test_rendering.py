@@ -52,6 +52,7 @@ SHOWN: dict[str, Callable[[Console], None]] = {
     "delete-nothing": under(delete.show_deleted, samples.nothing_found()),
     "status": lambda to: status.show_status(samples.healthy(), to, now=NOW),
     "status-verbose": lambda to: status.show_status(samples.healthy(), to, verbose=True, now=NOW),
+    "status-mending": lambda to: status.show_status(samples.mending(), to, now=NOW),
     "status-unhealthy": lambda to: status.show_status(samples.unhealthy(), to, now=NOW),
     "list": lambda to: clouds.show_list(samples.clouds(), to),
     "list-empty": lambda to: clouds.show_list({"clouds": []}, to),
@@ -106,6 +107,14 @@ def test_exposure_is_said_in_so_many_words(header: dict[str, object], said: str)
     shown = drawn(lambda to: plan.show_header({**header, "cloud": "prod"}, to), 120)
 
     assert said in shown
+
+
+def test_the_result_tells_whom_the_load_balancer_lets_in() -> None:
+    header = {"exposure": "PUBLIC", "allow_cidrs": ["203.0.113.0/24"], "address": "a.example"}
+
+    shown = drawn(lambda to: setup.show_setup(samples.setup(), header, to, verbose=False), 80)
+
+    assert "exposure  PUBLIC, for 203.0.113.0/24 only\n" in shown
 
 
 @pytest.mark.parametrize(
