@@ -257,7 +257,7 @@ class RegisteredResource(Resource[Registration]):
         """What we send and the record has otherwise; what others set beside it is left alone."""
         wanted = self._desired().payload()
         found = observed.state.model_dump(mode="json", exclude_none=True)
-        return list(_differences(wanted, found))
+        return list(differences(wanted, found))
 
     def create(self) -> Observed[Registration]:
         return self._observed(
@@ -320,13 +320,14 @@ class RegisteredResource(Resource[Registration]):
         return observed
 
 
-def _differences(wanted: Mapping[str, Any], found: Any, path: str = "") -> list[FieldChange]:
+def differences(wanted: Mapping[str, Any], found: Any, path: str = "") -> list[FieldChange]:
+    """What is wanted and found otherwise, by dotted path; what else is found is left alone."""
     changes: list[FieldChange] = []
     for name, value in wanted.items():
         seen = found.get(name) if isinstance(found, Mapping) else None
         place = f"{path}{name}"
         if isinstance(value, Mapping):
-            changes += _differences(value, seen or {}, f"{place}.")
+            changes += differences(value, seen or {}, f"{place}.")
         elif isinstance(value, (list, tuple)) and isinstance(seen, (list, tuple)):
             if sorted(map(str, value)) != sorted(map(str, seen)):
                 changes.append(FieldChange(place, list(seen), list(value)))

@@ -17,10 +17,17 @@ def with_lost_data(plan: Plan, storage: Resource[Storage], registered: str, righ
     def told(item: PlannedChange) -> PlannedChange:
         if item.resource is not storage or item.change is not Change.CREATE:
             return item
-        known = replace(rights, made=rights.made | {storage.key})
         return replace(item, decision=decide(storage, None, known))
 
-    return Plan(tuple(map(told, plan.changes))) if url_of(storage) == registered else plan
+    known = rights_with_registered(rights, storage, registered)
+    return plan if known is rights else Plan(tuple(map(told, plan.changes)))
+
+
+def rights_with_registered(rights: Rights, storage: Resource[Storage], registered: str) -> Rights:
+    """The rights, where what is registered counts as made: somebody may have lost the ledger."""
+    if not registered or url_of(storage) != registered:
+        return rights
+    return replace(rights, made=rights.made | {storage.key})
 
 
 def registered_bucket(registration: RegisteredResource) -> str:

@@ -27,6 +27,8 @@ from anyscale_k8s_cli.controlplane.models import DecoratedCloudResource
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LedgerContent
+from anyscale_k8s_cli.operations.losses import rights_with_registered
+from anyscale_k8s_cli.operations.registering import registered_members
 from anyscale_k8s_cli.operations.said import spec_of
 from anyscale_k8s_cli.operations.token_check import TokenCheck
 from anyscale_k8s_cli.operator_token import SignIn
@@ -37,7 +39,16 @@ from anyscale_k8s_cli.provider import (
     LoadBalancer,
     Provider,
 )
-from anyscale_k8s_cli.resource import Change, NotYetKnown, Resource, decide
+from anyscale_k8s_cli.registration import differences
+from anyscale_k8s_cli.resource import (
+    Change,
+    Decision,
+    FieldChange,
+    NotYetKnown,
+    Resource,
+    Rights,
+    decide,
+)
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -45,6 +56,11 @@ _GATEWAY_API = "gateway.networking.k8s.io/v1"
 # What setup makes again; the others are for the load balancer's own people.
 _OURS_TO_MEND = (Cause.NO_CLASS, Cause.NO_CONTROLLER, Cause.NO_SERVICE)
 _FITTING = (Change.NONE, Change.ADOPT, Change.KEEP)
+# Of what is registered, that by which the operator is told from others and its bucket found.
+_PROVING = ("object_storage.", "kubernetes_config.anyscale_operator_iam_identity")
+_EMPTY_ONE = (
+    "the setup below would make a new, empty one: if the data can be restored, do that first"
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +113,31 @@ class Wiring:
             return self._fails(
                 f"the operator reports to {host}, and the cluster is registered at {self.host}"
             )
+        others = self._registered_otherwise()
+        if others:
+            said = "; ".join(map(str, others))
+            return self._fails(
+                f"the registration {self.resource.name} is not as it should be: {said}"
+            )
         return passed(registered)
+
+    def _registered_otherwise(self) -> list[FieldChange]:
+        """Where the control plane looks for the bucket, and whom it takes for the operator.
+
+        Nothing as long as the bucket or the identity is not there: that is told by its own check.
+        """
+        spec, side = self._spec, self._side
+        if spec is None or side is None:
+            return []
+        try:
+            _look_at(side.storage)
+            if side.identity is not None:
+                _look_at(side.identity)
+            wanted = registered_members(self.provider, spec, self.cluster, side)
+        except NotYetKnown:
+            return []
+        found = self.resource.model_dump(mode="json", exclude_none=True)
+        return [item for item in differences(wanted, found) if item.field.startswith(_PROVING)]
 
     # -- how the operator is let in --------------------------------------------
 
@@ -129,21 +169,36 @@ class Wiring:
         return self._fit([side.storage])
 
     def _fit(self, resources: list[Resource[Any]]) -> Finding:
-        """The first that setup would make, change or refuse."""
+        """The first that setup would make, change or refuse; lost data before all."""
+        unfit: list[tuple[Resource[Any], Decision]] = []
         for resource in resources:
             try:
                 _look_at(resource)
             except NotYetKnown as missing:
                 return self._fails(f"{missing.resource.title}: does not exist")
-            decision = decide(resource, resource.observed, self.ledger.rights)
-            if decision.change not in _FITTING:
-                refused = decision.change is Change.REFUSE
-                return Finding(
-                    Status.FAIL,
-                    f"{resource.title}: {decision.reason}",
-                    fix=decision.fix if refused and decision.fix else self.again,
-                )
-        return passed(", ".join(resource.title for resource in resources))
+            gone = [need for need in resource.needs if need.observed is None]
+            for part in (*gone, resource):
+                decision = decide(part, part.observed, self._rights)
+                if decision.change not in _FITTING:
+                    unfit.append((part, decision))
+        if not unfit:
+            return passed(", ".join(resource.title for resource in resources))
+        broken, decision = next((item for item in unfit if item[1].lost), unfit[0])
+        refused = decision.change is Change.REFUSE
+        return Finding(
+            Status.FAIL,
+            f"{broken.title}: {decision.reason}",
+            (_EMPTY_ONE,) if decision.lost else (),
+            fix=decision.fix if refused and decision.fix else self.again,
+        )
+
+    @property
+    def _rights(self) -> Rights:
+        """The ledger's; a bucket that is registered has been made, whatever the ledger says."""
+        side, storage = self._side, self.resource.object_storage
+        if side is None or storage is None:
+            return self.ledger.rights
+        return rights_with_registered(self.ledger.rights, side.storage, storage.bucket_name)
 
     @cached_property
     def _side(self) -> CloudSide | None:

@@ -118,8 +118,9 @@ class AksBreaks:
         return [cluster.seed.name]
 
     def _forget_anyscale(self, _: str | None) -> list[str]:
-        """Anyscale's application is taken out of the tenant."""
+        """Anyscale's application is taken out of the tenant, and its tokens are over."""
         self.aks.azure.world.directory.anyscale_known = False
+        self.aks.azure.expire_sessions()
         return [self.aks.azure.settings.tenant_id]
 
     def _know_anyscale(self, _: str | None) -> list[str]:

@@ -47,6 +47,7 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
 def break_and_mend(story: Story, wire: str) -> None:
     story.sandbox.admin.break_(wire, platform="aks")
     if wire == "client-registered":
+        story.tell(f"status at once of {wire}", "status", "g")
         # Whoever is registered already is not asked again.
         AzureByHand(story.sandbox.environment).restart("anyscale-operator")
     eventually(lambda: health(story.sandbox) != "HEALTHY", 60)
@@ -117,6 +118,14 @@ def test_a_broken_wire_is_told_by_its_cause(story: Story, wire: str) -> None:
     assert status.ended.code != 0
     assert WIRES[wire] in status.document["cause"] + "".join(status.document["evidence"])
     assert status.document["command"].startswith("anyscale cloud setup --provider aks")
+
+
+def test_who_is_registered_is_looked_at_before_the_operator_fails(story: Story) -> None:
+    """An operator that was let in goes on; the next time it asks it will not be."""
+    status = story["status at once of client-registered"]
+    assert status.ended.code == 6
+    assert status.document["cause"].startswith("the registration k8s-g-")
+    assert "anyscale_operator_iam_identity" in status.document["cause"]
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -91,6 +91,9 @@ def book(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Book]
         sandbox.admin.break_("token-creator")
         made.write("broken", "status", "g")
         made.write("mended", *setup())
+        sandbox.admin.break_("bucket", platform="gke")
+        made.write("bucket gone", "status", "g")
+        made.write("bucket made", *setup())
         made.write("delete", "delete", "g", "--yes", fresh_home=True)
         made.write("once more", *setup())
         made.values["ours"] = hand.operator_values()
@@ -121,6 +124,15 @@ def make_by_hand(hand: GoogleByHand) -> None:
     policy = hand.call("storage", "GET", f"/b/{OWN_BUCKET}/iam")
     policy["bindings"].append({"role": "roles/storage.admin", "members": [itself]})
     hand.call("storage", "PUT", f"/b/{OWN_BUCKET}/iam", policy)
+
+
+def test_a_bucket_that_is_gone_is_told_as_lost_data(book: Book) -> None:
+    page = book["bucket gone"]
+    assert page.ended.code == 6
+    assert page.document["cause"].startswith(f"Cloud Storage bucket {NAME}: it does not exist any")
+    assert "is lost unless it is restored" in page.document["cause"]
+    assert "would make a new, empty one" in page.document["evidence"][0]
+    assert book["bucket made"].document["health"] == "HEALTHY"
 
 
 def test_an_autopilot_cluster_is_refused_before_anything_is_made(book: Book) -> None:
