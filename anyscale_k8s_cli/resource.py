@@ -77,7 +77,20 @@ class FieldChange:
     new: Any
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.old!r} → {self.new!r}"
+        old, new = _unlike_pairs(self.old, self.new)
+        return f"{self.field}: {old!r} → {new!r}"
+
+
+def _unlike_pairs(old: Any, new: Any) -> tuple[Any, Any]:
+    """Of two lists of pairs in a text (`a=1,b=2`), such as tags in an annotation, what differs."""
+    sides = [value.split(",") if isinstance(value, str) else [] for value in (old, new)]
+    if not all(sides) or not all("=" in pair for side in sides for pair in side):
+        return old, new
+    before, after = sides
+    return (
+        ",".join(pair for pair in before if pair not in after),
+        ",".join(pair for pair in after if pair not in before),
+    )
 
 
 @dataclass(frozen=True)

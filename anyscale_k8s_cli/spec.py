@@ -79,6 +79,15 @@ TagValue = Annotated[str, StringConstraints(max_length=256)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 
 
+def _narrowing(networks: tuple[str, ...]) -> tuple[str, ...]:
+    """None where one of them is everybody: that narrows nothing, as if nothing were said."""
+    everybody = any(ip_network(network).prefixlen == 0 for network in networks)
+    return () if everybody else networks
+
+
+Cidrs = Annotated[tuple[Cidr, ...], AfterValidator(_narrowing)]
+
+
 class Addressing(StrEnum):
     """Where a request to an S3 store names the bucket: in its path, or in the host's name."""
 
@@ -178,7 +187,7 @@ class NetworkSpec(_Part):
     """How users reach what runs in the cluster."""
 
     expose: Annotated[Literal["public", "internal"], Flag("--expose")] = "public"
-    allow_cidrs: Annotated[tuple[Cidr, ...], Flag("--allow-cidr")] = ()
+    allow_cidrs: Annotated[Cidrs, Flag("--allow-cidr")] = ()
     load_balancer_subnets: Annotated[tuple[str, ...], Flag("--lb-subnet")] = ()
     annotations: Annotated[dict[str, str], FILE_ONLY] = Field(
         default_factory=dict,

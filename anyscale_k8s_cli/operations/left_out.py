@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.operations.said import option, settings_of, setup_command
-from anyscale_k8s_cli.spec import CloudSpec, Settings
-from anyscale_k8s_cli.spec_loading import LoadedSpec
+from anyscale_k8s_cli.operations.said import FILE, of_file, option, settings_of, setup_command
+from anyscale_k8s_cli.spec import CloudSpec, NetworkSpec, Settings
+from anyscale_k8s_cli.spec_loading import LoadedSpec, nested
 
 _OTHER_OBJECTS = "a new, empty bucket and another identity would be made and registered"
 # What leaving them out would do, of those that may not be forgotten.
@@ -26,10 +28,12 @@ _PROTECTING = {
     "existing.bucket": "a new, empty bucket would be made and registered",
     "existing.identity": "another identity would be made and registered",
     "rules.name_prefix": _OTHER_OBJECTS,
-    "rules.names": _OTHER_OBJECTS,
+    "rules.names": "{} would be made and used",
     "rules.role_path": "another identity would be made and registered",
     "rules.azure_shared_key": "keys of the storage account could be used again",
 }
+# The names of objects that hold data, in `rules.names`.
+_OF_DATA = ("bucket", "storage-account")
 # How the account and the cluster are reached, and what changes no object.
 _OF_THE_RUN = (
     *("version", "provider", "name", "region", "namespace", "waive"),
@@ -60,7 +64,7 @@ class LeftOut:
     def consequences(self) -> tuple[str, ...]:
         """What would come of each that may not be forgotten."""
         return tuple(
-            f"without {option(path, value)}: {_PROTECTING[path]}"
+            f"without {option(path, value)}: {_consequence(path, value)}"
             for path, value in self.protecting.items()
         )
 
@@ -79,7 +83,36 @@ class LeftOut:
                 "to keep it as it is, say it again; if the change is meant, say the new value "
                 "(such as --expose public), or add --drop-options",
             ),
-            fix=setup_command({**self.told, **flags}, file),
+            fix=self._again(flags, file),
+        )
+
+    def _again(self, flags: Settings, file: Path | None) -> str:
+        """How to say all of it again: by flags, and what has none in lines of the file."""
+        in_file = {path: self.told[path] for path in of_file(self.told)}
+        said = {path: value for path, value in self.told.items() if path not in in_file}
+        if not in_file:
+            return setup_command({**said, **flags}, file)
+        lines = yaml.safe_dump(nested(in_file), sort_keys=False).rstrip()
+        again = setup_command({**said, **flags}, file or Path(FILE))
+        where = f"into {file}" if file else f"into a file, {FILE} below"
+        return f"put these lines back {where}:\n{lines}\nand then:\n{again}"
+
+
+def _consequence(path: str, value: Any) -> str:
+    """What leaving it out would do: another name makes another object of that kind."""
+    names = value if path == "rules.names" else ()
+    objects = [f"a new, empty {kind}" if kind in _OF_DATA else f"another {kind}" for kind in names]
+    return _PROTECTING[path].format(" and ".join(objects))
+
+
+def exposure_change(told: Settings, loaded: LoadedSpec) -> Iterator[str]:
+    """A line where a live cloud's load balancer would be another: who uses it is cut off."""
+    before = told.get("network.expose", NetworkSpec().expose)
+    now = loaded.spec.network.expose
+    if told and before != now:
+        yield (
+            f"--expose changes from {before} to {now}: another load balancer with another address "
+            "would be made, and users are cut off until they are let in by the new one"
         )
 
 

@@ -22,6 +22,8 @@ from anyscale_k8s_cli.spec_loading import LoadedSpec, Source, nested
 
 # Helm values may hold secrets.
 _NOT_KEPT = frozenset({"operator.values", "addons.gateway.values", "addons.gpu_plugin.values"})
+# Stands for a file whose name nobody knows, as in the help of the options.
+FILE = "FILE"
 _FIRST = ("provider", "region", "cluster.name", "name")
 OPTIONS_UNKNOWN = "add those of your last setup: its options are not known here"
 # Settings that change nothing of what is there.
@@ -55,14 +57,12 @@ def spec_of(settings: Settings) -> CloudSpec:
 def setup_command(settings: Settings, file: Path | None = None) -> str:
     """The setup that says all this, to paste into a shell; more is said by `file`.
 
-    What only a file can say is in `cloud.yaml`, and Helm values are in `values.yaml`,
-    where a person may have other names for them.
+    What only a file of the user's can say is in `FILE`, as `from_files` explains.
     """
     flags = flags_by_path()
     words = ["anyscale", "cloud", "setup"]
-    in_file = [path for path in settings if not flags.get(path) and _matters(path)]
-    if file or in_file:
-        words += ["-f", str(file or "cloud.yaml")]
+    if file or of_file(settings):
+        words += ["-f", str(file or FILE)]
     for path in sorted(settings, key=lambda path: (path not in _FIRST, _place(path))):
         flag = flags.get(path)
         if flag and _matters(path):
@@ -79,6 +79,20 @@ def on_install(verb: str, provider: Provider, install: Install, scope: Scope) ->
     """`cloud VERB` with all that leads to an install, with no registration too."""
     spec = searched_spec(provider.locate(install), scope)
     return f"anyscale cloud {verb} {shlex.quote(install.cloud)} {scope_options(spec)}"
+
+
+def of_file(settings: Settings) -> list[str]:
+    """The paths that no flag can say."""
+    flags = flags_by_path()
+    return [path for path in settings if not flags.get(path) and _matters(path)]
+
+
+def from_files(settings: Settings) -> Iterator[str]:
+    """What `FILE` in the command stands for: how the user's own are called is not known."""
+    if in_file := of_file(settings):
+        yield f"-f {FILE} stands for a file of yours that says {', '.join(sorted(in_file))}"
+    if settings.get("operator.values", ...) is None:
+        yield f"--values {FILE} stands for your file of Helm values, which are not kept"
 
 
 def option(path: str, value: Any) -> str:
@@ -98,7 +112,7 @@ def _matters(path: str) -> bool:
 
 def _said(flag: str, value: Any) -> Iterator[str]:
     if value is None:
-        yield from (flag, "values.yaml")
+        yield from (flag, FILE)
     elif isinstance(value, bool):
         # Such an option is given or not; that it was not goes without saying.
         yield from (flag,) if value else ()

@@ -30,8 +30,15 @@ from anyscale_k8s_cli.operations.health import (
     UNKNOWN,
     Health,
 )
-from anyscale_k8s_cli.operations.left_out import LeftOut, check_bucket, dropped_tags, left_out
+from anyscale_k8s_cli.operations.left_out import (
+    LeftOut,
+    check_bucket,
+    dropped_tags,
+    exposure_change,
+    left_out,
+)
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
+from anyscale_k8s_cli.operations.registering import registered_members
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of
 from anyscale_k8s_cli.operations.token_check import TokenCheck
@@ -48,17 +55,16 @@ from anyscale_k8s_cli.operations.workbench import (
     sign_in,
 )
 from anyscale_k8s_cli.plan import Plan, PlannedChange, compute
-from anyscale_k8s_cli.provider import CloudSide, Provider, Storage, install_on
+from anyscale_k8s_cli.provider import CloudSide, Provider, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, Claim, Decision, Observed, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.saved_plan import SavedPlan
-from anyscale_k8s_cli.spec import Addressing, CloudSpec, flags_by_path, leaves
+from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
 from anyscale_k8s_cli.spec_loading import LoadedSpec, Source
 
 PLAN_SCHEMA = "anyscale-k8s/plan/v1"
 SETUP_SCHEMA = "anyscale-k8s/setup/v1"
-_STYLES = {Addressing.PATH: "PATH_STYLE", Addressing.VIRTUAL: "VIRTUAL_HOSTED_STYLE"}
 
 
 @contextmanager
@@ -147,7 +153,8 @@ class SetupPlan:
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before it is done."""
         dropped = self.left_out.consequences() if self.request.drop_options else ()
-        return (*self.left_out.notes(), *dropped, *self._losses)
+        moves = exposure_change(self.ledger.said, self.loaded)
+        return (*self.left_out.notes(), *dropped, *moves, *self._losses)
 
     def _check_left_out(self) -> None:
         file = self.request.file
@@ -279,11 +286,7 @@ async def _side(
     named = [item for item in (cloud.storage, cloud.identity) if item]
 
     def payload() -> Mapping[str, Any]:
-        storage, identity = cloud.storage.output, cloud.identity_output
-        return {
-            "object_storage": _object_storage(storage),
-            **provider.registration(wanted, opened.cluster, storage, identity),
-        }
+        return registered_members(provider, wanted, opened.cluster, cloud)
 
     registration = RegisteredResource(record, install, payload, named)
     token = sign_in(wanted, provider, ServiceAccounts(clouds.plane), install)
@@ -325,16 +328,6 @@ async def _side(
         if token
         else None,
     )
-
-
-def _object_storage(storage: Storage) -> dict[str, str]:
-    """The storage in the control plane's words; what is not said is left to it."""
-    said = {"bucket_name": storage.url, "region": storage.region}
-    if storage.endpoint:
-        said["endpoint"] = storage.endpoint
-    if storage.addressing:
-        said["s3_addressing_style"] = _STYLES[storage.addressing]
-    return said
 
 
 def _check_same_cluster(made: SetupPlan) -> None:

@@ -19,7 +19,12 @@ from anyscale_k8s_cli.operations.clouds import choose, opened
 from anyscale_k8s_cli.operations.health import HEALTHY, UNHEALTHY, Health, health_of
 from anyscale_k8s_cli.operations.remains import what_is_left
 from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
-from anyscale_k8s_cli.operations.said import located, of_unknown_options, setup_command
+from anyscale_k8s_cli.operations.said import (
+    from_files,
+    located,
+    of_unknown_options,
+    setup_command,
+)
 from anyscale_k8s_cli.operations.search import FoundInstall, Searcher
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import PlaneFacts, access_of, searched_spec
@@ -107,6 +112,9 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
             wires = run.await_(run_checks(wiring.checks(), run)) if wiring else Report()
             again = wiring.again if wiring else _again(looked)
             cause = _cause(looked, wires, unseen, again)
+            if cause and wiring and cause.command == again:
+                files = from_files(wiring.ledger.said)
+                cause = replace(cause, evidence=(*cause.evidence, *files))
             return StatusReport(cloud, resource, looked.health, found, wires, cause)
 
     return await asyncio.to_thread(look)

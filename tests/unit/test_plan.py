@@ -100,3 +100,11 @@ def test_a_cloud_that_moves_to_another_bucket_leaves_its_data_behind() -> None:
 
     assert plan.changes[0].decision.reason == "does not exist"
     assert "from toy://former to toy://data" in moved
+
+
+def test_of_pairs_in_a_text_only_those_that_differ_are_shown() -> None:
+    change = FieldChange("tags", "owner=ml,team=a,x=1", "owner=ml,team=b,x=1")
+
+    assert str(change) == "tags: 'team=a' → 'team=b'"
+    assert str(FieldChange("image", "a:1", "a:2")) == "image: 'a:1' → 'a:2'"
+    assert str(FieldChange("tags", None, "owner=ml,team=b")) == "tags: None → 'owner=ml,team=b'"

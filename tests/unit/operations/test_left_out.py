@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors, spec_loading
-from anyscale_k8s_cli.operations.left_out import LeftOut, check_bucket, left_out
+from anyscale_k8s_cli.operations.left_out import LeftOut, check_bucket, exposure_change, left_out
 from anyscale_k8s_cli.operations.said import settings_of, setup_command
 from anyscale_k8s_cli.spec import flags_by_path
 
@@ -99,6 +99,67 @@ def test_a_file_says_it_as_well(tmp_path: Path) -> None:
     assert fix.startswith(f"anyscale cloud setup -f {file} --bucket company-data")
 
 
+def test_what_has_no_flag_is_put_back_into_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "d.yaml"
+    file.write_text("name: prod\nprovider: eks\n", encoding="utf-8")
+    earlier = {"rules.names": {"role": "ml-role"}, **BUCKET}
+
+    problem = refusal(after(earlier, {}, file=file), {}, file)
+
+    assert problem.fix.splitlines()[:4] == [
+        f"put these lines back into {file}:",
+        "rules:",
+        "  names:",
+        "    role: ml-role",
+    ]
+    assert problem.fix.splitlines()[-1].startswith(
+        f"anyscale cloud setup -f {file} --bucket company-data"
+    )
+    said = (problem.cause, *problem.evidence)
+    assert "without rules.names: another role would be made and used" in said
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"bucket": "mine"}, "a new, empty bucket would be made and used"),
+        ({"storage-account": "m", "identity": "i"}, "empty storage-account and another identity"),
+    ],
+)
+def test_of_names_it_is_told_which_objects_would_be_others(
+    names: dict[str, str], said: str
+) -> None:
+    [told] = after({"rules.names": names}, PLACE).consequences()
+
+    assert said in told
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"), [("public", "internal"), ("internal", "public")], ids=["in", "out"]
+)
+def test_another_exposure_cuts_users_off(earlier: str, now: str) -> None:
+    told = settings_of(loaded(PLACE, {"network.expose": earlier}))
+
+    [line] = exposure_change(told, loaded(PLACE, {"network.expose": now}))
+
+    assert line.startswith(f"--expose changes from {earlier} to {now}: another load balancer")
+
+
+def test_a_first_setup_and_other_networks_cut_nobody_off() -> None:
+    told = settings_of(loaded(PLACE, {"network.expose": "internal"}))
+
+    assert list(exposure_change({}, loaded(PLACE, {"network.expose": "internal"}))) == []
+    assert list(exposure_change(told, loaded(PLACE, INSIDE))) == []
+
+
+@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0"])
+def test_to_let_everybody_in_narrows_nothing(everybody: str) -> None:
+    told = settings_of(loaded(PLACE, {"network.allow_cidrs": ("10.0.0.0/8", everybody)}))
+
+    assert "network.allow_cidrs" not in told
+    assert left_out(told, loaded(PLACE)).told == {}
+
+
 def test_others_are_told_in_one_line() -> None:
     earlier = {
         "rules.tags": {"team": "ml", "cost": "42"},
@@ -112,7 +173,7 @@ def test_others_are_told_in_one_line() -> None:
 
     found.check(PLACE, None)
     [note] = found.notes()
-    for words in ("--tag team=ml --tag cost=42", "--kms-key alias/data", "--values values.yaml"):
+    for words in ("--tag team=ml --tag cost=42", "--kms-key alias/data", "--values FILE"):
         assert words in note
     assert "hidden" not in note
     assert "work" not in note
