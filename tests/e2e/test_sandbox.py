@@ -69,7 +69,7 @@ ALLOWED = {
     *(f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{service}" for service in GOOGLE_SERVICES),
     *("NEBIUS_CREDENTIALS_FILE", "NEBIUS_ENDPOINT", "NEBIUS_PROJECT_ID", "NEBIUS_STORAGE_ENDPOINT"),
     *("COREWEAVE_API_ENDPOINT", "COREWEAVE_API_TOKEN", "COREWEAVE_S3_ENDPOINT"),
-    *("HTTP_PROXY", "http_proxy"),
+    *("OCI_CONFIG_FILE", "OCI_ENDPOINT", "OCI_S3_ENDPOINT", "HTTP_PROXY", "http_proxy"),
     *("CI", "COLORTERM", "COLUMNS", "HOME", "KUBECONFIG", "LANG", "LANGUAGE", "LINES", "LOGNAME"),
     *("NO_COLOR", "NO_PROXY", "PATH", "SHELL", "SSL_CERT_FILE", "TEMP", "TERM", "TMP", "TMPDIR"),
     *("TZ", "USER", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
@@ -231,7 +231,8 @@ def test_kubectl_and_helm_reach_every_cluster(desk: Desk) -> None:
     names = (
         "arn:aws:eks:us-west-2:284710593866:cluster/demo",
         *("gke_demo_us-central1_demo", "gke_demo_us-central1-f_zonal", "gke_demo_us-central1_auto"),
-        *("demo-admin", "bare-admin", "nebius-mk8s-demo", "coreweave-demo", "demo"),
+        *("demo-admin", "bare-admin", "nebius-mk8s-demo", "coreweave-demo"),
+        *("context-330f7d9564f", "demo"),
     )
     contexts, current = config.list_kube_config_contexts(kubeconfig)
     assert [context["name"] for context in contexts] == list(names)
