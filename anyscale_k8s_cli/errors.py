@@ -96,6 +96,7 @@ CLUSTER_FORBIDDEN = ErrorCode("cluster-forbidden", ExitCode.NOT_PERMITTED)
 # Refused to protect something
 FOREIGN_OBJECT = ErrorCode("foreign-object", ExitCode.REFUSED)
 CLOUD_DELETING = ErrorCode("cloud-deleting", ExitCode.REFUSED)
+CLOUD_ELSEWHERE = ErrorCode("cloud-elsewhere", ExitCode.REFUSED)
 OTHER_CLUSTER = ErrorCode("other-cluster", ExitCode.REFUSED)
 OPTIONS_LEFT_OUT = ErrorCode("options-left-out", ExitCode.REFUSED)
 PLAN_STALE = ErrorCode("plan-stale", ExitCode.REFUSED)

@@ -148,7 +148,7 @@ def _target(request: RotateRequest, clouds: Clouds, run: Run) -> tuple[FoundInst
         cloud_id=request.cloud_id,
         flags=request.flags,
     )
-    findings = Searcher(search, clouds, run).find()
+    findings = Searcher(search, clouds, run, "rotate-token").find()
     if not findings.installs:
         raise errors.CliError(
             errors.CLOUD_NOT_FOUND,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -12,6 +12,7 @@ from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
 from anyscale_k8s_cli.operations.requests import DeleteRequest
+from anyscale_k8s_cli.operations.said import on_install, option
 from anyscale_k8s_cli.operations.workbench import access_of
 from anyscale_k8s_cli.provider import ListsClusters, Provider, available, install_on, load
 from anyscale_k8s_cli.registration import Found
@@ -53,28 +54,42 @@ class FoundInstall:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found under a name, and where it was looked for (lines for people)."""
+    """What was found under a name, and where it was looked for (lines for people).
+
+    `registered` are the names of our registrations in the clouds of that name.
+    """
 
     name: str
     clouds: tuple[Cloud, ...]
     installs: tuple[FoundInstall, ...]
     searched: tuple[str, ...]
     unsearched: tuple[str, ...]
+    registered: tuple[str, ...] = ()
 
 
 class Searcher:
     """Looks for one cloud in every place that could know it."""
 
-    def __init__(self, request: DeleteRequest, clouds: Clouds, run: Run) -> None:
+    def __init__(
+        self, request: DeleteRequest, clouds: Clouds, run: Run, verb: str = "delete"
+    ) -> None:
+        """`verb` is the command that searches, for the line that finds what this one misses."""
         self._request = request
+        self._verb = verb
         self._scope = load_scope(request.flags)
         self._clouds = clouds
         self._run = run
         self._searched: list[str] = []
         self._unsearched: list[str] = []
+        # Computed by a cluster's name: nothing tells yet that it is there.
+        self._guessed: set[str] = set()
 
     def find(self) -> Findings:
-        """Raises `cloud-ambiguous` when several installs fit and nothing narrows them."""
+        """What fits.
+
+        Raises `cloud-ambiguous` when several installs fit and nothing narrows them, and
+        `cloud-elsewhere` when none does and the cloud is registered from another place.
+        """
         clouds = self._listed_clouds()
         name = self._request.name or (clouds[0].name if clouds else "")
         registered = self._registrations(clouds)
@@ -85,13 +100,40 @@ class Searcher:
                 if self._fits(install):
                     entry = registered.get(install.id)
                     found[install.id] = FoundInstall(install, provider, entry)
+        if registered and found.keys() <= self._guessed - registered.keys():
+            self._check_elsewhere(name)
         return Findings(
             name,
             tuple(clouds),
             self._one_cluster(list(found.values())),
             tuple(self._searched),
             tuple(self._unsearched),
+            tuple(entry.resource.name for entry in registered.values()),
         )
+
+    def _check_elsewhere(self, name: str) -> None:
+        """What was said may lead past a cloud that is well: that is no cloud that is gone."""
+        where = ("provider", "region", "namespace", "cluster.", "account.")
+        flags = self._request.flags
+        narrowed = {path: value for path, value in flags.items() if path.startswith(where)}
+        if not any(value is not None for value in narrowed.values()):
+            return
+        wider = replace(
+            self._request,
+            flags={path: value for path, value in flags.items() if path not in narrowed},
+        )
+        for found in Searcher(wider, self._clouds, self._run, self._verb).find().installs:
+            install = found.install
+            if found.registered is None:
+                continue
+            raise errors.CliError(
+                errors.CLOUD_ELSEWHERE,
+                f"{name} exists, on {install.provider}/{install.cluster_name} "
+                f"in namespace {install.namespace}",
+                cause="what was given leads past it: "
+                + " ".join(option(path, value) for path, value in narrowed.items() if value),
+                fix=on_install(self._verb, found.provider, install, load_scope(wider.flags)),
+            )
 
     def _listed_clouds(self) -> list[Cloud]:
         request = self._request
@@ -214,7 +256,10 @@ class Searcher:
             and content.install.provider == provider.name
         ]
         computed = install_on(cluster, spec, kubernetes.uid())
-        return installs or ([computed] if believed(computed) else [])
+        if installs or not believed(computed):
+            return installs
+        self._guessed.add(computed.id)
+        return [computed]
 
     def _fits(self, install: Install) -> bool:
         """Without regard to case: there are platforms whose ids have none."""

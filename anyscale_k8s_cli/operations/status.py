@@ -32,6 +32,7 @@ from anyscale_k8s_cli.provider import ClusterState
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec_loading import load_scope
 
+OWN_CHECKS = "own-checks"
 STATUS_SCHEMA = "anyscale-k8s/status/v1"
 
 
@@ -52,6 +53,8 @@ class StatusReport:
     found: FoundInstall | None
     wires: Report
     cause: Cause | None
+    # Why this tool could not look itself; empty where it did.
+    unmade: str = ""
 
     @property
     def install(self) -> Install | None:
@@ -73,6 +76,7 @@ class StatusReport:
             "reported_at": reported.isoformat() if reported else None,
             "health": self.health.verdict,
             "checks": [
+                *([_own_checks(self.unmade)] if self.unmade else []),
                 *(result.as_json() for result in self.wires.results),
                 *(
                     {
@@ -88,6 +92,15 @@ class StatusReport:
             "evidence": list(self.cause.evidence) if self.cause else [],
             "command": self.cause.command if self.cause else None,
         }
+
+
+def _own_checks(unmade: str) -> dict[str, str]:
+    return {
+        "code": OWN_CHECKS,
+        "title": "what the cloud hangs on, as this tool sees it",
+        "status": "unknown",
+        "detail": f"not looked at: {unmade}",
+    }
 
 
 def _status(reported: str) -> str:
@@ -115,7 +128,8 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
             if cause and wiring and cause.command == again:
                 files = from_files(wiring.ledger.said)
                 cause = replace(cause, evidence=(*cause.evidence, *files))
-            return StatusReport(cloud, resource, looked.health, found, wires, cause)
+            unmade = "" if wiring else _why_unmade(looked, unseen)
+            return StatusReport(cloud, resource, looked.health, found, wires, cause, unmade)
 
     return await asyncio.to_thread(look)
 
@@ -154,7 +168,8 @@ def _find(
     try:
         return _search(request, cloud.name, cloud.id, clouds, run), None
     except errors.CliError as problem:
-        if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
+        stopped = (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED)
+        if problem.exit_code in stopped or problem.code is errors.CLOUD_ELSEWHERE:
             raise
         return None, problem
 
@@ -169,7 +184,7 @@ def _search(
         cloud_id=cloud_id,
         flags=request.flags,
     )
-    return next(iter(Searcher(search, clouds, run).find().installs), None)
+    return next(iter(Searcher(search, clouds, run, "status").find().installs), None)
 
 
 def _ours(
@@ -222,6 +237,16 @@ def _wiring(
         again=again,
     )
     return wiring, None
+
+
+def _why_unmade(looked: _Looked, unseen: Cause | None) -> str:
+    if unseen is not None:
+        return unseen.text
+    if looked.problem is not None:
+        return str(looked.problem)
+    if looked.found is None:
+        return "its cluster was not found, or it was not set up by this tool"
+    return "the cluster is not registered in the cloud"
 
 
 def _again(looked: _Looked) -> str:

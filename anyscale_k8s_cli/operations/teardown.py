@@ -123,8 +123,11 @@ class Teardown:
     @property
     def problem(self) -> errors.CliError | None:
         """Why nothing may be removed, if so."""
-        if not self.parts.ours and not self.parts.anything and not self.request.ignore_not_found:
-            return self._nothing_to_remove()
+        if not self.parts.ours and not self.parts.anything:
+            if self.findings.registered:
+                return self._registered_still()
+            if not self.request.ignore_not_found:
+                return self._nothing_to_remove()
         if self._other_bucket:
             return errors.CliError(
                 errors.NOT_FOUND,
@@ -156,11 +159,26 @@ class Teardown:
         names = [resource.key.partition("/")[2] for resource in own]
         return "" if named in names or not names else f"its own is {', '.join(names)}"
 
-    def _nothing_to_remove(self) -> errors.CliError:
-        looked = (
+    def _registered_still(self) -> errors.CliError:
+        """Not found, and not gone either: Anyscale has a registration that we made."""
+        return errors.CliError(
+            errors.CLOUD_ELSEWHERE,
+            f"{self.findings.name} is registered, and where it was looked nothing of it was found",
+            cause=f"Anyscale has it as {', '.join(self.findings.registered)}",
+            evidence=self._looked,
+            fix="give the credentials of the account that it is in, and its cluster with "
+            "--provider, --region and --cluster-name",
+        )
+
+    @property
+    def _looked(self) -> tuple[str, ...]:
+        return (
             *(f"searched: {line}" for line in self.findings.searched),
             *(f"not searched: {line}" for line in self.findings.unsearched),
         )
+
+    def _nothing_to_remove(self) -> errors.CliError:
+        looked = self._looked
         if not self.kept:
             return errors.CliError(
                 errors.CLOUD_NOT_FOUND,

@@ -25,6 +25,17 @@ KEPT = f"aws:s3-bucket/{BUCKET}"
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2", "--name", "prod")
 # Commands that only look, by the names of their pages below.
 LOOKING = ("plan", "setup --dry-run", "status", "list", "get", "delete --dry-run")
+# What leads past a cloud that is there: told nothing, a script would take it for gone.
+_SURE = ("--ignore-not-found", "--yes")
+LED_PAST = {
+    "another namespace": ("delete", ("--namespace", "wrong", *_SURE)),
+    "another namespace of the cluster": (
+        "delete",
+        (*WHERE[:6], "--namespace", "wrong", *_SURE),
+    ),
+    "another platform": ("delete", ("--provider", "gke", *_SURE)),
+    "status": ("status", ("--namespace", "wrong")),
+}
 
 
 def world(seen: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +86,8 @@ def look(story: Story) -> None:
         story.tell(f"{name} yaml", name, form="yaml")
     story.tell("plan yaml", "plan", *WHERE, form="yaml")
     story.tell("delete --dry-run", "delete", "prod", "--dry-run")
+    for command, flags in LED_PAST.values():
+        story.tell(" ".join((command, *flags)), command, "prod", *flags)
 
 
 def take_down(story: Story) -> None:
@@ -167,6 +180,20 @@ def test_status_list_and_get_agree(story: Story) -> None:
     assert (status["cause"], status["command"]) == (None, None)
     assert listed["id"] == got["cloud"]["id"] == status["cloud_id"] == setup["cloud_id"]
     assert got["resources"][0]["cloud_resource_id"] == setup["cloud_resource_id"]
+
+
+@pytest.mark.parametrize("what", LED_PAST)
+def test_a_cloud_that_is_elsewhere_is_not_taken_for_gone(story: Story, what: str) -> None:
+    command, flags = LED_PAST[what]
+    page = story[" ".join((command, *flags))]
+    assert page.ended.code == 5
+    error = page.document["error"]
+    assert error["code"] == "cloud-elsewhere"
+    assert error["message"] == "prod exists, on eks/demo in namespace anyscale-operator"
+    assert " ".join(flags[-4:-2] if command == "delete" else flags) in error["cause"]
+    assert error["fix"].startswith(f"anyscale cloud {command} prod --provider eks")
+    assert "wrong" not in error["fix"]
+    assert page.writes == []
 
 
 # -- taking down -----------------------------------------------------------------

@@ -19,10 +19,6 @@ from tests.e2e.story import Story
 from tests.processes import Desk, started
 
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
-WHERE_FOUND = (
-    *("--provider", "eks", "--region", "us-west-2", "--account-id", ACCOUNT_ID),
-    *("--cluster-name", "demo"),
-)
 NAME = "acme-prod-92c04b15"
 TAGS = {"team": "ml", "cost-center": "4711"}
 CIDRS = ["10.0.0.0/8", "192.168.0.0/16"]

@@ -29,6 +29,10 @@ def show_status(
         # It works on what it was given before; the next time it is asked for it will not.
         mark = STATUSES["warn"]
         title = f"Cloud {name} needs mending; its last report still said {health}"
+    elif health == "HEALTHY" and any(
+        item.get("code") == "own-checks" for item in document.get("checks", [])
+    ):
+        mark, title = STATUSES["warn"], f"{title} by its operator's word alone"
     console.print()
     console.print(Text.assemble((f"{mark.symbol} ", mark.style), (title, "bold")))
     table.facts(

@@ -210,6 +210,16 @@ def test_what_has_no_command_stands_under_no_heading_for_commands() -> None:
     assert "To remove" not in text
 
 
+def test_health_that_was_not_looked_at_does_not_look_complete() -> None:
+    document = samples.healthy()
+    unmade = {"code": "own-checks", "title": "own", "status": "unknown", "detail": "no credentials"}
+    document["checks"] = [unmade, *document["checks"]]
+    text = drawn(lambda to: status.show_status(document, to, now=NOW), 120)
+
+    assert "Cloud prod is HEALTHY by its operator's word alone" in text
+    assert "no credentials" in text
+
+
 def test_long_lines_are_not_cut() -> None:
     command = "anyscale cloud delete prod " + "--delete-bucket b" * 20
     target = io.StringIO()
