@@ -55,6 +55,8 @@ class Branch(TyperGroup):
     """A group that knows its commands from a table and imports the one that is asked for."""
 
     table: ClassVar[Mapping[str, Entry]] = {}
+    # Whether Anyscale's own client has a group of this name too.
+    vendors: ClassVar[bool] = True
 
     def get_params(self, ctx: _Context) -> list[Any]:
         """The same, but that a flag nobody gave is False.
@@ -89,7 +91,19 @@ class Branch(TyperGroup):
             )
         from anyscale_k8s_cli.cli import vendor
 
+        if path and not (self.vendors and vendor.find()):
+            raise self._unknown(path, name)
         raise typer.Exit(vendor.hand_on([*path, *args]))
+
+    def _unknown(self, path: Sequence[str], name: str) -> errors.CliError:
+        group = " ".join([program(), *path])
+        also = "; Anyscale's own client, which may have it, is not installed here"
+        return errors.CliError(
+            errors.USAGE,
+            f"There is no command `{group} {name}`",
+            cause=f"there are: {', '.join(self.table)}{also if self.vendors else ''}",
+            fix=f"{group} --help",
+        )
 
     def shell_complete(self, ctx: _Context, incomplete: str) -> list[Any]:
         # The only way to its class that Typer leaves open.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -18,7 +19,13 @@ _LIMIT = 30.0
 
 
 class AdminRefused(Exception):
-    """The sandbox did not do what it was asked for."""
+    """The sandbox did not do what it was asked for, for a `reason` in its own words."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(f"{status}: {body}")
+        self.reason = body
+        with suppress(ValueError, LookupError, TypeError):
+            self.reason = str(json.loads(body)["error"])
 
 
 @dataclass(frozen=True)
@@ -128,4 +135,4 @@ class AdminClient:
                 return dict(json.load(answer))
         except HTTPError as refused:
             with refused:
-                raise AdminRefused(f"{refused.code}: {refused.read().decode()}") from refused
+                raise AdminRefused(refused.code, refused.read().decode()) from refused

@@ -164,6 +164,13 @@ def test_up_attach_and_down(desk: Desk) -> None:
     assert inside.document["pid"] == record.pid
     assert record.admin.status()["pid"] == record.pid
 
+    assert desk.anyscale("sandbox", "break", "load-balancer", "--platform", "eks").code == 0
+    mended = desk.anyscale("sandbox", "mend", "load-balancer", "--platform", "eks", "-o", "json")
+    assert mended.document["changed"]
+    unknown = desk.anyscale("sandbox", "break", "nosuch", "-o", "json").document["error"]
+    assert "there are: " in unknown["cause"]
+    assert "role-trust" in unknown["cause"]
+
     assert desk.anyscale("sandbox", "down").code == 0
     assert not is_running(record)
     assert not desk.record.exists()

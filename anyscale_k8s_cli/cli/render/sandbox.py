@@ -40,6 +40,10 @@ def show_down(document: Mapping[str, Any], console: Console) -> None:
     console.print("The sandbox is stopped." if running else "No sandbox was running.")
 
 
+def show_switched(document: Mapping[str, Any], console: Console) -> None:
+    console.print(f"Changed: {', '.join(document['changed'])}", soft_wrap=True)
+
+
 def environment_shower(shell: str) -> Callable[[Mapping[str, Any], Console], None]:
     """Prints the lines in the syntax of the shell, and nothing else."""
 

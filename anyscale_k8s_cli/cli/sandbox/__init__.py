@@ -8,11 +8,14 @@ _PACKAGE = "anyscale_k8s_cli.cli.sandbox"
 
 
 class SandboxCommands(Branch):
+    vendors = False
     table = {  # noqa: RUF012 - the base says that it belongs to the class
         "up": Entry(f"{_PACKAGE}.up", "Start a sandbox in the background."),
         "status": Entry(f"{_PACKAGE}.status", "Tell whether one is running."),
         "run": Entry(f"{_PACKAGE}.run", "Run a command in a sandbox of its own."),
         "env": Entry(f"{_PACKAGE}.env", "Print what points your shell at it."),
+        "break": Entry(f"{_PACKAGE}.breaks:break_app", "Break something, to see what is said."),
+        "mend": Entry(f"{_PACKAGE}.breaks:mend_app", "Put right what only others could."),
         "down": Entry(f"{_PACKAGE}.down", "Stop it and forget all that was in it."),
     }
 

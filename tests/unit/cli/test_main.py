@@ -169,6 +169,18 @@ def test_the_version(invoke: Invoke) -> None:
     assert invoke("--version").out.startswith("anyscale-k8s-cli ")
 
 
+def test_an_unknown_command_of_our_own_group_is_told_with_those_there_are(invoke: Invoke) -> None:
+    ended = invoke("sandbox", "fix")
+    assert ended.code == 1
+    assert "✗ There is no command `anyscale sandbox fix`\n  cause: there are: up," in ended.err
+    assert "  fix:   anyscale sandbox --help\n" in ended.err
+    assert "client" not in ended.err
+
+    of_cloud = invoke("cloud", "register")
+    assert "there are: plan, setup, " in of_cloud.err
+    assert "Anyscale's own client, which may have it, is not installed" in of_cloud.err
+
+
 def test_commands_of_the_vendor_need_its_client(invoke: Invoke) -> None:
     ended = invoke("job", "submit", "-f", "job.yaml")
 
