@@ -21,6 +21,9 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import Event, StepWaiting
 
 T = TypeVar("T")
+
+# Seconds of the command's limit that are kept to look for the cause of a wait in vain.
+_TO_TELL = 3.0
 Listener = Callable[[Event], None]
 
 # The key of the step that the present thread or task works on.
@@ -63,6 +66,11 @@ class Run:
     def remaining(self) -> float | None:
         """Seconds until the command's own limit (`--timeout`); None means no limit."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def patience(self, timeout: float) -> float:
+        """As much of `timeout` as leaves enough of the command's limit to look for the cause."""
+        remaining = self.remaining()
+        return timeout if remaining is None else min(timeout, max(0.0, remaining - _TO_TELL))
 
     def check(self) -> None:
         """Raise when the run was interrupted or its time is up."""
@@ -131,7 +139,7 @@ class Run:
         self.emit(StepWaiting(key=key, what=what))
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(StillWaiting),
-            stop=tenacity.stop_after_delay(timeout),
+            stop=tenacity.stop_after_delay(self.patience(timeout) if expired else timeout),
             wait=tenacity.wait_random_exponential(multiplier=every / 4, min=every / 4, max=every),
             sleep=self.pause,
             reraise=True,

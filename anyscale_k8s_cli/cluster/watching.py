@@ -60,8 +60,11 @@ class Watcher:
         timeout: float,
         expired: Callable[[str], errors.CliError] | None,
     ) -> T:
-        """Feed each state of the collection to `done` until it returns, at most `timeout` s."""
-        deadline = time.monotonic() + timeout
+        """Feed each state of the collection to `done` until it returns, at most `timeout` s.
+
+        Where `expired` tells why, that is told also when the command's own limit comes first.
+        """
+        deadline = time.monotonic() + (self._run.patience(timeout) if expired else timeout)
         key = current_step.get()
         self._run.emit(StepWaiting(key=key, what=what))
         last = ""

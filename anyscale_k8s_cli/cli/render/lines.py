@@ -12,10 +12,20 @@ from typing import TextIO
 from anyscale_k8s_cli import events
 from anyscale_k8s_cli.cli.output import typed
 from anyscale_k8s_cli.cli.program import as_typed
-from anyscale_k8s_cli.cli.render.style import RESULTS, STATUSES, UNKNOWN, VERBS, duration, in_short
+from anyscale_k8s_cli.cli.render.style import (
+    RESULTS,
+    STATUSES,
+    UNKNOWN,
+    VERBS,
+    Verb,
+    duration,
+    in_short,
+)
 
 # Seconds after which something that is still going on is worth a line. The next
 # line comes after twice as long, and so on up to the longest silence.
+# Of what is not changed and not of use yet.
+_AWAITED = Verb("waiting for", "waited for")
 _PATIENCE = 2.0
 _LONGEST_SILENCE = 60.0
 _TICK = 0.5
@@ -161,7 +171,7 @@ class JsonLines:
 
 
 def _doing(change: str, title: str) -> str:
-    return f"{VERBS[change].doing if change in VERBS else change} {title}"
+    return f"{VERBS.get(change, _AWAITED).doing} {title}"
 
 
 def _waiting(event: events.StepWaiting) -> str:
@@ -172,8 +182,7 @@ def _finished(event: events.StepFinished) -> str:
     symbol = RESULTS.get(event.result, UNKNOWN).symbol
     took = duration(event.seconds)
     if event.result == "done":
-        done = VERBS[event.change].done if event.change in VERBS else event.change
-        return f"  {symbol} {done} {event.title} ({took})"
+        return f"  {symbol} {VERBS.get(event.change, _AWAITED).done} {event.title} ({took})"
     if event.result == "skipped":
         said = f"  {symbol} skipped {event.title}"
     else:

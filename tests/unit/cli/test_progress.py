@@ -222,6 +222,19 @@ def plain(events: list[Event], *, verbose: bool = False) -> list[str]:
     return target.getvalue().splitlines()
 
 
+def test_what_is_only_waited_for_has_words_of_its_own() -> None:
+    known = {"key": "g", "title": "Gateway", "change": "none"}
+    told = [
+        StepStarted(at=START, **known),
+        StepFinished(at=START + 40, result="failed", seconds=40.0, note="nobody answers", **known),
+        StepFinished(at=START + 41, result="done", seconds=1.0, **known),
+    ]
+    assert plain(told) == [
+        "[  40.0s]   ✗ waiting for Gateway failed after 40s: nobody answers",
+        "[  41.0s]   ✓ waited for Gateway (1.0s)",
+    ]
+
+
 def test_plain_lines_word_for_word() -> None:
     told = [
         *story(),
