@@ -120,6 +120,10 @@ class RegisteredCloud(SharedResource[CloudRecord]):
             raise _ambiguous(self.install.cloud, picked)
         return self._observed(picked[0], bool(ours))
 
+    def has(self, install: Install) -> bool:
+        """Whether the record that was read has the registration of this install."""
+        return self.observed is not None and self.observed.state.holds(install)
+
     def _candidates(self) -> list[Found]:
         if self._cloud_id:
             cloud = self.clouds.get_cloud(self._cloud_id)

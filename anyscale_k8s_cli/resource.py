@@ -126,16 +126,25 @@ class Observed(Generic[Out]):
     state: Any = None
 
 
+# What leads past an object of somebody else's. Only a bucket and an identity can be brought.
+OTHER_NAME = "choose another --name or --name-prefix"
+OTHER_NAMESPACE = "choose another --namespace"
+OR_BUCKET = f"{OTHER_NAME}, or name it with --bucket to use it as it is"
+OR_IDENTITY = f"{OTHER_NAME}, or name it with --identity to use it as it is"
+
+
 class Resource(ABC, Generic[Out]):
     """One object. No verb has a default.
 
     `key` is stable and human (`aws:s3-bucket/anyscale-prod-1f3a9c2e`), `title`
     what a person calls it, `needs` what must be there before. `goes_first` turns
-    the order of deletion round: what needs this one is removed after it.
+    the order of deletion round: what needs this one is removed after it. `way_around`
+    tells a person what can be done where the object is somebody else's.
     """
 
     kind: ClassVar[str]
     goes_first: ClassVar[bool] = False
+    way_around: ClassVar[str] = OTHER_NAME
 
     def __init__(
         self,
@@ -224,6 +233,8 @@ class SharedResource(Resource[Out]):
 
 class DataResource(Resource[Out]):
     """An object that holds the user's data: deleted only when the user names it."""
+
+    way_around: ClassVar[str] = OR_BUCKET
 
     @abstractmethod
     def contents(self, observed: Observed[Out]) -> str:
@@ -386,8 +397,7 @@ def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Righ
             Change.REFUSE,
             owned,
             f"it exists and belongs to {whose}",
-            fix="\n".join(item.fix for item in observed.unfit if item.fix)
-            or "choose another --namespace, --name or --name-prefix, or name it to adopt it",
+            fix="\n".join(item.fix for item in observed.unfit if item.fix) or resource.way_around,
         )
     try:
         fields = tuple(resource.diff(observed))

@@ -14,7 +14,14 @@ from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import FIELD_MANAGER, Kubernetes
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, Install
-from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource, fingerprint
+from anyscale_k8s_cli.resource import (
+    OTHER_NAMESPACE,
+    Claim,
+    FieldChange,
+    Observed,
+    Resource,
+    fingerprint,
+)
 from anyscale_k8s_cli.run import StillWaiting
 
 INSTALL_LABEL = f"{MARK_PREFIX}/install"
@@ -78,6 +85,7 @@ class KubernetesObject(Resource[Document]):
     """
 
     kind: ClassVar[str] = "k8s:object"
+    way_around: ClassVar[str] = OTHER_NAMESPACE
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
 from anyscale_k8s_cli.cluster.release_work import Found, HelmTools, Release, ReleaseWork
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource
+from anyscale_k8s_cli.resource import OTHER_NAMESPACE, Claim, FieldChange, Observed, Resource
 
 
 class HelmRelease(Resource[ReleaseRecord]):
@@ -24,6 +24,7 @@ class HelmRelease(Resource[ReleaseRecord]):
     """
 
     kind: ClassVar[str] = "helm:release"
+    way_around: ClassVar[str] = OTHER_NAMESPACE
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from anyscale_k8s_cli.controlplane.origin import console_origin, user_data_domai
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import PhaseFinished, PhaseStarted
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
+from anyscale_k8s_cli.ledger import Ledger, LedgerContent, installs_in, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
 from anyscale_k8s_cli.operations.health import (
     UNKNOWN,
@@ -40,7 +40,7 @@ from anyscale_k8s_cli.operations.left_out import (
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
 from anyscale_k8s_cli.operations.registering import registered_members
 from anyscale_k8s_cli.operations.requests import SetupRequest
-from anyscale_k8s_cli.operations.said import settings_of
+from anyscale_k8s_cli.operations.said import settings_of, setup_command
 from anyscale_k8s_cli.operations.token_check import TokenCheck
 from anyscale_k8s_cli.operations.verify import Verification
 from anyscale_k8s_cli.operations.whereabouts import whereabouts
@@ -235,6 +235,8 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             run_checks(checks, run, loaded.spec.waive),
             compute(side.resources, ledger.rights, run),
         )
+    if any(item.resource is side.record for item in computed.refusals):
+        await asyncio.to_thread(_check_not_elsewhere, request, loaded, opened, install, side.record)
     registered = registered_bucket(side.registration)
     computed = with_lost_data(computed, side.cloud.storage, registered, ledger.rights)
     made = SetupPlan(
@@ -253,6 +255,30 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     if saved:
         saved.check_covers(computed, install, clouds.plane.host)
     return made
+
+
+def _check_not_elsewhere(
+    request: SetupRequest,
+    loaded: LoadedSpec,
+    opened: OpenCluster,
+    install: Install,
+    record: RegisteredCloud,
+) -> None:
+    """Raise `cloud-elsewhere` where the record is one's own, from another namespace.
+
+    To add to it would register the same cluster twice.
+    """
+    for other in installs_in(opened.kubernetes).values():
+        if other.cloud == install.cloud and record.has(other):
+            said = {**settings_of(loaded), "namespace": other.namespace}
+            raise errors.CliError(
+                errors.CLOUD_ELSEWHERE,
+                f"{install.cloud} is your own cloud, on {other.provider}/{other.cluster_name} "
+                f"in namespace {other.namespace}",
+                cause=f"a cloud does not move to another namespace ({install.namespace})",
+                fix=f"{setup_command(said, request.file)}\n"
+                "or choose another --name for a second cloud, or delete this one first",
+            )
 
 
 def _wait_for_namespaces(side: Side) -> None:

@@ -20,6 +20,7 @@ from anyscale_k8s_cli.providers.aks.sdk.identities import (
 )
 from anyscale_k8s_cli.resource import (
     NO_TAGS,
+    OR_IDENTITY,
     AdoptedResource,
     FieldChange,
     Observed,
@@ -77,6 +78,7 @@ class OperatorIdentity(Resource[Identity]):
     """Ours, found by name and locator; what it trusts is a part of it."""
 
     kind: ClassVar[str] = "managed-identity"
+    way_around: ClassVar[str] = OR_IDENTITY
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.sdk.iam import ALREADY_THERE, NewRole, RoleDescription
 from anyscale_k8s_cli.resource import (
+    OR_IDENTITY,
     AdoptedResource,
     FieldChange,
     Observed,
@@ -75,6 +76,7 @@ class Role(Resource[Identity]):
     """Ours, found by name and locator."""
 
     kind: ClassVar[str] = "iam-role"
+    way_around: ClassVar[str] = OR_IDENTITY
 
     def __init__(
         self,

@@ -15,7 +15,14 @@ from anyscale_k8s_cli.providers.gke.google import Google, may_see
 from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, EXISTS
 from anyscale_k8s_cli.providers.gke.sdk.iam import UNSEEN, ServiceAccount, project_of
 from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
-from anyscale_k8s_cli.resource import AdoptedResource, FieldChange, Observed, Resource, Unfit
+from anyscale_k8s_cli.resource import (
+    OR_IDENTITY,
+    AdoptedResource,
+    FieldChange,
+    Observed,
+    Resource,
+    Unfit,
+)
 from anyscale_k8s_cli.run import StillWaiting
 
 # https://cloud.google.com/iam/docs/service-accounts-create
@@ -48,6 +55,7 @@ class OperatorAccount(Resource[str]):
     """Ours, found by name and locator; who may act as it is a part of it. Output: the e-mail."""
 
     kind: ClassVar[str] = "service-account"
+    way_around: ClassVar[str] = OR_IDENTITY
 
     def __init__(
         self,

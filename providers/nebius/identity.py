@@ -16,6 +16,7 @@ from anyscale_k8s_cli.providers.nebius.nebius import Nebius
 from anyscale_k8s_cli.providers.nebius.sdk.failures import EXISTS
 from anyscale_k8s_cli.providers.nebius.sdk.iam import Named
 from anyscale_k8s_cli.resource import (
+    OR_IDENTITY,
     AdoptedResource,
     FieldChange,
     NotYetKnown,
@@ -42,6 +43,7 @@ class OperatorAccount(Resource[str]):
     """Ours, found by name and locator. Output: its id."""
 
     kind: ClassVar[str] = "nebius-service-account"
+    way_around: ClassVar[str] = OR_IDENTITY
 
     def __init__(self, nebius: Nebius, install: Install, name: str, labels: tags.Labels) -> None:
         super().__init__(key=key(name), title=title(name), install=install)

@@ -10,13 +10,14 @@ from anyscale_k8s_cli.providers.oke import tags
 from anyscale_k8s_cli.providers.oke.named import NamedResource, known_id
 from anyscale_k8s_cli.providers.oke.oracle import Oracle
 from anyscale_k8s_cli.providers.oke.sdk.identity import Named
-from anyscale_k8s_cli.resource import AdoptedResource, FieldChange, Observed, Resource
+from anyscale_k8s_cli.resource import OR_IDENTITY, AdoptedResource, FieldChange, Observed, Resource
 
 
 class User(NamedResource):
     """Ours. Keys of the object store belong to users alone: no machine or pod has any."""
 
     kind: ClassVar[str] = "oci-user"
+    way_around: ClassVar[str] = OR_IDENTITY
 
     def _find(self) -> Named | None:
         return self._oracle.identity.user(self.name)

@@ -81,6 +81,7 @@ def set_up(story: Story) -> None:
 
 
 def look(story: Story) -> None:
+    story.tell("moved", "plan", *WHERE, "--tag", "team=ml", "--namespace", "moved")
     for name in ("status", "list", "get"):
         story.tell(name, name)
         story.tell(f"{name} yaml", name, form="yaml")
@@ -194,6 +195,19 @@ def test_a_cloud_that_is_elsewhere_is_not_taken_for_gone(story: Story, what: str
     assert error["fix"].startswith(f"anyscale cloud {command} prod --provider eks")
     assert "wrong" not in error["fix"]
     assert page.writes == []
+
+
+def test_ones_own_cloud_is_not_somebody_elses_in_another_namespace(story: Story) -> None:
+    page = story["moved"]
+    assert page.ended.code == 5
+    error = page.document["error"]
+    assert error["code"] == "cloud-elsewhere"
+    assert "your own cloud, on eks/demo in namespace anyscale-operator" in error["message"]
+    command = error["fix"].splitlines()[0]
+    assert command.startswith("anyscale cloud setup --provider eks")
+    assert "--namespace anyscale-operator" in command
+    assert "--tag team=ml" in command
+    assert "--add-to-cloud" not in page.ended.out
 
 
 # -- taking down -----------------------------------------------------------------

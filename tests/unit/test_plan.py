@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from anyscale_k8s_cli.addons.gateway import Gateway
+from anyscale_k8s_cli.cluster.objects import KubernetesObject
+from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.losses import losses, with_lost_data
 from anyscale_k8s_cli.plan import Plan, PlannedChange
 from anyscale_k8s_cli.provider import Storage
+from anyscale_k8s_cli.providers.eks.identity import Role
 from anyscale_k8s_cli.resource import (
     Change,
     DataResource,
@@ -108,3 +112,14 @@ def test_of_pairs_in_a_text_only_those_that_differ_are_shown() -> None:
     assert str(change) == "tags: 'team=a' → 'team=b'"
     assert str(FieldChange("image", "a:1", "a:2")) == "image: 'a:1' → 'a:2'"
     assert str(FieldChange("tags", None, "owner=ml,team=b")) == "tags: None → 'owner=ml,team=b'"
+
+
+def test_what_leads_past_a_strangers_object_is_possible_for_it() -> None:
+    """No option adopts what is in a cluster."""
+    refused = decide(Bucket("toy://data"), Observed("1", Storage("toy://data", "r")), Rights())
+
+    assert refused.change is Change.REFUSE
+    assert "--bucket" in refused.fix
+    for kind in (Gateway, HelmRelease, KubernetesObject):
+        assert kind.way_around == "choose another --namespace"
+    assert "--identity" in Role.way_around

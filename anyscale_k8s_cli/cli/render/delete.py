@@ -34,7 +34,7 @@ def show_teardown(
         console.print()
         console.print(Text(f"{len(removed)} to remove{rest}.", style="bold"))
     elif not document.get("error"):
-        _nothing(document, console)
+        _nothing(document, header, console)
 
 
 def show_deleted(
@@ -57,7 +57,7 @@ def show_deleted(
             Text.assemble((f"{mark.symbol} ", mark.style), (f"Cloud {name} {verdict}", "bold"))
         )
     else:
-        _nothing(document, console)
+        _nothing(document, header, console)
     took = f" in {duration(float(document['seconds']))}" if document.get("seconds") else ""
     if removed:
         proven = "" if failed else "; a fresh look finds none of them"
@@ -146,10 +146,12 @@ def _commands(items: Sequence[Mapping[str, Any]], key: str, heading: str, consol
         table.command(console, line, indent=4)
 
 
-def _nothing(document: Mapping[str, Any], console: Console) -> None:
+def _nothing(document: Mapping[str, Any], header: Mapping[str, Any], console: Console) -> None:
     console.print()
-    kept = bool(document.get("kept"))
+    kept = document.get("kept", [])
     said = "Nothing is left to remove." if kept else "Nothing of it was found."
+    if any(_unseen(item, header) for item in kept):
+        said = "Nothing is left to remove outside the cluster."
     console.print(Text(said, style="bold"))
     for key, title in (("searched", "searched"), ("unsearched", "not searched")):
         lines = document.get(key) or []
