@@ -156,8 +156,12 @@ class SavedPlan:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             install = Install.from_locator(document["install"])
-            if document["schema"] != SAVED_PLAN_SCHEMA or install is None:
-                raise ValueError("not a saved plan")
+            if document["schema"] != SAVED_PLAN_SCHEMA:
+                raise ValueError(f"its schema is {document['schema']!r}, not {SAVED_PLAN_SCHEMA!r}")
+            if install is None:
+                raise ValueError(
+                    "its 'install' is not as it was written: its parts and its id do not fit"
+                )
             changes = {
                 key: SavedChange.from_json(change) for key, change in document["changes"].items()
             }

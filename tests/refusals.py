@@ -165,6 +165,22 @@ REFUSALS = (
         ("prod.plan is not a saved plan", "it has no 'install'", "--out"),
         {"prod.plan": "{}"},
     ),
+    Refusal(
+        "a plan of another kind",
+        ("cloud", "setup", "--yes", "--plan", "{folder}/prod.plan"),
+        "invalid-spec",
+        1,
+        ("prod.plan is not a saved plan", "its schema is 'x', not 'anyscale-k8s/saved-plan/v1'"),
+        {"prod.plan": '{"schema": "x", "install": {}}'},
+    ),
+    Refusal(
+        "a plan whose install was edited",
+        ("cloud", "setup", "--yes", "--plan", "{folder}/prod.plan"),
+        "invalid-spec",
+        1,
+        ("prod.plan is not a saved plan", "its 'install' is not as it was written"),
+        {"prod.plan": '{"schema": "anyscale-k8s/saved-plan/v1", "install": {"a": "b"}}'},
+    ),
     # Values that mean nothing
     Refusal(
         "name", setup(name="-my cloud"), "invalid-spec", 1, ("--name", "'-my cloud'", "letters")

@@ -64,8 +64,9 @@ def setup(
     from anyscale_k8s_cli.cli.render.style import counted
 
     with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
-        prompts.require_approval(given=yes or dry_run, what="Setup")
+        # What is said wrong comes first: with a yes it would be no better.
         request = setup_request(spec, more, helm, session, may_ask=not yes, saved_plan=plan)
+        prompts.require_approval(given=yes or dry_run, what="Setup")
         from anyscale_k8s_cli.operations import setup as operation
 
         made = session.execute(lambda run: operation.plan(request, run))

@@ -169,6 +169,21 @@ def test_without_a_terminal_a_yes_is_needed_before_any_work(
     assert setup.calls == teardown.calls == []
 
 
+@pytest.mark.parametrize("text", [None, "name: [", "- a"], ids=["missing", "broken", "a list"])
+def test_a_file_that_is_wrong_is_told_before_the_missing_yes(
+    text: str | None, invoke: Invoke, tmp_path: Path
+) -> None:
+    file = tmp_path / "d.yaml"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+
+    ended = invoke("cloud", "setup", "-f", str(file))
+
+    assert ended.code == 1
+    assert "invalid-spec" in ended.err
+    assert "--yes" not in ended.err
+
+
 def test_a_dry_run_of_setup_is_a_plan(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     operation = toys.of_setup()
     monkeypatch.setattr(operations, "setup", operation, raising=False)
