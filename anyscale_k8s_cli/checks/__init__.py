@@ -8,14 +8,18 @@ shares nothing with others, so each runs alone.
 from __future__ import annotations
 
 import asyncio
+import difflib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks.codes import CODES
 from anyscale_k8s_cli.events import CheckFinished, Notice
 from anyscale_k8s_cli.run import Run
+
+_NEAR = 0.75
 
 
 class Status(StrEnum):
@@ -119,9 +123,11 @@ class Report:
 async def run_checks(checks: Sequence[Check], run: Run, waived: Collection[str] = ()) -> Report:
     """Run all side by side; a check that cannot tell is `unknown`, never `pass`.
 
-    That a waiver names no check that would run is told: it may be a slip.
+    That a waiver names no check that would run is told. Raises `usage` for a slip.
     """
-    for code in sorted(set(waived) - {check.code for check in checks}):
+    running = {check.code for check in checks}
+    for code in sorted(set(waived) - running):
+        _refuse_slip(code, CODES | running)
         text = f"--waive {code}: no check of that name would run here"
         run.emit(Notice(level="warning", text=text))
 
@@ -149,3 +155,15 @@ async def run_checks(checks: Sequence[Check], run: Run, waived: Collection[str] 
         return result
 
     return Report(tuple(await asyncio.gather(*(reported(check) for check in checks))))
+
+
+def _refuse_slip(code: str, known: Collection[str]) -> None:
+    """A name that is nearly one of the known is one of them, mistyped."""
+    near = () if code in known else difflib.get_close_matches(code, sorted(known), cutoff=_NEAR)
+    if near:
+        raise errors.CliError(
+            errors.USAGE,
+            f"--waive {code}: there is no check of that name",
+            cause=f"near it: {', '.join(near)}",
+            fix=f"--waive {near[0]}",
+        )

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks.codes import CODES
 
 from .conftest import DOCS, ROOT, generator
 
@@ -86,3 +87,9 @@ def test_the_page_of_exit_codes_is_the_table() -> None:
     listed = {(int(row[1]), row[2].strip().strip("`")) for row in rows if row[1].strip().isdigit()}
 
     assert listed == {(int(code), code.name) for code in errors.ExitCode}
+
+
+def test_the_codes_that_can_be_waived_are_those_of_the_checks() -> None:
+    checks = generator().registered_checks()
+
+    assert {item.code for item in checks if item.severity != "status"} == CODES

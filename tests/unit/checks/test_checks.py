@@ -34,7 +34,7 @@ async def test_a_waived_check_is_not_run_and_stays_visible() -> None:
     heard: list[Event] = []
     checks = [Check("first", "First", never), Check("second", "Second", passed)]
 
-    report = await run_checks(checks, Run((heard.append,)), waived=("first", "frist"))
+    report = await run_checks(checks, Run((heard.append,)), waived=("first", "elsewhere"))
 
     assert [result.finding.status for result in report.results] == [Status.WAIVED, Status.PASS]
     assert [result.as_json()["status"] for result in report.results] == ["waived", "pass"]
@@ -43,8 +43,21 @@ async def test_a_waived_check_is_not_run_and_stays_visible() -> None:
         ("second", "pass"),
     }
     assert [event.text for event in heard if isinstance(event, Notice)] == [
-        "--waive frist: no check of that name would run here"
+        "--waive elsewhere: no check of that name would run here"
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "near"), [("frist", "first"), ("aks-workload-identiy", "aks-workload-identity")]
+)
+async def test_a_waiver_that_is_mistyped_is_refused_with_the_names_near_it(
+    code: str, near: str
+) -> None:
+    with pytest.raises(errors.CliError) as raised:
+        await run_checks([Check("first", "First", never)], Run(), waived=("first", code))
+
+    assert raised.value.code is errors.USAGE
+    assert near in raised.value.cause
 
 
 async def test_the_first_fatal_failure_is_the_error_and_others_are_evidence() -> None:
