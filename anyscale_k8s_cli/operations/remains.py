@@ -32,7 +32,7 @@ def what_is_left(found: FoundInstall, scope: Scope, run: Run) -> errors.CliError
     ledger, unseen = _ledger(found, scope, run)
     named = (entry for entry in ledger.entries.values() if entry.kind == RegisteredResource.kind)
     registration = next(named, None)
-    delete = on_install("delete", found.provider, install, scope)
+    delete = on_install("anyscale cloud delete", found.provider, install, scope)
     where = f"namespace {install.namespace} of {install.cluster}"
     if registration is not None:
         unfinished = registration.state == INTENDED

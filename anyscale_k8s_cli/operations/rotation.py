@@ -148,7 +148,7 @@ def _target(request: RotateRequest, clouds: Clouds, run: Run) -> tuple[FoundInst
         cloud_id=request.cloud_id,
         flags=request.flags,
     )
-    findings = Searcher(search, clouds, run, "rotate-token").find()
+    findings = Searcher(search, clouds, run, "anyscale cloud rotate-token").find()
     if not findings.installs:
         raise errors.CliError(
             errors.CLOUD_NOT_FOUND,
@@ -173,7 +173,7 @@ def _target(request: RotateRequest, clouds: Clouds, run: Run) -> tuple[FoundInst
             errors.CLOUD_NOT_FOUND,
             f"The cloud {install.cloud} is not registered any more",
             cause=f"its operator is still meant for {install.cluster}",
-            fix=on_install("status", provider, install, load_scope(request.flags)),
+            fix=on_install("anyscale cloud status", provider, install, load_scope(request.flags)),
         )
     return target, target.registered
 

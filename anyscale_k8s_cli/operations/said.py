@@ -75,10 +75,10 @@ def of_unknown_options(settings: Settings) -> str:
     return f"{setup_command(settings)}  # {OPTIONS_UNKNOWN}"
 
 
-def on_install(verb: str, provider: Provider, install: Install, scope: Scope) -> str:
-    """`cloud VERB` with all that leads to an install, with no registration too."""
+def on_install(command: str, provider: Provider, install: Install, scope: Scope) -> str:
+    """A command with all that leads to an install, with no registration too."""
     spec = searched_spec(provider.locate(install), scope)
-    return f"anyscale cloud {verb} {shlex.quote(install.cloud)} {scope_options(spec)}"
+    return f"{command} {shlex.quote(install.cloud)} {scope_options(spec)}"
 
 
 def of_file(settings: Settings) -> list[str]:

@@ -71,11 +71,15 @@ class Searcher:
     """Looks for one cloud in every place that could know it."""
 
     def __init__(
-        self, request: DeleteRequest, clouds: Clouds, run: Run, verb: str = "delete"
+        self,
+        request: DeleteRequest,
+        clouds: Clouds,
+        run: Run,
+        command: str = "anyscale cloud delete",
     ) -> None:
-        """`verb` is the command that searches, for the line that finds what this one misses."""
+        """`command` is the one that searches, for the line that finds what this one misses."""
         self._request = request
-        self._verb = verb
+        self._command = command
         self._scope = load_scope(request.flags)
         self._clouds = clouds
         self._run = run
@@ -122,7 +126,7 @@ class Searcher:
             self._request,
             flags={path: value for path, value in flags.items() if path not in narrowed},
         )
-        for found in Searcher(wider, self._clouds, self._run, self._verb).find().installs:
+        for found in Searcher(wider, self._clouds, self._run, self._command).find().installs:
             install = found.install
             if found.registered is None:
                 continue
@@ -132,7 +136,7 @@ class Searcher:
                 f"in namespace {install.namespace}",
                 cause="what was given leads past it: "
                 + " ".join(option(path, value) for path, value in narrowed.items() if value),
-                fix=on_install(self._verb, found.provider, install, load_scope(wider.flags)),
+                fix=on_install(self._command, found.provider, install, load_scope(wider.flags)),
             )
 
     def _listed_clouds(self) -> list[Cloud]:

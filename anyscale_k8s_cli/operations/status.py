@@ -184,7 +184,7 @@ def _search(
         cloud_id=cloud_id,
         flags=request.flags,
     )
-    return next(iter(Searcher(search, clouds, run, "status").find().installs), None)
+    return next(iter(Searcher(search, clouds, run, "anyscale cloud status").find().installs), None)
 
 
 def _ours(

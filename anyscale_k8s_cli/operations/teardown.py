@@ -400,7 +400,7 @@ async def _decide(
 
 def _deletion(request: DeleteRequest, target: FoundInstall, install: Install) -> str:
     """The command that deletes an install beside or of the target, with no registration too."""
-    return on_install("delete", target.provider, install, load_scope(request.flags))
+    return on_install("anyscale cloud delete", target.provider, install, load_scope(request.flags))
 
 
 def _brought(target: FoundInstall, parts: Parts, said: Mapping[str, Any]) -> list[Kept]:
