@@ -318,11 +318,11 @@ async def test_an_account_that_is_named_must_be_there(world: World) -> None:
 
 async def removed(sign_in: SignIn, world: World) -> None:
     """What a teardown does with what it decides to delete, keys before accounts."""
-    from anyscale_k8s_cli.operations.removal import decide_removal
+    from anyscale_k8s_cli.operations.removal import Judge
 
     for resource in reversed(sign_in.removals()):
         found: Observed[object] | None = await off_loop(resource.read)
-        if found and decide_removal(resource, found, Rights(), None).change is Change.DELETE:
+        if found and Judge(Rights(), str).decide(resource, found).change is Change.DELETE:
             await off_loop(lambda it=resource, seen=found: it.delete(seen))  # type: ignore[misc]
 
 
