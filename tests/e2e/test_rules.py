@@ -234,8 +234,10 @@ def test_what_keeps_the_cloud_inside_cannot_be_forgotten(story: Story) -> None:
 
 def test_what_is_dropped_on_purpose_is_told(story: Story) -> None:
     page = story["plan dropped"].done
-    [warning] = page["warnings"]
-    assert "without --expose internal: the load balancer would become public" in warning
+    said = "\n".join(page["warnings"])
+    assert "without --expose internal: the load balancer would become public" in said
+    assert "--expose changes from internal to public" in said
+    assert len(page["warnings"]) == 2
     assert "update" in story["plan dropped"].changes.values()
 
 
