@@ -32,6 +32,7 @@ Platform = Annotated[
     str | None,
     typer.Option("--platform", metavar="NAME", help="Only on this one; on all if not given."),
 ]
+_HELP = {"break": "anyscale sandbox break --help", "mend": "anyscale sandbox mend --help"}
 # What the admin interface does of a name, on one platform or on all.
 _Switch: TypeAlias = "Callable[..., list[str]]"
 
@@ -71,7 +72,7 @@ def _switch(common: Common, verb: str, name: str, platform: str | None) -> int:
                 errors.USAGE,
                 f"The sandbox has no {name} to {verb}" + (f" on {platform}" if platform else ""),
                 cause=refused.reason,
-                fix=f"anyscale sandbox {verb} --help",
+                fix=_HELP[verb],
             ) from refused
         document = {"schema": schema, "name": name, "platform": platform, "changed": changed}
         return session.finish(document, show_switched)
