@@ -106,6 +106,10 @@ def _container(container: Object) -> None:
         terminationMessagePath="/dev/termination-log",
         terminationMessagePolicy="File",
     )
+    for kind in container["resources"].keys() & {"limits", "requests"}:
+        amounts = container["resources"][kind] or {}
+        # A number is taken, and given back as the text that quantities are.
+        container["resources"][kind] = {name: str(amount) for name, amount in amounts.items()}
     limits = container["resources"].get("limits") or {}
     if limits:
         requests = container["resources"].setdefault("requests", {})

@@ -212,6 +212,18 @@ def test_a_pod_that_fits_nowhere_stays_pending(
     assert one_pod(core).spec.node_name == "node-b"
 
 
+def test_a_quantity_that_was_a_number_is_read_as_text(apps: client.AppsV1Api) -> None:
+    """As charts write it; the clients of typed languages read nothing else."""
+    apps.create_namespaced_deployment("default", deployment())
+    [container] = deployment()["spec"]["template"]["spec"]["containers"]
+    number = {**container, "resources": {"limits": {"cpu": 1}}}
+    patch = {"spec": {"template": {"spec": {"containers": [number]}}}}
+    name = deployment()["metadata"]["name"]
+    found = apps.patch_namespaced_deployment(name, "default", patch)
+    resources = found.spec.template.spec.containers[0].resources
+    assert resources.limits == resources.requests == {"cpu": "1"}
+
+
 def test_jobs_end_as_their_programs_do(
     cluster: Any, core: client.CoreV1Api, eventually: Eventually
 ) -> None:
