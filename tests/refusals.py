@@ -272,7 +272,7 @@ REFUSALS = (
         setup(account_id="999999999999"),
         "account-mismatch",
         1,
-        ("284710593866, not 999999999999", "--account-id 284710593866", "demo-admin"),
+        ("284710593866, not 999999999999", "credentials of 999999999999", "demo-admin"),
     ),
     Refusal(
         "no rights in the cluster",

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks.codes import CODES
+from anyscale_k8s_cli.checks.known import CODES
 from anyscale_k8s_cli.events import CheckFinished, Notice
 from anyscale_k8s_cli.run import Run
 

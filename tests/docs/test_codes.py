@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks.codes import CODES
+from anyscale_k8s_cli.checks.known import CODES
 
 from .conftest import DOCS, ROOT, generator
 
