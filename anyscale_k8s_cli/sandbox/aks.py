@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,20 +20,18 @@ from anyscale_k8s_cli.sandbox.azure.seed import (
     guid,
 )
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings, AzureStandIn
+from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.azure import BlobSigner, EntraVerifier
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
 from anyscale_k8s_cli.sandbox.kubernetes.admission import PodAdmission
-from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator, static_tokens
+from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerError
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS, User
 from anyscale_k8s_cli.sandbox.platforms import Http
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
-from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
-from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
-from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.world import AksWorld, World
 
 _OUTSIDER = "demo-outsider"
@@ -62,27 +59,17 @@ class AksPlatform:
     def _cluster(
         self, world: World, seed: AksClusterSeed, wire: Wire, authority: Authority
     ) -> KubernetesStandIn:
-        kubelet_token = secrets.token_urlsafe(24)
-        kubelet = User("system:node:kubelet", ("system:nodes",))
-        return KubernetesStandIn(
+        return cluster_stand_in(
             wire,
             authority,
+            world,
             name=seed.name,
             version=seed.version,
-            token_authenticators=[
-                static_tokens({kubelet_token: kubelet}),
-                self._authenticator(seed),
-            ],
+            authenticators=[self._authenticator(seed)],
             pod_admission=[self._admission(seed)],
-            workloads=[
-                OperatorImage(authority, world.operator_recheck_seconds),
-                EnvoyGateway(authority),
-                DevicePlugin(authority, kubelet_token),
-            ],
             load_balancers=_LoadBalancers(self.azure, seed.name),
-            service_account_issuer=seed.issuer if seed.oidc_issuer else _INTERNAL_ISSUER,
+            issuer=seed.issuer if seed.oidc_issuer else _INTERNAL_ISSUER,
             nodes=nodes(seed),
-            pace=world.pace,
         )
 
     @property

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
 from anyscale_k8s_cli.sandbox.coreweave.nodes import (
@@ -21,7 +21,7 @@ from anyscale_k8s_cli.sandbox.coreweave.nodes import (
 from anyscale_k8s_cli.sandbox.coreweave.organisation import AccessKey, Organisation
 from anyscale_k8s_cli.sandbox.coreweave.seed import CPU_NODES, GPU_NODES, ZONE, ClusterSeed
 from anyscale_k8s_cli.sandbox.coreweave.standin import CoreWeaveStandIn
-from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator, static_tokens
+from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS, User
@@ -31,9 +31,6 @@ from anyscale_k8s_cli.sandbox.objectstore.state import Key, ObjectStore, Quirk
 from anyscale_k8s_cli.sandbox.platforms import Http
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
-from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
-from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
-from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.world import CoreWeaveWorld, World
 
 # What its buckets' calls are recorded as, and the name that leads to it through a proxy:
@@ -120,30 +117,17 @@ class CksPlatform:
         self.main = seed.name
 
     def _cluster(self, seed: ClusterSeed) -> KubernetesStandIn:
-        kubelet_token = secrets.token_urlsafe(24)
-        kubelet = User("system:node:kubelet", ("system:nodes",))
-        return KubernetesStandIn(
+        return cluster_stand_in(
             self._wire,
             self._authority,
+            self._world,
             name=f"cks-{seed.name}",
             version=seed.version.removeprefix("v"),
-            token_authenticators=[
-                static_tokens({kubelet_token: kubelet}),
-                self._authenticator(),
-            ],
-            workloads=[
-                OperatorImage(
-                    self._authority,
-                    self._world.operator_recheck_seconds,
-                    names=lambda: self.store.url,
-                ),
-                EnvoyGateway(self._authority),
-                DevicePlugin(self._authority, kubelet_token),
-            ],
+            authenticators=[self._authenticator()],
             load_balancers=LoadBalancers(),
-            service_account_issuer=_ISSUER,
+            issuer=_ISSUER,
             nodes=nodes(seed),
-            pace=self._world.pace,
+            names=lambda: self.store.url,
         )
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,19 +22,16 @@ from anyscale_k8s_cli.sandbox.aws.seed import (
     LoadBalancerController,
 )
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings, AwsStandIn
+from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.aws import S3Signer, StsVerifier
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
-from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerError
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.users import User
 from anyscale_k8s_cli.sandbox.platforms import Http
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
-from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
-from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
-from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.world import EksWorld, World
 
 _OUTSIDER = "demo-outsider"
@@ -70,24 +66,17 @@ class EksPlatform:
         self.load_balancers = SwitchableLoadBalancers(self.aws, self.seed.name)
         self._keys: dict[str, Any] = {}
         self._outsider: dict[str, str] = {}
-        kubelet_token = secrets.token_urlsafe(24)
-        kubelet = User("system:node:kubelet", ("system:nodes",))
-        self._cluster: KubernetesStandIn | None = KubernetesStandIn(
+        self._cluster: KubernetesStandIn | None = cluster_stand_in(
             wire,
             authority,
+            world,
             name=self.seed.name,
             version=self.seed.version,
-            token_authenticators=[static_tokens({kubelet_token: kubelet}), self._authenticate],
+            authenticators=[self._authenticate],
             pod_admission=[self._admit],
-            workloads=[
-                OperatorImage(authority, world.operator_recheck_seconds),
-                EnvoyGateway(authority),
-                DevicePlugin(authority, kubelet_token),
-            ],
             load_balancers=self.load_balancers,
-            service_account_issuer=self.seed.issuer,
+            issuer=self.seed.issuer,
             nodes=nodes(self.seed),
-            pace=world.pace,
         )
 
     @property

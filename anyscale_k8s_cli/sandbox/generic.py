@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
-from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
-from anyscale_k8s_cli.sandbox.kubernetes.users import User
 from anyscale_k8s_cli.sandbox.machines import Machine, System, Taint, node_status
 from anyscale_k8s_cli.sandbox.objectstore.standin import ObjectStoreStandIn
 from anyscale_k8s_cli.sandbox.objectstore.state import ObjectStore, Quirk
 from anyscale_k8s_cli.sandbox.platforms import Http
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
-from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
-from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
-from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.world import GenericWorld, World
 
 _SYSTEM = System(
@@ -50,28 +45,20 @@ class GenericPlatform:
     def __init__(self, world: World, wire: Wire, authority: Authority) -> None:
         knobs = world.generic
         self._knobs = knobs
-        kubelet_token = secrets.token_urlsafe(24)
         self.store = ObjectStore(
             region=knobs.storage_region, quirks=frozenset(map(Quirk, knobs.quirks))
         )
         self.object_store = ObjectStoreStandIn(wire, self.store, "onprem-store")
         self.key = self.store.issue()
-        kubelet = User("system:node:kubelet", ("system:nodes",))
-        self.cluster = KubernetesStandIn(
+        self.cluster = cluster_stand_in(
             wire,
             authority,
+            world,
             name=f"onprem-{knobs.cluster}",
             version=knobs.version,
-            token_authenticators=[static_tokens({kubelet_token: kubelet})],
-            workloads=[
-                OperatorImage(authority, world.operator_recheck_seconds),
-                EnvoyGateway(authority),
-                DevicePlugin(authority, kubelet_token),
-            ],
             load_balancers=AddressPool("198.51.100."),
-            service_account_issuer="https://kubernetes.default.svc.cluster.local",
+            issuer="https://kubernetes.default.svc.cluster.local",
             nodes=nodes(knobs),
-            pace=world.pace,
         )
 
     @property

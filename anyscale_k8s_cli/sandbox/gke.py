@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.google import GcsSigner, IdTokenVerifier
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
@@ -34,9 +35,6 @@ from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS, User
 from anyscale_k8s_cli.sandbox.platforms import Http
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
-from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
-from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
-from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.world import GkeWorld, World
 
 
@@ -68,12 +66,9 @@ class GkePlatform:
         self._clusters = {seed.name: self._cluster(seed) for seed in seeds}
 
     def _cluster(self, seed: GkeClusterSeed) -> GkeCluster:
-        tokens = {name: secrets.token_urlsafe(24) for name in ("kubelet", "metadata-server")}
-        users = {
-            tokens["kubelet"]: User("system:node:kubelet", ("system:nodes",)),
-            tokens["metadata-server"]: User("system:gke-metadata-server", (SUPERUSERS,)),
-        }
-        metadata = MetadataServer(self.google, seed, tokens["metadata-server"])
+        token = secrets.token_urlsafe(24)
+        server = User("system:gke-metadata-server", (SUPERUSERS,))
+        metadata = MetadataServer(self.google, seed, token)
         load_balancers = self.google.load_balancers(seed.name)
         load_balancers.answers = not self._world.gke.load_balancer_never_answers
 
@@ -81,22 +76,17 @@ class GkePlatform:
             _tolerate_gpus(pod)
             _add_variables(pod, {"GCE_METADATA_HOST": metadata.host, **self.google.endpoints()})
 
-        kubernetes = KubernetesStandIn(
+        kubernetes = cluster_stand_in(
             self._wire,
             self._authority,
+            self._world,
             name=seed.name,
             version=seed.version,
-            token_authenticators=[static_tokens(users), self._authenticate],
+            authenticators=[static_tokens({token: server}), self._authenticate],
             pod_admission=[admit],
-            workloads=[
-                OperatorImage(self._authority, self._world.operator_recheck_seconds),
-                EnvoyGateway(self._authority),
-                DevicePlugin(self._authority, tokens["kubelet"]),
-            ],
             load_balancers=load_balancers,
-            service_account_issuer=seed.issuer,
+            issuer=seed.issuer,
             nodes=nodes(seed),
-            pace=self._world.pace,
             public_authority=self._public if seed.dns_endpoint else None,
         )
         return GkeCluster(seed, kubernetes, metadata, load_balancers)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
-from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator, static_tokens
+from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS, User
 from anyscale_k8s_cli.sandbox.nebius.nodes import gpu_plugin, nodes
@@ -29,9 +29,6 @@ from anyscale_k8s_cli.sandbox.objectstore.state import Key, ObjectStore
 from anyscale_k8s_cli.sandbox.platforms import Http
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
-from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
-from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
-from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.world import NebiusWorld, World
 
 # What its buckets' calls are recorded as.
@@ -95,26 +92,16 @@ class NebiusPlatform:
         self.main = seed.name
 
     def _cluster(self, seed: ClusterSeed) -> KubernetesStandIn:
-        kubelet_token = secrets.token_urlsafe(24)
-        kubelet = User("system:node:kubelet", ("system:nodes",))
-        return KubernetesStandIn(
+        return cluster_stand_in(
             self._wire,
             self._authority,
+            self._world,
             name=seed.name,
             version=seed.version,
-            token_authenticators=[
-                static_tokens({kubelet_token: kubelet}),
-                self._authenticator(seed),
-            ],
-            workloads=[
-                OperatorImage(self._authority, self._world.operator_recheck_seconds),
-                EnvoyGateway(self._authority),
-                DevicePlugin(self._authority, kubelet_token),
-            ],
+            authenticators=[self._authenticator(seed)],
             load_balancers=self.nebius.load_balancers(seed.name),
-            service_account_issuer=_ISSUER,
+            issuer=_ISSUER,
             nodes=nodes(seed),
-            pace=self._world.pace,
         )
 
     @property

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
-from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator, static_tokens
+from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS, User
 from anyscale_k8s_cli.sandbox.objectstore.errors import S3Error
@@ -24,9 +24,6 @@ from anyscale_k8s_cli.sandbox.oci.standin import OciSettings, OciStandIn
 from anyscale_k8s_cli.sandbox.platforms import Http
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
-from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
-from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
-from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.world import OkeWorld, World
 
 # What its buckets' S3 calls are recorded as.
@@ -101,26 +98,16 @@ class OkePlatform:
         self.main = self._seed.name
 
     def _made(self, seed: ClusterSeed) -> KubernetesStandIn:
-        kubelet_token = secrets.token_urlsafe(24)
-        kubelet = User("system:node:kubelet", ("system:nodes",))
-        return KubernetesStandIn(
+        return cluster_stand_in(
             self._wire,
             self._authority,
+            self._world,
             name=seed.name,
             version=seed.version,
-            token_authenticators=[
-                static_tokens({kubelet_token: kubelet}),
-                self._authenticator(seed),
-            ],
-            workloads=[
-                OperatorImage(self._authority, self._world.operator_recheck_seconds),
-                EnvoyGateway(self._authority),
-                DevicePlugin(self._authority, kubelet_token),
-            ],
+            authenticators=[self._authenticator(seed)],
             load_balancers=self.oci.load_balancers(seed),
-            service_account_issuer=_ISSUER,
+            issuer=_ISSUER,
             nodes=nodes(seed),
-            pace=self._world.pace,
         )
 
     @property

@@ -1,0 +1,60 @@
+"""A cluster of any platform: its API, its kubelets, and the programs that pods run."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from anyscale_k8s_cli.sandbox.kubernetes.admission import PodAdmission
+from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator, static_tokens
+from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerProvider
+from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
+from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
+from anyscale_k8s_cli.sandbox.kubernetes.users import User
+from anyscale_k8s_cli.sandbox.tls import Authority
+from anyscale_k8s_cli.sandbox.wire import Wire
+from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
+from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
+from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
+from anyscale_k8s_cli.sandbox.world import World
+
+
+def cluster_stand_in(
+    wire: Wire,
+    authority: Authority,
+    world: World,
+    *,
+    name: str,
+    version: str,
+    authenticators: Sequence[TokenAuthenticator] = (),
+    pod_admission: Sequence[PodAdmission] = (),
+    load_balancers: LoadBalancerProvider,
+    issuer: str,
+    nodes: Sequence[Object],
+    public_authority: Authority | None = None,
+    names: Callable[[], str] = str,
+) -> KubernetesStandIn:
+    """What is particular to a platform is said; `authenticators` know its people's tokens.
+
+    `names` is what the operator's image takes: the proxy to a store that is named by hosts.
+    """
+    kubelet_token = secrets.token_urlsafe(24)
+    kubelet = User("system:node:kubelet", ("system:nodes",))
+    return KubernetesStandIn(
+        wire,
+        authority,
+        name=name,
+        version=version,
+        token_authenticators=[static_tokens({kubelet_token: kubelet}), *authenticators],
+        pod_admission=pod_admission,
+        workloads=[
+            OperatorImage(authority, world.operator_recheck_seconds, names),
+            EnvoyGateway(authority),
+            DevicePlugin(authority, kubelet_token),
+        ],
+        load_balancers=load_balancers,
+        service_account_issuer=issuer,
+        nodes=nodes,
+        pace=world.pace,
+        public_authority=public_authority,
+    )
