@@ -27,6 +27,7 @@ from anyscale_k8s_cli.resource import (
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.wire import Call, FaultKind, FaultRule, Wire
 from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.storage_keys import StorageKeys
 from tests.issuer import Issuer
 
 CONSOLE = "https://*.anyscale.com"
@@ -169,6 +170,29 @@ class World(Generic[S, P]):
 
     def fault(self, operation: str, kind: FaultKind = FaultKind.ERROR, **more: Any) -> None:
         self.wire.inject(FaultRule(kind, operation=operation, **more))
+
+
+class KeptKeys:
+    """The Secret that a cluster keeps of the keys, from one run to the next."""
+
+    def __init__(self) -> None:
+        self.keys: StorageKeys | None = None
+
+    def seen_by(self, side: CloudSide) -> CloudSide:
+        assert side.storage_keys is not None
+        side.storage_keys.kept = lambda: self.keys
+        return side
+
+    def setup(self, world: World[Any, Any], **more: Any) -> CloudSide:
+        side = self.seen_by(world.cloud_side(world.spec(**more)))
+        world.apply(side)
+        assert side.storage_keys is not None
+        self.keys = side.storage_keys.output
+        return side
+
+    def changes(self, world: World[Any, Any], **more: Any) -> dict[str, str]:
+        side = self.seen_by(world.cloud_side(world.spec(**more)))
+        return {item.resource.kind: item.change.value for item in world.plan(side).changes}
 
 
 def remove(resources: Iterable[Resource[Any]], *, bucket: bool) -> None:

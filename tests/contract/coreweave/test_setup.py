@@ -9,41 +9,17 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.coreweave.keys import LIFETIME
 from anyscale_k8s_cli.sandbox.coreweave.seed import ADMIN
 from anyscale_k8s_cli.sandbox.wire import Call, FaultKind, FaultRule
 from anyscale_k8s_cli.spec import Addressing, Checksums, ClusterSpec, Scope
-from anyscale_k8s_cli.storage_keys import IssuedKeys, StorageKeys
-from tests.cloud_sides import CONSOLE, remove
+from anyscale_k8s_cli.storage_keys import IssuedKeys
+from tests.cloud_sides import CONSOLE, KeptKeys, remove
 
 from .conftest import Settings, Start, World
 
 POLICY, KEY, BUCKET = "coreweave-access-policy", IssuedKeys.kind, "s3-bucket"
 ALL = {POLICY, KEY, BUCKET}
-
-
-class Cluster:
-    """The Secret that a cluster keeps of the keys, from one run to the next."""
-
-    def __init__(self) -> None:
-        self.keys: StorageKeys | None = None
-
-    def seen_by(self, side: CloudSide) -> CloudSide:
-        assert side.storage_keys is not None
-        side.storage_keys.kept = lambda: self.keys
-        return side
-
-    def setup(self, world: World, **more: Any) -> CloudSide:
-        side = self.seen_by(world.cloud_side(world.spec(**more)))
-        world.apply(side)
-        assert side.storage_keys is not None
-        self.keys = side.storage_keys.output
-        return side
-
-    def changes(self, world: World, **more: Any) -> dict[str, str]:
-        side = self.seen_by(world.cloud_side(world.spec(**more)))
-        return {item.resource.kind: item.change.value for item in world.plan(side).changes}
 
 
 def name_of(world: World) -> str:
@@ -67,7 +43,7 @@ def test_a_plan_writes_nothing(world: World) -> None:
 
 
 def test_everything_is_made_once(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     assert cluster.changes(world) == dict.fromkeys(ALL, "create")
     cluster.setup(world)
     assert cluster.changes(world) == dict.fromkeys(ALL, "none")
@@ -75,7 +51,7 @@ def test_everything_is_made_once(world: World) -> None:
 
 
 def test_what_is_made(world: World) -> None:
-    side, name = Cluster().setup(world, rules={"tags": {"team": "ml"}}), name_of(world)
+    side, name = KeptKeys().setup(world, rules={"tags": {"team": "ml"}}), name_of(world)
     storage = side.storage.output
     assert (storage.url, storage.region) == (f"s3://{name}", "US-EAST-04A")
     assert storage.endpoint == "http://cwobject"
@@ -94,7 +70,7 @@ def test_what_is_made(world: World) -> None:
 
 
 def test_a_key_ends_at_a_stated_time(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     assert cluster.keys is not None
     key = world.stand_in.organisation.keys[cluster.keys.access_key]
@@ -105,19 +81,19 @@ def test_a_key_ends_at_a_stated_time(world: World) -> None:
 
 def test_a_new_key_is_waited_for(start: Start) -> None:
     world = start(Settings(refused_attempts=2))
-    Cluster().setup(world)
+    KeptKeys().setup(world)
     assert list(world.snapshot()["objects"]["buckets"]) == [name_of(world)]
 
 
 def test_a_store_without_cors_is_told_and_no_failure(start: Start) -> None:
     world = start(Settings(cors=False))
-    side = Cluster().setup(world)
+    side = KeptKeys().setup(world)
     assert not side.storage.output.cors
     assert any("CORS" in getattr(event, "text", "") for event in world.events)
 
 
 def test_what_others_changed_is_mended(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     organisation = world.stand_in.organisation
     organisation.policies[name_of(world)]["statements"][0]["resources"] = ["*"]
@@ -131,7 +107,7 @@ def test_what_others_changed_is_mended(world: World) -> None:
 
 @pytest.mark.parametrize("how", ["revoked", "expired", "secret lost"])
 def test_a_key_of_no_use_is_replaced_and_none_is_left_behind(world: World, how: str) -> None:
-    cluster, organisation = Cluster(), world.stand_in.organisation
+    cluster, organisation = KeptKeys(), world.stand_in.organisation
     cluster.setup(world)
     assert cluster.keys is not None
     old = cluster.keys.access_key
@@ -152,7 +128,7 @@ def test_a_key_whose_answer_was_lost_is_not_made_twice_and_is_revoked_later(worl
         FaultKind.ERROR_AFTER, service="coreweave", operation="cwobject:CreateAccessKey", times=1
     )
     world.wire.inject(rule)
-    cluster, organisation = Cluster(), world.stand_in.organisation
+    cluster, organisation = KeptKeys(), world.stand_in.organisation
     with pytest.raises(errors.CloudFailure):
         cluster.setup(world)
     (lost,) = organisation.keys
@@ -163,10 +139,10 @@ def test_a_key_whose_answer_was_lost_is_not_made_twice_and_is_revoked_later(worl
 
 def test_a_setup_that_ended_at_any_write_is_gone_on_with(start: Start) -> None:
     whole = start(Settings())
-    written = [call for call in whole.writes(lambda: Cluster().setup(whole)) if is_coreweave(call)]
+    written = [call for call in whole.writes(lambda: KeptKeys().setup(whole)) if is_coreweave(call)]
     assert len(written) == 2
     for nth in range(1, len(written) + 1):
-        world, cluster = start(Settings()), Cluster()
+        world, cluster = start(Settings()), KeptKeys()
         world.wire.inject(
             FaultRule(
                 FaultKind.ERROR_AFTER, service="coreweave", writes_only=True, nth=nth, times=1
@@ -188,24 +164,24 @@ def test_a_policy_of_others_is_left_alone(world: World) -> None:
     }
     world.stand_in.organisation.ensure_policy(theirs)
     with pytest.raises(errors.CliError) as caught:
-        Cluster().setup(world)
+        KeptKeys().setup(world)
     assert caught.value.code is errors.FOREIGN_OBJECT
     assert world.snapshot()["access_policies"] == {name_of(world): theirs}
 
 
 def test_a_bucket_of_another_cloud_is_left_alone(world: World) -> None:
     """Its key is not known when the plan is made, so creation is what finds it out."""
-    Cluster().setup(world, name="dev")
+    KeptKeys().setup(world, name="dev")
     (bucket,) = world.snapshot()["objects"]["buckets"]
     before = world.snapshot()["objects"]
     with pytest.raises(errors.CliError) as caught:
-        Cluster().setup(world, rules={"names": {"bucket": bucket}})
+        KeptKeys().setup(world, rules={"names": {"bucket": bucket}})
     assert caught.value.code is errors.FOREIGN_OBJECT
     assert world.snapshot()["objects"] == before
 
 
 def test_a_colleague_is_added_to_the_policy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     world.stand_in.organisation.tokens["CW-SECRET-colleague"] = "colleague"
     monkeypatch.setenv("COREWEAVE_API_TOKEN", "CW-SECRET-colleague")
@@ -242,7 +218,7 @@ def test_nothing_of_ours_is_left_and_keys_are_revoked(world: World, names: dict[
     from anyscale_k8s_cli.sandbox.objectstore.state import StoredObject
 
     before = world.snapshot()
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world, rules={"names": names})
     spec = world.spec()
     install = world.install(spec, world.provider.discover(spec))

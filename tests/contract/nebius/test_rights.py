@@ -14,10 +14,9 @@ from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.nebius import permissions
 from anyscale_k8s_cli.sandbox.nebius.standin import NebiusSettings
 from anyscale_k8s_cli.spec import Scope
-from tests.cloud_sides import remove
+from tests.cloud_sides import KeptKeys, remove
 
 from .conftest import World
-from .test_setup import Cluster
 
 # What any token is good for.
 EVERYBODYS = {"an access token", "operation.get"}
@@ -60,7 +59,7 @@ def change_by_hand(world: World) -> None:
 
 
 def test_each_verb_asks_for_what_is_printed_and_for_no_more(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     made = asked(world, lambda: cluster.setup(world))
     planned = asked(world, lambda: cluster.changes(world))
     assert planned <= set(permissions.of(Verb.PLAN))
@@ -77,6 +76,6 @@ def test_each_verb_asks_for_what_is_printed_and_for_no_more(world: World) -> Non
 def test_a_plan_needs_no_more_than_its_role(world: World) -> None:
     (document,) = world.provider.permissions(Verb.PLAN)
     assert yaml.safe_load(document.text)["role"] == "viewer"
-    assert set(Cluster().changes(world).values()) == {"create"}
+    assert set(KeptKeys().changes(world).values()) == {"create"}
     with pytest.raises(errors.CliError):
-        Cluster().setup(world)
+        KeptKeys().setup(world)

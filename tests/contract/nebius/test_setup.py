@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.nebius import codes
 from anyscale_k8s_cli.providers.nebius.keys import LIFETIME
 from anyscale_k8s_cli.sandbox.nebius.standin import NebiusSettings
 from anyscale_k8s_cli.sandbox.wire import Call, FaultKind
 from anyscale_k8s_cli.spec import Addressing, Checksums
-from anyscale_k8s_cli.storage_keys import IssuedKeys, StorageKeys
-from tests.cloud_sides import CONSOLE
+from anyscale_k8s_cli.storage_keys import IssuedKeys
+from tests.cloud_sides import CONSOLE, KeptKeys
 
 from .conftest import World
 
@@ -28,29 +27,6 @@ BUCKET, ACCOUNT, GROUP, KEY = (
 )
 ALL = {BUCKET, ACCOUNT, GROUP, KEY}
 IAM = "nebius.iam."
-
-
-class Cluster:
-    """The Secret that a cluster keeps of the keys, from one run to the next."""
-
-    def __init__(self) -> None:
-        self.keys: StorageKeys | None = None
-
-    def seen_by(self, side: CloudSide) -> CloudSide:
-        assert side.storage_keys is not None
-        side.storage_keys.kept = lambda: self.keys
-        return side
-
-    def setup(self, world: World, **more: Any) -> CloudSide:
-        side = self.seen_by(world.cloud_side(world.spec(**more)))
-        world.apply(side)
-        assert side.storage_keys is not None
-        self.keys = side.storage_keys.output
-        return side
-
-    def changes(self, world: World, **more: Any) -> dict[str, str]:
-        side = self.seen_by(world.cloud_side(world.spec(**more)))
-        return {item.resource.kind: item.change.value for item in world.plan(side).changes}
 
 
 def name_of(world: World) -> str:
@@ -69,7 +45,7 @@ def test_a_plan_writes_nothing(world: World) -> None:
 
 
 def test_everything_is_made_once(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     assert cluster.changes(world) == dict.fromkeys(ALL, "create")
     cluster.setup(world)
     assert cluster.changes(world) == dict.fromkeys(ALL, "none")
@@ -77,7 +53,7 @@ def test_everything_is_made_once(world: World) -> None:
 
 
 def test_what_is_made(world: World) -> None:
-    side, name = Cluster().setup(world, rules={"tags": {"team": "ml"}}), name_of(world)
+    side, name = KeptKeys().setup(world, rules={"tags": {"team": "ml"}}), name_of(world)
     for kind in ("service_accounts", "groups", "buckets"):
         labels = named(world, kind, name)["labels"]
         assert labels["team"] == "ml"
@@ -104,9 +80,9 @@ def test_what_is_made(world: World) -> None:
 
 
 def test_a_key_ends_at_a_stated_time_and_lets_into_its_bucket_alone(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
-    cluster_of_others = Cluster()
+    cluster_of_others = KeptKeys()
     cluster_of_others.setup(world, name="dev")
     assert cluster.keys is not None
     (key,) = [
@@ -122,7 +98,7 @@ def test_a_key_ends_at_a_stated_time_and_lets_into_its_bucket_alone(world: World
 
 
 def test_secrets_are_in_nothing_that_is_told(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     side = cluster.setup(world)
     assert cluster.keys is not None
     secret = cluster.keys.secret
@@ -143,14 +119,14 @@ def test_what_was_done_after_all_is_found_when_it_is_repeated(
     world: World, lost: str, kind: FaultKind
 ) -> None:
     world.fault(lost, kind)
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     assert cluster.changes(world) == dict.fromkeys(ALL, "none")
 
 
 def test_a_key_whose_secret_was_lost_on_the_way_is_revoked(world: World) -> None:
     world.fault("nebius.iam.v2.AccessKeyService/GetSecret", FaultKind.ERROR_AFTER)
-    cluster = Cluster()
+    cluster = KeptKeys()
     with pytest.raises(errors.CliError):
         cluster.setup(world)
     assert world.snapshot()["access_keys"] == {}
@@ -159,7 +135,7 @@ def test_a_key_whose_secret_was_lost_on_the_way_is_revoked(world: World) -> None
 
 
 def test_a_key_whose_secret_the_cluster_lost_is_replaced(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     (before,) = world.snapshot()["access_keys"]
     cluster.keys = None
@@ -169,7 +145,7 @@ def test_a_key_whose_secret_the_cluster_lost_is_replaced(world: World) -> None:
 
 
 def test_a_key_that_has_ended_is_replaced(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     before = cluster.keys
     world.stand_in.nebius.expire_keys()
@@ -181,7 +157,7 @@ def test_a_key_that_has_ended_is_replaced(world: World) -> None:
 
 
 def test_a_change_by_hand_is_named_and_mended(world: World) -> None:
-    cluster, tenant = Cluster(), world.stand_in.nebius.tenant
+    cluster, tenant = KeptKeys(), world.stand_in.nebius.tenant
     cluster.setup(world)
     name = name_of(world)
     (bucket,) = tenant.buckets.items.values()
@@ -203,7 +179,7 @@ def test_a_change_by_hand_is_named_and_mended(world: World) -> None:
 def test_rules_and_labels_of_others_stay(world: World) -> None:
     from nebius.api.nebius.storage.v1 import CORSRule
 
-    cluster, tenant = Cluster(), world.stand_in.nebius.tenant
+    cluster, tenant = KeptKeys(), world.stand_in.nebius.tenant
     cluster.setup(world)
     (bucket,) = tenant.buckets.items.values()
     assert bucket.spec.cors is not None
@@ -225,7 +201,7 @@ def test_rules_and_labels_of_others_stay(world: World) -> None:
 def test_a_bucket_name_that_somebody_in_the_region_has(world: World) -> None:
     world.stand_in.store.store.taken = frozenset({name_of(world)})
     with pytest.raises(errors.CliError) as refused:
-        Cluster().setup(world)
+        KeptKeys().setup(world)
     assert refused.value.code is errors.FOREIGN_OBJECT
     assert "rules.names.bucket" in refused.value.fix
 
@@ -239,7 +215,7 @@ def test_what_is_not_ours_is_not_touched(world: World) -> None:
     tenant.accounts.create(
         metadata, ServiceAccountSpec(), world.provider.discover(world.spec()).account
     )
-    assert Cluster().changes(world)[ACCOUNT] == "refuse"
+    assert KeptKeys().changes(world)[ACCOUNT] == "refuse"
 
 
 def test_a_bucket_and_an_account_of_the_users_own(world: World) -> None:
@@ -247,12 +223,12 @@ def test_a_bucket_and_an_account_of_the_users_own(world: World) -> None:
     from nebius.api.nebius.common.v1 import ResourceMetadata
     from nebius.api.nebius.iam.v1 import ServiceAccountSpec
 
-    cluster, tenant = Cluster(), world.stand_in.nebius.tenant
+    cluster, tenant = KeptKeys(), world.stand_in.nebius.tenant
     project = world.provider.discover(world.spec()).account
     account = tenant.accounts.create(
         ResourceMetadata(name="theirs"), ServiceAccountSpec(), project
     ).metadata.id
-    Cluster().setup(world, name="first")
+    KeptKeys().setup(world, name="first")
     bucket = next(iter(tenant.buckets.items.values())).metadata.name
     existing = {"bucket": f"s3://{bucket}", "identity": account}
     before = named(world, "buckets", bucket), named(world, "service_accounts", "theirs")
@@ -262,14 +238,14 @@ def test_a_bucket_and_an_account_of_the_users_own(world: World) -> None:
     assert cluster.keys is not None
     assert world.stand_in.nebius.buckets_of(cluster.keys.access_key) == {bucket}
     missing = {"bucket": "nobodys", "identity": "serviceaccount-e00nobody"}
-    changes = Cluster().changes(world, existing=missing)
+    changes = KeptKeys().changes(world, existing=missing)
     assert (changes[BUCKET], changes[ACCOUNT]) == ("refuse", "refuse")
 
 
 @pytest.mark.parametrize("settings", [NebiusSettings(admin_role="editor", operation_polls=0)])
 def test_whoever_gives_no_roles_is_told_which_role_it_takes(world: World) -> None:
     with pytest.raises(errors.CloudFailure) as refused:
-        Cluster().setup(world)
+        KeptKeys().setup(world)
     assert refused.value.code is errors.FORBIDDEN
     assert refused.value.denied
     assert "anyscale cloud permissions --provider nebius" in refused.value.fix
@@ -278,14 +254,14 @@ def test_whoever_gives_no_roles_is_told_which_role_it_takes(world: World) -> Non
 @pytest.mark.parametrize("settings", [NebiusSettings(most={"group": 1}, operation_polls=0)])
 def test_a_quota_is_told_at_once(world: World) -> None:
     with pytest.raises(errors.CloudFailure) as refused:
-        Cluster().setup(world)
+        KeptKeys().setup(world)
     assert refused.value.code is codes.NEBIUS_QUOTA
     assert "group" in refused.value.cause
 
 
 @pytest.mark.parametrize("settings", [NebiusSettings(operation_polls=3, refused_attempts=2)])
 def test_slow_operations_and_late_rights_are_waited_for(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     assert cluster.changes(world) == dict.fromkeys(ALL, "none")
 
@@ -306,12 +282,12 @@ def test_a_setup_that_ended_at_any_write_is_gone_on_with(
     """What was done is told as failed: the same command again has the same end, with one key."""
     whole = start(settings)
     written = len(
-        [call for call in whole.writes(lambda: Cluster().setup(whole)) if is_nebius(call)]
+        [call for call in whole.writes(lambda: KeptKeys().setup(whole)) if is_nebius(call)]
     )
     wanted = shape(whole)
     assert written >= len(ALL)
     for nth in range(1, written + 1):
-        world, cluster = start(settings), Cluster()
+        world, cluster = start(settings), KeptKeys()
         world.fault(
             "nebius.*", FaultKind.ERROR_AFTER, nth=nth, times=1, writes_only=True, status=500
         )

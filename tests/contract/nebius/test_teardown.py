@@ -15,10 +15,10 @@ from anyscale_k8s_cli.sandbox.nebius.seed import PROJECT_ID
 from anyscale_k8s_cli.sandbox.nebius.standin import NebiusSettings
 from anyscale_k8s_cli.sandbox.wire import FaultKind
 from anyscale_k8s_cli.spec import AccountSpec, ClusterSpec, Scope
-from tests.cloud_sides import remove
+from tests.cloud_sides import KeptKeys, remove
 
 from .conftest import World
-from .test_setup import Cluster, is_nebius, name_of
+from .test_setup import is_nebius, name_of
 
 PATH = f"projects/{PROJECT_ID}/clusters/demo"
 
@@ -58,7 +58,7 @@ def test_a_search_tells_where_it_was_not_let(world: World, monkeypatch: pytest.M
 @pytest.mark.parametrize("names", [{}, {"bucket": "b-w", "service-account": "a-w", "group": "g-w"}])
 def test_nothing_of_ours_is_left_and_keys_are_revoked(world: World, names: dict[str, str]) -> None:
     before = world.snapshot()
-    cluster = Cluster()
+    cluster = KeptKeys()
     spec = world.spec(rules={"names": names})
     cluster.setup(world, rules={"names": names})
     install = world.install(spec, world.provider.discover(spec))
@@ -83,13 +83,13 @@ def test_a_deletion_that_ended_at_any_write_is_gone_on_with(
 
     whole = start(settings)
     before = whole.snapshot()
-    Cluster().setup(whole)
+    KeptKeys().setup(whole)
     written = len([item for item in whole.writes(lambda: delete(whole)) if is_nebius(item)])
     assert whole.snapshot() == before
     for nth in range(1, written + 1):
         world = start(settings)
         before = world.snapshot()
-        Cluster().setup(world)
+        KeptKeys().setup(world)
         put(world, name_of(world))
         world.fault("nebius.*", FaultKind.ERROR_AFTER, nth=nth, writes_only=True, status=500)
         with suppress(errors.CliError):

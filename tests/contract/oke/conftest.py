@@ -10,13 +10,11 @@ from typing import Any, TypeAlias
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.oke import OkeProvider
 from anyscale_k8s_cli.sandbox.objectstore.standin import ObjectStoreStandIn
 from anyscale_k8s_cli.sandbox.oci.standin import OciSettings, OciStandIn
 from anyscale_k8s_cli.sandbox.oke import STORE, TenancyStore
 from anyscale_k8s_cli.sandbox.wire import Wire
-from anyscale_k8s_cli.storage_keys import StorageKeys
 from tests import cloud_sides
 from tests.issuer import Issuer
 
@@ -36,29 +34,6 @@ class Cloud:
 
 
 World: TypeAlias = cloud_sides.World[Cloud, OkeProvider]
-
-
-class Cluster:
-    """The Secret that a cluster keeps of the keys, from one run to the next."""
-
-    def __init__(self) -> None:
-        self.keys: StorageKeys | None = None
-
-    def seen_by(self, side: CloudSide) -> CloudSide:
-        assert side.storage_keys is not None
-        side.storage_keys.kept = lambda: self.keys
-        return side
-
-    def setup(self, world: World, **more: Any) -> CloudSide:
-        side = self.seen_by(world.cloud_side(world.spec(**more)))
-        world.apply(side)
-        assert side.storage_keys is not None
-        self.keys = side.storage_keys.output
-        return side
-
-    def changes(self, world: World, **more: Any) -> dict[str, str]:
-        side = self.seen_by(world.cloud_side(world.spec(**more)))
-        return {item.resource.kind: item.change.value for item in world.plan(side).changes}
 
 
 @pytest.fixture

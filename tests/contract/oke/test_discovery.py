@@ -20,8 +20,9 @@ from anyscale_k8s_cli.sandbox.oci.seed import (
     ClusterSeed,
 )
 from anyscale_k8s_cli.sandbox.oci.standin import OciSettings
+from tests.cloud_sides import KeptKeys
 
-from .conftest import Cluster, World
+from .conftest import World
 
 DEMO = ClusterSeed()
 TWIN = ClusterSeed(compartment=OTHER_COMPARTMENT_ID)
@@ -154,7 +155,7 @@ def test_what_becomes_of_a_cluster(world: World) -> None:
 def test_the_printed_rights_are_enough_for_a_setup(world: World) -> None:
     statements = permissions.of(Verb.SETUP, ADMINISTRATORS, COMPARTMENT_ID)
     world.stand_in.oci.set_admin_statements(statements)
-    Cluster().setup(world, account={"compartment_id": COMPARTMENT_ID})
+    KeptKeys().setup(world, account={"compartment_id": COMPARTMENT_ID})
 
 
 @pytest.mark.parametrize("left_out", ["users", "groups", "policies", "buckets"])
@@ -164,5 +165,5 @@ def test_none_of_them_is_too_much(world: World, left_out: str) -> None:
     assert len(fewer) == len(statements) - 1
     world.stand_in.oci.set_admin_statements(fewer)
     with pytest.raises(CliError) as caught:
-        Cluster().setup(world, account={"compartment_id": COMPARTMENT_ID})
+        KeptKeys().setup(world, account={"compartment_id": COMPARTMENT_ID})
     assert caught.value.code is errors.FORBIDDEN

@@ -16,8 +16,9 @@ from anyscale_k8s_cli.sandbox.oci.standin import OciSettings
 from anyscale_k8s_cli.sandbox.wire import FaultKind
 from anyscale_k8s_cli.spec import Addressing, Checksums
 from anyscale_k8s_cli.storage_keys import IssuedKeys
+from tests.cloud_sides import KeptKeys
 
-from .conftest import Cluster, World
+from .conftest import World
 
 BUCKET, USER, GROUP, POLICY, KEY = (
     "oci-bucket",
@@ -45,7 +46,7 @@ def test_a_plan_writes_nothing(world: World) -> None:
 
 
 def test_everything_is_made_once(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     assert cluster.changes(world) == dict.fromkeys(ALL, "create")
     cluster.setup(world)
     assert cluster.changes(world) == dict.fromkeys(ALL, "none")
@@ -53,7 +54,7 @@ def test_everything_is_made_once(world: World) -> None:
 
 
 def test_what_is_made(world: World) -> None:
-    side, name = Cluster().setup(world, rules={"tags": {"team": "ml"}}), name_of(world)
+    side, name = KeptKeys().setup(world, rules={"tags": {"team": "ml"}}), name_of(world)
     user, made_user = named(world, "users", name)
     group, made_group = named(world, "groups", name)
     _, policy = named(world, "policies", name)
@@ -80,13 +81,13 @@ def test_what_is_made(world: World) -> None:
 
 
 def test_it_is_told_what_the_console_will_not_show(world: World) -> None:
-    Cluster().setup(world)
+    KeptKeys().setup(world)
     told = [event.text for event in world.events if isinstance(event, Notice)]
     assert [text for text in told if "no CORS call" in text]
 
 
 def test_a_key_reaches_its_bucket_alone(world: World) -> None:
-    cluster, others = Cluster(), Cluster()
+    cluster, others = KeptKeys(), KeptKeys()
     cluster.setup(world)
     others.setup(world, name="dev")
     assert cluster.keys is not None
@@ -96,12 +97,12 @@ def test_a_key_reaches_its_bucket_alone(world: World) -> None:
 
 @pytest.mark.parametrize("settings", [OciSettings(refused_attempts=2)])
 def test_a_store_that_learns_late_is_waited_for(world: World) -> None:
-    Cluster().setup(world)
+    KeptKeys().setup(world)
 
 
 @pytest.mark.parametrize("settings", [OciSettings(home_region="us-phoenix-1", refused_attempts=0)])
 def test_identity_is_changed_in_the_home_region(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     assert cluster.changes(world) == dict.fromkeys(ALL, "none")
     paths = {call.path.split("/")[1] for call in world.wire.calls() if "/users" in call.path}
@@ -119,7 +120,7 @@ def test_identity_is_changed_in_the_home_region(world: World) -> None:
 def test_what_somebody_spoils_is_mended(
     world: World, spoil: Callable[[World], Any], mended: set[str]
 ) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     spoil(world)
     changes = cluster.changes(world)
@@ -129,7 +130,7 @@ def test_what_somebody_spoils_is_mended(
 
 
 def test_further_statements_are_taken_out(world: World) -> None:
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world)
     policy_id, policy = named(world, "policies", name_of(world))
     wider = policy["statements"][0].partition(" where ")[0]
@@ -142,7 +143,7 @@ def test_further_statements_are_taken_out(world: World) -> None:
 def test_a_key_without_its_secret_is_replaced_within_the_limit(world: World) -> None:
     """Twice the cluster lost the secret: there are never more than two keys."""
     for _ in range(3):
-        Cluster().setup(world)
+        KeptKeys().setup(world)
     assert len(world.snapshot()["secret_keys"]) == 1
 
 
@@ -151,7 +152,7 @@ def test_two_keys_of_somebody_else_are_left_and_told(world: World) -> None:
     lent = tenancy.add("user", "lent")
     there = {tenancy.issue(lent.id, name).id for name in ("one", "two")}
     with pytest.raises(CliError) as caught:
-        Cluster().setup(world, existing={"identity": lent.id})
+        KeptKeys().setup(world, existing={"identity": lent.id})
     assert caught.value.code is codes.OCI_KEY_LIMIT
     assert there <= set(world.snapshot()["secret_keys"])
 
@@ -162,7 +163,7 @@ def test_what_is_lent_is_used_and_not_changed(world: World) -> None:
     world.stand_in.store.store.create_bucket("theirs")
     oci.buckets.record("theirs").compartment = OTHER_COMPARTMENT_ID
     before = world.snapshot()
-    cluster = Cluster()
+    cluster = KeptKeys()
     cluster.setup(world, existing={"identity": lent.id, "bucket": "theirs"})
     after = world.snapshot()
     assert after["users"] == before["users"]
@@ -179,12 +180,12 @@ def test_a_bucket_of_somebody_else_is_not_taken(world: World) -> None:
 def test_a_busy_service_is_asked_again(world: World) -> None:
     world.fault("CreateUser", FaultKind.THROTTLE)
     world.fault("CreatePolicy")
-    Cluster().setup(world)
+    KeptKeys().setup(world)
 
 
 def test_a_key_is_not_made_twice(world: World) -> None:
     world.fault("CreateCustomerSecretKey", FaultKind.ERROR_AFTER)
-    cluster = Cluster()
+    cluster = KeptKeys()
     with pytest.raises(CliError):
         cluster.setup(world)
     assert len(world.snapshot()["secret_keys"]) == 1
@@ -214,7 +215,7 @@ def test_what_oracle_would_refuse_is_refused_offline(
 
 
 def test_tags_that_are_no_longer_wanted_go(world: World) -> None:
-    Cluster().setup(world, rules={"tags": {"team": "ml"}})
+    KeptKeys().setup(world, rules={"tags": {"team": "ml"}})
     dropped = {"team": "ml"}
     world.apply(world.cloud_side(world.spec(), dropped))
     name = name_of(world)
@@ -230,12 +231,12 @@ def test_a_setup_that_ended_at_any_write_is_gone_on_with(
     whole = start(settings)
     written = [
         call.operation.name
-        for call in whole.writes(lambda: Cluster().setup(whole))
+        for call in whole.writes(lambda: KeptKeys().setup(whole))
         if call.operation.service == "oci"
     ]
     assert len(written) >= len(ALL)
     for operation in written:
-        world, cluster = start(settings), Cluster()
+        world, cluster = start(settings), KeptKeys()
         world.fault(operation, FaultKind.ERROR_AFTER, status=400)
         with pytest.raises(CliError):
             cluster.setup(world)

@@ -18,9 +18,9 @@ from anyscale_k8s_cli.sandbox.oci.seed import ADMINISTRATORS, COMPARTMENT_ID, Cl
 from anyscale_k8s_cli.sandbox.oci.standin import OciSettings
 from anyscale_k8s_cli.sandbox.wire import FaultKind
 from anyscale_k8s_cli.spec import AccountSpec, ClusterSpec, Scope
-from tests.cloud_sides import remove
+from tests.cloud_sides import KeptKeys, remove
 
-from .conftest import Cluster, World
+from .conftest import World
 from .test_setup import name_of
 
 HERE = (
@@ -56,7 +56,7 @@ def test_an_install_is_found_from_nothing(world: World) -> None:
 def test_nothing_of_ours_is_left_and_keys_are_revoked(world: World, names: dict[str, str]) -> None:
     before = world.snapshot()
     rules = {"names": names}
-    Cluster().setup(world, rules=rules)
+    KeptKeys().setup(world, rules=rules)
     install = world.install(world.spec(rules=rules), world.provider.discover(world.spec()))
     put(world, names.get("bucket") or name_of(world))
     assert world.snapshot()["secret_keys"]
@@ -75,14 +75,14 @@ def test_a_deletion_that_ended_at_any_write_is_gone_on_with(
         remove(world.elsewhere().find_owned(Scope(), install), bucket=True)
 
     whole = start(settings)
-    Cluster().setup(whole)
+    KeptKeys().setup(whole)
     put(whole, name_of(whole))
     written = [call.operation.name for call in whole.writes(lambda: delete(whole))]
     assert {"DeleteUser", "DeleteGroup", "DeletePolicy", "DeleteCustomerSecretKey"} <= set(written)
     for operation in dict.fromkeys(written):
         world = start(settings)
         before = world.snapshot()
-        Cluster().setup(world)
+        KeptKeys().setup(world)
         put(world, name_of(world))
         world.fault(operation, FaultKind.ERROR_AFTER, status=400)
         with pytest.raises(CliError):
@@ -96,7 +96,7 @@ def test_a_user_who_was_lent_stays_without_our_key(world: World) -> None:
     lent = tenancy.add("user", "lent")
     theirs = tenancy.issue(lent.id, "theirs")
     before = world.snapshot()
-    Cluster().setup(world, existing={"identity": lent.id})
+    KeptKeys().setup(world, existing={"identity": lent.id})
     install = world.install(world.spec(), world.provider.discover(world.spec()))
     assert len(world.snapshot()["secret_keys"]) == 2
     remove(world.elsewhere().find_owned(Scope(), install), bucket=True)
