@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import tenacity
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.events import Event, StepWaiting
+from anyscale_k8s_cli.events import Event, PhaseFinished, PhaseStarted, StepWaiting
 
 T = TypeVar("T")
 
@@ -53,6 +53,14 @@ class Run:
         """Hand an event to every listener."""
         for listener in self.listeners:
             listener(event)
+
+    @contextmanager
+    def phase(self, name: str, title: str) -> Iterator[None]:
+        """Report a part of the command, and how long it took."""
+        self.emit(PhaseStarted(phase=name, title=title))
+        started = time.monotonic()
+        yield
+        self.emit(PhaseFinished(phase=name, seconds=time.monotonic() - started))
 
     def stop(self, code: errors.ErrorCode = errors.INTERRUPTED) -> None:
         """Interrupt: every wait ends, and no new step starts."""

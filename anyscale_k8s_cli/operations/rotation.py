@@ -30,10 +30,10 @@ from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
 from anyscale_k8s_cli.operations.health import Health, wait_healthy
+from anyscale_k8s_cli.operations.journal import LockedLedger
 from anyscale_k8s_cli.operations.requests import DeleteRequest, RotateRequest
 from anyscale_k8s_cli.operations.said import located, on_install, setup_command, spec_of
 from anyscale_k8s_cli.operations.search import FoundInstall, Registered, Searcher
-from anyscale_k8s_cli.operations.setup import LockedLedger, phase
 from anyscale_k8s_cli.operations.workbench import (
     ENVIRONMENT,
     OpenCluster,
@@ -109,7 +109,7 @@ async def find(request: RotateRequest, run: Run) -> Rotation:
     """Find the install and plan the rotation. Performs reads only."""
     started = time.monotonic()
     clouds = open_clouds(request, run)
-    with phase(run, "find", "Looking for the cloud and its operator"):
+    with run.phase("find", "Looking for the cloud and its operator"):
         target, registered = await asyncio.to_thread(_target, request, clouds, run)
         install, provider = target.install, target.provider
         opened = await open_cluster(provider, provider.locate(install), run)
@@ -268,16 +268,16 @@ async def apply(rotation: Rotation, run: Run) -> RotationReport:
         try:
             with InstallLock(kubernetes, install, run, seconds) as lock:
                 ledger = Ledger(kubernetes, install)
-                with phase(run, "apply", "Giving the operator a new key"):
+                with run.phase("apply", "Giving the operator a new key"):
                     await asyncio.to_thread(ledger.open, rotation.plan.changes)
                     journal = LockedLedger(ledger, lock)
                     applied = await engine.forwards(rotation.plan, run, journal)
                 if applied.error:
                     raise applied.error
                 key = rotation.token.token.output
-                with phase(run, "verify", "Waiting until Anyscale hears of the operator with it"):
+                with run.phase("verify", "Waiting until Anyscale hears of the operator with it"):
                     health = await asyncio.to_thread(_wait_healthy, rotation, run)
-                with phase(run, "revoke", "Revoking what it replaces"):
+                with run.phase("revoke", "Revoking what it replaces"):
                     lock.guard()
                     revoked = await asyncio.to_thread(rotation.token.retire)
         except errors.CliError as problem:

@@ -11,414 +11,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
-from anyscale_k8s_cli.addons.traces import traces
-from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.controlplane.origin import user_data_domain
-from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import Notice
-from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.ledger import Ledger, LedgerContent, installs_in, ledger_of
+from anyscale_k8s_cli.ledger import Ledger
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
-from anyscale_k8s_cli.operations.removal import Judge, Kept, brought
-from anyscale_k8s_cli.operations.requests import DeleteRequest
-from anyscale_k8s_cli.operations.said import on_install
-from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
-from anyscale_k8s_cli.operations.setup import LockedLedger, Unjournaled, phase
-from anyscale_k8s_cli.operations.workbench import (
-    OpenCluster,
-    check_same_cluster,
-    helm_tools,
-    open_clouds,
-    open_cluster,
-    searched_spec,
-)
-from anyscale_k8s_cli.operator_token import SignIn
-from anyscale_k8s_cli.plan import PlannedChange, raising_first
-from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
-from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
-from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource
+from anyscale_k8s_cli.operations.journal import LockedLedger, Unjournaled
+from anyscale_k8s_cli.operations.survey import Teardown, deletion_of, removal_item
+from anyscale_k8s_cli.plan import PlannedChange
+from anyscale_k8s_cli.registration import RegisteredCloud
+from anyscale_k8s_cli.resource import Change
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec
-from anyscale_k8s_cli.spec_loading import load_scope
-
-DELETE_SCHEMA = "anyscale-k8s/delete/v1"
-RAY_PODS = "ray-node-type"
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The planned removals, by the five parts of the order."""
-
-    registration: tuple[PlannedChange, ...] = ()
-    inside: tuple[PlannedChange, ...] = ()
-    sign_in: tuple[PlannedChange, ...] = ()
-    namespace: PlannedChange | None = None
-    outside: tuple[PlannedChange, ...] = ()
-
-    @property
-    def all(self) -> tuple[PlannedChange, ...]:
-        middle = (self.namespace,) if self.namespace else ()
-        return (*self.registration, *self.inside, *self.sign_in, *middle, *self.outside)
-
-    @property
-    def removals(self) -> tuple[PlannedChange, ...]:
-        return tuple(item for item in self.all if item.change is Change.DELETE)
-
-    @property
-    def ours(self) -> tuple[PlannedChange, ...]:
-        """What is removed, and what is kept of ours: without any, there is no such cloud."""
-        return tuple(
-            item
-            for item in self.all
-            if item.change is Change.DELETE or item.decision.ownership is Ownership.OURS
-        )
-
-    @property
-    def anything(self) -> bool:
-        """Whether there is anything to do: to remove, or to take our marks off."""
-        return bool(self.removals) or any(engine.kept_with_marks(item) for item in self.all)
-
-
-@dataclass(frozen=True)
-class Teardown:
-    """What was found, what would be removed and what would stay."""
-
-    request: DeleteRequest
-    findings: Findings
-    clouds: Clouds
-    target: FoundInstall | None
-    parts: Parts
-    kept: tuple[Kept, ...] = ()
-    opened: OpenCluster | None = None
-    cluster_state: ClusterState = ClusterState.UNKNOWN
-    active: tuple[str, ...] = ()
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def header(self) -> dict[str, Any]:
-        if self.target is None:
-            return {"cloud": self.findings.name}
-        install = self.target.install
-        return {
-            "cloud": install.cloud,
-            "provider": install.provider,
-            "account": install.account,
-            "region": install.region,
-            "cluster": install.cluster,
-            "endpoint": self.opened.cluster.access.endpoint if self.opened else None,
-            "cluster_uid": self.opened.uid if self.opened else None,
-            "namespace": install.namespace,
-            "delete_bucket": self.request.delete_bucket,
-            "skip_cluster": self.request.skip_cluster,
-        }
-
-    @property
-    def problem(self) -> errors.CliError | None:
-        """Why nothing may be removed, if so."""
-        if not self.parts.ours and not self.parts.anything:
-            if self.findings.registered:
-                return self._registered_still()
-            if not self.request.ignore_not_found:
-                return self._nothing_to_remove()
-        if self._other_bucket:
-            return errors.CliError(
-                errors.NOT_FOUND,
-                f"{self.request.delete_bucket} is no bucket that was made for cloud "
-                f"{self.findings.name!r}",
-                cause=self._other_bucket,
-                fix="leave --delete-bucket out, or give the name of the cloud's own bucket",
-            )
-        if self.active and not self.request.ignore_active_workloads:
-            return errors.CliError(
-                errors.ACTIVE_WORKLOADS,
-                f"{len(self.active)} Ray pods still run",
-                cause="workloads would be lost",
-                evidence=self.active[:10],
-                fix="stop them in the console, or add --ignore-active-workloads",
-            )
-        return None
-
-    @property
-    def _other_bucket(self) -> str:
-        """Why the named bucket is not deleted; empty when it is, or is gone already."""
-        named = self.request.delete_bucket
-        if not named:
-            return ""
-        adopted = [kept.id for kept in self.kept if kept.ownership == Ownership.ADOPTED]
-        if any((found or "").endswith(f"/{named}") for found in adopted):
-            return "you brought it, and what you brought is never deleted"
-        own = [item.resource for item in self.parts.all if isinstance(item.resource, DataResource)]
-        names = [resource.key.partition("/")[2] for resource in own]
-        return "" if named in names or not names else f"its own is {', '.join(names)}"
-
-    def _registered_still(self) -> errors.CliError:
-        """Not found, and not gone either: Anyscale has a registration that we made."""
-        return errors.CliError(
-            errors.CLOUD_ELSEWHERE,
-            f"{self.findings.name} is registered, and where it was looked nothing of it was found",
-            cause=f"Anyscale has it as {', '.join(self.findings.registered)}",
-            evidence=self._looked,
-            fix="give the credentials of the account that it is in, and its cluster with "
-            "--provider, --region and --cluster-name",
-        )
-
-    @property
-    def _looked(self) -> tuple[str, ...]:
-        return (
-            *(f"searched: {line}" for line in self.findings.searched),
-            *(f"not searched: {line}" for line in self.findings.unsearched),
-        )
-
-    def _nothing_to_remove(self) -> errors.CliError:
-        looked = self._looked
-        if not self.kept:
-            return errors.CliError(
-                errors.CLOUD_NOT_FOUND,
-                f"Nothing of a cloud named {self.findings.name!r} was found",
-                evidence=looked,
-                fix="narrow or widen the search with --provider, --region and --cluster-name, "
-                "or add --ignore-not-found",
-            )
-        return errors.CliError(
-            errors.CLOUD_NOT_FOUND,
-            f"Nothing of cloud {self.findings.name!r} is left to remove",
-            cause=f"what is still there is kept: {', '.join(kept.title for kept in self.kept)}",
-            evidence=looked,
-            # Not what removes the kept: that is data, or what somebody uses.
-            fix="add --ignore-not-found to take that for success",
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """The list before anything is removed."""
-        document: dict[str, Any] = {
-            "schema": DELETE_SCHEMA,
-            **self._where(),
-            "remove": [_item(planned) for planned in self.parts.removals],
-            "removed": [],
-            "kept": [kept.as_json() for kept in self.kept],
-            "left": [],
-        }
-        if self.problem:
-            document["error"] = self.problem.as_json()
-        return document
-
-    def _where(self) -> dict[str, Any]:
-        registered = self.target.registered if self.target else None
-        return {
-            "cloud": self.findings.name,
-            "cloud_id": registered.cloud.id if registered else None,
-            "cluster_state": self.cluster_state.value,
-            "searched": list(self.findings.searched),
-            "unsearched": list(self.findings.unsearched),
-        }
-
-
-def _item(planned: PlannedChange) -> dict[str, Any]:
-    document = planned.as_json()
-    del document["change"]
-    return {**document, "command": None}
-
-
-async def find(request: DeleteRequest, run: Run) -> Teardown:
-    """Find what is ours. Performs reads only."""
-    clouds = open_clouds(request, run)
-    with phase(run, "find", "Looking for what belongs to the cloud"):
-        findings = await asyncio.to_thread(Searcher(request, clouds, run).find)
-        if not findings.installs:
-            return Teardown(request, findings, clouds, None, Parts())
-        return await _survey(request, findings, clouds, run)
-
-
-async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, run: Run) -> Teardown:
-    target = findings.installs[0]
-    install, provider = target.install, target.provider
-    state = await asyncio.to_thread(provider.cluster_state, install)
-    opened: OpenCluster | None = None
-    if state is ClusterState.DELETED:
-        gone = f"{install.cluster} is deleted: what was in it went with it, its steps are skipped"
-        run.emit(Notice(level="info", text=gone))
-    elif request.skip_cluster:
-        skipped = f"{install.cluster} is not looked at: what is in it stays there"
-        run.emit(Notice(level="warning", text=skipped))
-    else:
-        opened = await _open(request, target, run)
-        check_same_cluster(install, opened)
-    record = RegisteredCloud(
-        clouds,
-        install,
-        provider=provider.control_plane_name,
-        cloud_id=target.registered.cloud.id if target.registered else None,
-        force=request.ignore_active_workloads,
-        only_ours=True,
-    )
-    registration = RegisteredResource(record, install, dict)
-    registered: tuple[Resource[Any], ...] = (record, registration)
-    outside = await asyncio.to_thread(provider.find_owned, load_scope(request.flags), install)
-    inside: list[Resource[Any]] = []
-    side: ClusterSide | None = None
-    ledger = LedgerContent(install, {})
-    neighbours: Mapping[str, Install] = {}
-    if opened is not None:
-        side = await _cluster_side(request, target, opened, registration, clouds, run)
-        inside += [item for item in side.resources if item is not side.namespace]
-        ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
-        neighbours = await asyncio.to_thread(installs_in, opened.kubernetes)
-    sign_in = _sign_in(target, clouds, ledger)
-    judge = Judge(
-        ledger.rights, partial(_deletion, request, target), neighbours, request.delete_bucket
-    )
-    planned = await _decide(
-        [*registered, *inside, *sign_in, *([side.namespace] if side else []), *outside], judge
-    )
-    parts = Parts(
-        tuple(planned[item] for item in registered if item in planned),
-        tuple(planned[item] for item in inside if item in planned),
-        tuple(planned[item] for item in sign_in if item in planned),
-        planned.get(side.namespace) if side else None,
-        tuple(planned[item] for item in outside if item in planned),
-    )
-    kept = (
-        *(
-            _untouched(target, judge)
-            if opened is None and state is not ClusterState.DELETED
-            else ()
-        ),
-        *(Kept.of(item) for item in parts.all if item.change is Change.KEEP),
-        *_brought(target, parts, ledger.said),
-    )
-    active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
-    return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
-
-
-def _sign_in(
-    target: FoundInstall, clouds: Clouds, ledger: LedgerContent
-) -> tuple[Resource[Any], ...]:
-    """Service account and keys; none where the platform vouches for the operator."""
-    if target.provider.workload_identity:
-        return ()
-    named = ledger.said.get("operator.service_account")
-    return SignIn(ServiceAccounts(clouds.plane), target.install, named).removals()
-
-
-async def _open(request: DeleteRequest, target: FoundInstall, run: Run) -> OpenCluster:
-    try:
-        return await open_cluster(target.provider, _spec_of(request, target), run)
-    except errors.CliError as problem:
-        if problem.code not in (errors.CLUSTER_UNREACHABLE, errors.CLUSTER_UNAUTHENTICATED):
-            raise
-        way_out = "if it is lost for good, add --skip-cluster: all else goes, what is in it stays"
-        raise replace(problem, fix="\n".join(filter(None, (problem.fix, way_out)))) from problem
-
-
-def _untouched(target: FoundInstall, judge: Judge) -> list[Kept]:
-    """What stays in a cluster that nobody asked."""
-    return [
-        Kept(
-            key=trace.key,
-            kind=trace.key.partition("/")[0],
-            title=trace.title,
-            id=None,
-            ownership=trace.ownership.value,
-            reason="not looked at (--skip-cluster); it stays if it is there",
-            command=judge.deletion(target.install),
-        )
-        for trace in traces(target.install)
-    ]
-
-
-def _spec_of(request: DeleteRequest, target: FoundInstall) -> CloudSpec:
-    """The spec that finds the cluster again, by the credentials and the context that were named."""
-    return searched_spec(target.provider.locate(target.install), load_scope(request.flags))
-
-
-async def _cluster_side(
-    request: DeleteRequest,
-    target: FoundInstall,
-    opened: OpenCluster,
-    registration: RegisteredResource,
-    clouds: Clouds,
-    run: Run,
-) -> ClusterSide:
-    install, provider = target.install, target.provider
-    spec = _spec_of(request, target)
-    host = clouds.plane.host
-    helm, charts = await helm_tools(opened, spec, request, run)
-    context = ClusterContext(
-        spec=spec,
-        install=install,
-        provider=provider,
-        cluster=opened.cluster,
-        kubernetes=opened.kubernetes,
-        helm=helm,
-        charts=charts,
-        run=run,
-        nodes=opened.nodes,
-        control_plane_url=host,
-        user_domain=user_data_domain(host),
-        teardown=True,
-    )
-    return await asyncio.to_thread(
-        cluster_side,
-        context,
-        None,
-        registration,
-        None,
-        lambda addresses: provider.load_balancer_left(install, addresses),
-    )
-
-
-async def _decide(
-    resources: Sequence[Resource[Any]], judge: Judge
-) -> dict[Resource[Any], PlannedChange]:
-    """What is there, and what becomes of it. Records are read before what is in them."""
-    planned: dict[Resource[Any], PlannedChange] = {}
-
-    def look(resource: Resource[Any]) -> PlannedChange | None:
-        observed = resource.read()
-        resource.observed = observed
-        if observed is None:
-            return None
-        return PlannedChange(resource, judge.decide(resource, observed), observed)
-
-    first = [item for item in resources if isinstance(item, RegisteredCloud)]
-    rest = [item for item in resources if item not in first]
-    for group in (first, rest):
-        looked = await raising_first(
-            asyncio.gather(*(asyncio.to_thread(look, item) for item in group))
-        )
-        planned |= {item.resource: item for item in looked if item is not None}
-    return planned
-
-
-def _deletion(request: DeleteRequest, target: FoundInstall, install: Install) -> str:
-    """The command that deletes an install beside or of the target, with no registration too."""
-    return on_install("anyscale cloud delete", target.provider, install, load_scope(request.flags))
-
-
-def _brought(target: FoundInstall, parts: Parts, said: Mapping[str, Any]) -> list[Kept]:
-    if target.registered is None:
-        return []
-    outputs = [item.observed.output for item in parts.all if item.observed]
-    ours = {item.url for item in outputs if isinstance(item, Storage)}
-    ours |= {item.registered for item in outputs if isinstance(item, Identity)}
-    return brought(target.registered.resource, target.install, ours, said)
-
-
-def _ray_pods(opened: OpenCluster, install: Install) -> tuple[str, ...]:
-    pods = opened.kubernetes.list("v1", "Pod", install.namespace, label_selector=RAY_PODS)
-    return tuple(
-        f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        for pod in pods
-        if (pod.get("status") or {}).get("phase") in ("Pending", "Running")
-    )
 
 
 @dataclass(frozen=True)
@@ -441,8 +48,11 @@ class DeleteReport:
         document = self.teardown.as_json()
         document.pop("error", None)
         document.update(
-            removed=[_item(item) for item in planned if item.resource.key in gone],
-            left=[{**_item(item), "reason": "it should be gone and is not"} for item in self.left],
+            removed=[removal_item(item) for item in planned if item.resource.key in gone],
+            left=[
+                {**removal_item(item), "reason": "it should be gone and is not"}
+                for item in self.left
+            ],
             seconds=round(self.seconds, 1),
         )
         del document["remove"]
@@ -459,9 +69,9 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
     if error is None and teardown.parts.anything:
         run.emit(Notice(level="info", text=f"to go on if this is cut off:\n{_again(teardown)}"))
         try:
-            with phase(run, "delete", "Removing"):
+            with run.phase("delete", "Removing"):
                 await _remove(teardown, run, outcomes)
-            with phase(run, "proof", "Looking again whether all of it is gone"):
+            with run.phase("proof", "Looking again whether all of it is gone"):
                 left = await _still_there(teardown)
             error = _leftovers(left)
         except errors.CliError as problem:
@@ -479,7 +89,7 @@ def _again(teardown: Teardown) -> str:
     """The command that goes on by scope, without the registration."""
     target = teardown.target
     assert target is not None  # noqa: S101
-    words = [_deletion(teardown.request, target, target.install)]
+    words = [deletion_of(teardown.request, target, target.install)]
     if teardown.request.skip_cluster:
         words.append("--skip-cluster")
     if teardown.request.delete_bucket:

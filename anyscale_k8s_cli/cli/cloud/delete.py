@@ -84,7 +84,7 @@ def delete(
     with Session(common, schema=SCHEMA) as session:
         prompts.require_approval(given=yes or dry_run, what="Delete")
         name, cloud_id = chosen(which, session)
-        from anyscale_k8s_cli.operations import teardown as operation
+        from anyscale_k8s_cli.operations import survey, teardown
         from anyscale_k8s_cli.operations.requests import DeleteRequest, HelmChoice
 
         request = DeleteRequest(
@@ -98,7 +98,7 @@ def delete(
             skip_cluster=skip_cluster,
             helm=HelmChoice(helm.helm, helm.helm_from_index),
         )
-        found = session.execute(lambda run: operation.find(request, run))
+        found = session.execute(lambda run: survey.find(request, run))
         document = found.as_json()
         if dry_run or document.get("error"):
             return session.finish(document, session.showing(show_teardown, found.header))
@@ -107,5 +107,5 @@ def delete(
         if not yes and document["remove"]:
             number = counted(len(document["remove"]), "object")
             session.off_the_clock(lambda: prompts.confirm(f"Remove {number} for good?"))
-        report = session.execute(lambda run: operation.apply(found, run))
+        report = session.execute(lambda run: teardown.apply(found, run))
         return session.finish(report.as_json(), session.showing(show_deleted, found.header))

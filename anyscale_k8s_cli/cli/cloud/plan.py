@@ -71,9 +71,9 @@ def plan(
 
     with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
         request = setup_request(spec, more, helm, session, may_ask=True)
-        from anyscale_k8s_cli.operations import setup as operation
+        from anyscale_k8s_cli.operations import planning
 
-        made = session.execute(lambda run: operation.plan(request, run))
+        made = session.execute(lambda run: planning.plan(request, run))
         if out is not None:
             made.save(out)
         document = made.as_json()

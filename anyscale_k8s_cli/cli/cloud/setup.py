@@ -67,9 +67,10 @@ def setup(
         # What is said wrong comes first: with a yes it would be no better.
         request = setup_request(spec, more, helm, session, may_ask=not yes, saved_plan=plan)
         prompts.require_approval(given=yes or dry_run, what="Setup")
+        from anyscale_k8s_cli.operations import planning
         from anyscale_k8s_cli.operations import setup as operation
 
-        made = session.execute(lambda run: operation.plan(request, run))
+        made = session.execute(lambda run: planning.plan(request, run))
         document = {**made.as_json(), "schema": SCHEMA}
         if dry_run or document.get("error"):
             header = {**made.header, "next": instead("setup", sys.argv[1:], without=("--dry-run",))}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from anyscale_k8s_cli import operations, sandbox
+from anyscale_k8s_cli import sandbox
 from anyscale_k8s_cli.cli.sandbox import attachment
 from anyscale_k8s_cli.operations.requests import SetupRequest
 
@@ -79,7 +79,7 @@ def test_setup_starts_one_says_so_and_sees_nothing_else(
     for name, value in REAL.items():
         monkeypatch.setenv(name, value)
     operation = toys.of_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     arguments = ("--provider", "eks", "--cluster-name", "demo", "--name", "a", "--yes", "--sandbox")
     ended = invoke("cloud", "setup", *arguments)

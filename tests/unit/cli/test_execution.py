@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from anyscale_k8s_cli import errors, operations
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli.execution import Session
 from anyscale_k8s_cli.cli.options import Common
 from anyscale_k8s_cli.run import Run
@@ -45,7 +45,7 @@ def test_a_signal_stops_the_run_and_has_its_exit_code(
         finally:
             cleaned.append(run.stopped)
 
-    monkeypatch.setattr(operations, "setup", toys.of_setup(doing=work), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup(doing=work))
 
     ended = invoke(*SETUP)
 
@@ -61,7 +61,7 @@ def test_after_a_signal_that_came_as_the_work_ended_nothing_is_asked(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation = toys.of_setup(looking=lambda _: signal.raise_signal(signal.SIGINT))
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     ended = invoke(*SETUP)
 
@@ -71,7 +71,7 @@ def test_after_a_signal_that_came_as_the_work_ended_nothing_is_asked(
 
 
 def test_the_signals_are_given_back(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
     invoke(*SETUP)
@@ -83,7 +83,7 @@ def test_time_runs_out(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     def work(run: Run) -> None:
         run.pause(60)
 
-    monkeypatch.setattr(operations, "setup", toys.of_setup(doing=work), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup(doing=work))
 
     ended = invoke(*SETUP, "--timeout", "1s")
 
@@ -97,7 +97,7 @@ def test_what_the_run_holds_open_is_closed(invoke: Invoke, monkeypatch: pytest.M
     def work(run: Run) -> None:
         run.resources.callback(closed.append, "closed")
 
-    monkeypatch.setattr(operations, "setup", toys.of_setup(looking=work), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup(looking=work))
     invoke(*SETUP)
 
     assert closed == ["closed"]
@@ -148,7 +148,7 @@ async def plan(request, run):
         signal.raise_signal(signal.SIGINT)
     await asyncio.to_thread(never.wait)
 
-operations.setup = types.SimpleNamespace(plan=plan)
+operations.planning = types.SimpleNamespace(plan=plan)
 sys.exit(main.main())
 """
 
@@ -188,7 +188,7 @@ async def plan(request, run):
 
     await asyncio.to_thread(ask)
 
-operations.setup = types.SimpleNamespace(plan=plan)
+operations.planning = types.SimpleNamespace(plan=plan)
 sys.exit(main.main())
 """
 
@@ -222,7 +222,7 @@ async def plan(request, run):
     os.write(1, b"all was done")
     os._exit(0)
 
-operations.setup = types.SimpleNamespace(plan=plan)
+operations.planning = types.SimpleNamespace(plan=plan)
 sys.exit(main.main())
 """
 

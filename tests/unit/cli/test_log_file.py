@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anyscale_k8s_cli import errors, operations
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.run import Run
 
 from . import samples, toys
@@ -24,7 +24,7 @@ def lines() -> list[str]:
 def test_it_says_what_was_typed_what_was_shown_and_how_it_ended(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
 
     assert invoke(*SETUP, "--yes", "-o", "json", "--log-file", "run.log").code == 0
 
@@ -41,7 +41,7 @@ def test_a_failed_report_ends_with_its_error(
 ) -> None:
     operation = toys.of_setup()
     operation.done.document = samples.failed_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     invoke(*SETUP, "--yes", "--log-file", "run.log")
 
@@ -55,7 +55,7 @@ def test_an_end_without_a_result_is_told_too(
     def fail(_: Run) -> None:
         raise errors.CliError(errors.FORBIDDEN, "It failed", "a cause")
 
-    monkeypatch.setattr(operations, "setup", toys.of_setup(looking=fail), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup(looking=fail))
 
     invoke(*SETUP, "--yes", "--log-file", "run.log")
 
@@ -67,7 +67,7 @@ def test_a_secret_that_was_typed_is_not_kept(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANYSCALE_CLI_TOKEN", "sss_marker_value")
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
 
     invoke(*SETUP, "--yes", "--tag", "mistake=sss_marker_value", "--log-file", "run.log")
 
@@ -80,7 +80,7 @@ def test_a_secret_that_was_typed_is_not_kept(
 def test_a_full_disk_ends_the_file_and_not_the_command(
     option: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
 
     ended = invoke(*SETUP, "--yes", option, "/dev/full")
 

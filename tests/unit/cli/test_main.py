@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from anyscale_k8s_cli import errors, operations
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli.program import output_format, schema
 
 from . import samples, toys
@@ -41,7 +41,7 @@ def failing(code: errors.ErrorCode) -> toys.Act:
 def test_each_class_of_error_has_its_exit_code(
     code: errors.ErrorCode, answer: int, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(looking=failing(code)), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup(looking=failing(code)))
 
     text, json_ = invoke(*SETUP, "--yes"), invoke(*SETUP, "--yes", "-o", "json")
 
@@ -57,7 +57,7 @@ def test_each_class_of_error_has_its_exit_code(
 def test_done_is_0_and_pending_changes_are_7(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
     plan = ("cloud", "plan", *SETUP[2:])
 
     assert invoke(*plan).code == 0
@@ -68,7 +68,7 @@ def test_done_is_0_and_pending_changes_are_7(
 def test_nothing_pending_is_0(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     operation = toys.of_setup()
     operation.found.document["summary"] = samples.summary(none=4)
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     assert invoke("cloud", "plan", *SETUP[2:], "--exit-code").code == 0
 
@@ -124,7 +124,7 @@ def test_a_defect_is_told_in_short_and_written_in_full(
     def break_(_: object) -> None:
         raise ZeroDivisionError("divided for sss_marker_value")
 
-    monkeypatch.setattr(operations, "setup", toys.of_setup(looking=break_), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup(looking=break_))
 
     ended = invoke(*SETUP, "--yes")
 
@@ -145,7 +145,7 @@ def test_the_log_file_gets_the_traceback_too(
     def break_(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(operations, "setup", toys.of_setup(looking=break_), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup(looking=break_))
 
     ended = invoke(*SETUP, "--yes", "--log-file", "run.log")
 
@@ -159,7 +159,7 @@ def test_debug_shows_the_traceback(invoke: Invoke, monkeypatch: pytest.MonkeyPat
     def break_(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(operations, "setup", toys.of_setup(looking=break_), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup(looking=break_))
     monkeypatch.setenv("ANYSCALE_DEBUG", "1")
 
     assert "Traceback (most recent call last)" in invoke(*SETUP, "--yes").err

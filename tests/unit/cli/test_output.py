@@ -11,7 +11,6 @@ import sys
 import pytest
 import yaml
 
-from anyscale_k8s_cli import operations
 from anyscale_k8s_cli.cli import output
 
 from . import samples, toys
@@ -21,7 +20,7 @@ SETUP = ("cloud", "setup", "--provider", "eks", "--cluster-name", "demo", "--nam
 
 
 def test_json_is_one_line_in_a_pipe(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
 
     ended = invoke(*SETUP, "-o", "json", "-v")
 
@@ -43,7 +42,7 @@ def test_json_is_indented_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_yaml_is_the_same_document(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
 
     assert yaml.safe_load(invoke(*SETUP, "-o", "yaml").out) == samples.setup()
 
@@ -62,7 +61,7 @@ def test_a_failed_report_says_what_was_done_and_has_the_error(
 ) -> None:
     operation = toys.of_setup()
     operation.done.document = samples.failed_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     text, document = invoke(*SETUP), invoke(*SETUP, "-o", "json")
 
@@ -78,7 +77,7 @@ def test_commands_in_documents_have_the_name_that_was_typed(
 ) -> None:
     operation = toys.of_setup()
     operation.done.document = samples.failed_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     ended = invoke(*SETUP, "-o", "json", program="anyscale-k8s")
 
@@ -89,7 +88,7 @@ def test_commands_in_documents_have_the_name_that_was_typed(
 def test_events_to_a_file_and_to_standard_error(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
 
     here = invoke(*SETUP, "-o", "json", "--events", "-")
     there = invoke(*SETUP, "-o", "json", "--events", "events.ndjson")

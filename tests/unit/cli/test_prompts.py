@@ -63,7 +63,7 @@ def test_the_file_may_say_it(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     operation = toys.of_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
     with open("cloud.yaml", "w", encoding="utf-8") as file:
         file.write("provider: eks\nname: prod\ncluster: {name: demo}\n")
 
@@ -76,7 +76,7 @@ def test_questions_come_in_the_order_in_which_one_thinks(
     invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation = toys.of_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
     monkeypatch.setattr(provider, "available", lambda: ["eks", "generic"])
     type_(answers, "eks", "us-west-2", "demo", "prod", "y")
 
@@ -117,7 +117,7 @@ def test_an_empty_answer_is_asked_again_and_the_end_of_input_ends_it(
 def test_account_cluster_and_endpoint_are_shown_before_the_question(
     invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
     type_(answers, "y")
 
     shown, question, _ = invoke(*SETUP).err.partition("Make 5 changes?")
@@ -132,7 +132,7 @@ def test_no_means_that_nothing_happens(
     invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation = toys.of_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
     type_(answers, "n")
 
     ended = invoke(*SETUP)
@@ -147,7 +147,7 @@ def test_nothing_to_change_asks_nothing(
 ) -> None:
     operation = toys.of_setup()
     operation.found.document["summary"] = samples.summary(none=4)
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     assert invoke(*SETUP).code == 0
     assert operation.calls == ["plan", "apply"]
@@ -158,8 +158,8 @@ def test_without_a_terminal_a_yes_is_needed_before_any_work(
     arguments: tuple[str, ...], invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup, teardown = toys.of_setup(), toys.of_delete()
-    monkeypatch.setattr(operations, "setup", setup, raising=False)
-    monkeypatch.setattr(operations, "teardown", teardown, raising=False)
+    toys.instead_of_setup(monkeypatch, setup)
+    toys.instead_of_delete(monkeypatch, teardown)
 
     ended = invoke(*arguments)
 
@@ -186,7 +186,7 @@ def test_a_file_that_is_wrong_is_told_before_the_missing_yes(
 
 def test_a_dry_run_of_setup_is_a_plan(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     operation = toys.of_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     ended = invoke(*SETUP, "--dry-run", "-o", "json")
 
@@ -201,7 +201,7 @@ def test_a_refused_plan_is_shown_and_not_done(
     operation = toys.of_setup()
     refused = errors.CliError(errors.FOREIGN_OBJECT, "The bucket cannot be used").as_json()
     operation.found.document["error"] = refused
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     ended = invoke(*SETUP, "--yes")
 
@@ -215,7 +215,7 @@ def test_a_saved_plan_takes_no_other_settings(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation = toys.of_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     refused = invoke(*SETUP, "--plan", "a.plan", "--yes")
     done = invoke("cloud", "setup", "--plan", "a.plan", "--yes")
@@ -231,8 +231,8 @@ def test_the_helm_that_is_named_reaches_setup_and_delete(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting_up, deleting = toys.of_setup(), toys.of_delete()
-    monkeypatch.setattr(operations, "setup", setting_up, raising=False)
-    monkeypatch.setattr(operations, "teardown", deleting, raising=False)
+    toys.instead_of_setup(monkeypatch, setting_up)
+    toys.instead_of_delete(monkeypatch, deleting)
 
     invoke(*SETUP, "--yes", "--helm", "my/helm")
     invoke("cloud", "delete", "prod", "--yes", "--helm-from-index")
@@ -261,7 +261,7 @@ def test_the_helm_that_is_named_reaches_setup_and_delete(
 def test_a_plan_ends_with_the_command_that_makes_it_true(
     typed: tuple[str, ...], command: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "setup", toys.of_setup(), raising=False)
+    toys.instead_of_setup(monkeypatch, toys.of_setup())
 
     assert invoke(*typed).out.endswith(f"\nNext\n  anyscale cloud setup {command}\n")
 
@@ -271,14 +271,14 @@ def test_a_plan_without_changes_has_no_next_command(
 ) -> None:
     operation = toys.of_setup()
     operation.found.document["summary"] = samples.summary(none=4)
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     assert "Next" not in invoke("cloud", "plan", *SETUP[2:]).out
 
 
 def test_a_plan_is_saved(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     operation = toys.of_setup()
-    monkeypatch.setattr(operations, "setup", operation, raising=False)
+    toys.instead_of_setup(monkeypatch, operation)
 
     assert invoke("cloud", "plan", *SETUP[2:], "--out", "a.plan").code == 0
     assert [str(path) for path in operation.found.saved] == ["a.plan"]
@@ -288,7 +288,7 @@ def test_delete_shows_asks_and_reports(
     invoke: Invoke, answers: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation = toys.of_delete()
-    monkeypatch.setattr(operations, "teardown", operation, raising=False)
+    toys.instead_of_delete(monkeypatch, operation)
     type_(answers, "y")
 
     ended = invoke("cloud", "delete", "prod", "--delete-bucket", "b", "--force", "--region", "r")
@@ -306,7 +306,7 @@ def test_a_dry_run_of_delete_removes_nothing(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation = toys.of_delete()
-    monkeypatch.setattr(operations, "teardown", operation, raising=False)
+    toys.instead_of_delete(monkeypatch, operation)
 
     ended = invoke("cloud", "delete", "prod", "--dry-run", "-o", "json")
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from anyscale_k8s_cli import operations
 from anyscale_k8s_cli.events import Notice, PhaseFinished, PhaseStarted
 from anyscale_k8s_cli.operations.requests import Request
 from anyscale_k8s_cli.run import Run
@@ -78,3 +81,15 @@ def of_setup(**more: Any) -> Operation:
 
 def of_delete(**more: Any) -> Operation:
     return Operation(Made(samples.teardown()), Made(samples.deleted()), **more)
+
+
+def instead_of_setup(patch: pytest.MonkeyPatch, operation: object) -> None:
+    """What plan and setup call, from now on."""
+    patch.setattr(operations, "planning", operation, raising=False)
+    patch.setattr(operations, "setup", operation, raising=False)
+
+
+def instead_of_delete(patch: pytest.MonkeyPatch, operation: object) -> None:
+    """What delete calls, from now on."""
+    patch.setattr(operations, "survey", operation, raising=False)
+    patch.setattr(operations, "teardown", operation, raising=False)

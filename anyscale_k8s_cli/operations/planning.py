@@ -1,0 +1,360 @@
+"""Plan: read the world, and compute how it differs from what should be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, values_file
+from anyscale_k8s_cli.addons.operator import operator_values
+from anyscale_k8s_cli.addons.token_values import installed_tokens
+from anyscale_k8s_cli.checks import Report, run_checks
+from anyscale_k8s_cli.checks.cluster import cluster_checks
+from anyscale_k8s_cli.cluster.namespaces import Namespace
+from anyscale_k8s_cli.controlplane.clouds import Clouds
+from anyscale_k8s_cli.controlplane.origin import user_data_domain
+from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.ledger import LedgerContent, installs_in, ledger_of
+from anyscale_k8s_cli.operations.left_out import (
+    LeftOut,
+    check_bucket,
+    dropped_tags,
+    exposure_change,
+    left_out,
+)
+from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
+from anyscale_k8s_cli.operations.registering import registered_members
+from anyscale_k8s_cli.operations.requests import SetupRequest
+from anyscale_k8s_cli.operations.said import settings_of, setup_command
+from anyscale_k8s_cli.operations.token_check import TokenCheck
+from anyscale_k8s_cli.operations.workbench import (
+    OpenCluster,
+    PlaneFacts,
+    helm_tools,
+    load_spec,
+    open_clouds,
+    open_cluster,
+    sign_in,
+)
+from anyscale_k8s_cli.plan import Plan, compute
+from anyscale_k8s_cli.provider import CloudSide, Provider, install_on
+from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
+from anyscale_k8s_cli.resource import Claim, Resource
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.saved_plan import SavedPlan
+from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
+from anyscale_k8s_cli.spec_loading import LoadedSpec, Source
+
+PLAN_SCHEMA = "anyscale-k8s/plan/v1"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Everything that should be: the cloud's objects, the registration, the cluster's."""
+
+    cloud: CloudSide
+    record: RegisteredCloud
+    registration: RegisteredResource
+    cluster: ClusterSide
+    operator_values: Callable[[], Mapping[str, Any]]
+    token_check: TokenCheck | None
+
+    @property
+    def resources(self) -> tuple[Resource[Any], ...]:
+        return (
+            *self.cloud.resources,
+            self.record,
+            self.registration,
+            *self.cluster.resources,
+        )
+
+
+@dataclass(frozen=True)
+class SetupPlan:
+    """A plan, with all that is needed to make it true."""
+
+    request: SetupRequest
+    loaded: LoadedSpec
+    provider: Provider
+    install: Install
+    opened: OpenCluster
+    clouds: Clouds
+    side: Side
+    plan: Plan
+    ledger: LedgerContent
+    preflight: Report
+    started: float
+
+    @property
+    def spec(self) -> CloudSpec:
+        return self.loaded.spec
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Whose account, which cluster, how exposed: shown before the first write."""
+        cluster = self.opened.cluster
+        return {
+            "cloud": self.install.cloud,
+            "provider": self.install.provider,
+            "account": cluster.account,
+            "region": cluster.region,
+            "cluster": cluster.name,
+            "endpoint": cluster.access.endpoint,
+            "cluster_uid": self.opened.uid,
+            "namespace": self.install.namespace,
+            "exposure": "PUBLIC" if self.spec.network.expose == "public" else "internal",
+            "allow_cidrs": list(self.spec.network.allow_cidrs),
+            "environment": self._from_environment(),
+        }
+
+    def _from_environment(self) -> dict[str, str]:
+        """The options, or keys of the file, that a variable of the environment stands for."""
+        flags = flags_by_path()
+        return {
+            flags.get(path) or path: self.loaded.variables[path]
+            for path, source in self.loaded.sources.items()
+            if source is Source.ENVIRONMENT
+        }
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What the last setup was told and this one is not."""
+        return left_out(self.ledger.said, self.loaded)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before it is done."""
+        dropped = self.left_out.consequences() if self.request.drop_options else ()
+        moves = exposure_change(self.ledger.said, self.loaded)
+        return (*self.left_out.notes(), *dropped, *moves, *self._losses)
+
+    def _check_left_out(self) -> None:
+        file = self.request.file
+        self.left_out.check(self.request.flags, file)
+        if not self.ledger.said:
+            registered = registered_bucket(self.side.registration)
+            check_bucket(self.loaded, registered, url_of(self.side.cloud.storage), file)
+
+    @property
+    def _losses(self) -> Iterator[str]:
+        registered = registered_bucket(self.side.registration)
+        return losses(self.plan, self.side.cloud.storage, registered)
+
+    @property
+    def problem(self) -> errors.CliError | None:
+        """Why the plan must not be applied, if it must not."""
+        try:
+            if not self.request.drop_options:
+                self._check_left_out()
+            self.preflight.raise_for_failure()
+            self.plan.raise_for_refusals()
+            _check_same_cluster(self)
+        except errors.CliError as problem:
+            return problem
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        document = {
+            "schema": PLAN_SCHEMA,
+            **{name: self.header[name] for name in ("cloud", "provider", "region", "cluster")},
+            "account": self.header["account"],
+            "endpoint": self.header["endpoint"],
+            "cluster_uid": self.opened.uid,
+            "install": self.install.id,
+            "summary": self.plan.summary(),
+            "resources": [item.as_json() for item in self.plan.changes],
+            "checks": [result.as_json() for result in self.preflight.results],
+            "warnings": list(self.warnings),
+        }
+        if self.problem:
+            document["error"] = self.problem.as_json()
+        return document
+
+    def save(self, path: Path) -> None:
+        """Write the plan to a file, for `setup --plan`. Raises `file-not-ours`."""
+        saved = self.spec.model_dump(mode="json", exclude_unset=True)
+        made = SavedPlan.of(self.plan, self.install, self.clouds.plane.host, saved)
+        made.write(path, overwrite=self.request.overwrite)
+
+
+async def plan(request: SetupRequest, run: Run) -> SetupPlan:
+    """Compute what setup would do. Performs reads only."""
+    started = time.monotonic()
+    saved = SavedPlan.read(request.saved_plan) if request.saved_plan else None
+    if saved:
+        request = replace(request, flags=dict(leaves(saved.spec)))
+    loaded, provider = load_spec(request.flags, request.file, request.environment, run)
+    clouds = open_clouds(request, run)
+    with run.phase("discover", "Looking at the cloud account and the cluster"):
+        _, opened = await asyncio.gather(
+            asyncio.to_thread(clouds.user), open_cluster(provider, loaded.spec, run)
+        )
+    install = install_on(opened.cluster, loaded.spec, opened.uid)
+    if request.values_file and not request.overwrite:
+        values_file.check_writable(request.values_file, install)
+    told = (await asyncio.to_thread(ledger_of, opened.kubernetes, install)).said
+    dropped = dropped_tags(told, loaded.spec)
+    side = await _side(request, loaded.spec, provider, opened, install, clouds, dropped, run)
+    with run.phase("plan", "Comparing what is there with what should be"):
+        await asyncio.to_thread(_wait_for_namespaces, side)
+        ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
+        checks = (
+            *cluster_checks(loaded.spec, opened.cluster, opened.kubernetes, opened.nodes),
+            *provider.checks(loaded.spec, opened.cluster),
+            *((side.token_check.before(),) if side.token_check else ()),
+        )
+        preflight, computed = await asyncio.gather(
+            run_checks(checks, run, loaded.spec.waive),
+            compute(side.resources, ledger.rights, run),
+        )
+    if any(item.resource is side.record for item in computed.refusals):
+        await asyncio.to_thread(_check_not_elsewhere, request, loaded, opened, install, side.record)
+    registered = registered_bucket(side.registration)
+    computed = with_lost_data(computed, side.cloud.storage, registered, ledger.rights)
+    made = SetupPlan(
+        request,
+        loaded,
+        provider,
+        install,
+        opened,
+        clouds,
+        side,
+        computed,
+        ledger,
+        preflight,
+        started,
+    )
+    if saved:
+        saved.check_covers(computed, install, clouds.plane.host)
+    return made
+
+
+def _check_not_elsewhere(
+    request: SetupRequest,
+    loaded: LoadedSpec,
+    opened: OpenCluster,
+    install: Install,
+    record: RegisteredCloud,
+) -> None:
+    """Raise `cloud-elsewhere` where the record is one's own, from another namespace.
+
+    To add to it would register the same cluster twice.
+    """
+    for other in installs_in(opened.kubernetes).values():
+        if other.cloud == install.cloud and record.has(other):
+            said = {**settings_of(loaded), "namespace": other.namespace}
+            raise errors.CliError(
+                errors.CLOUD_ELSEWHERE,
+                f"{install.cloud} is your own cloud, on {other.provider}/{other.cluster_name} "
+                f"in namespace {other.namespace}",
+                cause=f"a cloud does not move to another namespace ({install.namespace})",
+                fix=f"{setup_command(said, request.file)}\n"
+                "or choose another --name for a second cloud, or delete this one first",
+            )
+
+
+def _wait_for_namespaces(side: Side) -> None:
+    """What is in a namespace that is being deleted tells nothing of what will be in the next."""
+    for resource in side.resources:
+        if isinstance(resource, Namespace):
+            resource.wait_if_going()
+
+
+async def _side(
+    request: SetupRequest,
+    wanted: CloudSpec,
+    provider: Provider,
+    opened: OpenCluster,
+    install: Install,
+    clouds: Clouds,
+    dropped: Mapping[str, str],
+    run: Run,
+) -> Side:
+    host = clouds.plane.host
+    cloud = provider.cloud_side(wanted, opened.cluster, install, PlaneFacts(clouds), dropped)
+    adopt = request.add_to_cloud or request.cloud_id is not None
+    record = RegisteredCloud(
+        clouds,
+        install,
+        provider=provider.control_plane_name,
+        cloud_id=request.cloud_id,
+        claim=Claim.ADOPT if adopt else Claim.OWN,
+    )
+
+    named = [item for item in (cloud.storage, cloud.identity) if item]
+
+    def payload() -> Mapping[str, Any]:
+        return registered_members(provider, wanted, opened.cluster, cloud)
+
+    registration = RegisteredResource(record, install, payload, named)
+    token = sign_in(wanted, provider, ServiceAccounts(clouds.plane), install)
+    helm, charts = await helm_tools(opened, wanted, request, run)
+    balancer = await asyncio.to_thread(
+        provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
+    )
+    context = ClusterContext(
+        spec=wanted,
+        install=install,
+        provider=provider,
+        cluster=opened.cluster,
+        kubernetes=opened.kubernetes,
+        helm=helm,
+        charts=charts,
+        run=run,
+        nodes=opened.nodes,
+        control_plane_url=host,
+        user_domain=user_data_domain(host),
+        upgrade=request.upgrade,
+    )
+    inside = await asyncio.to_thread(
+        cluster_side,
+        context,
+        cloud,
+        registration,
+        balancer,
+        lambda addresses: provider.load_balancer_left(install, addresses),
+        token,
+    )
+    made = inside.token.token if inside.token else None
+    return Side(
+        cloud,
+        record,
+        registration,
+        inside,
+        lambda: operator_values(context, cloud, registration, inside.gateway, made),
+        TokenCheck(token, partial(installed_tokens, opened.kubernetes, install.namespace))
+        if token
+        else None,
+    )
+
+
+def _check_same_cluster(made: SetupPlan) -> None:
+    """Refuse when live objects of ours belong to another cluster of the same name."""
+    if made.request.replace_cluster or made.side.registration.observed is None:
+        return
+    others = [
+        item
+        for item in made.plan.changes
+        if item.observed is not None
+        and item.observed.owner is not None
+        and item.observed.owner.id == made.install.id
+        and item.observed.owner.cluster_uid not in ("", made.opened.uid)
+    ]
+    if others:
+        first = others[0].observed
+        assert first is not None and first.owner is not None  # noqa: PT018, S101
+        raise errors.CliError(
+            errors.OTHER_CLUSTER,
+            f"{made.install.cloud} is registered for another cluster of this name",
+            cause=f"{others[0].resource.title} is for the cluster with UID "
+            f"{first.owner.cluster_uid}, this one has {made.opened.uid}",
+            evidence=tuple(item.resource.key for item in others),
+            fix="if the cluster was rebuilt, add --replace-cluster; the bucket is kept",
+        )
