@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import NO_TAGS, Resource
@@ -359,8 +359,12 @@ class Provider(Protocol):
         """Helm values of the NVIDIA device plugin on this platform (affinity, tolerations)."""
         ...
 
-    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
-        """Checks of the cloud side; the core has those of the cluster."""
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
+        """Checks of the cloud side; the core has those of the cluster.
+
+        Each is declared in the module `declared` of the provider's package, which tells
+        when it is asked (`checks/registry.py`).
+        """
         ...
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:

@@ -21,10 +21,12 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyscale_k8s_cli
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Severity, When
+from anyscale_k8s_cli.checks.registry import every_check
 from anyscale_k8s_cli.cli import main, settings, tree
 from anyscale_k8s_cli.cli.options import Common, SpecOptions
 from anyscale_k8s_cli.cluster.pins import ChartPin, pins
@@ -303,40 +305,26 @@ def _provider_packages() -> list[str]:
     return [*(entry.module for entry in entry_points(group=ENTRY_POINTS)), objectstore.__name__]
 
 
-class CheckCode(NamedTuple):
-    """A check as its place in the code tells of it."""
-
-    code: str
-    title: str
-    severity: str
-
-
 def checks() -> str:
     """Every check with its page."""
     return _table(
-        ("Check", "What it wants", "If it fails"),
+        ("Check", "What it wants", "Asked by", "If it fails"),
         (
             (
                 f"[`{check.code}`]({check.code}.md)",
                 check.title,
-                _CONSEQUENCES[check.severity],
+                ", ".join(f"`{_COMMANDS[when]}`" for when in _COMMANDS if when in check.when),
+                "stops the command" if check.severity is Severity.FATAL else "is a warning",
             )
-            for check in registered_checks()
+            for check in every_check()
         ),
     )
 
 
-@functools.cache
-def registered_checks() -> list[CheckCode]:
-    """Every `Check(…)` in the package: which of them run depends on spec and cluster."""
-    return sorted(
-        {
-            _check(node, of_status=file.name == "wires.py")
-            for file, tree_of_file in parsed().items()
-            for node in ast.walk(tree_of_file)
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Check"
-        }
-    )
+_COMMANDS = {
+    When.SETUP: "cloud setup",
+    When.STATUS: "cloud status",
+}
 
 
 def sources() -> list[Path]:
@@ -350,27 +338,6 @@ def sources() -> list[Path]:
 def parsed() -> dict[Path, ast.Module]:
     """The same, as syntax trees."""
     return {file: ast.parse(file.read_text(encoding="utf-8")) for file in sources()}
-
-
-_CONSEQUENCES = {
-    "warning": "setup says so and goes on",
-    "fatal": "setup stops",
-    "status": "`cloud status` names it and ends with 6",
-}
-
-
-def _check(node: ast.Call, *, of_status: bool) -> CheckCode:
-    code, title = (_text(item) for item in node.args[:2])
-    if of_status:
-        return CheckCode(code, title, "status")
-    warns = any("WARNING" in ast.dump(item) for item in [*node.args[3:], *node.keywords])
-    return CheckCode(code, title, "warning" if warns else "fatal")
-
-
-def _text(node: ast.expr) -> str:
-    """A text that is written out in the code; what is put into it later is an ellipsis."""
-    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
-    return "".join(str(item.value) if isinstance(item, ast.Constant) else "…" for item in parts)
 
 
 _PARTS: dict[str, Callable[[], str]] = {

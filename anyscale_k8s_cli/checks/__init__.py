@@ -1,25 +1,23 @@
-"""Checks as data: preflight, verify and doctor run the same records.
+"""Checks as data: setup, status and verify run the same records.
 
 Belongs here: the record, its result, the runner, and checks of the cluster that
-hold on every platform. A check gets what it needs as arguments of a closure and
-shares nothing with others, so each runs alone.
+hold on every platform. Each check is declared once, in a `declared` module: the core's
+in this package, a provider's in its own. What it does is bound to it where there is
+something to look at. It gets what it needs as arguments of a closure and shares
+nothing with others, so each runs alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks.known import CODES
 from anyscale_k8s_cli.events import CheckFinished, Notice
 from anyscale_k8s_cli.run import Run
-
-_NEAR = 0.75
 
 
 class Status(StrEnum):
@@ -59,19 +57,61 @@ def room(used: int, limit: int, fix: str, needed: int = 1) -> Finding:
     return Finding(Status.WARN, detail, fix=fix)
 
 
+class When(StrEnum):
+    """What is being done when a check is asked."""
+
+    SETUP = "setup"
+    REGISTER = "register"
+    STATUS = "status"
+    VERIFY = "verify"
+    DOCTOR = "doctor"
+
+
+BEFORE = frozenset({When.SETUP, When.REGISTER})
+AFTER = frozenset({When.STATUS, When.VERIFY})
+ANY_TIME = BEFORE | {When.VERIFY}
+
+
+class Need(StrEnum):
+    """What a check cannot do without."""
+
+    CLUSTER = "cluster"
+    CLOUD = "cloud"
+    CONTROL_PLANE = "control-plane"
+    OPERATOR = "operator"
+    POD = "pod"
+
+
 @dataclass(frozen=True)
 class Check:
-    """`code` is a slug and the name of its page in `docs/checks/`.
+    """A check as it is declared: what it is called, when it is asked, and what it needs.
 
-    `error` is the code of the error that a failed fatal check ends the command
-    with, so that scripts see the cause and not only that checks failed.
+    `code` is a slug and the name of its page in `docs/checks/`. `error` is the code of
+    the error that a failed fatal check ends the command with, so that scripts see the
+    cause and not only that checks failed.
     """
 
     code: str
     title: str
-    run: Callable[[], Finding]
+    when: frozenset[When]
+    needs: frozenset[Need] = frozenset()
     severity: Severity = Severity.FATAL
     error: errors.ErrorCode = errors.CHECKS_FAILED
+
+    def bind(self, run: Callable[[], Finding]) -> BoundCheck:
+        return BoundCheck(self, run)
+
+
+@dataclass(frozen=True)
+class BoundCheck:
+    """A check with what it does here and now."""
+
+    check: Check
+    run: Callable[[], Finding]
+
+    @property
+    def code(self) -> str:
+        return self.check.code
 
 
 @dataclass(frozen=True)
@@ -120,34 +160,35 @@ class Report:
         )
 
 
-async def run_checks(checks: Sequence[Check], run: Run, waived: Collection[str] = ()) -> Report:
+async def run_checks(
+    checks: Sequence[BoundCheck], run: Run, waived: Collection[str] = ()
+) -> Report:
     """Run all side by side; a check that cannot tell is `unknown`, never `pass`.
 
-    That a waiver names no check that would run is told. Raises `usage` for a slip.
+    That a waiver names no check that would run is told.
     """
-    running = {check.code for check in checks}
-    for code in sorted(set(waived) - running):
-        _refuse_slip(code, CODES | running)
+    for code in sorted(set(waived) - {check.code for check in checks}):
         text = f"--waive {code}: no check of that name would run here"
         run.emit(Notice(level="warning", text=text))
 
-    def one(check: Check) -> Result:
+    def one(bound: BoundCheck) -> Result:
+        check = bound.check
         if check.code in waived:
             return Result(check, Finding(Status.WAIVED, "waived by its code"))
         try:
-            return Result(check, check.run())
+            return Result(check, bound.run())
         except errors.CliError as problem:
             if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
                 raise
             finding = Finding(Status.UNKNOWN, str(problem), problem.evidence, problem.fix)
             return Result(check, finding)
 
-    async def reported(check: Check) -> Result:
-        result = await asyncio.to_thread(one, check)
+    async def reported(bound: BoundCheck) -> Result:
+        result = await asyncio.to_thread(one, bound)
         run.emit(
             CheckFinished(
-                code=check.code,
-                title=check.title,
+                code=bound.code,
+                title=bound.check.title,
                 status=result.finding.status.value,
                 detail=result.finding.detail,
             )
@@ -155,15 +196,3 @@ async def run_checks(checks: Sequence[Check], run: Run, waived: Collection[str] 
         return result
 
     return Report(tuple(await asyncio.gather(*(reported(check) for check in checks))))
-
-
-def _refuse_slip(code: str, known: Collection[str]) -> None:
-    """A name that is nearly one of the known is one of them, mistyped."""
-    near = () if code in known else difflib.get_close_matches(code, sorted(known), cutoff=_NEAR)
-    if near:
-        raise errors.CliError(
-            errors.USAGE,
-            f"--waive {code}: there is no check of that name",
-            cause=f"near it: {', '.join(near)}",
-            fix=f"--waive {near[0]}",
-        )

@@ -9,7 +9,7 @@ from decimal import Decimal
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
-from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import ENFORCE, made_by_us
@@ -49,49 +49,19 @@ _OPERATOR_MEMORY = Decimal(1024**3)
 
 def cluster_checks(
     spec: CloudSpec, cluster: Cluster, kubernetes: Kubernetes, nodes: Sequence[Document]
-) -> tuple[Check, ...]:
-    """The checks before a setup."""
+) -> tuple[BoundCheck, ...]:
+    """Those that need nothing but the cluster."""
     namespace = spec.namespace
     found = (
-        Check(
-            "cluster-reachable",
-            "The cluster answers and knows who is asking",
-            lambda: reachable(kubernetes),
-            error=errors.CLUSTER_UNREACHABLE,
-        ),
-        Check(
-            "cluster-version",
-            "The Kubernetes version is one that was tested",
-            lambda: version(kubernetes.version() or cluster.version),
-            severity=Severity.WARNING,
-        ),
-        Check(
-            "cluster-rights",
-            "Everything that setup writes may be written",
-            lambda: rights(kubernetes, namespace),
-            error=errors.CLUSTER_FORBIDDEN,
-        ),
-        Check(
-            "namespace-pod-security",
-            f"Privileged pods may run in the namespace {namespace}",
-            lambda: pod_security(kubernetes, namespace),
-            error=errors.ADOPTED_UNFIT,
-        ),
-        Check(
-            "operator-capacity",
-            "A node has room for the operator",
-            lambda: capacity(kubernetes, spec, nodes),
-            severity=Severity.WARNING,
-        ),
+        declared.CLUSTER_REACHABLE.bind(lambda: reachable(kubernetes)),
+        declared.CLUSTER_VERSION.bind(lambda: version(kubernetes.version() or cluster.version)),
+        declared.CLUSTER_RIGHTS.bind(lambda: rights(kubernetes, namespace)),
+        declared.NAMESPACE_POD_SECURITY.bind(lambda: pod_security(kubernetes, namespace)),
+        declared.OPERATOR_CAPACITY.bind(lambda: capacity(kubernetes, spec, nodes)),
     )
     if spec.instance_types in (AUTO, DEFAULT):
         return found
-    fit = Check(
-        "instance-types-fit",
-        "Some node can satisfy each instance type",
-        lambda: types_fit(spec.instance_types, nodes),
-        Severity.WARNING,
-    )
+    fit = declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(spec.instance_types, nodes))
     return (*found, fit)
 
 

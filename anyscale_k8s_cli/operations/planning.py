@@ -14,8 +14,9 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, values_file
 from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.addons.token_values import installed_tokens
-from anyscale_k8s_cli.checks import Report, run_checks
+from anyscale_k8s_cli.checks import Report, When, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
+from anyscale_k8s_cli.checks.registry import refuse_slips
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
@@ -191,6 +192,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     if saved:
         request = replace(request, flags=dict(leaves(saved.spec)))
     loaded, provider = load_spec(request.flags, request.file, request.environment, run)
+    refuse_slips("--waive", loaded.spec.waive, When.SETUP)
     clouds = open_clouds(request, run)
     with run.phase("discover", "Looking at the cloud account and the cluster"):
         _, opened = await asyncio.gather(
@@ -210,8 +212,9 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             *provider.checks(loaded.spec, opened.cluster),
             *((side.token_check.before(),) if side.token_check else ()),
         )
+        asked = [bound for bound in checks if When.SETUP in bound.check.when]
         preflight, computed = await asyncio.gather(
-            run_checks(checks, run, loaded.spec.waive),
+            run_checks(asked, run, loaded.spec.waive),
             compute(side.resources, ledger.rights, run),
         )
     if any(item.resource is side.record for item in computed.refusals):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check, Finding, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks.declared import OPERATOR_TOKEN
 from anyscale_k8s_cli.controlplane.failures import ApiFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operator_token import (
@@ -30,18 +31,13 @@ class TokenCheck:
     sign_in: SignIn
     installed: Callable[[], InstalledTokens]
 
-    def before(self) -> Check:
+    def before(self) -> BoundCheck:
         """For a setup: whether there will be a valid token."""
-        return self._check(self._foreseen, errors.TOKEN_LIFETIME)
+        return OPERATOR_TOKEN.bind(self._foreseen)
 
-    def now(self) -> Check:
+    def now(self) -> BoundCheck:
         """For an install that is there."""
-        return self._check(self._present)
-
-    def _check(
-        self, look: Callable[[], Finding], error: errors.ErrorCode = errors.CHECKS_FAILED
-    ) -> Check:
-        return Check("operator-token", "The operator's token is valid", look, error=error)
+        return OPERATOR_TOKEN.bind(self._present)
 
     def _foreseen(self) -> Finding:
         sign_in = self.sign_in

@@ -17,7 +17,7 @@ from anyscale_k8s_cli.addons.gateway import programmed
 from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE
 from anyscale_k8s_cli.addons.storage_credentials import tell_what_is_kept
 from anyscale_k8s_cli.addons.token_values import installed_tokens
-from anyscale_k8s_cli.checks import Check, Finding, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -82,18 +82,14 @@ class Wiring:
     host: str
     again: str
 
-    def checks(self) -> tuple[Check, ...]:
+    def checks(self) -> tuple[BoundCheck, ...]:
         """In the order in which one breaks because of another."""
         return (
-            Check(
-                "operator-registration",
-                "The operator is bound to the registration",
-                self._registration,
-            ),
+            declared.OPERATOR_REGISTRATION.bind(self._registration),
             self._admission(),
-            Check("operator-storage", "The bucket is there and fits", self._storage),
-            Check("operator-gateway", "Users reach the gateway where it is told", self._gateway),
-            Check("operator-workload", "The operator runs", self._workload),
+            declared.OPERATOR_STORAGE.bind(self._storage),
+            declared.OPERATOR_GATEWAY.bind(self._gateway),
+            declared.OPERATOR_WORKLOAD.bind(self._workload),
         )
 
     # -- the registration ------------------------------------------------------
@@ -141,10 +137,10 @@ class Wiring:
 
     # -- how the operator is let in --------------------------------------------
 
-    def _admission(self) -> Check:
+    def _admission(self) -> BoundCheck:
         """Its identity; or its token, where no platform vouches for it."""
         if self.provider.workload_identity:
-            return Check("operator-identity", "The operator's identity admits it", self._identity)
+            return declared.OPERATOR_IDENTITY.bind(self._identity)
         account = self._spec.operator.service_account if self._spec else None
         sign_in = SignIn(self.accounts, self.install, account)
         return TokenCheck(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Cluster, NodePool, Verb
-from anyscale_k8s_cli.providers.aks import codes, gpu, labels, permissions
+from anyscale_k8s_cli.providers.aks import declared, gpu, labels, permissions
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
 from anyscale_k8s_cli.providers.aks.sdk.failures import register
@@ -17,33 +16,13 @@ from anyscale_k8s_cli.providers.aks.sdk.failures import register
 NAMESPACES = ("Microsoft.ManagedIdentity", "Microsoft.Storage")
 
 
-def checks(azure: Azure, cluster: Cluster) -> list[Check]:
+def checks(azure: Azure, cluster: Cluster) -> list[BoundCheck]:
     facts: AksFacts = cluster.facts
     return [
-        Check(
-            "aks-workload-identity",
-            "Pods can have an identity of Azure's",
-            partial(_workload_identity, azure, cluster, facts),
-            error=codes.AKS_IDENTITY_OFF,
-        ),
-        Check(
-            "aks-gpu-labels",
-            "Pools with GPUs say which",
-            partial(_gpu_labels, azure, cluster, facts),
-            Severity.WARNING,
-        ),
-        Check(
-            "azure-providers",
-            "The subscription may use the services that are needed",
-            partial(_providers, azure),
-            error=codes.NOT_REGISTERED,
-        ),
-        Check(
-            "azure-permissions",
-            "You may do in Azure what setup does",
-            partial(_permissions, azure, facts),
-            error=errors.FORBIDDEN,
-        ),
+        declared.AKS_WORKLOAD_IDENTITY.bind(partial(_workload_identity, azure, cluster, facts)),
+        declared.AKS_GPU_LABELS.bind(partial(_gpu_labels, azure, cluster, facts)),
+        declared.AZURE_PROVIDERS.bind(partial(_providers, azure)),
+        declared.AZURE_PERMISSIONS.bind(partial(_permissions, azure, facts)),
     ]
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
@@ -110,7 +110,7 @@ class AksProvider:
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
         return gpu.plugin_values()
 
-    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
         return checks_of_azure.checks(self._of(spec), cluster)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:

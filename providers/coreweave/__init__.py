@@ -5,6 +5,20 @@ contract. Every call to its API is in `sdk`. What S3 stores have in common is in
 `providers/objectstore`.
 """
 
-from anyscale_k8s_cli.providers.coreweave.provider import CoreWeaveProvider
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anyscale_k8s_cli.providers.coreweave.provider import CoreWeaveProvider
 
 __all__ = ["CoreWeaveProvider"]
+
+
+def __getattr__(name: str) -> type[CoreWeaveProvider]:
+    """The provider, and with it the SDK, once it is asked for: its checks are known without."""
+    if name != "CoreWeaveProvider":
+        raise AttributeError(name)
+    from anyscale_k8s_cli.providers.coreweave.provider import CoreWeaveProvider
+
+    return CoreWeaveProvider

@@ -5,21 +5,16 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from functools import partial
 
-from anyscale_k8s_cli.checks import Check, Finding, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.providers.coreweave import declared
 from anyscale_k8s_cli.providers.coreweave.cloud_side import Built
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.coreweave.sdk.storage import Statement
 
 
-def checks(coreweave: CoreWeave, built: Built) -> list[Check]:
+def checks(coreweave: CoreWeave, built: Built) -> list[BoundCheck]:
     """Of the store nothing is asked: its keys may still be to be made, and prove it by use."""
-    return [
-        Check(
-            "coreweave-policy-denies",
-            "No policy of the organisation keeps the operator out of its bucket",
-            partial(_denies, coreweave, built.bucket),
-        )
-    ]
+    return [declared.COREWEAVE_POLICY_DENIES.bind(partial(_denies, coreweave, built.bucket))]
 
 
 def _denies(coreweave: CoreWeave, bucket: str) -> Finding:

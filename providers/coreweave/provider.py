@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -98,7 +98,7 @@ class CoreWeaveProvider:
         """CoreWeave brings the plugin wherever there are GPUs."""
         return {}
 
-    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
         return checks.checks(self._coreweave, self._built) if self._built is not None else ()
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed, room
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster
-from anyscale_k8s_cli.providers.eks import labels, permissions
+from anyscale_k8s_cli.providers.eks import declared, labels, permissions
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
 from anyscale_k8s_cli.providers.eks.sdk.account import KEY_ABSENT
@@ -34,71 +33,32 @@ class Names:
     role: str
 
 
-def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Check]:
+def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[BoundCheck]:
     facts: EksFacts = cluster.facts
     found = [
-        Check(
-            "aws-permissions",
-            "You may do in AWS what setup does",
-            partial(_permissions, aws, facts, cluster, names),
-            error=errors.FORBIDDEN,
-        ),
+        declared.AWS_PERMISSIONS.bind(partial(_permissions, aws, facts, cluster, names)),
         _subnets(spec, facts, aws),
-        Check(
-            "aws-load-balancer-quota",
-            "The region has room for a Network Load Balancer",
-            partial(_load_balancer_quota, aws),
-            Severity.WARNING,
-        ),
+        declared.AWS_LOAD_BALANCER_QUOTA.bind(partial(_load_balancer_quota, aws)),
     ]
     if spec.rules.kms_key:
         found.append(
-            Check(
-                "aws-kms-key",
-                "The key can encrypt the bucket",
-                partial(_kms_key, aws, spec.rules.kms_key, cluster.region),
-                error=errors.ADOPTED_UNFIT,
-            )
+            declared.AWS_KMS_KEY.bind(partial(_kms_key, aws, spec.rules.kms_key, cluster.region))
         )
     if names.role:
-        found.append(
-            Check(
-                "aws-role-quota",
-                "The account has room for a role",
-                partial(_role_quota, aws),
-                Severity.WARNING,
-            )
-        )
+        found.append(declared.AWS_ROLE_QUOTA.bind(partial(_role_quota, aws)))
     if names.bucket:
-        found.append(
-            Check(
-                "aws-bucket-quota",
-                "The account has room for a bucket",
-                partial(_bucket_quota, aws),
-                Severity.WARNING,
-            )
-        )
+        found.append(declared.AWS_BUCKET_QUOTA.bind(partial(_bucket_quota, aws)))
     return found
 
 
 # -- subnets --------------------------------------------------------------------
 
 
-def _subnets(spec: CloudSpec, facts: EksFacts, aws: Aws) -> Check:
+def _subnets(spec: CloudSpec, facts: EksFacts, aws: Aws) -> BoundCheck:
     named = spec.network.load_balancer_subnets
     if named:
-        return Check(
-            "eks-subnets-named",
-            "The subnets that you named are the cluster's",
-            partial(_named_subnets, named, facts, aws),
-            error=errors.ADOPTED_UNFIT,
-        )
-    return Check(
-        "eks-subnet-tags",
-        "Subnets for the load balancer can be found",
-        partial(_tagged_subnets, spec, facts),
-        Severity.WARNING,
-    )
+        return declared.EKS_SUBNETS_NAMED.bind(partial(_named_subnets, named, facts, aws))
+    return declared.EKS_SUBNET_TAGS.bind(partial(_tagged_subnets, spec, facts))
 
 
 def _named_subnets(named: Sequence[str], facts: EksFacts, aws: Aws) -> Finding:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
@@ -137,7 +137,7 @@ class EksProvider:
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
         return gpu.plugin_values(cluster.node_pools)
 
-    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
         names = cloud_side.names(spec, install_on(cluster, spec))
         return checks_of_aws.checks(spec, cluster, self._of(spec), names)
 

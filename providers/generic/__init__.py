@@ -4,6 +4,20 @@ Belongs here: what no cloud can be asked, because there is none. The store and i
 bucket are `providers/objectstore`.
 """
 
-from anyscale_k8s_cli.providers.generic.provider import GenericProvider
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anyscale_k8s_cli.providers.generic.provider import GenericProvider
 
 __all__ = ["GenericProvider"]
+
+
+def __getattr__(name: str) -> type[GenericProvider]:
+    """The provider, and with it the SDK, once it is asked for: its checks are known without."""
+    if name != "GenericProvider":
+        raise AttributeError(name)
+    from anyscale_k8s_cli.providers.generic.provider import GenericProvider
+
+    return GenericProvider

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.cluster.context import context_names
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
@@ -177,7 +177,7 @@ class GenericProvider:
             "nfd": {"worker": {"tolerations": tolerations}},
         }
 
-    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
         if self._side is None:
             return ()
         side = self._side

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster, Verb
-from anyscale_k8s_cli.providers.gke import codes, discovery, permissions, wording
+from anyscale_k8s_cli.providers.gke import declared, discovery, permissions, wording
 from anyscale_k8s_cli.providers.gke.cloud_side import Names
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
 from anyscale_k8s_cli.providers.gke.google import Google, may_see
@@ -26,42 +25,17 @@ APIS = (
 )
 
 
-def checks(spec: CloudSpec, cluster: Cluster, google: Google, names: Names) -> list[Check]:
+def checks(spec: CloudSpec, cluster: Cluster, google: Google, names: Names) -> list[BoundCheck]:
     facts: GkeFacts = cluster.facts
     found = [
-        Check(
-            "gke-workload-identity",
-            "Pods can have an identity of Google's",
-            partial(_workload_identity, cluster, facts),
-            error=codes.WORKLOAD_IDENTITY_OFF,
-        ),
-        Check(
-            "gke-pool-metadata",
-            "All node pools give pods their identity",
-            partial(_some_pools, cluster, facts),
-            Severity.WARNING,
-        ),
-        Check(
-            "gcp-apis",
-            "The APIs that are needed are enabled",
-            partial(_apis, google),
-            error=codes.API_DISABLED,
-        ),
-        Check(
-            "gcp-permissions",
-            "You may do in Google Cloud what setup does",
-            partial(_permissions, google, names),
-            error=errors.FORBIDDEN,
-        ),
+        declared.GKE_WORKLOAD_IDENTITY.bind(partial(_workload_identity, cluster, facts)),
+        declared.GKE_POOL_METADATA.bind(partial(_some_pools, cluster, facts)),
+        declared.GCP_APIS.bind(partial(_apis, google)),
+        declared.GCP_PERMISSIONS.bind(partial(_permissions, google, names)),
     ]
     if spec.rules.kms_key:
         found.append(
-            Check(
-                "gcp-kms-key",
-                "The key is where the bucket is",
-                partial(_kms_key, spec.rules.kms_key, cluster.region),
-                error=errors.ADOPTED_UNFIT,
-            )
+            declared.GCP_KMS_KEY.bind(partial(_kms_key, spec.rules.kms_key, cluster.region))
         )
     return found
 

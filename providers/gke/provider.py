@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -113,7 +113,7 @@ class GkeProvider:
         """GKE brings its own plugin to every pool with GPUs, so there is nothing to set."""
         return {}
 
-    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
         names = cloud_side.names(spec, install_on(cluster, spec))
         return checks_of_google.checks(spec, cluster, self._of(spec), names)
 

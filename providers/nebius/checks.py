@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
 from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.nebius import declared
 from anyscale_k8s_cli.providers.nebius.discovery import NebiusFacts
 
 
-def checks(cluster: Cluster) -> list[Check]:
+def checks(cluster: Cluster) -> list[BoundCheck]:
     facts: NebiusFacts = cluster.facts
     return [
-        Check(
-            "nebius-gpu-drivers",
-            "All node groups with GPUs have Nebius' drivers",
-            partial(_drivers, facts),
-            Severity.WARNING,
-        ),
-        Check(
-            "nebius-gpu-claims",
-            "GPUs are offered in the way that Anyscale asks for them",
-            partial(_claims, facts),
-            Severity.WARNING,
-        ),
+        declared.NEBIUS_GPU_DRIVERS.bind(partial(_drivers, facts)),
+        declared.NEBIUS_GPU_CLAIMS.bind(partial(_claims, facts)),
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -103,7 +103,7 @@ class NebiusProvider:
         """Where Nebius brings no plugin, the usual one finds GPUs by itself."""
         return {}
 
-    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
         return checks_of_nebius.checks(cluster)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:

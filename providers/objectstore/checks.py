@@ -12,65 +12,32 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
 from anyscale_k8s_cli.errors import CliError, ErrorCode
-from anyscale_k8s_cli.providers.objectstore import codes, cors, probe
+from anyscale_k8s_cli.providers.objectstore import codes, cors, declared, probe
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.spec import Addressing
 
 
 def checks(
     s3: S3, bucket: str, origin: str, *, known: Callable[[], bool] = lambda: True
-) -> list[Check]:
+) -> list[BoundCheck]:
     """For the store's settings and keys. `known` is False while the keys are still to be made."""
     asked = _Asked(s3, _Once(lambda: probe.look(s3, bucket)), known)
     style = (
-        Check(
-            "store-path-style-refused",
-            "The object store takes buckets that are named by paths",
-            partial(asked.about, codes.STORE_PATH_STYLE_REFUSED),
-            error=codes.STORE_PATH_STYLE_REFUSED,
-        )
+        declared.STORE_PATH_STYLE_REFUSED.bind(partial(asked.about, codes.STORE_PATH_STYLE_REFUSED))
         if s3.store.addressing is Addressing.PATH
-        else Check(
-            "store-virtual-host-refused",
-            "The object store takes buckets that are named by hosts",
-            partial(asked.about, codes.STORE_VIRTUAL_HOST_REFUSED),
-            error=codes.STORE_VIRTUAL_HOST_REFUSED,
+        else declared.STORE_VIRTUAL_HOST_REFUSED.bind(
+            partial(asked.about, codes.STORE_VIRTUAL_HOST_REFUSED)
         )
     )
     return [
-        Check(
-            "store-unreachable",
-            "The object store answers",
-            partial(asked.about, codes.STORE_UNREACHABLE),
-            error=codes.STORE_UNREACHABLE,
-        ),
-        Check(
-            "store-keys-denied",
-            "The object store takes the keys",
-            asked.about_the_rest,
-            error=codes.STORE_KEYS_DENIED,
-        ),
-        Check(
-            "store-signing-region",
-            "The object store takes signatures for the region",
-            partial(asked.about, codes.STORE_SIGNING_REGION),
-            error=codes.STORE_SIGNING_REGION,
-        ),
+        declared.STORE_UNREACHABLE.bind(partial(asked.about, codes.STORE_UNREACHABLE)),
+        declared.STORE_KEYS_DENIED.bind(asked.about_the_rest),
+        declared.STORE_SIGNING_REGION.bind(partial(asked.about, codes.STORE_SIGNING_REGION)),
         style,
-        Check(
-            "store-checksum-refused",
-            "The object store takes the checksums that are sent",
-            partial(asked.about, codes.STORE_CHECKSUM_REFUSED),
-            error=codes.STORE_CHECKSUM_REFUSED,
-        ),
-        Check(
-            "store-cors-unsupported",
-            "The object store can be told to let the console in (CORS)",
-            lambda: asked.about_cors(bucket, origin),
-            Severity.WARNING,
-        ),
+        declared.STORE_CHECKSUM_REFUSED.bind(partial(asked.about, codes.STORE_CHECKSUM_REFUSED)),
+        declared.STORE_CORS_UNSUPPORTED.bind(lambda: asked.about_cors(bucket, origin)),
     ]
 
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyscale_k8s_cli.checks import Check, Finding, Severity, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
 from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.oke import declared
 from anyscale_k8s_cli.providers.oke.discovery import OkeFacts
 from anyscale_k8s_cli.providers.oke.sdk.clusters import GPU_PLUGIN
 
 
-def checks(cluster: Cluster) -> list[Check]:
+def checks(cluster: Cluster) -> list[BoundCheck]:
     facts: OkeFacts = cluster.facts
-    return [
-        Check(
-            "oke-gpu-addon",
-            "Oracle's add-on offers the GPUs of node pools that have them",
-            partial(_addon, facts),
-            Severity.WARNING,
-        )
-    ]
+    return [declared.OKE_GPU_ADDON.bind(partial(_addon, facts))]
 
 
 def _addon(facts: OkeFacts) -> Finding:

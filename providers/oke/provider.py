@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check
+from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -98,7 +98,7 @@ class OkeProvider:
         tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
         return {"tolerations": tolerations, "gfd": {"enabled": True}}
 
-    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[Check]:
+    def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
         return checks_of_oke.checks(cluster)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:

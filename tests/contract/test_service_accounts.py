@@ -371,7 +371,7 @@ async def test_a_key_lives_no_longer_than_the_organisation_allows(world: World) 
     assert status is Status.FAIL
     assert "90 days at most" in detail
     check = TokenCheck(world.sign_in(days=365), lambda: world.installed).before()
-    assert check.error is errors.TOKEN_LIFETIME
+    assert check.check.error is errors.TOKEN_LIFETIME
 
 
 async def test_a_key_that_ends_soon_is_warned_of_with_the_command(world: World) -> None:

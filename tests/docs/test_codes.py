@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +10,8 @@ from types import ModuleType
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks.known import CODES
+from anyscale_k8s_cli.checks import Severity, When
+from anyscale_k8s_cli.checks.registry import every_check
 
 from .conftest import DOCS, ROOT, generator
 
@@ -59,26 +61,41 @@ def test_registered_errors_are_tested() -> None:
 
 
 CHECKS = {page.stem: page for page in (DOCS / "checks").glob("*.md") if page.stem != "README"}
+DECLARED = {check.code: check for check in every_check()}
 
 
 def test_every_check_has_its_page_and_every_page_its_check() -> None:
-    assert set(CHECKS) == {check.code for check in generator().registered_checks()}
+    assert set(CHECKS) == set(DECLARED)
+
+
+def test_every_check_is_bound_to_what_it_does() -> None:
+    """By its name in capitals, which is that of its code."""
+    bound = {
+        getattr(node.func.value, "attr", getattr(node.func.value, "id", ""))
+        for module in generator().parsed().values()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "bind"
+    }
+
+    assert {code.upper().replace("-", "_") for code in DECLARED} <= bound
 
 
 @pytest.mark.parametrize("page", CHECKS.values(), ids=list(CHECKS))
 def test_a_page_of_a_check_has_its_parts(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    check = next(item for item in generator().registered_checks() if item.code == page.stem)
+    check = DECLARED[page.stem]
+    waivable = When.SETUP in check.when
 
     assert text.startswith(f"# {check.code}\n\n")
     parts = ["What it means", "Why it is asked", "What to do"]
-    if check.severity != "status":
+    if waivable:
         parts.append("To do without it")
         assert f"`--waive {check.code}`" in text
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == parts
-    assert ("setup stops before any change" in " ".join(text.split())) == (
-        check.severity == "fatal"
-    )
+    stops_setup = check.severity is Severity.FATAL and When.SETUP in check.when
+    assert ("setup stops before any change" in " ".join(text.split())) == stops_setup
 
 
 def test_the_page_of_exit_codes_is_the_table() -> None:
@@ -87,9 +104,3 @@ def test_the_page_of_exit_codes_is_the_table() -> None:
     listed = {(int(row[1]), row[2].strip().strip("`")) for row in rows if row[1].strip().isdigit()}
 
     assert listed == {(int(code), code.name) for code in errors.ExitCode}
-
-
-def test_the_codes_that_can_be_waived_are_those_of_the_checks() -> None:
-    checks = generator().registered_checks()
-
-    assert {item.code for item in checks if item.severity != "status"} == CODES

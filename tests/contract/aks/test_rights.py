@@ -124,7 +124,7 @@ def test_a_cluster_without_workload_identity(world: World) -> None:
     )
     checks = world.provider.checks(world.spec(), world.provider.discover(world.spec()))
     (check,) = (item for item in checks if item.code == "aks-workload-identity")
-    assert check.error is codes.AKS_IDENTITY_OFF
+    assert check.check.error is codes.AKS_IDENTITY_OFF
 
 
 def test_pools_that_do_not_say_what_gpus_they_have(start: Start) -> None:
@@ -144,7 +144,7 @@ def test_a_subscription_that_is_not_registered(start: Start) -> None:
     )
     checks = world.provider.checks(world.spec(), world.provider.discover(world.spec()))
     (check,) = (item for item in checks if item.code == "azure-providers")
-    assert check.error is codes.NOT_REGISTERED
+    assert check.check.error is codes.NOT_REGISTERED
 
 
 def test_what_is_missing_is_named(world: World) -> None:

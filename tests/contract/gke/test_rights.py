@@ -235,7 +235,7 @@ def test_a_cluster_without_workload_identity(start: Callable[[GoogleSettings], W
     cluster = world.provider.discover(spec)
     checks = {check.code: check for check in world.provider.checks(spec, cluster)}
     check = checks["gke-workload-identity"]
-    assert check.error is codes.WORKLOAD_IDENTITY_OFF
+    assert check.check.error is codes.WORKLOAD_IDENTITY_OFF
     finding = check.run()
     assert finding.status is Status.FAIL
     assert finding.fix.endswith("--workload-pool=demo.svc.id.goog")

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Check, Finding, Report, Severity, Status, passed, run_checks
+from anyscale_k8s_cli.checks import (
+    BEFORE,
+    BoundCheck,
+    Check,
+    Finding,
+    Report,
+    Severity,
+    Status,
+    When,
+    passed,
+    run_checks,
+)
+from anyscale_k8s_cli.checks.registry import codes, declared_by, every_check, refuse_slips
 from anyscale_k8s_cli.events import CheckFinished, Event, Notice
 from anyscale_k8s_cli.run import Run
+
+
+def bound(code: str, run: Callable[[], Finding], **more: Any) -> BoundCheck:
+    return Check(code, code.capitalize(), BEFORE, **more).bind(run)
 
 
 def failing() -> Finding:
@@ -23,7 +45,7 @@ def never() -> Finding:
 
 
 async def test_what_cannot_be_told_is_unknown_and_stops_nothing() -> None:
-    report = await run_checks([Check("may-ask", "It can be told", denied)], Run())
+    report = await run_checks([bound("may-ask", denied)], Run())
 
     (result,) = report.results
     assert result.finding == Finding(Status.UNKNOWN, "You may not ask", (), "have it allowed")
@@ -32,7 +54,7 @@ async def test_what_cannot_be_told_is_unknown_and_stops_nothing() -> None:
 
 async def test_a_waived_check_is_not_run_and_stays_visible() -> None:
     heard: list[Event] = []
-    checks = [Check("first", "First", never), Check("second", "Second", passed)]
+    checks = [bound("first", never), bound("second", passed)]
 
     report = await run_checks(checks, Run((heard.append,)), waived=("first", "elsewhere"))
 
@@ -48,23 +70,54 @@ async def test_a_waived_check_is_not_run_and_stays_visible() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "near"), [("frist", "first"), ("aks-workload-identiy", "aks-workload-identity")]
+    ("code", "near"),
+    [("aks-workload-identiy", "aks-workload-identity"), ("cluster-right", "cluster-rights")],
 )
-async def test_a_waiver_that_is_mistyped_is_refused_with_the_names_near_it(
-    code: str, near: str
-) -> None:
+def test_a_waiver_that_is_mistyped_is_refused_with_the_names_near_it(code: str, near: str) -> None:
     with pytest.raises(errors.CliError) as raised:
-        await run_checks([Check("first", "First", never)], Run(), waived=("first", code))
+        refuse_slips("--waive", ["elsewhere", near, code], When.SETUP)
 
     assert raised.value.code is errors.USAGE
     assert near in raised.value.cause
 
 
+def test_a_provider_brings_its_own_checks() -> None:
+    own = {check.code for check in declared_by("eks")}
+
+    assert {"aws-permissions", "cluster-rights"} <= own
+    assert "gcp-permissions" not in own
+    assert "gcp-permissions" in codes(When.SETUP)
+    assert "gcp-permissions" not in codes(When.STATUS)
+    assert {"store-unreachable"} <= {check.code for check in declared_by("generic")}
+
+
+def test_a_code_is_declared_once() -> None:
+    assert len({check.code for check in every_check()}) == len(every_check())
+    assert declared_by("nobody") == declared_by("nothing")
+
+
+def test_the_checks_are_known_without_any_sdk() -> None:
+    program = (
+        "import sys; from anyscale_k8s_cli.checks.registry import every_check; every_check(); "
+        "print([name for name in ('boto3', 'google', 'azure', 'oci', 'nebius', 'kubernetes') "
+        "if name in sys.modules])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONSAFEPATH": "1"},
+    )
+
+    assert told.stdout.strip() == "[]"
+
+
 async def test_the_first_fatal_failure_is_the_error_and_others_are_evidence() -> None:
     checks = [
-        Check("hint", "Hint", failing, Severity.WARNING),
-        Check("one", "One", failing, error=errors.CLUSTER_FORBIDDEN),
-        Check("two", "Two", failing),
+        bound("hint", failing, severity=Severity.WARNING),
+        bound("one", failing, error=errors.CLUSTER_FORBIDDEN),
+        bound("two", failing),
     ]
 
     with pytest.raises(errors.CliError) as raised:

@@ -1,0 +1,72 @@
+"""All checks there are, of the core and of every provider that is installed.
+
+Found offline, and without any SDK: a provider is a package (or stands in one) with a
+module `declared`, whose `CHECKS` are its own and those of what it shares with others.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Check, When, declared
+from anyscale_k8s_cli.provider import ENTRY_POINTS
+
+_NEAR = 0.75
+_MODULE = "declared"
+
+
+def every_check() -> tuple[Check, ...]:
+    """Each once, by code."""
+    found = {check.code: check for check in declared.CHECKS}
+    for entry in entry_points(group=ENTRY_POINTS):
+        found |= {check.code: check for check in _declared_in(entry.module)}
+    return tuple(found[code] for code in sorted(found))
+
+
+def codes(when: When) -> frozenset[str]:
+    """The codes of those that may be asked at a moment, on whichever platform."""
+    return frozenset(check.code for check in every_check() if when in check.when)
+
+
+def declared_by(provider: str) -> tuple[Check, ...]:
+    """The core's, and those of one provider."""
+    found = entry_points(group=ENTRY_POINTS, name=provider)
+    own = (check for entry in found for check in _declared_in(entry.module))
+    return (*declared.CHECKS, *own)
+
+
+def refuse_slips(option: str, said: Collection[str], when: When) -> None:
+    """Raise `usage` for a name that is nearly that of a check.
+
+    One that is like none may be a check of a provider that is installed elsewhere.
+    """
+    known = codes(when)
+    for code in sorted(set(said) - known):
+        near = difflib.get_close_matches(code, sorted(known), cutoff=_NEAR)
+        if near:
+            raise errors.CliError(
+                errors.USAGE,
+                f"{option} {code}: there is no check of that name",
+                cause=f"near it: {', '.join(near)}",
+                fix=f"{option} {near[0]}",
+            )
+
+
+def _declared_in(package: str) -> tuple[Check, ...]:
+    """What a provider declares; nothing where it has no such module."""
+    name = f"{package}.{_MODULE}"
+    try:
+        there = find_spec(name) is not None
+    except ModuleNotFoundError as missing:
+        if missing.name != name:
+            raise
+        there = False  # a single module, which has no others in it
+    if not there:
+        return ()
+    found: tuple[Check, ...] = import_module(name).CHECKS
+    return found

@@ -1,0 +1,42 @@
+"""The checks of the Azure side, by name; `checks.py` has what they do. No SDK is imported here."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.providers.aks import codes
+
+_SETUP = frozenset({When.SETUP})
+_CLOUD = frozenset({Need.CLOUD})
+
+AKS_WORKLOAD_IDENTITY = Check(
+    "aks-workload-identity",
+    "Pods can have an identity of Azure's",
+    ANY_TIME,
+    _CLOUD,
+    error=codes.AKS_IDENTITY_OFF,
+)
+AKS_GPU_LABELS = Check(
+    "aks-gpu-labels", "Pools with GPUs say which", ANY_TIME, _CLOUD, Severity.WARNING
+)
+AZURE_PROVIDERS = Check(
+    "azure-providers",
+    "The subscription may use the services that are needed",
+    _SETUP,
+    _CLOUD,
+    error=codes.NOT_REGISTERED,
+)
+AZURE_PERMISSIONS = Check(
+    "azure-permissions",
+    "You may do in Azure what setup does",
+    _SETUP,
+    _CLOUD,
+    error=errors.FORBIDDEN,
+)
+
+CHECKS = (
+    AKS_WORKLOAD_IDENTITY,
+    AKS_GPU_LABELS,
+    AZURE_PROVIDERS,
+    AZURE_PERMISSIONS,
+)

@@ -1,0 +1,16 @@
+"""CoreWeave's checks, by name; `checks.py` has what they do. No SDK is imported here."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli.checks import ANY_TIME, Check, Need
+
+_CLOUD = frozenset({Need.CLOUD})
+
+COREWEAVE_POLICY_DENIES = Check(
+    "coreweave-policy-denies",
+    "No policy of the organisation keeps the operator out of its bucket",
+    ANY_TIME,
+    _CLOUD,
+)
+
+CHECKS = (COREWEAVE_POLICY_DENIES,)

@@ -1,0 +1,53 @@
+"""The checks of the AWS side, by name; `checks.py` has what they do. No SDK is imported here."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
+
+_SETUP = frozenset({When.SETUP})
+_CLOUD = frozenset({Need.CLOUD})
+
+AWS_PERMISSIONS = Check(
+    "aws-permissions", "You may do in AWS what setup does", _SETUP, _CLOUD, error=errors.FORBIDDEN
+)
+AWS_LOAD_BALANCER_QUOTA = Check(
+    "aws-load-balancer-quota",
+    "The region has room for a Network Load Balancer",
+    BEFORE,
+    _CLOUD,
+    Severity.WARNING,
+)
+AWS_KMS_KEY = Check(
+    "aws-kms-key", "The key can encrypt the bucket", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT
+)
+AWS_ROLE_QUOTA = Check(
+    "aws-role-quota", "The account has room for a role", _SETUP, _CLOUD, Severity.WARNING
+)
+AWS_BUCKET_QUOTA = Check(
+    "aws-bucket-quota", "The account has room for a bucket", _SETUP, _CLOUD, Severity.WARNING
+)
+EKS_SUBNETS_NAMED = Check(
+    "eks-subnets-named",
+    "The subnets that you named are the cluster's",
+    BEFORE,
+    _CLOUD,
+    error=errors.ADOPTED_UNFIT,
+)
+EKS_SUBNET_TAGS = Check(
+    "eks-subnet-tags",
+    "Subnets for the load balancer can be found",
+    BEFORE,
+    _CLOUD,
+    Severity.WARNING,
+)
+
+CHECKS = (
+    AWS_PERMISSIONS,
+    AWS_LOAD_BALANCER_QUOTA,
+    AWS_KMS_KEY,
+    AWS_ROLE_QUOTA,
+    AWS_BUCKET_QUOTA,
+    EKS_SUBNETS_NAMED,
+    EKS_SUBNET_TAGS,
+)

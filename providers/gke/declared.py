@@ -1,0 +1,46 @@
+"""The checks of the Google side, by name; `checks.py` has what they do. No SDK is imported here."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.providers.gke import codes
+
+_SETUP = frozenset({When.SETUP})
+_CLOUD = frozenset({Need.CLOUD})
+
+GKE_WORKLOAD_IDENTITY = Check(
+    "gke-workload-identity",
+    "Pods can have an identity of Google's",
+    ANY_TIME,
+    _CLOUD,
+    error=codes.WORKLOAD_IDENTITY_OFF,
+)
+GKE_POOL_METADATA = Check(
+    "gke-pool-metadata",
+    "All node pools give pods their identity",
+    ANY_TIME,
+    _CLOUD,
+    Severity.WARNING,
+)
+GCP_APIS = Check(
+    "gcp-apis", "The APIs that are needed are enabled", ANY_TIME, _CLOUD, error=codes.API_DISABLED
+)
+GCP_PERMISSIONS = Check(
+    "gcp-permissions",
+    "You may do in Google Cloud what setup does",
+    _SETUP,
+    _CLOUD,
+    error=errors.FORBIDDEN,
+)
+GCP_KMS_KEY = Check(
+    "gcp-kms-key", "The key is where the bucket is", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT
+)
+
+CHECKS = (
+    GKE_WORKLOAD_IDENTITY,
+    GKE_POOL_METADATA,
+    GCP_APIS,
+    GCP_PERMISSIONS,
+    GCP_KMS_KEY,
+)

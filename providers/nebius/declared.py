@@ -1,0 +1,27 @@
+"""The checks of the Nebius side, by name; `checks.py` has what they do. No SDK is imported here."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity
+
+_CLOUD = frozenset({Need.CLOUD})
+
+NEBIUS_GPU_DRIVERS = Check(
+    "nebius-gpu-drivers",
+    "All node groups with GPUs have Nebius' drivers",
+    ANY_TIME,
+    _CLOUD,
+    Severity.WARNING,
+)
+NEBIUS_GPU_CLAIMS = Check(
+    "nebius-gpu-claims",
+    "GPUs are offered in the way that Anyscale asks for them",
+    ANY_TIME,
+    _CLOUD,
+    Severity.WARNING,
+)
+
+CHECKS = (
+    NEBIUS_GPU_DRIVERS,
+    NEBIUS_GPU_CLAIMS,
+)
