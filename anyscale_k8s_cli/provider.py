@@ -36,7 +36,19 @@ class Verb(StrEnum):
 
     PLAN = "plan"
     SETUP = "setup"
+    REGISTER = "register"
+    VERIFY = "verify"
     DELETE = "delete"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the permission documents that it takes: whoever changes looks first.
+
+        What was made by hand is only looked at, before it is registered and ever after.
+        """
+        if self in (Verb.PLAN, Verb.REGISTER, Verb.VERIFY):
+            return (Verb.PLAN.value,)
+        return (Verb.PLAN.value, self.value)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
@@ -15,36 +16,18 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import ENFORCE, made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
 from anyscale_k8s_cli.cluster.quantities import amount
+from anyscale_k8s_cli.cluster.rights import Right
+from anyscale_k8s_cli.cluster.rights import rights as least_rights
 from anyscale_k8s_cli.cluster.transport import grant_everything
-from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.spec import CloudSpec
-
-# What setup and the charts write, by API group. Installing roles needs every right
-# that the roles give, so only an administrator can do it in the end; but the list
-# tells which right is missing.
-_WRITTEN: tuple[tuple[str, str, bool], ...] = (
-    ("", "namespaces", False),
-    ("", "secrets", True),
-    ("", "configmaps", True),
-    ("", "serviceaccounts", True),
-    ("apps", "deployments", True),
-    ("batch", "jobs", True),
-    ("coordination.k8s.io", "leases", True),
-    ("policy", "poddisruptionbudgets", True),
-    ("rbac.authorization.k8s.io", "roles", True),
-    ("rbac.authorization.k8s.io", "rolebindings", True),
-    ("rbac.authorization.k8s.io", "clusterroles", False),
-    ("rbac.authorization.k8s.io", "clusterrolebindings", False),
-    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", False),
-    ("apiextensions.k8s.io", "customresourcedefinitions", False),
-    ("gateway.networking.k8s.io", "gatewayclasses", False),
-    ("gateway.networking.k8s.io", "gateways", True),
-    ("gateway.envoyproxy.io", "envoyproxies", True),
-)
 
 # The operator's pod, from the chart's defaults: both containers.
 _OPERATOR_CPU = Decimal("1.1")
 _OPERATOR_MEMORY = Decimal(1024**3)
+# Missing rights that one line names; all of them are in the evidence.
+_TOLD = 5
 
 
 def cluster_checks(
@@ -94,22 +77,30 @@ def version(found: str, tested: KubernetesRange | None = None) -> Finding:
     )
 
 
-def rights(kubernetes: Kubernetes, namespace: str) -> Finding:
+def rights(kubernetes: Kubernetes, namespace: str, verb: Verb = Verb.SETUP) -> Finding:
     """Ask the API server, which tells allowed from denied without anything being tried."""
     if kubernetes.can_i("*", "*", group="*"):
         return passed("administrator of the cluster")
-    denied = [
-        f"create {resource}{f'.{group}' if group else ''}"
-        for group, resource, namespaced in _WRITTEN
-        if not kubernetes.can_i(
-            "create", resource, group=group, namespace=namespace if namespaced else None
+
+    def allowed(right: Right) -> bool:
+        plural, _, subresource = right.resource.partition("/")
+        return kubernetes.can_i(
+            right.verb,
+            plural,
+            group=right.group,
+            namespace=namespace if right.namespaced else None,
+            subresource=subresource,
         )
-    ]
+
+    wanted = least_rights(verb.parts)
+    answers = side_by_side(*(partial(allowed, right) for right in wanted))
+    denied = [str(right) for right, answer in zip(wanted, answers, strict=True) if not answer]
     if not denied:
-        return passed("every kind of object that setup writes")
+        return passed(f"every right that {verb.value} needs, {len(wanted)} of them")
     return Finding(
         Status.FAIL,
-        f"not allowed: {', '.join(denied)}",
+        f"not allowed: {', '.join(denied[:_TOLD])}{' and more' * (len(denied) > _TOLD)}",
+        tuple(f"not allowed: {right}" for right in denied),
         fix=kubernetes.access.grant_rights
         or grant_everything(kubernetes.access, kubernetes.whoami()),
     )

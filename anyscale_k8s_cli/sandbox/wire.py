@@ -37,7 +37,8 @@ class Operation:
 
     `name` is the service's own word for it (`CreateBucket`,
     `POST /api/v1/namespaces/{}/configmaps`); `resource` the object it is about.
-    `body` must not hold secrets: the classifier leaves them out.
+    `body` must not hold secrets: the classifier leaves them out. `right` is what must be
+    granted for it, where its name does not tell that (`watch deployments.apps`).
     """
 
     service: str
@@ -46,6 +47,7 @@ class Operation:
     principal: str = ""
     resource: str = ""
     body: Any = None
+    right: str = ""
 
 
 @dataclass(frozen=True, slots=True)

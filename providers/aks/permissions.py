@@ -7,13 +7,6 @@ import json
 from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.templates import load_yaml
 
-# Whoever sets up or deletes also looks first.
-_PARTS = {
-    Verb.PLAN: ("plan",),
-    Verb.SETUP: ("plan", "setup"),
-    Verb.DELETE: ("plan", "delete"),
-}
-
 
 def documents(verb: Verb) -> list[PolicyDocument]:
     """One custom role that covers the verb, offline."""
@@ -30,4 +23,4 @@ def documents(verb: Verb) -> list[PolicyDocument]:
 
 def actions(verb: Verb) -> list[str]:
     document = load_yaml("aks/permissions.yaml")
-    return sorted({name for part in _PARTS[verb] for name in document[part]})
+    return sorted({name for part in verb.parts for name in document[part]})

@@ -7,19 +7,12 @@ import yaml
 from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.templates import load_yaml
 
-# Whoever sets up or deletes also looks first.
-_PARTS = {
-    Verb.PLAN: ("plan",),
-    Verb.SETUP: ("plan", "setup"),
-    Verb.DELETE: ("plan", "delete"),
-}
-
 
 def documents(verb: Verb) -> list[PolicyDocument]:
     """The roles that cover the verb, with the rights in them that are used, offline."""
     document = load_yaml("coreweave/permissions.yaml")
     text = yaml.safe_dump(
-        {"roles": document["roles"][verb.value], "used": of(verb)}, sort_keys=False
+        {"roles": document["roles"][verb.parts[-1]], "used": of(verb)}, sort_keys=False
     )
     return [PolicyDocument(f"anyscale-k8s-coreweave-{verb.value}", "CoreWeave IAM roles", text)]
 
@@ -27,4 +20,4 @@ def documents(verb: Verb) -> list[PolicyDocument]:
 def of(verb: Verb) -> list[str]:
     """All that a verb does, in the words of the services."""
     document = load_yaml("coreweave/permissions.yaml")
-    return sorted({name for part in _PARTS[verb] for name in document[part]})
+    return sorted({name for part in verb.parts for name in document[part]})

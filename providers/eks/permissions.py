@@ -9,12 +9,6 @@ from typing import Any
 from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.templates import load_json
 
-# Whoever sets up or deletes also looks first.
-_PARTS = {
-    Verb.PLAN: ("plan",),
-    Verb.SETUP: ("plan", "setup"),
-    Verb.DELETE: ("plan", "delete"),
-}
 # For printing, where nothing is known yet. IAM lets a wildcard stand for a partition.
 ANY = {
     "partition": "*",
@@ -29,7 +23,7 @@ ANY = {
 
 def documents(verb: Verb) -> list[PolicyDocument]:
     """One policy that covers the verb, offline."""
-    found = [statement for part in _PARTS[verb] for statement in statements(part, ANY)]
+    found = [statement for part in verb.parts for statement in statements(part, ANY)]
     policy = {"Version": "2012-10-17", "Statement": found}
     name = f"anyscale-k8s-eks-{verb.value}"
     return [PolicyDocument(name, "AWS IAM policy", json.dumps(policy, indent=2))]

@@ -9,12 +9,6 @@ import yaml
 from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.templates import load_yaml
 
-# Whoever sets up or deletes also looks first.
-_PARTS = {
-    Verb.PLAN: ("plan",),
-    Verb.SETUP: ("plan", "setup"),
-    Verb.DELETE: ("plan", "delete"),
-}
 # What is done without where it is not granted.
 DISPENSABLE = frozenset({"compute.forwardingRules.list"})
 
@@ -34,7 +28,7 @@ def documents(verb: Verb) -> list[PolicyDocument]:
 def of(verb: Verb) -> list[str]:
     """All that a verb needs."""
     document = load_yaml("gke/permissions.yaml")
-    return sorted({name for part in _PARTS[verb] for name in document[part]})
+    return sorted({name for part in verb.parts for name in document[part]})
 
 
 def on_objects(names: Iterable[str]) -> list[str]:

@@ -7,13 +7,6 @@ import yaml
 from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.templates import load_yaml
 
-# Whoever sets up or deletes also looks first.
-_PARTS = {
-    Verb.PLAN: ("plan",),
-    Verb.SETUP: ("plan", "setup"),
-    Verb.DELETE: ("plan", "delete"),
-}
-
 
 def documents(verb: Verb) -> list[PolicyDocument]:
     """The role that covers the verb, with the rights in it that are used, offline.
@@ -22,7 +15,7 @@ def documents(verb: Verb) -> list[PolicyDocument]:
     """
     document = load_yaml("nebius/permissions.yaml")
     text = yaml.safe_dump(
-        {"role": document["roles"][verb.value], "resource": "the project", "used": of(verb)},
+        {"role": document["roles"][verb.parts[-1]], "resource": "the project", "used": of(verb)},
         sort_keys=False,
     )
     return [PolicyDocument(f"anyscale-k8s-nebius-{verb.value}", "Nebius access permit", text)]
@@ -31,4 +24,4 @@ def documents(verb: Verb) -> list[PolicyDocument]:
 def of(verb: Verb) -> list[str]:
     """All that a verb does, in the words of the services."""
     document = load_yaml("nebius/permissions.yaml")
-    return sorted({name for part in _PARTS[verb] for name in document[part]})
+    return sorted({name for part in verb.parts for name in document[part]})

@@ -5,13 +5,6 @@ from __future__ import annotations
 from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.templates import load_yaml
 
-# Whoever sets up or deletes also looks first.
-_PARTS = {
-    Verb.PLAN: ("plan",),
-    Verb.SETUP: ("plan", "setup"),
-    Verb.DELETE: ("plan", "delete"),
-}
-
 
 def documents(verb: Verb) -> list[PolicyDocument]:
     """The statements, offline, with places for the group and the compartment."""
@@ -22,4 +15,4 @@ def documents(verb: Verb) -> list[PolicyDocument]:
 def of(verb: Verb, group: str, compartment: str) -> list[str]:
     """All that a verb takes; the policy is to be in the tenancy's root."""
     document = load_yaml("oke/permissions.yaml", {"group": group, "compartment": compartment})
-    return list(dict.fromkeys(item for part in _PARTS[verb] for item in document[part]))
+    return list(dict.fromkeys(item for part in verb.parts for item in document[part]))

@@ -153,7 +153,13 @@ def classify(request: web.Request, target: Target, body: Any, principal: str) ->
         principal=principal,
         resource="/".join(part for part in parts if part),
         body=_masked(body, target) or None,
+        right=_right(attributes_of(request, target)),
     )
+
+
+def _right(wanted: Attributes) -> str:
+    group = f".{wanted.group}" if wanted.group else ""
+    return f"{wanted.verb} {wanted.full_resource}{group}" if wanted.resource else ""
 
 
 def _is_write(request: web.Request, target: Target) -> bool:

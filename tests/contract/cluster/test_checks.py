@@ -36,7 +36,7 @@ def test_rights_of_an_administrator_are_one_question(world: Any) -> None:
 def test_missing_rights_are_named_with_the_command(world: Any) -> None:
     finding = rights(Kubernetes(world.access(world.nobody), world.run), "ray")
     assert finding.status is Status.FAIL
-    assert "create clusterroles.rbac.authorization.k8s.io" in finding.detail
+    assert "not allowed: create clusterroles.rbac.authorization.k8s.io" in finding.evidence
     assert finding.fix.endswith("--clusterrole=cluster-admin --user=nobody")
 
 

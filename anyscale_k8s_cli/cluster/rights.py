@@ -1,0 +1,57 @@
+"""The least rights in a cluster, as a ClusterRole: to print, and to ask the API server about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.templates import load_yaml
+
+
+@dataclass(frozen=True, order=True)
+class Right:
+    """A verb on a kind; `namespaced` are kinds that live in namespaces."""
+
+    group: str
+    resource: str
+    verb: str
+    namespaced: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}{f'.{self.group}' if self.group else ''}"
+
+
+def rights(parts: Sequence[str]) -> list[Right]:
+    """Each right that the parts (`plan`, `setup`, `delete`) take together, once."""
+    return sorted(set(_rights(parts)))
+
+
+def cluster_role(name: str, parts: Sequence[str]) -> Document:
+    """The rights as a role of the whole cluster."""
+    verbs: dict[tuple[str, str], set[str]] = {}
+    for right in _rights(parts):
+        verbs.setdefault((right.group, right.resource), set()).add(right.verb)
+    kinds: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (group, resource), found in sorted(verbs.items()):
+        kinds.setdefault((group, tuple(sorted(found))), []).append(resource)
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": [
+            {"apiGroups": [group], "resources": resources, "verbs": list(found)}
+            for (group, found), resources in kinds.items()
+        ],
+    }
+
+
+def _rights(parts: Sequence[str]) -> Iterator[Right]:
+    document = load_yaml("kubernetes/permissions.yaml")
+    for part in parts:
+        for where, rules in document[part].items():
+            for rule in rules:
+                for group in rule["groups"]:
+                    for resource in rule["resources"]:
+                        for verb in rule["verbs"]:
+                            yield Right(group, resource, verb, where == "namespaced")

@@ -1,0 +1,22 @@
+"""The least rights for a command: the platform's own documents, and the cluster's role."""
+
+from __future__ import annotations
+
+import yaml
+
+from anyscale_k8s_cli.cluster.rights import cluster_role
+from anyscale_k8s_cli.provider import PolicyDocument, Verb, load
+from anyscale_k8s_cli.run import Run
+
+
+def in_cloud(provider: str, verb: Verb, run: Run) -> list[PolicyDocument]:
+    """What the platform's account must grant; empty where it has no say. Asks nobody."""
+    return list(load(provider, run).permissions(verb))
+
+
+def in_cluster(verb: Verb) -> list[PolicyDocument]:
+    """What the cluster must grant, on every platform alike."""
+    name = f"anyscale-k8s-{verb.value}"
+    role = cluster_role(name, verb.parts)
+    text = yaml.safe_dump(role, sort_keys=False)
+    return [PolicyDocument(name, "Kubernetes ClusterRole", text)]
