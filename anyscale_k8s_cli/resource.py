@@ -126,7 +126,7 @@ class Observed(Generic[Out]):
     state: Any = None
 
 
-# What leads past an object of somebody else's. Only a bucket and an identity can be brought.
+# What leads past an object of somebody else's that cannot be brought.
 OTHER_NAME = "choose another --name or --name-prefix"
 OTHER_NAMESPACE = "choose another --namespace"
 OR_BUCKET = f"{OTHER_NAME}, or name it with --bucket to use it as it is"

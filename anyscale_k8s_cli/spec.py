@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    model_validator,
 )
 
 SPEC_VERSION: Literal["anyscale-k8s/cloud/v1"] = "anyscale-k8s/cloud/v1"
@@ -74,6 +75,13 @@ DnsLabel = Annotated[
 NamePrefix = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=20)
 ]
+NamespacedName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
+]
+HostAndPort = Annotated[str, StringConstraints(pattern=r"^[^\s:/]+:[0-9]{1,5}$")]
+# An address, or the zone that it serves before it (`us-west-2a,10.0.0.5`).
+MountTarget = Annotated[str, StringConstraints(pattern=r"^([^\s,]+,)?[^\s,]+$")]
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
@@ -142,6 +150,28 @@ class CredentialsSpec(_Part):
     impersonate: Annotated[str | None, Flag("--impersonate-service-account"), PARTICULAR] = None
 
 
+class FileStorageSpec(_Part):
+    """Storage that pods share: a claim, a driver, or NFS, and no more than one of them."""
+
+    persistent_volume_claim: Annotated[str | None, Flag("--persistent-volume-claim")] = None
+    csi_ephemeral_volume_driver: Annotated[str | None, Flag("--csi-ephemeral-volume-driver")] = None
+    nfs_mount_targets: Annotated[tuple[MountTarget, ...], Flag("--nfs-mount-target")] = ()
+    nfs_mount_path: Annotated[str | None, Flag("--nfs-mount-path")] = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = (
+            self.persistent_volume_claim,
+            self.csi_ephemeral_volume_driver,
+            self.nfs_mount_targets,
+        )
+        if sum(map(bool, kinds)) > 1:
+            raise ValueError("give one of a persistent volume claim, a CSI driver and NFS")
+        if self.nfs_mount_path and not self.nfs_mount_targets:
+            raise ValueError("a path of NFS needs an NFS mount target")
+        return self
+
+
 class ExistingSpec(_Part):
     """What the user already has: adopted, never written, never deleted."""
 
@@ -150,6 +180,10 @@ class ExistingSpec(_Part):
     oidc_provider: Annotated[Literal["use", "create"], Flag("--oidc-provider"), PARTICULAR] = (
         "create"
     )
+    gateway: Annotated[NamespacedName | None, Flag("--gateway")] = None
+    zones: Annotated[tuple[str, ...], Flag("--kubernetes-zones")] = ()
+    redis_endpoint: Annotated[HostAndPort | None, Flag("--kubernetes-redis-endpoint")] = None
+    file_storage: Annotated[FileStorageSpec, FILE_ONLY] = Field(default_factory=FileStorageSpec)
 
 
 class StorageSpec(_Part):

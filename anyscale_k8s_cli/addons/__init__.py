@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.addons import gateway_controller as controller
+from anyscale_k8s_cli.addons.adopted_gateway import AdoptedGateway, AnyGateway
 from anyscale_k8s_cli.addons.belonging import goes_with
 from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.file_storage import file_storage
 from anyscale_k8s_cli.addons.gateway import (
     Gateway,
     LoadBalancerLeft,
@@ -46,7 +48,7 @@ class ClusterSide:
 
     resources: tuple[Resource[Any], ...]
     namespace: Namespace
-    gateway: Gateway
+    gateway: AnyGateway
     service_account: KubernetesObject
     operator: HelmRelease
     gpu_pools: tuple[GpuPool, ...]
@@ -75,10 +77,16 @@ def cluster_side(
     )
     pools = _gpu_pools(context)
     gpu = gpu_plugin(context, pools)
-    ways, its_class = _ways_in(context, namespace, load_balancer)
-    gateway = Gateway(
-        context, its_class, registration, load_balancer, load_balancer_left, needs=(namespace,)
-    )
+    gateway: AnyGateway
+    ways: Sequence[Resource[Any]] = ()
+    if context.spec.existing.gateway:
+        gateway = AdoptedGateway(context, context.spec.existing.gateway, registration)
+    else:
+        ways, its_class = _ways_in(context, namespace, load_balancer)
+        ways = (*ways, its_class)
+        gateway = Gateway(
+            context, its_class, registration, load_balancer, load_balancer_left, needs=(namespace,)
+        )
     account = service_account(context, cloud_side, needs=(namespace,))
     parts = _token(context, sign_in, needs=(registration, gateway, account))
     token = parts.token if parts else None
@@ -91,8 +99,8 @@ def cluster_side(
         namespace,
         *gpu,
         *ways,
-        its_class,
         gateway,
+        *file_storage(context),
         account,
         *credentials,
         *tokens,

@@ -29,7 +29,7 @@ from anyscale_k8s_cli.resource import OTHER_NAMESPACE, FieldChange, Observed, Re
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.templates import load_yaml
 
-_GATEWAY_API = "gateway.networking.k8s.io/v1"
+GATEWAY_API = "gateway.networking.k8s.io/v1"
 _ENVOY_API = "gateway.envoyproxy.io/v1alpha1"
 
 LoadBalancerLeft = Callable[[Sequence[str]], Sequence[str]]
@@ -88,7 +88,7 @@ def gateway_class(context: ClusterContext, needs: Sequence[Resource[Any]]) -> Ku
     name = context.install.name(limit=63)
     return KubernetesObject(
         context.surroundings,
-        Reference(_GATEWAY_API, "GatewayClass", name),
+        Reference(GATEWAY_API, "GatewayClass", name),
         lambda: load_yaml(
             "gateway/gateway-class.yaml",
             {
@@ -118,7 +118,7 @@ def remove_gateway(context: ClusterContext) -> None:
 
 
 def gateway_reference(context: ClusterContext) -> Reference:
-    return Reference(_GATEWAY_API, "Gateway", GATEWAY, context.install.namespace)
+    return Reference(GATEWAY_API, "Gateway", GATEWAY, context.install.namespace)
 
 
 class Gateway(Resource[GatewayState]):
@@ -216,17 +216,7 @@ class Gateway(Resource[GatewayState]):
         self._wait_for_platform(sorted(set(addresses)))
 
     def _manifest(self) -> Document:
-        manifest: Document = load_yaml(
-            "gateway/gateway.yaml",
-            {
-                "name": GATEWAY,
-                "namespace": self.install.namespace,
-                "gateway_class": self.install.name(limit=63),
-                "user_domain": self._context.user_domain,
-                "resource": self._registration.output.cloud_resource_id.replace("_", "-"),
-            },
-        )
-        return manifest
+        return _document(self._context, self._registration.output.cloud_resource_id)
 
     def _own_services(self) -> Documents:
         return [
@@ -317,6 +307,26 @@ class Gateway(Resource[GatewayState]):
     def _class_goes(self) -> bool:
         observed = self._class.observed
         return observed is not None and going(observed.output)
+
+
+def _document(context: ClusterContext, resource_id: str) -> Document:
+    manifest: Document = load_yaml(
+        "gateway/gateway.yaml",
+        {
+            "name": GATEWAY,
+            "namespace": context.install.namespace,
+            "gateway_class": context.install.name(limit=63),
+            "user_domain": context.user_domain,
+            "resource": resource_id.replace("_", "-"),
+        },
+    )
+    return manifest
+
+
+def listeners(context: ClusterContext, resource_id: str) -> Documents:
+    """Those of a Gateway for a registration, whoever makes it."""
+    found: Documents = _document(context, resource_id)["spec"]["listeners"]
+    return found
 
 
 def programmed(gateway: Document) -> Address:

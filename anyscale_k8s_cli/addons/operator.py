@@ -7,9 +7,9 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import instance_types
+from anyscale_k8s_cli.addons.adopted_gateway import AnyGateway
 from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext
-from anyscale_k8s_cli.addons.gateway import Gateway
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
 from anyscale_k8s_cli.addons.token_values import token_values
@@ -89,7 +89,7 @@ def operator_release(
     context: ClusterContext,
     cloud_side: CloudSide | None,
     registration: Resource[Registration],
-    gateway: Gateway,
+    gateway: AnyGateway,
     account: KubernetesObject,
     token: Resource[OperatorToken] | None,
     needs: Sequence[Resource[Any]],
@@ -126,7 +126,7 @@ def operator_values(
     context: ClusterContext,
     cloud_side: CloudSide | None,
     registration: Resource[Registration],
-    gateway: Gateway,
+    gateway: AnyGateway,
     token: Resource[OperatorToken] | None,
 ) -> dict[str, Any]:
     """All values that we give: common ones, the platform's, the user's last.

@@ -301,6 +301,73 @@ class SpecOptions:
         ),
         Sets("existing.oidc_provider"),
     ] = None
+    gateway: Annotated[
+        str | None,
+        _option(
+            "--gateway",
+            panel=_EXISTING,
+            metavar="NAMESPACE/NAME",
+            help="Use this Gateway; none is made, and it is never changed.",
+        ),
+        Sets("existing.gateway"),
+    ] = None
+    kubernetes_zones: Annotated[
+        list[str] | None,
+        _option(
+            "--kubernetes-zones",
+            panel=_EXISTING,
+            metavar="ZONE,…",
+            help="Zones to register instead of those of the cluster.",
+        ),
+        Sets("existing.zones"),
+    ] = None
+    kubernetes_redis_endpoint: Annotated[
+        str | None,
+        _option(
+            "--kubernetes-redis-endpoint",
+            panel=_EXISTING,
+            metavar="HOST:PORT",
+            help="Redis for head nodes that outlive a failure; pods must reach it.",
+        ),
+        Sets("existing.redis_endpoint"),
+    ] = None
+    persistent_volume_claim: Annotated[
+        str | None,
+        _option(
+            "--persistent-volume-claim",
+            panel=_EXISTING,
+            metavar="NAME",
+            help="Shared storage: a claim in the operator's namespace.",
+        ),
+        Sets("existing.file_storage.persistent_volume_claim"),
+    ] = None
+    csi_ephemeral_volume_driver: Annotated[
+        str | None,
+        _option(
+            "--csi-ephemeral-volume-driver",
+            panel=_EXISTING,
+            metavar="DRIVER",
+            help="Shared storage: a CSI driver of the cluster.",
+        ),
+        Sets("existing.file_storage.csi_ephemeral_volume_driver"),
+    ] = None
+    nfs_mount_target: Annotated[
+        list[str] | None,
+        _option(
+            "--nfs-mount-target",
+            panel=_EXISTING,
+            metavar="[ZONE,]ADDRESS",
+            help="Shared storage: an NFS server, for one zone or for all. Repeatable.",
+        ),
+        Sets("existing.file_storage.nfs_mount_targets"),
+    ] = None
+    nfs_mount_path: Annotated[
+        str | None,
+        _option(
+            "--nfs-mount-path", panel=_EXISTING, metavar="PATH", help="What the NFS server exports."
+        ),
+        Sets("existing.file_storage.nfs_mount_path"),
+    ] = None
     tag: Annotated[
         list[str] | None,
         _option(

@@ -60,6 +60,11 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def listed(texts: Sequence[str]) -> list[str]:
+    """Words that are given one by one or with commas between them."""
+    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
 def helm_values(files: Sequence[Path]) -> dict[str, Any]:
     """The files merged in their order, mappings key by key and all else replaced, as helm does."""
     merged: dict[str, Any] = {}
@@ -118,4 +123,5 @@ def _as_given(value: Any) -> Any:
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "rules.tags": pairs,
     "operator.values": helm_values,
+    "existing.zones": listed,
 }

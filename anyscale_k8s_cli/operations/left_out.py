@@ -27,6 +27,7 @@ _PROTECTING = {
     "network.annotations": "the load balancer would be as the platform makes it",
     "existing.bucket": "a new, empty bucket would be made and registered",
     "existing.identity": "another identity would be made and registered",
+    "existing.gateway": "a Gateway with a load balancer of its own would be made and used",
     "rules.name_prefix": _OTHER_OBJECTS,
     "rules.names": "{} would be made and used",
     "rules.role_path": "another identity would be made and registered",

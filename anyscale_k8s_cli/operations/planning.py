@@ -45,7 +45,7 @@ from anyscale_k8s_cli.operations.workbench import (
     sign_in,
 )
 from anyscale_k8s_cli.plan import Plan, compute
-from anyscale_k8s_cli.provider import CloudSide, Provider, install_on
+from anyscale_k8s_cli.provider import CloudSide, LoadBalancer, Provider, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Claim, Resource
 from anyscale_k8s_cli.run import Run
@@ -110,10 +110,17 @@ class SetupPlan:
             "endpoint": cluster.access.endpoint,
             "cluster_uid": self.opened.uid,
             "namespace": self.install.namespace,
-            "exposure": "PUBLIC" if self.spec.network.expose == "public" else "internal",
+            "exposure": self._exposure,
             "allow_cidrs": list(self.spec.network.allow_cidrs),
             "environment": self._from_environment(),
         }
+
+    @property
+    def _exposure(self) -> str:
+        """Empty where users come in by a Gateway that is not ours to expose."""
+        if self.spec.existing.gateway:
+            return ""
+        return "PUBLIC" if self.spec.network.expose == "public" else "internal"
 
     def _from_environment(self) -> dict[str, str]:
         """The options, or keys of the file, that a variable of the environment stands for."""
@@ -299,9 +306,11 @@ async def _side(
     registration = RegisteredResource(record, install, payload, named)
     token = sign_in(wanted, provider, ServiceAccounts(clouds.plane), install)
     helm, charts = await helm_tools(opened, wanted, request, run)
-    balancer = await asyncio.to_thread(
-        provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
-    )
+    balancer: LoadBalancer | None = None
+    if not wanted.existing.gateway:
+        balancer = await asyncio.to_thread(
+            provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
+        )
     context = ClusterContext(
         spec=wanted,
         install=install,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from anyscale_k8s_cli.provider import CloudSide, Cluster, Provider, Storage
-from anyscale_k8s_cli.spec import Addressing, CloudSpec
+from anyscale_k8s_cli.spec import Addressing, CloudSpec, FileStorageSpec
 
 _STYLES = {Addressing.PATH: "PATH_STYLE", Addressing.VIRTUAL: "VIRTUAL_HOSTED_STYLE"}
 
@@ -18,10 +18,38 @@ def registered_members(
     Raises `NotYetKnown` for what has not been read or made.
     """
     storage, identity = side.storage.output, side.identity_output
-    return {
+    members = {
         "object_storage": _object_storage(storage),
         **provider.registration(spec, cluster, storage, identity),
     }
+    existing = spec.existing
+    said = {"zones": list(existing.zones), "redis_endpoint": existing.redis_endpoint}
+    config = {
+        **members.get("kubernetes_config", {}),
+        **{name: value for name, value in said.items() if value},
+    }
+    files = _file_storage(existing.file_storage)
+    return {
+        **members,
+        **({"kubernetes_config": config} if config else {}),
+        **({"file_storage": files} if files else {}),
+    }
+
+
+def _file_storage(said: FileStorageSpec) -> dict[str, Any]:
+    targets = [_mount_target(target) for target in said.nfs_mount_targets]
+    found = {
+        "persistent_volume_claim": said.persistent_volume_claim,
+        "csi_ephemeral_volume_driver": said.csi_ephemeral_volume_driver,
+        "mount_targets": targets,
+        "mount_path": said.nfs_mount_path,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _mount_target(text: str) -> dict[str, str]:
+    zone, _, address = text.rpartition(",")
+    return {"address": address, **({"zone": zone} if zone else {})}
 
 
 def _object_storage(storage: Storage) -> dict[str, str]:

@@ -213,7 +213,9 @@ class Wiring:
     # -- the gateway -----------------------------------------------------------
 
     def _gateway(self) -> Finding:
-        reference = Reference(_GATEWAY_API, "Gateway", GATEWAY, self.install.namespace)
+        told: Mapping[str, Any] = _value(self._values or {}, "networking", "gateway") or {}
+        name, namespace = told.get("name") or GATEWAY, told.get("namespace")
+        reference = Reference(_GATEWAY_API, "Gateway", name, namespace or self.install.namespace)
         found = self._get(reference)
         if found is None:
             return self._fails(f"{reference} is not there")
@@ -229,7 +231,6 @@ class Wiring:
             address = programmed(found).value
         except StillWaiting as waiting:
             return self._fails(f"{reference}: {waiting}", conditions_of(found))
-        told: Mapping[str, Any] = _value(self._values or {}, "networking", "gateway") or {}
         given = told.get("hostname") or told.get("ip") or address
         if address != given:
             return self._fails(f"the operator was told {given}, and {reference} is at {address}")

@@ -1,0 +1,186 @@
+"""What the user has in the cluster already: a Gateway, and storage that pods share."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli.addons import ClusterSide
+from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.resource import Change
+
+from .site import Site
+
+API = "gateway.networking.k8s.io/v1"
+
+
+@pytest.fixture
+def front(site: Site) -> Document:
+    """Somebody's Gateway for cloud `two`, with a controller and a class that serve it."""
+    one = site.install("one")
+    needed = [item for item in one.resources if item is not one.operator]
+    site.world.apply(needed)
+    site.world.kubernetes.create(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}}
+    )
+    return made(site, listeners("two"))
+
+
+def listeners(cloud: str) -> list[Document]:
+    def listener(name: str, letter: str, certificate: str) -> Document:
+        return {
+            "name": name,
+            "port": 443,
+            "protocol": "HTTPS",
+            "hostname": f"*.{letter}.userdata.example",
+            "tls": {
+                "mode": "Terminate",
+                "certificateRefs": [
+                    {"kind": "Secret", "name": certificate, "namespace": "two-ns"},
+                ],
+            },
+            "allowedRoutes": {"namespaces": {"from": "All"}},
+        }
+
+    return [
+        listener("sessions", "i", f"anyscale-cldrsrc-{cloud}-certificate"),
+        listener("services", "s", f"anyscale-svc-cldrsrc-{cloud}-certificate"),
+        {"name": "plain", "port": 80, "protocol": "HTTP"},
+    ]
+
+
+def made(site: Site, wanted: list[Document]) -> Document:
+    classes = site.world.kubernetes.list(API, "GatewayClass")
+    return dict(
+        site.world.kubernetes.create(
+            {
+                "apiVersion": API,
+                "kind": "Gateway",
+                "metadata": {"name": "front", "namespace": "edge"},
+                "spec": {
+                    "gatewayClassName": classes[0]["metadata"]["name"],
+                    "listeners": wanted,
+                },
+            }
+        )
+    )
+
+
+def two(site: Site) -> ClusterSide:
+    return site.install("two", namespace="two-ns", spec={"existing": {"gateway": "edge/front"}})
+
+
+def planned(site: Site, side: ClusterSide) -> Any:
+    return next(
+        item for item in site.world.plan(side.resources).changes if item.resource is side.gateway
+    )
+
+
+def change(site: Site, wanted: list[Document]) -> None:
+    site.world.kubernetes.patch_merge(two(site).gateway.reference, {"spec": {"listeners": wanted}})
+
+
+def test_a_gateway_that_fits_is_used_and_stays_as_it_is(site: Site, front: Document) -> None:
+    side = two(site)
+    assert planned(site, side).change is Change.ADOPT
+    kinds = {resource.kind for resource in side.resources}
+    assert "k8s:definitions" not in kinds
+
+    site.world.apply(side.resources)
+    values = side.operator.output.values["networking"]["gateway"]
+    assert (values["namespace"], values["name"]) == ("edge", "front")
+    assert side.gateway.output.address is not None
+    assert values["ip"] == side.gateway.output.address.value
+    found = site.world.kubernetes.get(API, "Gateway", "front", "edge")
+    assert found["spec"] == front["spec"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("hostname", "*.x.userdata.example", "no HTTPS listener of it serves *.i.userdata"),
+        ("protocol", "TLS", "no HTTPS listener of it serves *.i.userdata"),
+        ("port", 8443, "its listener sessions is on port 8443, not 443"),
+        ("allowedRoutes", {"namespaces": {"from": "Same"}}, "takes no routes from the namespace"),
+    ],
+)
+def test_what_a_gateway_lacks_is_told_with_the_command_that_adds_it(
+    site: Site, front: Document, field: str, value: Any, reason: str
+) -> None:
+    wrong = copy.deepcopy(listeners("two"))
+    wrong[0][field] = value
+    if value == "TLS":
+        wrong[0]["tls"] = {"mode": "Passthrough"}
+    change(site, wrong)
+    found = planned(site, two(site))
+    assert found.change is Change.REFUSE
+    assert reason in found.decision.reason
+    patch = found.decision.fix.split("-p ", 1)[1].strip("'")
+    site.world.kubernetes.patch_merge(two(site).gateway.reference, json.loads(patch))
+    assert planned(site, two(site)).change is Change.ADOPT
+
+
+def test_a_certificate_of_another_registration_is_told(site: Site, front: Document) -> None:
+    change(site, listeners("other"))
+    found = planned(site, two(site))
+    assert found.change is Change.REFUSE
+    assert "does not use the certificate two-ns/anyscale-cldrsrc-two-certificate" in (
+        found.decision.reason
+    )
+
+
+def test_a_gateway_that_is_not_there(site: Site) -> None:
+    found = planned(site, two(site))
+    assert found.change is Change.REFUSE
+
+
+def claim(site: Site, mode: str) -> None:
+    site.world.kubernetes.create(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "shared", "namespace": "default"},
+            "spec": {
+                "accessModes": [mode],
+                "resources": {"requests": {"storage": "1Gi"}},
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("ReadWriteMany", Change.ADOPT), ("ReadWriteOnce", Change.REFUSE)]
+)
+def test_a_claim_must_be_one_that_pods_can_share(site: Site, mode: str, expected: Change) -> None:
+    claim(site, mode)
+    files = {"persistent_volume_claim": "shared"}
+    side = site.install(namespace="default", spec={"existing": {"file_storage": files}})
+    [found] = [
+        item
+        for item in site.world.plan(side.resources).changes
+        if item.resource.kind == "k8s:file-storage"
+    ]
+    assert found.change is expected
+
+
+def test_a_driver_must_be_there(site: Site) -> None:
+    files = {"csi_ephemeral_volume_driver": "efs.csi.example"}
+    side = site.install(spec={"existing": {"file_storage": files}})
+
+    def found() -> Change:
+        changes = site.world.plan(side.resources).changes
+        return next(item.change for item in changes if item.resource.kind == "k8s:file-storage")
+
+    assert found() is Change.REFUSE
+    site.world.kubernetes.create(
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "CSIDriver",
+            "metadata": {"name": "efs.csi.example"},
+            "spec": {},
+        }
+    )
+    assert found() is Change.ADOPT
