@@ -43,11 +43,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class LedgerContent:
-    """`said` is what the last setup was told, by the spec's dotted paths, without secrets."""
+    """`said` is what the last setup was told, by the spec's dotted paths, without secrets.
+
+    `version` is another after each write of anybody's; empty while there is no ledger.
+    """
 
     install: Install
     entries: Mapping[str, Entry]
     said: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
 
     @property
     def rights(self) -> Rights:
@@ -102,7 +106,8 @@ def _parse(found: Document) -> LedgerContent:
             cause=f"{type(problem).__name__}: {problem}",
             fix="use the version of this tool that wrote it, or restore the ConfigMap",
         ) from problem
-    return LedgerContent(install, entries, document.get("said", {}))
+    version = str(found["metadata"]["resourceVersion"])
+    return LedgerContent(install, entries, document.get("said", {}), version)
 
 
 def installs_in(kubernetes: Kubernetes) -> dict[str, Install]:

@@ -83,12 +83,13 @@ class SavedChange:
             return ""
         if now.fields is None:
             return "what it would be changed to is not known any more"
-        planned = {field.field: field.new for field in self.fields}
+        planned = {field.field: field for field in self.fields}
         for field in now.fields:
             if field.field not in planned:
                 return f"{field} is not in the plan"
-            if planned[field.field] != field.new:
-                return f"{field} is not in the plan, which has {planned[field.field]!r}"
+            # What it is changed from counts too: nobody has looked at that being lost.
+            if planned[field.field] != field:
+                return f"{field} is not in the plan, which has {planned[field.field]}"
         return ""
 
 
@@ -183,6 +184,18 @@ class SavedPlan:
 
     def check_covers(self, plan: Plan, install: Install, control_plane: str) -> None:
         """Raise `plan-stale` unless every change is in the saved plan; fewer are fine."""
+        differences = self.unlike(plan, install, control_plane)
+        if differences:
+            raise errors.CliError(
+                errors.PLAN_STALE,
+                "The saved plan no longer fits the world",
+                cause=differences[0],
+                evidence=tuple(differences[1:]),
+                fix="make a new one with `anyscale cloud plan --out FILE` and look at it",
+            )
+
+    def unlike(self, plan: Plan, install: Install, control_plane: str) -> list[str]:
+        """What of a plan made now is not in this one."""
         differences = []
         if self.version != tool_version():
             differences.append(f"made by version {self.version}, this is {tool_version()}")
@@ -198,14 +211,7 @@ class SavedPlan:
                 differences.append(f"{key}: {item.change.value} is not in the plan")
             elif why := saved.forbids(SavedChange.of(item)):
                 differences.append(f"{key}: {why}")
-        if differences:
-            raise errors.CliError(
-                errors.PLAN_STALE,
-                "The saved plan no longer fits the world",
-                cause=differences[0],
-                evidence=tuple(differences[1:]),
-                fix="make a new one with `anyscale cloud plan --out FILE` and look at it",
-            )
+        return differences
 
 
 def _wanted(item: PlannedChange) -> Mapping[str, str]:

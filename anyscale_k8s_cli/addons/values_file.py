@@ -50,12 +50,16 @@ def check_writable(path: Path, install: Install) -> None:
             errors.FILE_NOT_OURS,
             f"{path} is not written over",
             cause="it was not made by this tool for this install",
-            fix="name another file, or move this one away",
+            fix="name another file with --values-file, or add --overwrite",
         )
 
 
-def write(path: Path, values: Mapping[str, Any], install: Install) -> None:
-    """Write the file over what is there; ask `check_writable` before."""
+def write(
+    path: Path, values: Mapping[str, Any], install: Install, *, overwrite: bool = False
+) -> None:
+    """Write the file over what is there; ask `check_writable` before, or say `overwrite`."""
+    if overwrite:
+        path.unlink(missing_ok=True)
     path.write_text(render(values, install), encoding="utf-8")
 
 

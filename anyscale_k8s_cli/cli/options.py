@@ -5,6 +5,7 @@ Typer reads them. Each group is a frozen dataclass that a command takes whole;
 `Sets` says which field of the spec an option sets.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,13 @@ def _seconds(text: str | float) -> float:
     if not total:
         raise typer.BadParameter(f"{text!r} is not a time; write 30m, 1h30m or 90s")
     return float(total)
+
+
+def new_file(path: Path | None) -> Path | None:
+    """A file that the command is to write at its end: that it could not is told at once."""
+    if path is None or (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        return path
+    raise typer.BadParameter(f"{path.parent} is no folder that you may write in")
 
 
 def _only_kubernetes(stack: str) -> str:
@@ -622,6 +630,7 @@ class SetupOptions:
             "--values-file",
             panel=_OPERATOR,
             metavar="FILE",
+            callback=new_file,
             help="Write the operator's final Helm values there, for you to keep.",
         ),
     ] = None

@@ -146,6 +146,19 @@ def check_bucket(loaded: LoadedSpec, registered: str, wanted: str, file: Path | 
     )
 
 
+def until_done(told: Settings, said: Settings) -> dict[str, Any]:
+    """What counts as said while a setup is at work that is told `said`, after one that was `told`.
+
+    What it is told counts once it is true. But what protects counts from the start; and
+    dropped tags stay known until they are gone: the next run goes on where this one ends.
+    """
+    if not told:
+        return dict(said)
+    protecting = {path: value for path, value in said.items() if path in _PROTECTING}
+    tags = {**(told.get("rules.tags") or {}), **(said.get("rules.tags") or {})}
+    return {**told, **protecting, **({"rules.tags": tags} if tags else {})}
+
+
 def dropped_tags(told: Settings, spec: CloudSpec) -> dict[str, str]:
     """The tags that an earlier setup was told to write and this one is not."""
     tags: Mapping[str, str] = told.get("rules.tags") or {}

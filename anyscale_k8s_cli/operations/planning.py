@@ -47,7 +47,7 @@ from anyscale_k8s_cli.operations.workbench import (
 from anyscale_k8s_cli.plan import Plan, compute
 from anyscale_k8s_cli.provider import CloudSide, LoadBalancer, Provider, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
-from anyscale_k8s_cli.resource import Claim, Resource
+from anyscale_k8s_cli.resource import Claim, NotYetKnown, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.saved_plan import SavedPlan
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
@@ -187,9 +187,51 @@ class SetupPlan:
 
     def save(self, path: Path) -> None:
         """Write the plan to a file, for `setup --plan`. Raises `file-not-ours`."""
+        self._saved.write(path, overwrite=self.request.overwrite)
+
+    @property
+    def _saved(self) -> SavedPlan:
         saved = self.spec.model_dump(mode="json", exclude_unset=True)
-        made = SavedPlan.of(self.plan, self.install, self.clouds.plane.host, saved)
-        made.write(path, overwrite=self.request.overwrite)
+        return SavedPlan.of(self.plan, self.install, self.clouds.plane.host, saved)
+
+    def write_values(self) -> bool:
+        """Write the operator's values where the request wants them.
+
+        False while something in them is known only after a setup.
+        """
+        path = self.request.values_file
+        if path is None:
+            return True
+        try:
+            values = self.side.operator_values()
+        except NotYetKnown:
+            return False
+        values_file.write(path, values, self.install, overwrite=self.request.overwrite)
+        return True
+
+    async def again(self, run: Run) -> SetupPlan:
+        """This plan, or one that is made anew where another run has written in between.
+
+        Raises why the new one must not be applied, and `plan-stale` where it holds more
+        than the one that was shown.
+        """
+        found = await asyncio.to_thread(ledger_of, self.opened.kubernetes, self.install)
+        if found.version == self.ledger.version:
+            return self
+        with run.phase("again", "Looking again: another run has changed something in between"):
+            fresh = await plan(self.request, run)
+        if fresh.problem:
+            raise fresh.problem
+        difference = self._saved.unlike(fresh.plan, fresh.install, fresh.clouds.plane.host)
+        if difference:
+            raise errors.CliError(
+                errors.PLAN_STALE,
+                "What was shown no longer fits: another run has changed something in between",
+                cause=difference[0],
+                evidence=tuple(difference[1:]),
+                fix="run the same command again, and look at what it would do now",
+            )
+        return fresh
 
 
 async def plan(request: SetupRequest, run: Run) -> SetupPlan:

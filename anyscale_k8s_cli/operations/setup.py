@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import values_file
 from anyscale_k8s_cli.checks import Status
 from anyscale_k8s_cli.controlplane.origin import console_origin
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
@@ -21,9 +19,7 @@ from anyscale_k8s_cli.operations.health import (
     Health,
 )
 from anyscale_k8s_cli.operations.journal import LockedLedger, Unjournaled
-from anyscale_k8s_cli.operations.left_out import (
-    dropped_tags,
-)
+from anyscale_k8s_cli.operations.left_out import until_done
 from anyscale_k8s_cli.operations.planning import SetupPlan
 from anyscale_k8s_cli.operations.said import settings_of
 from anyscale_k8s_cli.operations.verify import Verification
@@ -99,7 +95,7 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
             # A run that died may have made the last object and not told of it.
             if made.plan.writes or made.ledger.lacks(made.plan.changes):
                 with run.phase("apply", "Making the changes"):
-                    applied = await _apply_locked(made, run)
+                    made, applied = await _apply_locked(made, run)
             elif made.plan.unsettled:
                 with run.phase("apply", "Waiting for what is there and not of use yet"):
                     applied = await engine.forwards(made.plan, run, Unjournaled())
@@ -109,46 +105,41 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
                 health = await _verify(made, run, warnings)
                 if made.side.cluster.token:
                     await asyncio.to_thread(made.side.cluster.token.retire)
-            if made.request.values_file:
-                _write_values(made, made.request.values_file)
+            made.write_values()
         except errors.CliError as problem:
             error = problem
     seconds = time.monotonic() - made.started
     return SetupReport(made, applied, health, tuple(warnings), error, seconds)
 
 
-def _write_values(made: SetupPlan, path: Path) -> None:
-    values = made.side.operator_values()
-    if made.request.overwrite:
-        path.unlink(missing_ok=True)
-    values_file.write(path, values, made.install)
+async def _apply_locked(made: SetupPlan, run: Run) -> tuple[SetupPlan, engine.Applied]:
+    """The namespace first, then the lock, then the intent, then everything.
 
-
-async def _apply_locked(made: SetupPlan, run: Run) -> engine.Applied:
-    """The namespace first, then the lock, then the intent, then everything."""
+    The plan that comes back is the one that was applied.
+    """
     namespace = made.side.cluster.namespace
     planned = next(item for item in made.plan.changes if item.resource is namespace)
-    said = settings_of(made.loaded)
-    # Until they are gone the dropped tags stay known: the next run goes on where this one ends.
-    dropped = dropped_tags(made.ledger.said, made.spec)
-    until_done = {**said, "rules.tags": {**dropped, **made.spec.rules.tags}} if dropped else said
-    ledger = Ledger(made.opened.kubernetes, made.install, until_done)
-    plan = made.plan
     first = engine.Applied(())
     if planned.change is Change.CREATE:
         first = await engine.forwards(Plan((planned,)), run, Unjournaled())
         if first.error:
-            return first
-        plan = _with_result(made.plan, planned)
+            return made, first
     seconds = lease_seconds(made.request.environment)
     with InstallLock(made.opened.kubernetes, made.install, run, seconds) as lock:
+        latest = await made.again(run)
+        plan = latest.plan
+        if first.outcomes and latest is made:
+            plan = _with_result(plan, planned)
+        said = settings_of(latest.loaded)
+        until = until_done(latest.ledger.said, said)
+        ledger = Ledger(latest.opened.kubernetes, latest.install, until)
         await asyncio.to_thread(ledger.open, plan.changes)
         applied = await engine.forwards(plan, run, LockedLedger(ledger, lock))
-        if dropped and not applied.error:
+        if until != said and not applied.error:
             await asyncio.to_thread(ledger.tell, said)
-    created = {outcome.change.resource: outcome for outcome in first.outcomes}
-    return engine.Applied(
-        tuple(created.get(item.change.resource, item) for item in applied.outcomes)
+    created = {outcome.change.resource.key: outcome for outcome in first.outcomes}
+    return latest, engine.Applied(
+        tuple(created.get(item.change.resource.key, item) for item in applied.outcomes)
     )
 
 

@@ -11,6 +11,7 @@ from tests.by_hand import ByHand
 from tests.chaos.crashes import (
     DELETE,
     SETUP,
+    Moment,
     before,
     ended,
     kill_at,
@@ -24,6 +25,7 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/anyscale-operator/leases/anysca
 ACCOUNT = "/api/v1/namespaces/anyscale-operator/serviceaccounts/anyscale-operator"
 # Nobody is waited for as long as in life.
 BRIEF = {SECONDS_VARIABLE: "8"}
+LOOKS_AT_THE_LOCK = Moment("kubernetes", "GET */leases/*", reads=True)
 CREATES_ROLE = before("iam", "CreateRole")
 
 
@@ -78,6 +80,24 @@ def test_others_are_told_who_works(
     done = ended(first, limit=240)
     assert done.code == 0, done.out + done.err
     assert likeness(sandbox.admin.snapshot()) == healthy
+
+
+def test_what_was_shown_is_not_done_once_another_run_has_been_there(
+    sandbox: Sandbox, healthy: dict[str, Any]
+) -> None:
+    """It looked before the other one, and gets the lock after it."""
+    late = stopped_at(sandbox, LOOKS_AT_THE_LOCK, *SETUP, "--tag", "w=late")
+    done = sandbox.anyscale(*SETUP, "--expose", "internal", fresh_home=True)
+    assert done.code == 0, done.out + done.err
+    mark = sandbox.admin.last_call()
+    sandbox.admin.clear_faults()
+    told = ended(late, limit=240)
+    assert (told.code, told.document["error"]["code"]) == (5, "options-left-out")
+    assert "--expose internal" in told.document["error"]["cause"], told.document["error"]
+    written = [call["operation"] for call in sandbox.admin.calls(after=mark, writes_only=True)]
+    own = [item for item in written if not item["principal"].startswith("system:")]
+    assert {item["service"] for item in own if item["principal"] != "operator"} <= {"kubernetes"}
+    assert all("/leases" in item["name"] for item in own if item["service"] == "kubernetes")
 
 
 def test_a_dead_holder_elsewhere_is_waited_for_and_replaced(

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from anyscale_k8s_cli.cli.options import Common, HelmOptions, SetupOptions, SpecOptions
+from anyscale_k8s_cli.cli.options import (
+    Common,
+    HelmOptions,
+    SetupOptions,
+    SpecOptions,
+    new_file,
+)
 from anyscale_k8s_cli.cli.program import instead
 from anyscale_k8s_cli.cli.settings import typed
 from anyscale_k8s_cli.cli.signature import spread
@@ -28,9 +34,13 @@ Out = Annotated[
         "--out",
         metavar="FILE",
         rich_help_panel=OUTPUT,
+        callback=new_file,
         help="Save the plan; `cloud setup --plan FILE` does it.",
     ),
 ]
+_VALUES_LATER = (
+    "--values-file: some of the operator's values are known only after setup, which writes it"
+)
 TellsChanges = Annotated[
     bool,
     typer.Option(
@@ -71,11 +81,14 @@ def plan(
 
     with Session(common, schema=SCHEMA, starts_sandbox=True) as session:
         request = setup_request(spec, more, helm, session, may_ask=True)
+        from anyscale_k8s_cli.events import Notice
         from anyscale_k8s_cli.operations import planning
 
         made = session.execute(lambda run: planning.plan(request, run))
         if out is not None:
             made.save(out)
+        if not made.write_values():
+            session.run.emit(Notice(level="warning", text=_VALUES_LATER))
         document = made.as_json()
         pending = exit_code and changes(document["summary"])
         return session.finish(

@@ -266,3 +266,13 @@ def test_what_this_machine_refuses_is_no_defect(
     assert (ended.code, error["code"]) == (1, "file-unusable")
     assert error["cause"] == "Not a directory"
     assert "XDG_STATE_HOME" in error["fix"]
+
+
+@pytest.mark.parametrize("option", ["--values-file", "--out"])
+def test_a_file_that_cannot_be_written_is_refused_first(
+    option: str, invoke: Invoke, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "nowhere" / "file"
+    result = invoke("cloud", "plan", "--name", "w", option, str(nowhere))
+    assert result.code == 1
+    assert f"{nowhere.parent} is no folder that you may write in" in " ".join(result.err.split())

@@ -32,6 +32,9 @@ class Made:
     def as_json(self) -> dict[str, Any]:
         return self.document
 
+    def write_values(self) -> bool:
+        return True
+
     def save(self, path: Path) -> None:
         self.saved.append(path)
 

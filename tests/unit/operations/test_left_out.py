@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors, spec_loading
-from anyscale_k8s_cli.operations.left_out import LeftOut, check_bucket, exposure_change, left_out
+from anyscale_k8s_cli.operations.left_out import (
+    LeftOut,
+    check_bucket,
+    exposure_change,
+    left_out,
+    until_done,
+)
 from anyscale_k8s_cli.operations.said import settings_of, setup_command
 from anyscale_k8s_cli.spec import flags_by_path
 
@@ -222,3 +228,15 @@ def test_a_printed_setup_repeats_every_option() -> None:
         place = words.index(told[1])
         assert words[place - 1 : place - 1 + len(told)] == told
     assert words.count("--allow-cidr") == words.count("--lb-subnet") == 2
+
+
+def test_what_a_setup_is_told_counts_once_it_is_true() -> None:
+    told = {"name": "w", "rules.tags": {"a": "1"}, "operator.version": "1.8.0"}
+    said = {"name": "w", "network.expose": "internal", "rules.tags": {"b": "2"}, "gpu": "off"}
+    assert until_done({}, said) == said
+    assert until_done(told, said) == {
+        "name": "w",
+        "rules.tags": {"a": "1", "b": "2"},
+        "operator.version": "1.8.0",
+        "network.expose": "internal",
+    }
