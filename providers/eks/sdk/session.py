@@ -6,19 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.loaders import Loader, create_loader
-from botocore.session import Session as BotocoreSession
 
 from anyscale_k8s_cli import tool_version
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.eks.sdk import failures
+from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session
 from anyscale_k8s_cli.run import Run
 
 # Seconds. Several addresses may stand behind a name, and a lost packet costs one.
@@ -65,17 +62,14 @@ class Session:
         self._clients: dict[str, Any] = {}
         self._source = ""
         try:
-            self._core = BotocoreSession(profile=profile)
-            data_path = self._core.get_config_variable("data_path")
-            self._core.register_component("data_loader", _loader(data_path))
+            self._core = new_session(profile)
             # The global endpoint is slow, far away, and absent outside the first partition.
             self._core.set_config_variable("sts_regional_endpoints", "regional")
-            self._boto3 = boto3.session.Session(
-                botocore_session=self._core,
-                region_name=region,
-                **_keyword_arguments(keys),
-            )
-            if not self._boto3.region_name:
+            if keys is not None:
+                self._core.set_credentials(keys.access_key, keys.secret, keys.token)
+            if region:
+                self._core.set_config_variable("region", region)
+            if not self.region:
                 # For what has no region: who we are, IAM, the list of buckets.
                 self._core.set_config_variable("region", self._first_partition()["region"])
         except BotoCoreError as problem:
@@ -84,7 +78,7 @@ class Session:
     @property
     def region(self) -> str:
         """The region asked for, else the profile's or the environment's, else the SDK's first."""
-        region: str = self._boto3.region_name
+        region: str = self._core.get_config_variable("region")
         return region
 
     def client(self, service: str) -> Any:
@@ -115,7 +109,7 @@ class Session:
 
     def credentials(self) -> Any:
         """The SDK's credentials object, for signing what is sent by somebody else."""
-        credentials = self._boto3.get_credentials()
+        credentials = self._core.get_credentials()
         if credentials is None:
             # Asking is what gives the message that fits.
             self.ask("sts", self.client("sts").get_caller_identity)
@@ -123,7 +117,7 @@ class Session:
 
     @property
     def events(self) -> Any:
-        return self._boto3.events
+        return self._core.get_component("event_emitter")
 
     def first_dns_suffix(self) -> str:
         """The domain of the services of the SDK's first partition."""
@@ -136,9 +130,9 @@ class Session:
 
     def _make(self, service: str) -> Any:
         try:
-            credentials = self._boto3.get_credentials()
+            credentials = self._core.get_credentials()
             self._source = str(getattr(credentials, "method", "") or "")
-            client = self._boto3.client(service, config=_config())  # type: ignore[call-overload]
+            client = self._core.create_client(service, config=_config())
         except BotoCoreError as problem:
             raise failures.of_sdk(problem, service, self._asker()) from problem
         self._report(service, client)
@@ -183,12 +177,6 @@ class Session:
         return failures.Asker(self.principal, self._source, self.profile or "")
 
 
-@cache
-def _loader(data_path: str | None) -> Loader:
-    """The SDK's descriptions of services: read once for all sessions, since that takes long."""
-    return create_loader(data_path)
-
-
 def _config() -> Config:
     return Config(
         connect_timeout=CONNECT_SECONDS,
@@ -197,13 +185,3 @@ def _config() -> Config:
         user_agent_extra=f"anyscale-k8s-cli/{tool_version()}",
         max_pool_connections=20,
     )
-
-
-def _keyword_arguments(keys: TemporaryKeys | None) -> dict[str, str]:
-    if keys is None:
-        return {}
-    return {
-        "aws_access_key_id": keys.access_key,
-        "aws_secret_access_key": keys.secret,
-        "aws_session_token": keys.token,
-    }

@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session as BotocoreSession
 
 from anyscale_k8s_cli import tool_version
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.objectstore import codes
+from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums
@@ -225,11 +224,11 @@ class S3:
 
     def _make(self, keys: StorageKeys) -> Any:
         store = self.store
-        core = BotocoreSession()
+        core = new_session()
         # Nothing of this machine's settings for AWS is meant for this store.
         core.set_config_variable("config_file", "")
         core.set_config_variable("profile", None)
-        client = boto3.session.Session(botocore_session=core).client(
+        client = core.create_client(
             "s3",
             endpoint_url=store.endpoint or None,
             region_name=store.region,

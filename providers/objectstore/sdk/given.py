@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from botocore.exceptions import BotoCoreError
-from botocore.session import Session
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session
 from anyscale_k8s_cli.storage_keys import StorageKeys
 
 OWN = ("ANYSCALE_K8S_STORAGE_ACCESS_KEY_ID", "ANYSCALE_K8S_STORAGE_SECRET_ACCESS_KEY")
@@ -34,7 +34,7 @@ def given_keys(profile: str | None) -> StorageKeys | None:
 
 def _of_profile(profile: str) -> StorageKeys:
     try:
-        profiles = Session().full_config.get("profiles", {})
+        profiles = new_session().full_config.get("profiles", {})
     except BotoCoreError as problem:
         raise _without_keys(profile, str(problem)) from problem
     found = profiles.get(profile)

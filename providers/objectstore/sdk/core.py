@@ -1,0 +1,81 @@
+"""Sessions of the AWS SDK that read and import no more than is used.
+
+boto3 would add nothing that is needed here: its clients are botocore's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """The module cannot be imported meanwhile, unless it is imported already."""
+    sys.modules.setdefault(module, None)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        if sys.modules[module] is None:
+            del sys.modules[module]
+
+
+# botocore looks there for something of urllib3's own, and without it takes that from
+# where it is. Where pyOpenSSL is installed, all of it would be imported for nothing.
+with _without("urllib3.contrib.pyopenssl"):
+    from botocore.loaders import JSONFileLoader, Loader
+    from botocore.session import Session
+
+
+class _Files(JSONFileLoader):
+    """Descriptions in plain dictionaries, which are read in half the time of botocore's."""
+
+    _WAYS = ((".json", open), (".json.gz", gzip.open))
+
+    def exists(self, file_path: str) -> bool:
+        return any(os.path.isfile(file_path + ending) for ending, _ in self._WAYS)
+
+    def load_file(self, file_path: str) -> Any:
+        """What the file says, its name being told without an ending; None when there is none."""
+        for ending, way in self._WAYS:
+            if os.path.isfile(file_path + ending):
+                with way(file_path + ending, "rb") as file:
+                    return json.loads(file.read())
+        return None
+
+
+class _Descriptions(Loader):
+    def list_available_services(self, type_name: str) -> list[str]:
+        """The services there may be: to look into each folder takes longer than to read one.
+
+        For what is not there after all the SDK has its own words when it is read.
+        """
+        places = [Path(path) for path in self.search_paths]
+        return sorted(
+            {entry.name for place in places if place.is_dir() for entry in place.iterdir()}
+        )
+
+
+@cache
+def _descriptions(data_path: str | None) -> Loader:
+    """The SDK's descriptions of services: read once for all sessions."""
+    folders = (data_path or "").split(os.pathsep) if data_path else []
+    expanded = [os.path.expanduser(os.path.expandvars(folder)) for folder in folders]
+    return _Descriptions(extra_search_paths=expanded, file_loader=_Files())
+
+
+def new_session(profile: str | None = None) -> Session:
+    """A session of its own, with descriptions that are shared. Raises what botocore raises."""
+    session = Session(profile=profile)
+    # Not before it is asked for: the settings may have to be told where to look for it.
+    session.lazy_register_component(
+        "data_loader", lambda: _descriptions(session.get_config_variable("data_path"))
+    )
+    return session
