@@ -15,6 +15,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.pod_environment import (
     mounted_file,
     token_audiences,
 )
+from anyscale_k8s_cli.sandbox.kubernetes.ports import Answer, Ports
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
 from anyscale_k8s_cli.sandbox.kubernetes.store import Store
@@ -31,6 +32,7 @@ class Surroundings:
     store: Store
     accounts: ServiceAccountTokens
     logs: Logs
+    ports: Ports
     workloads: Sequence[Workload]
     pace: float
     api_url: Callable[[], str]
@@ -52,6 +54,7 @@ class PodView:
     ) -> None:
         self._store = around.store
         self._accounts = around.accounts
+        self._ports = around.ports
         self._api_url = around.api_url()
         self._pod = pod
         self._container = container
@@ -98,6 +101,9 @@ class PodView:
         if log is None:
             raise LookupError(f"container {container!r} is not running")
         log.append(line)
+
+    def serve(self, port: int, answer: Answer) -> None:
+        self._ports.open(self._pod["metadata"]["uid"], port, answer)
 
     async def set_ready(self, ready: bool, *, reason: str = "", message: str = "") -> None:
         await self._set_ready(ready, reason, message)

@@ -70,6 +70,7 @@ class PodRunner:
                 group.create_task(self._run_container(container, init=False))
 
     def close(self) -> None:
+        self._around.ports.close(self._pod["metadata"]["uid"])
         for log in self._logs.values():
             log.close()
 

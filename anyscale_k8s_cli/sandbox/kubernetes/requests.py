@@ -23,6 +23,8 @@ MASK = "***"
 _NAMESPACE_SUBRESOURCES = {"status", "finalize"}
 _TRUE = {"true", "1"}
 
+_PROXY = "proxy"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -35,6 +37,8 @@ class Target:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    # What follows `proxy/`: the path at the pod itself.
+    beyond: str = ""
 
     @property
     def is_object_path(self) -> bool:
@@ -52,6 +56,8 @@ class Target:
             at += 2
         if self.name:
             parts[at + 1] = "{name}"
+        if self.subresource == _PROXY:
+            parts[at + 3 :] = ["{path}"]
         return "/" + "/".join(parts)
 
 
@@ -66,6 +72,7 @@ def parse_path(path: str, registry: Registry) -> Target:
     inside = len(rest) > 3 or (len(rest) == 3 and rest[2] not in _NAMESPACE_SUBRESOURCES)
     if rest[0] == "namespaces" and inside:
         namespace, rest = rest[1], rest[2:]
+    proxied = rest[2:3] == (_PROXY,)
     return Target(
         path=parts,
         resource=registry.find(group, version, rest[0]),
@@ -73,7 +80,8 @@ def parse_path(path: str, registry: Registry) -> Target:
         plural=rest[0],
         namespace=namespace,
         name=rest[1] if len(rest) > 1 else "",
-        subresource="/".join(rest[2:]),
+        subresource=_PROXY if proxied else "/".join(rest[2:]),
+        beyond="/".join(rest[3:]) if proxied else "",
     )
 
 

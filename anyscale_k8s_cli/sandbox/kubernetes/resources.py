@@ -72,7 +72,7 @@ class Resource:
 # apiVersion, plural, Kind, n(amespaced) or c(luster), short names, subresources
 _BUILTINS = """
 v1 namespaces Namespace c ns status,finalize
-v1 pods Pod n po status,log,eviction,ephemeralcontainers
+v1 pods Pod n po status,log,eviction,ephemeralcontainers,proxy
 v1 services Service n svc status
 v1 endpoints Endpoints n ep -
 v1 configmaps ConfigMap n cm -

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from anyscale_k8s_cli.sandbox.kubernetes.ports import Answer
+
 
 class Pod(Protocol):
     """A running pod, as a workload sees it from inside."""
@@ -49,6 +51,10 @@ class Pod(Protocol):
 
     def log(self, line: str, *, container: str | None = None) -> None:
         """Append a line to a container's log (the first container's by default)."""
+        ...
+
+    def serve(self, port: int, answer: Answer) -> None:
+        """Answer what is read at a port of the pod, until the pod ends."""
         ...
 
     async def set_ready(self, ready: bool, *, reason: str = "", message: str = "") -> None:

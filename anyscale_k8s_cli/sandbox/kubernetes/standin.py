@@ -34,6 +34,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.logs import Logs
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.sandbox.kubernetes.pod_view import Surroundings
 from anyscale_k8s_cli.sandbox.kubernetes.pods import Kubelet
+from anyscale_k8s_cli.sandbox.kubernetes.ports import Ports
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 from anyscale_k8s_cli.sandbox.kubernetes.reviews import Reviews
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
@@ -93,6 +94,7 @@ class KubernetesStandIn:
         self._runner: web.AppRunner | None = None
         self._accounts = ServiceAccountTokens(self.store, service_account_issuer)
         self._logs = Logs()
+        self._ports = Ports()
         self._server = self._assemble_server(token_authenticators)
         self.store.admission.append(admit_pods(self.store, pod_admission))
         self._services = (
@@ -100,7 +102,13 @@ class KubernetesStandIn:
         )
         self._manager = Manager(self.store, self._controllers(), pace * _CONTROLLER_SHARE)
         surroundings = Surroundings(
-            self.store, self._accounts, self._logs, tuple(workloads), pace, lambda: self.url
+            self.store,
+            self._accounts,
+            self._logs,
+            self._ports,
+            tuple(workloads),
+            pace,
+            lambda: self.url,
         )
         self._kubelet = Kubelet(surroundings)
 
@@ -112,7 +120,7 @@ class KubernetesStandIn:
         endpoints = Endpoints(
             store,
             Reviews(authentication, authorizer, accounts),
-            Subresources(store, accounts, self._logs),
+            Subresources(store, accounts, self._logs, self._ports),
             Webhooks(store, self._authority),
         )
         return ApiServer(

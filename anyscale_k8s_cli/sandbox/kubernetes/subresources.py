@@ -1,4 +1,4 @@
-"""Subresources that are not the object itself: scale, token, log, eviction."""
+"""Subresources that are not the object itself: scale, token, log, eviction, proxy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.authentication import ServiceAccountTok
 from anyscale_k8s_cli.sandbox.kubernetes.disruption import eviction_allowed
 from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog, Logs
 from anyscale_k8s_cli.sandbox.kubernetes.objects import clone, dig
+from anyscale_k8s_cli.sandbox.kubernetes.ports import Ports
 from anyscale_k8s_cli.sandbox.kubernetes.requests import Target
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object, Resource
 from anyscale_k8s_cli.sandbox.kubernetes.selectors import from_object
@@ -20,10 +21,13 @@ from anyscale_k8s_cli.sandbox.wire import STREAM_STARTED
 
 
 class Subresources:
-    def __init__(self, store: Store, accounts: ServiceAccountTokens, logs: Logs) -> None:
+    def __init__(
+        self, store: Store, accounts: ServiceAccountTokens, logs: Logs, ports: Ports
+    ) -> None:
         self._store = store
         self._accounts = accounts
         self._logs = logs
+        self._ports = ports
 
     async def serve(
         self, request: web.Request, target: Target, body: Any, write: Write
@@ -31,6 +35,8 @@ class Subresources:
         resource = target.resource
         if resource is None:
             raise errors.no_such_endpoint()
+        if target.subresource == "proxy":
+            return await self._proxy(request, resource, target)
         obj = self._store.get(resource, target.namespace, target.name)
         match target.subresource, request.method:
             case "scale", "GET":
@@ -78,6 +84,24 @@ class Subresources:
         self._store.delete("pods", metadata["namespace"], metadata["name"], deletion)
         status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
         return web.json_response({**status, "code": 201}, status=201)
+
+    async def _proxy(
+        self, request: web.Request, resource: Resource, target: Target
+    ) -> web.Response:
+        """What a pod answers at one of its ports: `name:port`."""
+        if request.method != "GET":
+            raise errors.method_not_allowed()
+        name, _, port = target.name.partition(":")
+        pod = self._store.get(resource, target.namespace, name)
+        answer = self._ports.get(pod["metadata"]["uid"], int(port or 80))
+        if answer is None:
+            where = f"{dig(pod, 'status', 'podIP')}:{port or 80}"
+            message = (
+                f"error trying to reach service: dial tcp {where}: connect: connection refused"
+            )
+            raise errors.ApiError(503, "ServiceUnavailable", message)
+        status, body = await answer(f"/{target.beyond}")
+        return web.json_response(body, status=status)
 
     async def _log(self, request: web.Request, pod: Object) -> web.StreamResponse:
         query = request.query

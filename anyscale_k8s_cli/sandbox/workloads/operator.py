@@ -39,6 +39,8 @@ VALIDATE = "validate-instance-types"
 # Seconds between two looks while something is still missing.
 _IMPATIENT = 0.3
 _CALL_SECONDS = 20.0
+# Where the operator tells of itself.
+_STATUS_PORT = 2113
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class Operator:
             f"INFO  starting, version {self.config.version}, cloud resource "
             f"{self.config.resource_id}, control plane {self.config.control_plane}"
         )
+        self.pod.serve(_STATUS_PORT, self._page)
         await self.pod.set_ready(False, reason="ContainersNotReady", message="starting")
         loop = asyncio.get_running_loop()
         verify_at = 0.0
@@ -148,6 +151,19 @@ class Operator:
                 verify_at = loop.time() + self.recheck_seconds
             await self.settle()
             await asyncio.sleep(self.interval if self.ready else min(_IMPATIENT, self.interval))
+
+    async def _page(self, path: str) -> tuple[int, Any]:
+        if path == "/healthz/run":
+            return (200, {"healthy": True}) if self.healthy else (503, {"healthy": False})
+        if path != "/config":
+            return 404, {"error": "not found"}
+        try:
+            held = await self.cloud_session.identity() if self.cloud_session else ""
+        except CloudFailure:
+            held = ""
+        gateway = self.config.gateway
+        shown = {"enable": gateway is not None, "name": gateway.name if gateway else ""}
+        return 200, {"iamIdentity": held, "gateway": shown}
 
     @property
     def healthy(self) -> bool:

@@ -56,6 +56,14 @@ class AwsSession:
             "body": request.data,
         }
 
+    async def identity(self) -> str:
+        """The ARN of the assumed role."""
+        signed = await self.proof()
+        answer = await self.aws.send(
+            signed["method"], signed["url"], signed["headers"], signed["body"].encode()
+        )
+        return _element(answer.decode(), "Arn")
+
     async def storage_keys(self) -> dict[str, Any]:
         return {
             "access_key_id": self.access_key,

@@ -6,6 +6,7 @@ stand-in cluster have no metadata service.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import dataclass, field
@@ -40,6 +41,12 @@ class AzureSession:
     @property
     def source(self) -> str:
         return f"workload identity, client {self.client_id}"
+
+    async def identity(self) -> str:
+        """The principal that the token is of."""
+        claims = self.audience_token.split(".")[1]
+        padded = claims + "=" * (-len(claims) % 4)
+        return str(json.loads(base64.urlsafe_b64decode(padded))["oid"])
 
     async def proof(self) -> dict[str, Any]:
         return {"access_token": self.audience_token}

@@ -24,6 +24,10 @@ class CloudSession(Protocol):
         """Where the credentials come from, for the log."""
         ...
 
+    async def identity(self) -> str:
+        """Who this is, in the cloud's own words; empty where it has no such notion."""
+        ...
+
     async def proof(self) -> dict[str, Any]:
         """What shows the control plane who this is."""
         ...

@@ -34,6 +34,9 @@ class GoogleSession:
     token: str = field(repr=False)
     source: str = ""
 
+    async def identity(self) -> str:
+        return self.email
+
     async def proof(self) -> dict[str, Any]:
         """An identity token: the account asks for it itself, and must be allowed to."""
         url = f"{self.google.iam}/v1/projects/-/serviceAccounts/{self.email}:generateIdToken"

@@ -39,6 +39,9 @@ class KeysSession:
     settings: dict[str, str]
     source: str = "shared credentials file"
 
+    async def identity(self) -> str:
+        return ""
+
     async def proof(self) -> dict[str, Any]:
         raise CloudFailure("keys of an object store prove no identity")
 
