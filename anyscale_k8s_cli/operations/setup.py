@@ -20,9 +20,9 @@ from anyscale_k8s_cli.operations.health import (
 )
 from anyscale_k8s_cli.operations.journal import LockedLedger, Unjournaled
 from anyscale_k8s_cli.operations.left_out import until_done
+from anyscale_k8s_cli.operations.outcome import Verification
 from anyscale_k8s_cli.operations.planning import SetupPlan
 from anyscale_k8s_cli.operations.said import settings_of
-from anyscale_k8s_cli.operations.verify import Verification
 from anyscale_k8s_cli.operations.whereabouts import whereabouts
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import (

@@ -1,0 +1,178 @@
+"""What is behind a cloud: its registration, the install in it, and the install's cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.controlplane.clouds import Clouds
+from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
+from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.ledger import ledger_of
+from anyscale_k8s_cli.operations.clouds import choose
+from anyscale_k8s_cli.operations.health import Health, health_of
+from anyscale_k8s_cli.operations.remains import what_is_left
+from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
+from anyscale_k8s_cli.operations.said import located, of_unknown_options, setup_command
+from anyscale_k8s_cli.operations.search import FoundInstall, Searcher
+from anyscale_k8s_cli.operations.wires import Wiring
+from anyscale_k8s_cli.operations.workbench import PlaneFacts, access_of, searched_spec
+from anyscale_k8s_cli.provider import ClusterState
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec_loading import load_scope
+
+_STOPPED = (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is wrong first, the evidence, and one command."""
+
+    text: str
+    command: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What the control plane and the search say, and the cluster where it answers.
+
+    `problem` is why the install was not found; `unseen` is why its cluster cannot be
+    looked into.
+    """
+
+    cloud: Cloud
+    resource: DecoratedCloudResource | None
+    health: Health
+    found: FoundInstall | None
+    problem: errors.CliError | None
+    wiring: Wiring | None = None
+    unseen: Cause | None = None
+
+    @property
+    def install(self) -> Install | None:
+        return self.found.install if self.found else None
+
+    @property
+    def again(self) -> str:
+        """The command that sets it up once more, as far as it is known."""
+        if self.wiring is not None:
+            return self.wiring.again
+        if self.found is None:
+            return of_unknown_options({"name": self.cloud.name})
+        return of_unknown_options(located(self.found.provider.locate(self.found.install)))
+
+    @property
+    def why_unseen(self) -> str:
+        """Why the cluster is not looked into; empty where it is."""
+        if self.wiring is not None:
+            return ""
+        if self.unseen is not None:
+            return self.unseen.text
+        if self.problem is not None:
+            return str(self.problem)
+        if self.found is None:
+            return "its cluster was not found, or it was not set up by this tool"
+        return "the cluster is not registered in the cloud"
+
+
+def look_behind(request: StatusRequest, clouds: Clouds, run: Run) -> Behind:
+    """Ask the control plane, find the install, and open its cluster."""
+    cloud = _choose(request, clouds, run)
+    found, problem = _find(request, cloud, clouds, run)
+    resource = _ours(clouds.list_resources(cloud.id), found)
+    told = Behind(cloud, resource, health_of(resource), found, problem)
+    wiring, unseen = _wiring(request, told, clouds, run)
+    return replace(told, wiring=wiring, unseen=unseen)
+
+
+def _choose(request: StatusRequest, clouds: Clouds, run: Run) -> Cloud:
+    """The cloud that is meant. One that was deleted in the console may have left an install."""
+    try:
+        return choose(clouds, request.name, request.cloud_id)
+    except errors.CliError as problem:
+        if problem.code is not errors.CLOUD_NOT_FOUND or not request.name:
+            raise
+        left = _search(request, request.name, None, clouds, run)
+        if left is None:
+            raise
+        told = what_is_left(left, load_scope(request.flags), run)
+        if told is None:
+            raise
+        raise told from problem
+
+
+def _find(
+    request: StatusRequest, cloud: Cloud, clouds: Clouds, run: Run
+) -> tuple[FoundInstall | None, errors.CliError | None]:
+    """The install behind a cloud. That it cannot be found does not stop the status."""
+    try:
+        return _search(request, cloud.name, cloud.id, clouds, run), None
+    except errors.CliError as problem:
+        if problem.exit_code in _STOPPED or problem.code is errors.CLOUD_ELSEWHERE:
+            raise
+        return None, problem
+
+
+def _search(
+    request: StatusRequest, name: str, cloud_id: str | None, clouds: Clouds, run: Run
+) -> FoundInstall | None:
+    search = DeleteRequest(
+        environment=request.environment,
+        home=request.home,
+        name=name,
+        cloud_id=cloud_id,
+        flags=request.flags,
+    )
+    return next(iter(Searcher(search, clouds, run, "anyscale cloud status").find().installs), None)
+
+
+def _ours(
+    resources: list[DecoratedCloudResource], found: FoundInstall | None
+) -> DecoratedCloudResource | None:
+    if found is not None:
+        named = found.install.resource_name
+        return next((item for item in resources if item.name == named), None)
+    return next((item for item in resources if item.is_default), next(iter(resources), None))
+
+
+def _wiring(
+    request: StatusRequest, told: Behind, clouds: Clouds, run: Run
+) -> tuple[Wiring | None, Cause | None]:
+    """The install with its cluster open; or why there is nothing to look at."""
+    found, resource = told.found, told.resource
+    if found is None or resource is None:
+        return None, None
+    install, provider = found.install, found.provider
+    again, scope = told.again, load_scope(request.flags)
+    try:
+        if provider.cluster_state(install) is ClusterState.DELETED:
+            delete = f"anyscale cloud delete {install.cloud}"
+            return None, Cause(f"the cluster {install.cluster} is deleted", delete)
+        spec = searched_spec(provider.locate(install), scope)
+        cluster = provider.discover(spec)
+        kubernetes = Kubernetes(access_of(spec, cluster), run)
+        ledger = ledger_of(kubernetes, install)
+    except errors.CliError as problem:
+        # A way in that was named must lead there.
+        named = scope.cluster.context or scope.cluster.kubeconfig
+        if named or problem.exit_code in _STOPPED:
+            raise
+        return None, Cause(str(problem), problem.fix or again, problem.evidence)
+    plane, host = PlaneFacts(clouds), clouds.plane.host
+    again = setup_command(ledger.said) if ledger.said else again
+    wiring = Wiring(
+        install,
+        provider,
+        cluster,
+        kubernetes,
+        ledger,
+        resource,
+        plane,
+        accounts=ServiceAccounts(clouds.plane),
+        host=host,
+        again=again,
+    )
+    return wiring, None
