@@ -421,6 +421,15 @@ class ListsClusters(Protocol):
 
 
 @runtime_checkable
+class ComparesIdentities(Protocol):
+    """An ability that not every platform has: an identity has two names."""
+
+    def same_identity(self, registered: str, held: str) -> bool:
+        """Whether who is registered is whom a pod found itself to be."""
+        ...
+
+
+@runtime_checkable
 class AsksForSecrets(Protocol):
     """An ability that not every platform has: credentials that a person may type."""
 

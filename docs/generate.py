@@ -324,6 +324,7 @@ def checks() -> str:
 _COMMANDS = {
     When.SETUP: "cloud setup",
     When.STATUS: "cloud status",
+    When.VERIFY: "cloud verify",
 }
 
 

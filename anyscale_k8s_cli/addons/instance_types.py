@@ -133,10 +133,13 @@ def unsatisfied(wanted: str, nodes: Sequence[Document]) -> list[str]:
     """Names of the types in a file that no node can satisfy as it is now."""
     if wanted in (AUTO, DEFAULT):
         return []
+    return unsatisfied_of(of_file(Path(wanted)), nodes)
+
+
+def unsatisfied_of(types: Mapping[str, Document], nodes: Sequence[Document]) -> list[str]:
+    """Names of those types that no node can satisfy as it is now."""
     found = shapes(nodes)
-    return [
-        name for name, item in of_file(Path(wanted)).items() if not _satisfied(found, *_asked(item))
-    ]
+    return [name for name, item in types.items() if not _satisfied(found, *_asked(item))]
 
 
 def of_file(path: Path) -> dict[str, Any]:

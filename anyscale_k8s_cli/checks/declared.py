@@ -83,7 +83,99 @@ OPERATOR_GATEWAY = Check(
 )
 OPERATOR_WORKLOAD = Check("operator-workload", "The operator runs", AFTER, _INSTALLED)
 
+_VERIFY = frozenset({When.VERIFY})
+
+CLOUD_REGISTERED = Check(
+    "cloud-registered",
+    "The cluster is registered in the cloud",
+    _VERIFY,
+    frozenset({Need.CONTROL_PLANE}),
+)
+OPERATOR_HEALTH = Check(
+    "operator-health",
+    "The operator reports that it is well",
+    _VERIFY,
+    frozenset({Need.CONTROL_PLANE}),
+)
+OPERATOR_HOLDS_IDENTITY = Check(
+    "operator-holds-identity",
+    "The operator holds the identity that is registered",
+    _VERIFY,
+    _INSTALLED | {Need.CONTROL_PLANE},
+)
+OPERATOR_RIGHTS = Check(
+    "operator-rights",
+    "The operator may do in the cluster what its chart grants",
+    _VERIFY,
+    _INSTALLED,
+)
+OPERATOR_WEBHOOK = Check(
+    "operator-webhook",
+    "The API server reaches the webhook that judges instance types",
+    _VERIFY,
+    _INSTALLED | {Need.CONTROL_PLANE},
+)
+STORAGE_CONSOLE = Check(
+    "storage-console",
+    "The control plane can write and read the bucket",
+    _VERIFY,
+    frozenset({Need.CONTROL_PLANE}),
+)
+STORAGE_CORS = Check(
+    "storage-cors",
+    "The console's pages may read the bucket (CORS)",
+    _VERIFY,
+    frozenset({Need.CONTROL_PLANE}),
+)
+GATEWAY_LISTENERS = Check(
+    "gateway-listeners",
+    "The gateway serves every listener",
+    _VERIFY,
+    _CLUSTER,
+)
+GATEWAY_CERTIFICATES = Check(
+    "gateway-certificates",
+    "The gateway's certificates are valid",
+    _VERIFY,
+    _CLUSTER,
+)
+GPU_PLUGIN = Check(
+    "gpu-plugin",
+    "The GPUs of nodes that have them can be asked for",
+    _VERIFY,
+    _CLUSTER,
+)
+GPU_LABELS = Check(
+    "gpu-labels",
+    "Nodes with GPUs carry the label by which pods find them",
+    _VERIFY,
+    _CLUSTER,
+    Severity.WARNING,
+)
+ADDON_VERSIONS = Check(
+    "addon-versions",
+    "What is installed was tested together",
+    _VERIFY,
+    _CLUSTER,
+    Severity.WARNING,
+)
+DRIFT = Check(
+    "drift",
+    "Everything that setup made is as setup made it",
+    _VERIFY,
+    _INSTALLED | {Need.CLOUD, Need.CONTROL_PLANE},
+)
+KEPT_OBJECTS = Check(
+    "kept-objects",
+    "What belongs to others and is used is known",
+    _VERIFY,
+    _INSTALLED | {Need.CLOUD, Need.CONTROL_PLANE},
+    Severity.WARNING,
+)
+
 CHECKS = (
+    CLOUD_REGISTERED,
+    OPERATOR_HEALTH,
     CLUSTER_REACHABLE,
     CLUSTER_VERSION,
     CLUSTER_RIGHTS,
@@ -96,4 +188,16 @@ CHECKS = (
     OPERATOR_STORAGE,
     OPERATOR_GATEWAY,
     OPERATOR_WORKLOAD,
+    OPERATOR_HOLDS_IDENTITY,
+    OPERATOR_RIGHTS,
+    OPERATOR_WEBHOOK,
+    STORAGE_CONSOLE,
+    STORAGE_CORS,
+    GATEWAY_LISTENERS,
+    GATEWAY_CERTIFICATES,
+    GPU_PLUGIN,
+    GPU_LABELS,
+    ADDON_VERSIONS,
+    DRIFT,
+    KEPT_OBJECTS,
 )

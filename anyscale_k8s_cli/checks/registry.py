@@ -57,6 +57,20 @@ def refuse_slips(option: str, said: Collection[str], when: When) -> None:
             )
 
 
+def refuse_unknown(option: str, said: Collection[str], when: When) -> None:
+    """Raise `usage` for whatever is no check that can be asked at this moment."""
+    refuse_slips(option, said, when)
+    known = codes(when)
+    strange = sorted(set(said) - known)
+    if strange:
+        raise errors.CliError(
+            errors.USAGE,
+            f"{option} {strange[0]}: there is no check of that name",
+            cause=f"there are: {', '.join(sorted(known))}",
+            fix=f"leave {option} out, or give one of these",
+        )
+
+
 def _declared_in(package: str) -> tuple[Check, ...]:
     """What a provider declares; nothing where it has no such module."""
     name = f"{package}.{_MODULE}"

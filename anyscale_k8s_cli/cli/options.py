@@ -750,3 +750,19 @@ class Common:
             help="Work against local stand-ins; nothing real is touched.",
         ),
     ] = False
+
+
+@dataclass(frozen=True)
+class ReportCommon(Common):
+    """The same for a command whose result is a report of checks."""
+
+    output: Annotated[
+        Literal["text", "json", "yaml", "junit"],
+        _option(
+            "--output",
+            "-o",
+            panel=OUTPUT,
+            metavar="FORMAT",
+            help="Form of the result: text (default), json, yaml or junit.",
+        ),
+    ] = "text"  # type: ignore[assignment] # one form more

@@ -19,7 +19,7 @@ Renderer = Callable[[Document, "Console"], None]
 
 
 def write(document: Document, form: str, render: Renderer) -> None:
-    """Show a result: `form` is text, json or yaml. A reader that has gone is no failure."""
+    """Show a result: `form` is text, json, yaml or junit. A reader that has gone is no failure."""
     try:
         if form == "text":
             render(typed(document), console.rich_console(sys.stdout))
@@ -38,6 +38,10 @@ def exit_code(document: Document) -> int:
 
 
 def _dumped(document: Document, form: str) -> str:
+    if form == "junit":
+        from anyscale_k8s_cli.cli.render import junit
+
+        return junit.report(document)
     if form == "yaml":
         import yaml
 

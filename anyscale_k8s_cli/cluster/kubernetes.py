@@ -26,6 +26,7 @@ FIELD_MANAGER = MANAGED_BY
 PAGE = 500
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_AUTHORIZATION = "authorization.k8s.io/v1"
 
 T = TypeVar("T")
 
@@ -159,6 +160,11 @@ class Kubernetes:
             raise
         return answer.decode("utf-8", "replace")
 
+    def pod_page(self, namespace: str, pod: str, port: int, path: str) -> Any:
+        """The JSON that a pod answers at a port, fetched through the API server."""
+        at = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}:{port}/proxy/{path}"
+        return json.loads(self._transport.send(Request("GET", at)))
+
     # Changes
 
     def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> Document:
@@ -255,8 +261,12 @@ class Kubernetes:
         group: str = "",
         namespace: str | None = None,
         subresource: str = "",
+        account: str | None = None,
     ) -> bool:
-        """Whether the present principal may do this (`resource` is the plural)."""
+        """Whether the present principal may do this (`resource` is the plural).
+
+        With `account` (`namespace/name`) it is asked of that service account.
+        """
         attributes = {
             "verb": verb,
             "resource": resource,
@@ -264,16 +274,17 @@ class Kubernetes:
             "namespace": namespace or "",
             "subresource": subresource,
         }
+        kind = "SelfSubjectAccessReview" if account is None else "SubjectAccessReview"
         body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
+            "apiVersion": _AUTHORIZATION,
+            "kind": kind,
             "spec": {
-                "resourceAttributes": {k: v for k, v in attributes.items() if v or k == "group"}
+                "resourceAttributes": {k: v for k, v in attributes.items() if v or k == "group"},
+                **({} if account is None else _service_account(*account.split("/", 1))),
             },
         }
-        answer = self._write(
-            Request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
-        )
+        path = f"/apis/{_AUTHORIZATION}/{kind.lower()}s"
+        answer = self._write(Request("POST", path, body=body))
         return bool(answer.get("status", {}).get("allowed"))
 
     def whoami(self) -> str:
@@ -416,6 +427,15 @@ class Kubernetes:
     def _object_path(self, reference: Reference) -> str:
         path = self._known_path(reference.api_version, reference.kind, reference.namespace)
         return f"{path}/{quote(reference.name, safe='')}"
+
+
+def _service_account(namespace: str, name: str) -> Document:
+    """How the API server names it, and the groups that it is in."""
+    groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
+    return {
+        "user": f"system:serviceaccount:{namespace}:{name}",
+        "groups": [*groups, "system:authenticated"],
+    }
 
 
 def _base(api_version: str) -> str:

@@ -18,8 +18,13 @@ from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
 from anyscale_k8s_cli.operations.said import located, of_unknown_options, setup_command
 from anyscale_k8s_cli.operations.search import FoundInstall, Searcher
 from anyscale_k8s_cli.operations.wires import Wiring
-from anyscale_k8s_cli.operations.workbench import PlaneFacts, access_of, searched_spec
-from anyscale_k8s_cli.provider import ClusterState
+from anyscale_k8s_cli.operations.workbench import (
+    PlaneFacts,
+    access_of,
+    load_spec,
+    searched_spec,
+)
+from anyscale_k8s_cli.provider import ClusterState, install_on
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec_loading import load_scope
 
@@ -78,11 +83,19 @@ class Behind:
         return "the cluster is not registered in the cloud"
 
 
-def look_behind(request: StatusRequest, clouds: Clouds, run: Run) -> Behind:
-    """Ask the control plane, find the install, and open its cluster."""
+def look_behind(
+    request: StatusRequest, clouds: Clouds, run: Run, *, named_too: bool = False
+) -> Behind:
+    """Ask the control plane, find the install, and open its cluster.
+
+    With `named_too` a cluster that the request names is taken, too, when this tool has
+    not set it up.
+    """
     cloud = _choose(request, clouds, run)
     found, problem = _find(request, cloud, clouds, run)
     resource = _ours(clouds.list_resources(cloud.id), found)
+    if found is None and named_too:
+        found = _named(request, cloud, run)
     told = Behind(cloud, resource, health_of(resource), found, problem)
     wiring, unseen = _wiring(request, told, clouds, run)
     return replace(told, wiring=wiring, unseen=unseen)
@@ -127,6 +140,17 @@ def _search(
         flags=request.flags,
     )
     return next(iter(Searcher(search, clouds, run, "anyscale cloud status").find().installs), None)
+
+
+def _named(request: StatusRequest, cloud: Cloud, run: Run) -> FoundInstall | None:
+    """The cluster that the request names, as if it had been set up by this tool."""
+    scope = load_scope(request.flags)
+    if not scope.provider or not (scope.cluster.name or scope.cluster.context):
+        return None
+    said = {**request.flags, "name": cloud.name}
+    loaded, provider = load_spec(said, None, request.environment, run)
+    install = install_on(provider.discover(loaded.spec), loaded.spec)
+    return FoundInstall(install, provider, None)
 
 
 def _ours(

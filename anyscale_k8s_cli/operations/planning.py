@@ -252,7 +252,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         values_file.check_writable(request.values_file, install)
     told = (await asyncio.to_thread(ledger_of, opened.kubernetes, install)).said
     dropped = dropped_tags(told, loaded.spec)
-    side = await _side(request, loaded.spec, provider, opened, install, clouds, dropped, run)
+    side = await side_of(request, loaded.spec, provider, opened, install, clouds, dropped, run)
     with run.phase("plan", "Comparing what is there with what should be"):
         await asyncio.to_thread(_wait_for_namespaces, side)
         ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
@@ -319,7 +319,7 @@ def _wait_for_namespaces(side: Side) -> None:
             resource.wait_if_going()
 
 
-async def _side(
+async def side_of(
     request: SetupRequest,
     wanted: CloudSpec,
     provider: Provider,
@@ -329,6 +329,7 @@ async def _side(
     dropped: Mapping[str, str],
     run: Run,
 ) -> Side:
+    """Everything that should be, for a spec on a cluster that is open. Reads only."""
     host = clouds.plane.host
     cloud = provider.cloud_side(wanted, opened.cluster, install, PlaneFacts(clouds), dropped)
     adopt = request.add_to_cloud or request.cloud_id is not None

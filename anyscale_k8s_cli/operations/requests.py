@@ -83,6 +83,15 @@ class StatusRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VerifyRequest(StatusRequest):
+    """`waived` are codes of checks that are not asked; with `only` no others are."""
+
+    waived: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    helm: HelmChoice = field(default_factory=HelmChoice)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RotateRequest(Request):
     """`flags` are values of a `Scope`; `days` is how long the new key lives, if it was said."""
 

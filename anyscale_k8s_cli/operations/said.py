@@ -50,8 +50,12 @@ def located(spec: CloudSpec) -> dict[str, Any]:
 
 def spec_of(settings: Settings) -> CloudSpec:
     """The spec again, as far as it was kept."""
-    kept = {path: value for path, value in settings.items() if value is not None}
-    return CloudSpec.model_validate(nested(kept))
+    return CloudSpec.model_validate(nested(without_secrets(settings)))
+
+
+def without_secrets(settings: Settings) -> dict[str, Any]:
+    """The settings whose values are known."""
+    return {path: value for path, value in settings.items() if value is not None}
 
 
 def setup_command(settings: Settings, file: Path | None = None) -> str:

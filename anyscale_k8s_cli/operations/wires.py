@@ -21,7 +21,7 @@ from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passe
 from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
-from anyscale_k8s_cli.cluster.release_records import newest
+from anyscale_k8s_cli.cluster.release_records import ReleaseRecord, newest
 from anyscale_k8s_cli.cluster.rollouts import rolled_out
 from anyscale_k8s_cli.controlplane.models import DecoratedCloudResource
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
@@ -95,7 +95,7 @@ class Wiring:
     # -- the registration ------------------------------------------------------
 
     def _registration(self) -> Finding:
-        values = self._values
+        values = self.values
         if values is None:
             return Finding(Status.UNKNOWN, "the operator's release is not there")
         bound = _value(values, "global", "cloudDeploymentId")
@@ -122,7 +122,7 @@ class Wiring:
 
         Nothing as long as the bucket or the identity is not there: that is told by its own check.
         """
-        spec, side = self._spec, self._side
+        spec, side = self.spec, self.side
         if spec is None or side is None:
             return []
         try:
@@ -141,23 +141,29 @@ class Wiring:
         """Its identity; or its token, where no platform vouches for it."""
         if self.provider.workload_identity:
             return declared.OPERATOR_IDENTITY.bind(self._identity)
-        account = self._spec.operator.service_account if self._spec else None
+        account = self.spec.operator.service_account if self.spec else None
         sign_in = SignIn(self.accounts, self.install, account)
         return TokenCheck(
             sign_in, lambda: installed_tokens(self.kubernetes, self.install.namespace)
         ).now()
 
+    @property
+    def registered_identity(self) -> str:
+        """Whom the control plane takes for the operator; empty where it signs in with a token."""
+        config = self.resource.kubernetes_config
+        return (config.anyscale_operator_iam_identity or "") if config else ""
+
     # -- the cloud's objects ---------------------------------------------------
 
     def _identity(self) -> Finding:
-        side = self._side
+        side = self.side
         if side is None:
             return Finding(Status.UNKNOWN, "the ledger does not tell how it was set up")
         others = [item for item in side.resources if item is not side.storage]
         return self._fit(others)
 
     def _storage(self) -> Finding:
-        side = self._side
+        side = self.side
         if side is None:
             return Finding(Status.UNKNOWN, "the ledger does not tell how it was set up")
         if side.identity is None:
@@ -191,15 +197,15 @@ class Wiring:
     @property
     def _rights(self) -> Rights:
         """The ledger's; a bucket that is registered has been made, whatever the ledger says."""
-        side, storage = self._side, self.resource.object_storage
+        side, storage = self.side, self.resource.object_storage
         if side is None or storage is None:
             return self.ledger.rights
         return rights_with_registered(self.ledger.rights, side.storage, storage.bucket_name)
 
     @cached_property
-    def _side(self) -> CloudSide | None:
+    def side(self) -> CloudSide | None:
         """What setup wanted in the cloud; None where the ledger does not say."""
-        spec = self._spec
+        spec = self.spec
         if spec is None:
             return None
         side = self.provider.cloud_side(spec, self.cluster, self.install, self.plane)
@@ -207,15 +213,33 @@ class Wiring:
         return side
 
     @cached_property
-    def _spec(self) -> CloudSpec | None:
+    def spec(self) -> CloudSpec | None:
+        """What the last setup was told; None where the ledger does not say."""
         return spec_of(self.ledger.said) if self.ledger.said else None
+
+    @property
+    def admits_console(self) -> bool:
+        """Whether the store can be told to let the console in; raises what reading it raises."""
+        if self.side is None:
+            return True
+        _look_at(self.side.storage)
+        return self.side.storage.output.cors
 
     # -- the gateway -----------------------------------------------------------
 
+    @property
+    def gateway(self) -> Reference:
+        """The one that the operator was told of; ours where it was told of none."""
+        told: Mapping[str, Any] = _value(self.values or {}, "networking", "gateway") or {}
+        return Reference(
+            _GATEWAY_API,
+            "Gateway",
+            told.get("name") or GATEWAY,
+            told.get("namespace") or self.install.namespace,
+        )
+
     def _gateway(self) -> Finding:
-        told: Mapping[str, Any] = _value(self._values or {}, "networking", "gateway") or {}
-        name, namespace = told.get("name") or GATEWAY, told.get("namespace")
-        reference = Reference(_GATEWAY_API, "Gateway", name, namespace or self.install.namespace)
+        reference = self.gateway
         found = self._get(reference)
         if found is None:
             return self._fails(f"{reference} is not there")
@@ -231,6 +255,7 @@ class Wiring:
             address = programmed(found).value
         except StillWaiting as waiting:
             return self._fails(f"{reference}: {waiting}", conditions_of(found))
+        told: Mapping[str, Any] = _value(self.values or {}, "networking", "gateway") or {}
         given = told.get("hostname") or told.get("ip") or address
         if address != given:
             return self._fails(f"the operator was told {given}, and {reference} is at {address}")
@@ -238,7 +263,7 @@ class Wiring:
 
     @property
     def _server(self) -> LoadBalancer | None:
-        spec = self._spec
+        spec = self.spec
         if spec is None:
             return None
         return self.provider.load_balancer(spec, self.cluster, self.install, self.kubernetes)
@@ -265,10 +290,14 @@ class Wiring:
     # -- parts -----------------------------------------------------------------
 
     @cached_property
-    def _values(self) -> Mapping[str, Any] | None:
+    def values(self) -> Mapping[str, Any] | None:
         """The Helm values of the operator; None without its release."""
-        record = newest(self.kubernetes, self.install.namespace, OPERATOR_RELEASE)
-        return None if record is None else record.values
+        return None if self.release is None else self.release.values
+
+    @cached_property
+    def release(self) -> ReleaseRecord | None:
+        """Helm's record of the operator."""
+        return newest(self.kubernetes, self.install.namespace, OPERATOR_RELEASE)
 
     def _fails(self, detail: str, evidence: tuple[str, ...] = ()) -> Finding:
         return Finding(Status.FAIL, detail, evidence, self.again)

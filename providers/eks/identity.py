@@ -34,6 +34,7 @@ DEFAULT_PATH = "/anyscale-k8s/"
 POLICY_NAME = "anyscale-operator"
 # IAM answers from copies that are seconds old.
 SETTLE_SECONDS = 30.0
+_ARN_PARTS = 6
 
 _TRUST = "trust policy"
 _POLICY = "permissions policy"
@@ -47,6 +48,19 @@ def default_name(install: Install) -> str:
 def default_path(cloud: str) -> str:
     """The path below which the roles of a cloud are listed."""
     return f"{DEFAULT_PATH}{cloud}/"
+
+
+def assumed(role: str, held: str) -> bool:
+    """Whether the ARN that somebody was told of himself is of a session of the role.
+
+    Such an ARN (`…:assumed-role/NAME/SESSION`) has the role's name without its path.
+    """
+    wanted, found = role.split(":"), held.split(":")
+    if len(wanted) != _ARN_PARTS or len(found) != _ARN_PARTS:
+        return role == held
+    kind, _, rest = found[5].partition("/")
+    name = rest.partition("/")[0] if kind == "assumed-role" else rest.rpartition("/")[2]
+    return (wanted[1], wanted[4], wanted[5].rpartition("/")[2]) == (found[1], found[4], name)
 
 
 def key(name: str) -> str:

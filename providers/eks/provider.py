@@ -38,6 +38,7 @@ from anyscale_k8s_cli.providers.eks import (
     wording,
 )
 from anyscale_k8s_cli.providers.eks import checks as checks_of_aws
+from anyscale_k8s_cli.providers.eks import identity as roles
 from anyscale_k8s_cli.providers.eks import load_balancer as balancing
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
@@ -140,6 +141,9 @@ class EksProvider:
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
         names = cloud_side.names(spec, install_on(cluster, spec))
         return checks_of_aws.checks(spec, cluster, self._of(spec), names)
+
+    def same_identity(self, registered: str, held: str) -> bool:
+        return roles.assumed(registered, held)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)

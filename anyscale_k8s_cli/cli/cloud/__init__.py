@@ -10,6 +10,7 @@ class CloudCommands(Branch):
         "plan": Entry("anyscale_k8s_cli.cli.cloud.plan", "Show what setup would do."),
         "setup": Entry("anyscale_k8s_cli.cli.cloud.setup", "Make a Kubernetes cluster a cloud."),
         "status": Entry("anyscale_k8s_cli.cli.cloud.status", "Tell whether a cloud is healthy."),
+        "verify": Entry("anyscale_k8s_cli.cli.cloud.verify", "Check all that a cloud depends on."),
         "list": Entry("anyscale_k8s_cli.cli.cloud.list", "List your clouds."),
         "get": Entry("anyscale_k8s_cli.cli.cloud.get", "Show one cloud."),
         "rotate-token": Entry(

@@ -25,6 +25,7 @@ from anyscale_k8s_cli.sandbox.controlplane.shapes import (
     fitting,
 )
 
+_USER_DOMAIN = "anyscaleuserdata.com"
 _SESSION_SECONDS = 3600
 
 
@@ -75,6 +76,7 @@ class Operators:
             "report_interval_seconds": self.registry.behaviour.report_interval,
             "object_storage": resource.content["object_storage"],
             "cloud_resource": resource.content,
+            "user_domain": _USER_DOMAIN,
         }
 
     def report(self, token: str, body: Any) -> dict[str, Any]:

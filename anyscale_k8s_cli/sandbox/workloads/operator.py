@@ -115,6 +115,7 @@ class Operator:
     recheck_seconds: float
     session: str = ""
     storage: dict[str, Any] = field(default_factory=dict)
+    domain: str = ""
     interval: float = 0.0
     cloud_session: CloudSession | None = None
     ready: bool = False
@@ -205,7 +206,7 @@ class Operator:
             self.cleared = True
             self.pod.log(f"INFO  removed {removed} objects")
         elif self.session and not self.leaving:
-            if await self.objects.ensure_certificate():
+            if await self.objects.ensure_certificate(self.domain):
                 self.pod.log(f"INFO  created secret {self.config.certificate_secret}")
             self.running = await self.objects.run_workloads(self.wanted)
         self.told.pop("objects", None)
@@ -241,7 +242,7 @@ class Operator:
                 self._leave(refused.detail)
             raise checks.Unwell(f"registration failed: {refused}") from refused
         self.session = answer["session_token"]
-        self.storage = answer["object_storage"]
+        self.storage, self.domain = answer["object_storage"], answer["user_domain"]
         self.interval = min(self.config.report_interval, answer["report_interval_seconds"])
         self.leaving = False
         self.pod.log(f"INFO  registered with {self.config.control_plane}")

@@ -38,12 +38,15 @@ class ManagedObjects:
     api: PodApi
     config: OperatorConfig
 
-    async def ensure_certificate(self) -> bool:
-        """Make the TLS Secret that the session listener refers to; True if it was missing."""
+    async def ensure_certificate(self, domain: str) -> bool:
+        """Make the TLS Secret that the session listener refers to; True if it was missing.
+
+        It is for everything below `*.i.` of the domain, which the control plane tells.
+        """
         name = self.config.certificate_secret
         if await self.api.find(f"{self._path('/api/v1', 'secrets')}/{name}") is not None:
             return False
-        issued = trustme.CA().issue_cert(f"*.i.{self.config.resource_id.replace('_', '-')}.test")
+        issued = trustme.CA().issue_cert(f"*.i.{domain}")
         chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
         manifest = self._object("v1", "Secret", name)
         manifest["type"] = "kubernetes.io/tls"

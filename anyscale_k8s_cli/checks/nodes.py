@@ -1,0 +1,168 @@
+"""Checks of the nodes against what the operator will ask of them: GPUs and instance types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from anyscale_k8s_cli.addons.gpu import (
+    PRODUCT_LABEL,
+    RESOURCE,
+    GpuPool,
+    device_plugins,
+    survey,
+)
+from anyscale_k8s_cli.addons.instance_types import unsatisfied_of
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
+from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.provider import Cluster
+
+_TYPES = "anyscale.com/name=instance-types"
+# https://github.com/anyscale/helm-charts: label and values, by `global.cloudProvider`.
+_CHARTS_OWN: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "aws": (
+        PRODUCT_LABEL,
+        (
+            "Tesla-V100-SXM2-16GB",
+            "Tesla-T4",
+            "NVIDIA-L4",
+            "NVIDIA-A10G",
+            "NVIDIA-L40S",
+            "NVIDIA-A100-SXM4-40GB",
+            "NVIDIA-A100-SXM4-80GB",
+            "NVIDIA-H100-80GB-HBM3",
+        ),
+    ),
+    "azure": (PRODUCT_LABEL, ("NVIDIA-T4", "NVIDIA-A10", "NVIDIA-A100", "NVIDIA-H100")),
+    "gcp": (
+        "cloud.google.com/gke-accelerator",
+        (
+            "nvidia-tesla-t4",
+            "nvidia-l4",
+            "nvidia-tesla-a100",
+            "nvidia-a100-80gb",
+            "nvidia-h100-80gb",
+            "nvidia-h100-mega-80gb",
+            "nvidia-rtx-pro-6000",
+        ),
+    ),
+}
+
+
+def node_checks(
+    kubernetes: Kubernetes,
+    cluster: Cluster,
+    nodes: Sequence[Document],
+    namespace: str,
+    values: Mapping[str, Any],
+    again: str,
+) -> tuple[BoundCheck, ...]:
+    """`values` are the operator's Helm values, which say by which label GPUs are asked for."""
+
+    def pools() -> tuple[GpuPool, ...]:
+        found = survey(cluster.node_pools, nodes, [])
+        return survey(cluster.node_pools, nodes, device_plugins(kubernetes)) if found else ()
+
+    return (
+        declared.GPU_PLUGIN.bind(lambda: offered(pools(), again)),
+        declared.GPU_LABELS.bind(lambda: labelled(nodes, values, again)),
+        declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(kubernetes, namespace, nodes, again)),
+    )
+
+
+def offered(pools: Sequence[GpuPool], again: str = "") -> Finding:
+    """Whether the nodes with GPUs offer them."""
+    if not pools:
+        return passed("no node has a GPU")
+    idle = [pool for pool in pools if pool.nodes and not pool.allocatable]
+    if not idle:
+        return Finding(
+            Status.PASS,
+            f"{sum(pool.allocatable for pool in pools)} GPUs",
+            tuple(map(str, pools)),
+        )
+    first = idle[0]
+    if not first.plugin_owner:
+        return Finding(
+            Status.FAIL,
+            f"{first.name}: no GPU can be asked for, and no device plugin is there",
+            tuple(map(str, pools)),
+            again,
+        )
+    return Finding(
+        Status.FAIL,
+        f"{first.name}: no GPU can be asked for, although {first.plugin_owner} brings the "
+        "device plugin",
+        tuple(map(str, pools)),
+        "see the log of the plugin's pod on one of these nodes; a driver that is missing or "
+        "does not fit is its usual complaint",
+    )
+
+
+def labelled(nodes: Sequence[Document], values: Mapping[str, Any], again: str = "") -> Finding:
+    """Whether each node with GPUs is found by a name in the operator's table."""
+    with_gpus = [node for node in nodes if _gpus(node)]
+    if not with_gpus:
+        return passed("no node has a GPU")
+    key, table = _selected_by(values)
+    strange = [node for node in with_gpus if _labels(node).get(key) not in table]
+    if strange:
+        return _unlabelled(strange, f"no {key} that is in the operator's table", again)
+    return passed(f"{len(with_gpus)} nodes, by {key}")
+
+
+def _selected_by(values: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+    """The label by which pods ask for a GPU, and the values that the operator knows."""
+    accelerator = ((values.get("workloads") or {}).get("accelerator")) or {}
+    platform = (values.get("global") or {}).get("cloudProvider") or "generic"
+    key, table = _CHARTS_OWN.get(platform, (PRODUCT_LABEL, ()))
+    selectors = accelerator.get("nodeSelectors") or {}
+    own = table if selectors.get("enableDefaults", True) else ()
+    additional = (selectors.get("additional") or {}).values()
+    return accelerator.get("customNodeSelectorKey") or key, frozenset((*own, *additional))
+
+
+def _unlabelled(found: Sequence[Document], what: str, again: str) -> Finding:
+    names = [node["metadata"]["name"] for node in found]
+    return Finding(
+        Status.WARN,
+        f"{', '.join(names[:3])}{' and more' * (len(names) > 3)}: {what}; no pod that asks for a "
+        "GPU is placed there",
+        tuple(names),
+        again,
+    )
+
+
+def types_fit(
+    kubernetes: Kubernetes, namespace: str, nodes: Sequence[Document], again: str = ""
+) -> Finding:
+    """Whether some node can satisfy each of the types that the operator offers now."""
+    maps = kubernetes.list("v1", "ConfigMap", namespace, label_selector=_TYPES)
+    if not maps:
+        return Finding(Status.WARN, "the operator has no table of instance types", fix=again)
+    types: dict[str, Any] = {}
+    for item in maps:
+        types |= yaml.safe_load((item.get("data") or {}).get("instance_types.yaml") or "") or {}
+    if not nodes:
+        return Finding(Status.UNKNOWN, "there is no node yet")
+    missing = unsatisfied_of(types, nodes)
+    if not missing:
+        return passed(f"{len(types)} types")
+    return Finding(
+        Status.WARN,
+        f"no node can satisfy {', '.join(missing)}: what asks for it waits for ever, unless "
+        "nodes are added",
+        fix="add such nodes, or set up again with --instance-types auto, which writes types that "
+        "fit",
+    )
+
+
+def _gpus(node: Document) -> int:
+    return int(((node.get("status") or {}).get("allocatable") or {}).get(RESOURCE, 0))
+
+
+def _labels(node: Document) -> Mapping[str, str]:
+    return node["metadata"].get("labels") or {}

@@ -1,0 +1,93 @@
+"""`cloud verify`: check all that a cloud depends on."""
+
+from typing import Annotated
+
+import typer
+
+from anyscale_k8s_cli.cli.options import HelmOptions, ReportCommon, SearchOptions, WhichCloud
+from anyscale_k8s_cli.cli.signature import spread
+from anyscale_k8s_cli.cli.tree import command
+
+SCHEMA = "anyscale-k8s/verify/v1"
+
+app, register = command(
+    examples="""
+    anyscale cloud verify prod
+    anyscale cloud verify prod --waive gpu-labels --waive addon-versions
+    anyscale cloud verify prod --only gateway-certificates -o json
+    anyscale cloud verify prod -o junit > anyscale.xml
+    """
+)
+
+
+def _complete_code(incomplete: str) -> list[str]:
+    from anyscale_k8s_cli.checks import When
+    from anyscale_k8s_cli.checks.registry import codes
+
+    return sorted(code for code in codes(When.VERIFY) if code.startswith(incomplete))
+
+
+def _codes(option: str, help: str) -> object:
+    return typer.Option(
+        option,
+        metavar="CHECK",
+        show_default=False,
+        rich_help_panel="Which checks",
+        help=help,
+        autocompletion=_complete_code,
+    )
+
+
+Waive = Annotated[
+    list[str] | None,
+    _codes("--waive", "Do not run this check; it stays visible in the report. Repeatable."),
+]
+Only = Annotated[
+    list[str] | None,
+    _codes("--only", "Run this check and no others. Repeatable."),
+]
+
+
+@register
+@spread
+def verify(
+    which: WhichCloud,
+    where: SearchOptions,
+    helm: HelmOptions,
+    common: ReportCommon,
+    *,
+    waive: Waive = None,
+    only: Only = None,
+) -> int:
+    """Check all that a cloud depends on, in the cluster, in the cloud account, at Anyscale.
+
+    It asks nobody and changes nothing but one small object in the bucket, by which the
+    control plane's access is proven. The exit code is 6 if a check fails; a warning, and
+    what cannot be known, is shown and fails nothing.
+    """
+    from anyscale_k8s_cli.cli import settings
+    from anyscale_k8s_cli.cli.cloud.choice import chosen
+    from anyscale_k8s_cli.cli.execution import Session
+    from anyscale_k8s_cli.cli.render.verify import show_verify
+    from anyscale_k8s_cli.errors import ExitCode
+
+    with Session(common, schema=SCHEMA) as session:
+        name, cloud_id = chosen(which, session)
+        from anyscale_k8s_cli.operations import verify as operation
+        from anyscale_k8s_cli.operations.requests import HelmChoice, VerifyRequest
+
+        request = VerifyRequest(
+            environment=session.environment,
+            name=name,
+            cloud_id=cloud_id,
+            flags=settings.from_options(where),
+            waived=tuple(waive or ()),
+            only=tuple(only or ()),
+            helm=HelmChoice(helm.helm, helm.helm_from_index),
+        )
+        report = session.execute(lambda run: operation.verify(request, run))
+        return session.finish(
+            report.as_json(),
+            lambda shown, console: show_verify(shown, console, verbose=common.verbose),
+            code=int(ExitCode.CHECKS_FAILED) if report.failed else 0,
+        )

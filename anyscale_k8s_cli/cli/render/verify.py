@@ -1,0 +1,68 @@
+"""The checks of a cloud, by their codes, and what mends those that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from anyscale_k8s_cli.cli.render import objects, table
+from anyscale_k8s_cli.cli.render.style import STATUSES, UNKNOWN
+
+_MOST_LINES = 6
+
+
+def show_verify(document: Mapping[str, Any], console: Console, *, verbose: bool = False) -> None:
+    """`verbose` adds the evidence of what passed, and all of it for the rest."""
+    checks, summary = document.get("checks", []), document.get("summary", {})
+    failed = [item for item in checks if _fails(item)]
+    name = document.get("cloud")
+    mark = STATUSES["fail" if failed else "pass"]
+    title = (
+        f"{len(failed)} of {len(checks)} checks of {name} failed"
+        if failed
+        else f"No check of {name} failed"
+    )
+    console.print()
+    console.print(Text.assemble((f"{mark.symbol} ", mark.style), (title, "bold")))
+    table.facts(
+        console,
+        [
+            ("cluster", document.get("cluster") if verbose else objects.where(document)),
+            ("namespace", document.get("operator_namespace")),
+            ("verdicts", ", ".join(f"{count} {word}" for word, count in summary.items() if count)),
+        ],
+    )
+    table.heading(console, "Checks")
+    width = max((len(item["code"]) for item in checks), default=0)
+    for item in checks:
+        _show(item, width, console, verbose=verbose)
+
+
+def _show(item: Mapping[str, Any], width: int, console: Console, *, verbose: bool) -> None:
+    mark = STATUSES.get(str(item.get("status")), UNKNOWN)
+    first = Text.assemble(
+        (f"  {mark.symbol} ", mark.style), (f"{item['code']:<{width}}  ", "bold" * _bad(item))
+    )
+    table.wrapped(console, Text(item.get("detail") or item["title"]), first=first, indent=width + 6)
+    if not (verbose or _bad(item)):
+        return
+    lines = item.get("evidence") or []
+    shown = lines if verbose else lines[:_MOST_LINES]
+    more = [f"and {len(lines) - len(shown)} more (-v)"] if len(shown) < len(lines) else []
+    for line in (*shown, *more):
+        table.wrapped(console, Text(line, style="dim"), first=Text("      "), indent=6)
+    if item.get("fix"):
+        table.command(console, str(item["fix"]), indent=6)
+    if _bad(item):
+        console.print(Text(f"      {item['page']}", style="dim"), soft_wrap=True)
+
+
+def _bad(item: Mapping[str, Any]) -> bool:
+    return item.get("status") in ("fail", "warn")
+
+
+def _fails(item: Mapping[str, Any]) -> bool:
+    return item.get("status") == "fail" and item.get("severity") != "warning"
