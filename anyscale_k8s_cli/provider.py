@@ -50,6 +50,11 @@ class Verb(StrEnum):
             return (Verb.PLAN.value,)
         return (Verb.PLAN.value, self.value)
 
+    @property
+    def cluster_parts(self) -> tuple[str, ...]:
+        """Those of the cluster's document, of which verifying asks more than looking does."""
+        return (*self.parts, self.value) if self is Verb.VERIFY else self.parts
+
 
 @dataclass(frozen=True)
 class NodePool:

@@ -92,7 +92,7 @@ def rights(kubernetes: Kubernetes, namespace: str, verb: Verb = Verb.SETUP) -> F
             subresource=subresource,
         )
 
-    wanted = least_rights(verb.parts)
+    wanted = least_rights(verb.cluster_parts)
     answers = side_by_side(*(partial(allowed, right) for right in wanted))
     denied = [str(right) for right, answer in zip(wanted, answers, strict=True) if not answer]
     if not denied:

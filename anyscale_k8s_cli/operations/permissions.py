@@ -17,6 +17,6 @@ def in_cloud(provider: str, verb: Verb, run: Run) -> list[PolicyDocument]:
 def in_cluster(verb: Verb) -> list[PolicyDocument]:
     """What the cluster must grant, on every platform alike."""
     name = f"anyscale-k8s-{verb.value}"
-    role = cluster_role(name, verb.parts)
+    role = cluster_role(name, verb.cluster_parts)
     text = yaml.safe_dump(role, sort_keys=False)
     return [PolicyDocument(name, "Kubernetes ClusterRole", text)]

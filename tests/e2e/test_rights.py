@@ -47,6 +47,9 @@ ON_OTHER_WAYS = {
         "list serviceaccounts",
         "patch namespaces",
     },
+    Verb.VERIFY: {
+        "get pods/proxy",  # of operators that have an identity
+    },
     Verb.DELETE: {
         "create leases.coordination.k8s.io",
         "watch gateways.gateway.networking.k8s.io",
@@ -140,15 +143,18 @@ def test_a_printed_role_is_enough_and_grants_no_more(deputy: Deputy) -> None:
     deputy.may(Verb.PLAN)
     second = deputy.does(Verb.PLAN, *look)
     looked = deputy.does(Verb.PLAN, "status", "w", "--context", "demo")
+    deputy.may(Verb.VERIFY)
+    verified = deputy.does(Verb.VERIFY, "verify", "w", "--context", "demo")
     deputy.may(Verb.DELETE)
     gone = deputy.does(Verb.DELETE, "delete", "w", "--yes", "--context", "demo")
 
-    for ended in (first, made, second, looked, gone):
+    for ended in (first, made, second, looked, verified, gone):
         assert ended.code == 0, ended.err
     assert second.document["summary"]["none"] > 0
+    assert verified.document["summary"]["unknown"] == 0
     assert gone.document["left"] == []
     for verb, found in deputy.used.items():
-        granted = {str(right) for right in rights(verb.parts)}
+        granted = {str(right) for right in rights(verb.cluster_parts)}
         looking = {str(right) for right in rights(Verb.PLAN.parts)} if verb is not Verb.PLAN else {}
         assert found - granted <= ANYBODY
         assert granted - found - set(looking) == ON_OTHER_WAYS[verb]
