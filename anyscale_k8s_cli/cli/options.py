@@ -7,6 +7,7 @@ Typer reads them. Each group is a frozen dataclass that a command takes whole;
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -71,6 +72,18 @@ def _complete_provider(incomplete: str) -> list[str]:
 
     names = {entry.name for entry in entry_points(group="anyscale_k8s_cli.providers")}
     return sorted(name for name in names if name.startswith(incomplete.lower()))
+
+
+def complete_check(moment: str) -> Callable[[str], list[str]]:
+    """Completes codes of the checks that are asked then (a value of `checks.When`)."""
+
+    def complete(incomplete: str) -> list[str]:
+        from anyscale_k8s_cli.checks import When
+        from anyscale_k8s_cli.checks.registry import codes
+
+        return sorted(code for code in codes(When(moment)) if code.startswith(incomplete))
+
+    return complete
 
 
 def _option(*names: str, panel: str, help: str, metavar: str | None = None, **more: Any) -> Any:
@@ -561,6 +574,7 @@ class SpecOptions:
             panel=_CHANGE,
             metavar="CHECK",
             help="Do not run this check; it stays visible in the report. Repeatable.",
+            autocompletion=complete_check("setup"),
         ),
         Sets("waive"),
     ] = None

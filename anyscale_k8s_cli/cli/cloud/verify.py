@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-from anyscale_k8s_cli.cli.options import HelmOptions, ReportCommon, SearchOptions, WhichCloud
+from anyscale_k8s_cli.cli.options import (
+    HelmOptions,
+    ReportCommon,
+    SearchOptions,
+    WhichCloud,
+    complete_check,
+)
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
 
@@ -20,13 +26,6 @@ app, register = command(
 )
 
 
-def _complete_code(incomplete: str) -> list[str]:
-    from anyscale_k8s_cli.checks import When
-    from anyscale_k8s_cli.checks.registry import codes
-
-    return sorted(code for code in codes(When.VERIFY) if code.startswith(incomplete))
-
-
 def _codes(option: str, help: str) -> object:
     return typer.Option(
         option,
@@ -34,7 +33,7 @@ def _codes(option: str, help: str) -> object:
         show_default=False,
         rich_help_panel="Which checks",
         help=help,
-        autocompletion=_complete_code,
+        autocompletion=complete_check("verify"),
     )
 
 

@@ -207,7 +207,7 @@ def test_commands_of_the_vendor_are_handed_on(tmp_path: Path) -> None:
     )
     code = "import sys; from anyscale_k8s_cli.cli.main import main; sys.exit(main())"
 
-    for typed in (["job", "submit", "--token", "x"], ["cloud", "verify", "--name", "a"]):
+    for typed in (["job", "submit", "--token", "x"], ["cloud", "set-default", "--name", "a"]):
         child = subprocess.run(
             [sys.executable, "-c", code, *typed],
             capture_output=True,
