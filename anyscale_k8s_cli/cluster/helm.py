@@ -21,6 +21,7 @@ How we use helm, and why:
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,8 @@ MARGIN = 15.0
 # helm's --timeout holds for each operation (a hook, the wait); this bounds the process.
 _OVERTIME = 60.0
 _PULL_TIMEOUT = 120.0
+# As helm says it for an index, and for an OCI registry.
+_NO_SUCH_VERSION = re.compile(r"no chart version found|chart .* version .* not found|: not found")
 _RENDER_TIMEOUT = 60.0
 
 # What helm may know of the user's environment: how to get out, and whom to trust.
@@ -235,8 +238,10 @@ class Helm:
                 errors.CHART_UNAVAILABLE,
                 f"The chart {reference} {version or ''}".rstrip() + f" could not be fetched{where}",
                 cause=lines[-1] if lines else f"no answer within {_PULL_TIMEOUT:.0f} s",
-                evidence=lines,
-                fix="name a mirror with --chart-mirror; for a private authority set SSL_CERT_FILE",
+                evidence=lines[:-1],
+                fix="name a version that is there"
+                if _NO_SUCH_VERSION.search("\n".join(lines))
+                else "name a mirror with --chart-mirror; for a private authority set SSL_CERT_FILE",
             ) from failed
 
     @property

@@ -17,6 +17,7 @@ from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.checks import Report, When, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import refuse_slips
+from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
@@ -66,6 +67,7 @@ class Side:
     cluster: ClusterSide
     operator_values: Callable[[], Mapping[str, Any]]
     token_check: TokenCheck | None
+    charts: Charts
 
     @property
     def resources(self) -> tuple[Resource[Any], ...]:
@@ -262,10 +264,15 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             *((side.token_check.before(),) if side.token_check else ()),
         )
         asked = [bound for bound in checks if When.SETUP in bound.check.when]
-        preflight, computed = await asyncio.gather(
-            run_checks(asked, run, loaded.spec.waive),
-            compute(side.resources, ledger.rights, run),
-        )
+        checking = asyncio.create_task(run_checks(asked, run, loaded.spec.waive))
+        try:
+            computed = await compute(side.resources, ledger.rights, run)
+        except errors.CliError:
+            # A check that failed says why, and what mends it.
+            (await checking).raise_for_failure()
+            raise
+        preflight = await checking
+        await _look_for_chart(side, computed)
     if any(item.resource is side.record for item in computed.refusals):
         await asyncio.to_thread(_check_not_elsewhere, request, loaded, opened, install, side.record)
     registered = registered_bucket(side.registration)
@@ -286,6 +293,14 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     if saved:
         saved.check_covers(computed, install, clouds.plane.host)
     return made
+
+
+async def _look_for_chart(side: Side, computed: Plan) -> None:
+    """Raise `chart-unavailable` before anything is made, where the user named chart or version."""
+    release = side.cluster.operator.release
+    written = any(item.resource is side.cluster.operator for item in computed.writes)
+    if written and (release.version or release.source):
+        await side.charts.fetch(release.chart, release.version, release.source)
 
 
 def _check_not_elsewhere(
@@ -387,6 +402,7 @@ async def side_of(
         TokenCheck(token, partial(installed_tokens, opened.kubernetes, install.namespace))
         if token
         else None,
+        charts,
     )
 
 

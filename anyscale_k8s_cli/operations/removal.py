@@ -22,6 +22,8 @@ from anyscale_k8s_cli.resource import (
     ownership,
 )
 
+# The kind of a bucket that the user brought, among what is kept.
+BROUGHT_BUCKET = "bucket"
 # Azure registers an identity by a number that has no name in it.
 _PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -157,7 +159,7 @@ def brought(
 
     storage, kubernetes = resource.object_storage, resource.kubernetes_config
     named = {
-        "bucket": storage.bucket_name if storage else None,
+        BROUGHT_BUCKET: storage.bucket_name if storage else None,
         "identity": kubernetes.anyscale_operator_iam_identity if kubernetes else None,
     }
     return [

@@ -19,7 +19,7 @@ from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LedgerContent, installs_in, ledger_of
-from anyscale_k8s_cli.operations.removal import Judge, Kept, brought
+from anyscale_k8s_cli.operations.removal import BROUGHT_BUCKET, Judge, Kept, brought
 from anyscale_k8s_cli.operations.requests import DeleteRequest
 from anyscale_k8s_cli.operations.said import on_install
 from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
@@ -143,12 +143,15 @@ class Teardown:
         named = self.request.delete_bucket
         if not named:
             return ""
-        adopted = [kept.id for kept in self.kept if kept.ownership == Ownership.ADOPTED]
-        if any((found or "").endswith(f"/{named}") for found in adopted):
+        brought = [kept.id or "" for kept in self.kept if kept.ownership == Ownership.ADOPTED]
+        if any(found.endswith(f"/{named}") for found in brought):
             return "you brought it, and what you brought is never deleted"
         own = [item.resource for item in self.parts.all if isinstance(item.resource, DataResource)]
         names = [resource.key.partition("/")[2] for resource in own]
-        return "" if named in names or not names else f"its own is {', '.join(names)}"
+        if names:
+            return "" if named in names else f"its own is {', '.join(names)}"
+        buckets = [kept.title for kept in self.kept if kept.kind == BROUGHT_BUCKET]
+        return f"none was made for it: it uses {', '.join(buckets)}" if buckets else ""
 
     def _registered_still(self) -> errors.CliError:
         """Not found, and not gone either: Anyscale has a registration that we made."""

@@ -44,6 +44,9 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Bo
         found.append(
             declared.AWS_KMS_KEY.bind(partial(_kms_key, aws, spec.rules.kms_key, cluster.region))
         )
+    if spec.rules.permissions_boundary:
+        boundary = partial(_boundary, aws, spec.rules.permissions_boundary)
+        found.append(declared.AWS_PERMISSIONS_BOUNDARY.bind(boundary))
     if names.role:
         found.append(declared.AWS_ROLE_QUOTA.bind(partial(_role_quota, aws)))
     if names.bucket:
@@ -126,6 +129,20 @@ def _kms_key(aws: Aws, key: str, region: str) -> Finding:
             fix="give --kms-key a symmetric key",
         )
     return passed(found.arn)
+
+
+def _boundary(aws: Aws, arn: str) -> Finding:
+    there = _allowed(lambda: aws.iam.has_policy(arn))
+    if there is None:
+        return Finding(Status.UNKNOWN, "you may not ask")
+    if there:
+        return passed(arn)
+    return Finding(
+        Status.FAIL,
+        f"there is no policy {arn}",
+        fix="give --permissions-boundary the ARN of a managed policy that is there; "
+        "aws iam list-policies --scope Local lists your own",
+    )
 
 
 # -- quotas ---------------------------------------------------------------------

@@ -21,6 +21,13 @@ AWS_LOAD_BALANCER_QUOTA = Check(
 AWS_KMS_KEY = Check(
     "aws-kms-key", "The key can encrypt the bucket", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT
 )
+AWS_PERMISSIONS_BOUNDARY = Check(
+    "aws-permissions-boundary",
+    "The permissions boundary is there",
+    ANY_TIME,
+    _CLOUD,
+    error=errors.ADOPTED_UNFIT,
+)
 AWS_ROLE_QUOTA = Check(
     "aws-role-quota", "The account has room for a role", _SETUP, _CLOUD, Severity.WARNING
 )
@@ -46,6 +53,7 @@ CHECKS = (
     AWS_PERMISSIONS,
     AWS_LOAD_BALANCER_QUOTA,
     AWS_KMS_KEY,
+    AWS_PERMISSIONS_BOUNDARY,
     AWS_ROLE_QUOTA,
     AWS_BUCKET_QUOTA,
     EKS_SUBNETS_NAMED,

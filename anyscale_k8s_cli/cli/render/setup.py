@@ -79,6 +79,9 @@ def _failed(document: Mapping[str, Any]) -> str:
     if registered in ([], ["create"]):
         return "is not set up"
     error = document["error"]
+    results = {item.get("result") for item in document.get("resources", [])}
+    if "failed" in results or results <= {None}:
+        return f"was not updated: {error['message']}"
     return f"is not well: {error.get('cause') or error['message']}"
 
 

@@ -254,6 +254,11 @@ class Iam:
             _ABSENT,
         )
 
+    def has_policy(self, arn: str) -> bool:
+        """Whether a managed policy is there."""
+        found = self._session.find("iam", lambda: self._client.get_policy(PolicyArn=arn), _ABSENT)
+        return found is not None
+
     # -- permissions and quotas ---------------------------------------------------
 
     def simulate(

@@ -34,6 +34,7 @@ ON_OTHER_WAYS = {
     "iam:PutRolePermissionsBoundary",
     "iam:AddClientIDToOpenIDConnectProvider",
     "iam:DetachRolePolicy",
+    "iam:GetPolicy",
     "kms:DescribeKey",
     "s3:GetBucketPolicy",
     "s3:TagResource",
@@ -232,6 +233,18 @@ def test_a_key_that_is_not_there_or_not_ours_to_see(world: World) -> None:
     assert "there is no key alias/none in us-west-2" in finding.detail
     world.stand_in.set_admin_policies(without("kms:DescribeKey"))
     assert check_all(world, spec)["aws-kms-key"].status is Status.UNKNOWN
+
+
+def test_a_boundary_that_is_not_there_is_told_before_it_is_needed(world: World) -> None:
+    iam = client("iam")
+    document = json.dumps(ADMIN_POLICY)
+    made = iam.create_policy(PolicyName="limit", PolicyDocument=document)["Policy"]["Arn"]
+    for arn, status in ((made, Status.PASS), (f"{made}-other", Status.FAIL)):
+        finding = check_all(world, world.spec(rules={"permissions_boundary": arn}))
+        assert finding["aws-permissions-boundary"].status is status
+    world.stand_in.set_admin_policies(without("iam:GetPolicy"))
+    finding = check_all(world, world.spec(rules={"permissions_boundary": made}))
+    assert finding["aws-permissions-boundary"].status is Status.UNKNOWN
 
 
 def test_the_quotas_that_are_asked_for_exist() -> None:

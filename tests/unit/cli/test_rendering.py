@@ -311,6 +311,10 @@ def test_a_cloud_that_was_there_before_is_told_with_what_is_wrong() -> None:
 
     shown = drawn(under(setup.show_setup, document), 160)
 
+    assert f"Cloud prod was not updated: {document['error']['message']}" in shown
+    for item in document["resources"]:
+        item["result"] = "done"
+    shown = drawn(under(setup.show_setup, document), 160)
     assert "Cloud prod is not well: no subnet carries the tag kubernetes.io/role/elb" in shown
 
 
