@@ -114,7 +114,8 @@ class Checksums(StrEnum):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # The whole is built once, where it is used, and no part for itself before.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ClusterSpec(_Part):

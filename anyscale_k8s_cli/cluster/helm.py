@@ -1,9 +1,5 @@
 """Helm, driven through pyhelm3: the real executable, one private configuration, no shell.
 
-What differs from pyhelm3 as it comes is only how a command is run: without a
-shell, in a process group of its own, with an environment that is made here, and
-ended when our task is cancelled.
-
 How we use helm, and why:
 
 - Never `--atomic`/`--rollback-on-failure`: a failed first install would be taken
@@ -23,21 +19,19 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pyhelm3
+from typing import TYPE_CHECKING, Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.charts import ChartArchive
-from anyscale_k8s_cli.cluster.child import ChildResult, run_child
 from anyscale_k8s_cli.cluster.documents import Document, parse_all
-from anyscale_k8s_cli.cluster.helm_errors import helm_error
+from anyscale_k8s_cli.cluster.helm_errors import HelmFailed
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
-from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.run import Run
+
+if TYPE_CHECKING:
+    from anyscale_k8s_cli.cluster.helm_command import HelmCommand
 
 # Seconds that helm gets less than the command: enough to say what it waited for,
 # and for us to look at why.
@@ -138,7 +132,7 @@ class Helm:
                 wait=wait,
                 **newer,
             )
-        except _Failed as failed:
+        except HelmFailed as failed:
             raise failed.told(f"helm could not install {release}") from failed
         return int(answer["version"])
 
@@ -156,7 +150,7 @@ class Helm:
                 timeout=_duration(limit),
                 wait=True,
             )
-        except _Failed as failed:
+        except HelmFailed as failed:
             raise failed.told(f"helm could not remove {release}") from failed
 
     async def rollback(
@@ -176,7 +170,7 @@ class Helm:
             await command.rollback(
                 release, revision, namespace=namespace, timeout=_duration(limit), wait=wait
             )
-        except _Failed as failed:
+        except HelmFailed as failed:
             raise failed.told(f"helm could not roll {release} back") from failed
 
     async def template(
@@ -203,7 +197,7 @@ class Helm:
             await command.template(
                 release, chart.path, dict(values), include_crds=include_crds, namespace=namespace
             )
-        except _Failed as failed:
+        except HelmFailed as failed:
             raise failed.told(f"helm could not render {chart.name} {chart.version}") from failed
         # pyhelm3 would read it with the slow parser, and definitions run to megabytes.
         return [document for document in parse_all(command.output) if document]
@@ -213,7 +207,7 @@ class Helm:
         command = self._command(self._limit(_RENDER_TIMEOUT), offline=True)
         try:
             text = await command.run(["show", "values", str(chart.path)])
-        except _Failed as failed:
+        except HelmFailed as failed:
             raise failed.told(f"helm could not read {chart.name} {chart.version}") from failed
         return next(parse_all(text), None) or {}
 
@@ -231,7 +225,7 @@ class Helm:
         command = self._command(self._limit(_PULL_TIMEOUT), offline=True)
         try:
             await command.run(argv)
-        except _Failed as failed:
+        except HelmFailed as failed:
             where = f" from {repository}" if repository else ""
             lines = failed.result.last_lines() if failed.result else ()
             raise errors.CliError(
@@ -264,8 +258,11 @@ class Helm:
 
     def _command(
         self, deadline: float, extra: Sequence[str] = (), *, offline: bool = False
-    ) -> _Command:
-        return _Command(
+    ) -> HelmCommand:
+        # Its library is imported where helm is run: what only looks does without it.
+        from anyscale_k8s_cli.cluster.helm_command import HelmCommand
+
+        return HelmCommand(
             self.executable.path,
             None if offline else self._kubeconfig,
             self._environment,
@@ -273,74 +270,6 @@ class Helm:
             deadline=deadline,
             extra=extra,
         )
-
-
-class _Failed(Exception):
-    """helm ended with an error (`result`), or did not end in time (None)."""
-
-    def __init__(self, deadline: float, result: ChildResult | None) -> None:
-        super().__init__("helm failed")
-        self.deadline = deadline
-        self.result = result
-
-    def told(self, message: str) -> errors.CliError:
-        return helm_error(message, self.result, self.deadline)
-
-
-class _Command(pyhelm3.Command):
-    """One call of helm. `extra` are flags that pyhelm3 does not know; `deadline` in seconds.
-
-    `output` is what helm wrote, once it has run.
-    """
-
-    def __init__(
-        self,
-        executable: Path,
-        kubeconfig: Path | None,
-        environment: Mapping[str, str],
-        run: Run,
-        *,
-        deadline: float,
-        extra: Sequence[str],
-    ) -> None:
-        super().__init__(executable=str(executable), kubeconfig=kubeconfig)
-        self._our_environment = environment
-        self._our_run = run
-        self._deadline = deadline
-        self._extra = tuple(extra)
-        self.output = b""
-
-    async def run(self, command: list[Any], input: bytes | None = None) -> bytes:
-        """Run helm; raises `_Failed`. The name `input` is pyhelm3's."""
-        argv = [self._executable, *map(str, command), *self._extra]
-        if self._kubeconfig:
-            argv += ["--kubeconfig", str(self._kubeconfig)]
-        started = time.monotonic()
-        status = "cancelled"
-        try:
-            result = await run_child(
-                argv,
-                environment=self._our_environment,
-                stdin=input or b"",
-                timeout=self._deadline,
-            )
-            status = str(result.returncode)
-        except TimeoutError:
-            status = "timed out"
-            raise _Failed(self._deadline, None) from None
-        finally:
-            self._our_run.emit(
-                CallMade(
-                    service="helm",
-                    call=" ".join(argv[1:]),
-                    status=status,
-                    seconds=time.monotonic() - started,
-                )
-            )
-        if result.returncode != 0:
-            raise _Failed(self._deadline, result)
-        self.output = result.stdout
-        return self.output
 
 
 def _duration(seconds: float) -> str:

@@ -77,3 +77,15 @@ def helm_error(message: str, result: ChildResult | None, deadline: float) -> err
         fix=found.fix if found else _AGAIN,
         details={"pending": True} if found and found.pending else {},
     )
+
+
+class HelmFailed(Exception):
+    """helm ended with an error (`result`), or did not end in time (None)."""
+
+    def __init__(self, deadline: float, result: ChildResult | None) -> None:
+        super().__init__("helm failed")
+        self.deadline = deadline
+        self.result = result
+
+    def told(self, message: str) -> errors.CliError:
+        return helm_error(message, self.result, self.deadline)

@@ -11,8 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from functools import cache, cached_property
 from typing import Any
 
 
@@ -57,10 +56,12 @@ class _Descriptions(Loader):
 
         For what is not there after all the SDK has its own words when it is read.
         """
-        places = [Path(path) for path in self.search_paths]
-        return sorted(
-            {entry.name for place in places if place.is_dir() for entry in place.iterdir()}
-        )
+        return self._services
+
+    @cached_property
+    def _services(self) -> list[str]:
+        there = filter(os.path.isdir, self.search_paths)
+        return sorted({name for place in there for name in os.listdir(place)})
 
 
 @cache
