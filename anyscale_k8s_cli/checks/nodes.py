@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -63,8 +64,10 @@ def node_checks(
     """`values` are the operator's Helm values, which say by which label GPUs are asked for."""
 
     def pools() -> tuple[GpuPool, ...]:
-        found = survey(cluster.node_pools, nodes, [])
-        return survey(cluster.node_pools, nodes, device_plugins(kubernetes)) if found else ()
+        # Of nodes that are wanted and not there yet nothing can be said.
+        there = [replace(pool, size=0) for pool in cluster.node_pools]
+        found = survey(there, nodes, [])
+        return survey(there, nodes, device_plugins(kubernetes)) if found else ()
 
     return (
         declared.GPU_PLUGIN.bind(lambda: offered(pools(), again)),

@@ -82,6 +82,15 @@ def test_every_check_is_bound_to_what_it_does() -> None:
     assert {code.upper().replace("-", "_") for code in DECLARED} <= bound
 
 
+def test_every_check_is_tested() -> None:
+    text = text_of_tests()
+    named = set(re.findall(r"\bdeclared\.([A-Z0-9_]+)", text))
+    quoted = set(re.findall(r"[\"']([a-z0-9-]+)[\"']", text))
+
+    untested = {code for code in DECLARED if code.upper().replace("-", "_") not in named}
+    assert untested - quoted == set()
+
+
 @pytest.mark.parametrize("page", CHECKS.values(), ids=list(CHECKS))
 def test_a_page_of_a_check_has_its_parts(page: Path) -> None:
     text = page.read_text(encoding="utf-8")

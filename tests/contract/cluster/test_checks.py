@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from anyscale_k8s_cli.checks import Status
-from anyscale_k8s_cli.checks.cluster import capacity, pod_security, reachable, rights, version
+from anyscale_k8s_cli.checks.cluster import (
+    capacity,
+    cluster_checks,
+    pod_security,
+    reachable,
+    rights,
+    version,
+)
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.pins import KubernetesRange
+from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -99,3 +107,21 @@ def test_what_runs_there_counts(world: Any) -> None:
         }
     )
     assert capacity(world.kubernetes, SPEC, [only]).status is Status.WARN
+
+
+def test_a_cluster_without_faults_passes_them_all(world: Any) -> None:
+    cluster = Cluster("one", "cluster/one", "1", "eu-west-1", "1.33", world.access())
+    nodes = world.kubernetes.list("v1", "Node")
+
+    found = {
+        bound.code: bound.run().status
+        for bound in cluster_checks(SPEC, cluster, world.kubernetes, nodes)
+    }
+
+    assert found == dict.fromkeys(
+        (
+            *("cluster-reachable", "cluster-version", "cluster-rights"),
+            *("namespace-pod-security", "operator-capacity"),
+        ),
+        Status.PASS,
+    )

@@ -168,6 +168,7 @@ def test_a_policy_that_denies_is_found(world: World) -> None:
     cluster = world.provider.discover(spec)
     world.cloud_side(spec)
     (check,) = world.provider.checks(spec, cluster)
+    assert check.code == "coreweave-policy-denies"
     assert check.run().status is Status.PASS
     denial = {"name": "no", "effect": "Deny", "actions": ["s3:*"], "principals": ["*"]}
     world.stand_in.organisation.ensure_policy(

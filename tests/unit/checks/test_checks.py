@@ -23,7 +23,13 @@ from anyscale_k8s_cli.checks import (
     passed,
     run_checks,
 )
-from anyscale_k8s_cli.checks.registry import codes, declared_by, every_check, refuse_slips
+from anyscale_k8s_cli.checks.registry import (
+    codes,
+    declared_by,
+    every_check,
+    refuse_slips,
+    refuse_unknown,
+)
 from anyscale_k8s_cli.events import CheckFinished, Event, Notice
 from anyscale_k8s_cli.run import Run
 
@@ -131,3 +137,12 @@ async def test_the_first_fatal_failure_is_the_error_and_others_are_evidence() ->
 
 def test_no_failure_raises_nothing() -> None:
     Report(()).raise_for_failure()
+
+
+def test_a_check_that_is_asked_for_must_be_one() -> None:
+    refuse_unknown("--only", ["drift"], When.VERIFY)
+    for code, said in (("drft", "near it: drift"), ("elsewhere", "there are: ")):
+        with pytest.raises(errors.CliError) as raised:
+            refuse_unknown("--only", [code], When.VERIFY)
+        assert raised.value.code is errors.USAGE
+        assert raised.value.cause.startswith(said)

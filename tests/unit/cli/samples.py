@@ -30,6 +30,40 @@ WHEREABOUTS: dict[str, Any] = {
     "releases": ["eg 1.7.0", "anyscale-operator 1.8.0"],
 }
 
+
+def _check(code: str, status: str, **more: Any) -> dict[str, Any]:
+    plain = {"severity": "fatal", "detail": "", "evidence": [], "fix": ""}
+    page = f"docs/checks/{code}.md"
+    return {"code": code, "title": "It is so", "status": status, **plain, **more, "page": page}
+
+
+def verified() -> dict[str, Any]:
+    return {
+        "schema": "anyscale-k8s/verify/v1",
+        "cloud": "prod",
+        "cloud_id": "cld_1",
+        "provider": "eks",
+        "region": "us-west-2",
+        "cluster": "demo",
+        "operator_namespace": "anyscale-operator",
+        "well": False,
+        "summary": {"pass": 1, "warn": 1, "fail": 1, "unknown": 1, "waived": 1},
+        "checks": [
+            _check("operator-workload", "pass", evidence=["Deployment anyscale-operator"]),
+            _check("gpu-labels", "warn", severity="warning", detail="gpu-1 has no label"),
+            _check(
+                "drift",
+                "fail",
+                detail="S3 bucket: tags differ",
+                evidence=["a\x1b[31mb", *(f"line {number}" for number in range(8))],
+                fix="anyscale cloud setup --name prod",
+            ),
+            _check("operator-token", "unknown", detail="you may not ask"),
+            _check("cluster-version", "waived", detail="waived by its code"),
+        ],
+    }
+
+
 ERROR: dict[str, Any] = {
     "code": "no-address",
     "message": "The load balancer got no address",

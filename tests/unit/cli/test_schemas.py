@@ -42,6 +42,7 @@ def test_every_schema_is_a_schema(path: Path) -> None:
         ("delete", samples.deleted()),
         ("delete", samples.nothing_found()),
         ("status", samples.unhealthy()),
+        ("verify", samples.verified()),
         ("list", samples.clouds()),
         ("get", samples.cloud()),
         ("rotate-token", samples.rotated()),
@@ -53,7 +54,7 @@ def test_sample_reports_fit(name: str, document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["plan", "setup", "delete", "status", "list", "get", "rotate-token"]
+    "name", ["plan", "setup", "delete", "status", "verify", "list", "get", "rotate-token"]
 )
 def test_a_bare_error_fits_and_an_empty_success_does_not(name: str) -> None:
     only_schema = {"schema": f"anyscale-k8s/{name}/v1"}

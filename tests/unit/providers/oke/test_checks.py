@@ -1,0 +1,36 @@
+"""Oracle's GPU add-on: missing where pools have GPUs, and only there."""
+
+from __future__ import annotations
+
+import pytest
+
+from anyscale_k8s_cli.checks import Status
+from anyscale_k8s_cli.cluster.access import ClusterAccess
+from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.oke.checks import checks
+from anyscale_k8s_cli.providers.oke.discovery import OkeFacts
+from anyscale_k8s_cli.providers.oke.sdk.clusters import NodePoolDescription
+
+ACCESS = ClusterAccess("https://oke.example", "", None, "somebody")
+
+
+@pytest.mark.parametrize(
+    ("shape", "addon", "status"),
+    [
+        ("VM.GPU.A10.1", False, Status.WARN),
+        ("VM.GPU.A10.1", True, Status.PASS),
+        ("VM.Standard.E5.Flex", False, Status.PASS),
+    ],
+)
+def test_the_addon(shape: str, addon: bool, status: Status) -> None:
+    pool = NodePoolDescription("ocid1.pool", "pool", shape, {}, 1)
+    facts = OkeFacts("ocid1.cluster", (pool,), addon)
+    cluster = Cluster("demo", "ocid1.cluster", "tenancy", "r", "1.33", ACCESS, facts=facts)
+
+    [bound] = checks(cluster)
+    finding = bound.run()
+
+    assert bound.code == "oke-gpu-addon"
+    assert finding.status is status
+    if status is Status.WARN:
+        assert "--addon-name NvidiaGpuPlugin --cluster-id ocid1.cluster" in finding.fix
