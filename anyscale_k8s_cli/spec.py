@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -56,6 +57,15 @@ PARTICULAR = Particular()
 TOKEN_FIELDS = frozenset(
     {"operator.service_account", "operator.token_lifetime", "operator.use_my_token"}
 )
+
+
+def _word(value: Any) -> Any:
+    """YAML takes `off` and `on` for truth values."""
+    return {False: "off", True: "on"}[value] if isinstance(value, bool) else value
+
+
+AutoOrOff = Annotated[Literal["auto", "off"], BeforeValidator(_word)]
+OnOrOff = Annotated[Literal["on", "off"], BeforeValidator(_word)]
 
 
 def _cidr(value: str) -> str:
@@ -215,7 +225,7 @@ class RulesSpec(_Part):
     role_path: Annotated[str | None, Flag("--role-path"), PARTICULAR] = None
     permissions_boundary: Annotated[str | None, Flag("--permissions-boundary"), PARTICULAR] = None
     kms_key: Annotated[str | None, Flag("--kms-key"), PARTICULAR] = None
-    azure_shared_key: Annotated[Literal["on", "off"], Flag("--azure-shared-key"), PARTICULAR] = "on"
+    azure_shared_key: Annotated[OnOrOff, Flag("--azure-shared-key"), PARTICULAR] = "on"
 
 
 class NetworkSpec(_Part):
@@ -295,7 +305,7 @@ class CloudSpec(_Part):
     name: Annotated[CloudName, Flag("--name")]
     region: Annotated[str | None, Flag("--region")] = None
     namespace: Annotated[DnsLabel, Flag("--namespace")] = DEFAULT_NAMESPACE
-    gpu: Annotated[Literal["auto", "off"], Flag("--gpu")] = "auto"
+    gpu: Annotated[AutoOrOff, Flag("--gpu")] = "auto"
     instance_types: Annotated[str, Flag("--instance-types")] = "default"
     waive: Annotated[tuple[str, ...], Flag("--waive")] = ()
     cluster: Annotated[ClusterSpec, FILE_ONLY] = Field(default_factory=ClusterSpec)

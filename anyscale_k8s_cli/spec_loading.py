@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -118,7 +119,7 @@ def read_file(path: Path) -> dict[str, Any]:
             fix="give the name of a file that is there, such as -f cloud.yaml",
         ) from problem
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _Strict)  # noqa: S506 - safe: it only refuses more
     except yaml.YAMLError as problem:
         raise errors.CliError(
             errors.INVALID_SPEC,
@@ -130,7 +131,7 @@ def read_file(path: Path) -> dict[str, Any]:
         raise errors.CliError(
             errors.INVALID_SPEC,
             f"{path} holds no cloud",
-            cause=f"expected a mapping, found {type(document).__name__}",
+            cause=f"expected keys and their values, found {_kind(document)}",
             fix="see docs/cloud-yaml.md for the fields",
         )
     if _looks_like_helm_values(document):
@@ -141,6 +142,21 @@ def read_file(path: Path) -> dict[str, Any]:
             fix=f"did you mean --values {path}?",
         )
     return document
+
+
+class _Strict(yaml.SafeLoader):
+    """Refuses a key that is there twice, where YAML's own would let the last one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} is there twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def where_wrong(problem: yaml.YAMLError) -> str:
@@ -232,6 +248,9 @@ _PATTERNS = {
     r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$": (
         "letters, digits, dashes and underscores, beginning and ending with a letter or digit"
     ),
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$": "NAMESPACE/NAME",
+    r"^[^\s:/]+:[0-9]{1,5}$": "HOST:PORT",
+    r"^([^\s,]+,)?[^\s,]+$": "ADDRESS, or ZONE,ADDRESS",
     r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": (
         "lower-case letters, digits and dashes, beginning and ending with a letter or digit"
     ),
@@ -241,6 +260,8 @@ _PATTERNS = {
 def _explain(item: ErrorDetails) -> str:
     given = item.get("input")
     context = item.get("ctx") or {}
+    if expected := _EXPECTED.get(item["type"]):
+        return f"expected {expected}, found {_kind(given)}{_quoted(item)}"
     match item["type"]:
         case "extra_forbidden":
             return f"no such key{_meant(item)}; accepted here: {', '.join(_siblings(item))}"
@@ -253,6 +274,36 @@ def _explain(item: ErrorDetails) -> str:
             return f"{given!r} is not one of {context.get('expected')}"
         case _:
             return re.sub(r"^Value error, ", "", item["msg"])
+
+
+def _quoted(item: ErrorDetails) -> str:
+    """How a text is written that YAML takes for something else."""
+    given = item.get("input")
+    plain = item["type"] == "string_type" and isinstance(given, (bool, int, float, date))
+    return f"; write it in quotes: {str(given)!r}" if plain else ""
+
+
+_EXPECTED = {
+    "string_type": "text",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "model_type": "keys and their values",
+    "dict_type": "keys and their values",
+}
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (type(None), "nothing"),
+    (bool, "the truth value {!r}"),
+    ((int, float), "the number {!r}"),
+    (str, "the text {!r}"),
+    (Mapping, "keys and their values"),
+    ((list, tuple), "a list"),
+)
+
+
+def _kind(value: Any) -> str:
+    """What a value of a file is, in the words of those who write such files."""
+    words = next((words for kind, words in _KINDS if isinstance(value, kind)), "the value {!s}")
+    return words.format(value)
 
 
 def _meant(item: ErrorDetails) -> str:

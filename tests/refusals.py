@@ -139,7 +139,7 @@ REFUSALS = (
         _FROM_FILE,
         "invalid-spec",
         1,
-        ("cloud.yaml holds no cloud", "expected a mapping"),
+        ("cloud.yaml holds no cloud", "expected keys and their values, found a list"),
         from_file("- prod\n"),
     ),
     Refusal(
