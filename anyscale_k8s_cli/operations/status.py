@@ -57,6 +57,7 @@ class StatusReport:
             "cause": self.cause.text if self.cause else None,
             "evidence": list(self.cause.evidence) if self.cause else [],
             "command": self.cause.command if self.cause else None,
+            "setup": behind.again if behind.wiring else None,
         }
 
 

@@ -200,6 +200,24 @@ class Switches:
         return [self._stage.plane.seed.email]
 
 
+def _nothing(
+    switches: Mapping[str, Mapping[str, Break]], verb: str, name: str, platform: str | None
+) -> NothingToSwitch:
+    if platform is None:
+        known = sorted({name for named in switches.values() for name in named})
+        return NothingToSwitch(f"there is no {name!r} to {verb}; there are: {', '.join(known)}")
+    if platform not in switches:
+        return NothingToSwitch(
+            f"there is no platform {platform!r}; there are: {', '.join(sorted(switches))}"
+        )
+    known = sorted(switches[platform])
+    places = sorted(place for place, named in switches.items() if name in named)
+    elsewhere = f" (but on {', '.join(places)})" if places else ""
+    return NothingToSwitch(
+        f"there is no {name!r} to {verb} on {platform}{elsewhere}; there are: {', '.join(known)}"
+    )
+
+
 def _switched(
     switches: Mapping[str, Mapping[str, Break]], verb: str, name: str, fields: Fields
 ) -> list[str]:
@@ -210,8 +228,7 @@ def _switched(
         if name in named and wanted in (None, platform)
     ]
     if not found:
-        known = ", ".join(sorted({name for named in switches.values() for name in named}))
-        raise NothingToSwitch(f"there is no {name!r} to {verb}; there are: {known}")
+        raise _nothing(switches, verb, name, wanted)
     try:
         done = [what for switch in found for what in switch(fields.get("name"))]
     except LookupError as gone:

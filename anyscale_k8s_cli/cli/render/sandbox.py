@@ -48,10 +48,21 @@ def environment_shower(shell: str) -> Callable[[Mapping[str, Any], Console], Non
     """Prints the lines in the syntax of the shell, and nothing else."""
 
     def show(document: Mapping[str, Any], console: Console) -> None:
-        for line in environment_lines(shell, document["set"], document["unset"]):
+        for line in (
+            *environment_lines(shell, document["set"], document["unset"]),
+            path_line(shell, document["path"]),
+        ):
             console.file.write(f"{line}\n")
 
     return show
+
+
+def path_line(shell: str, first: str) -> str:
+    """The sandbox's own programs, `helm` among them, before others of their names."""
+    if shell == "powershell":
+        quoted = first.replace("'", "''")
+        return f"$env:PATH = '{quoted};' + $env:PATH"
+    return f'export PATH={shlex.quote(first)}:"$PATH"'
 
 
 def environment_lines(shell: str, variables: Mapping[str, str], removed: list[str]) -> list[str]:

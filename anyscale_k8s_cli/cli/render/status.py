@@ -58,6 +58,9 @@ def show_status(
     if document.get("command"):
         table.heading(console, "Next")
         table.command(console, str(document["command"]))
+    if verbose and document.get("setup") not in (None, document.get("command")):
+        table.heading(console, "Set up with")
+        table.command(console, str(document["setup"]))
 
 
 def _evidence(document: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyscale_k8s_cli import errors
@@ -54,6 +55,13 @@ def attach(*, start: bool) -> None:
     debug = {name: os.environ[name] for name in (DEBUG_VARIABLE,) if name in os.environ}
     os.environ.clear()
     os.environ.update({**environment, **debug})
+
+
+def executables(record: SandboxRecord) -> Path:
+    """Where the sandbox keeps its own programs, `helm` among them."""
+    from anyscale_k8s_cli.sandbox.environment import Folder
+
+    return Folder(record.directory).executables
 
 
 def inside(environment: Mapping[str, str]) -> bool:

@@ -70,8 +70,7 @@ def _switch(common: Common, verb: str, name: str, platform: str | None) -> int:
         except AdminRefused as refused:
             raise errors.CliError(
                 errors.USAGE,
-                f"The sandbox has no {name} to {verb}" + (f" on {platform}" if platform else ""),
-                cause=refused.reason,
+                f"sandbox {verb} {name}: {refused.reason}",
                 fix=_HELP[verb],
             ) from refused
         document = {"schema": schema, "name": name, "platform": platform, "changed": changed}

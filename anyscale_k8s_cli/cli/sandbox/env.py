@@ -47,5 +47,6 @@ def env(common: Common, shell: Shell = "sh") -> int:
             "schema": SCHEMA,
             "set": dict(record.environment),
             "unset": attachment.real_names(os.environ, record.environment),
+            "path": str(attachment.executables(record)),
         }
         return session.finish(document, environment_shower(shell))
