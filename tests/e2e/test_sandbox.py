@@ -168,8 +168,8 @@ def test_up_attach_and_down(desk: Desk) -> None:
     mended = desk.anyscale("sandbox", "mend", "load-balancer", "--platform", "eks", "-o", "json")
     assert mended.document["changed"]
     unknown = desk.anyscale("sandbox", "break", "nosuch", "-o", "json").document["error"]
-    assert "there are: " in unknown["cause"]
-    assert "role-trust" in unknown["cause"]
+    assert "there are: " in unknown["message"]
+    assert "role-trust" in unknown["message"]
 
     assert desk.anyscale("sandbox", "down").code == 0
     assert not is_running(record)
