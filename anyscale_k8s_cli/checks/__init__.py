@@ -49,6 +49,11 @@ def passed(detail: str = "") -> Finding:
     return Finding(Status.PASS, detail)
 
 
+def also(command: str, option: str) -> str:
+    """The command with one more option; one that ends in a remark takes no more."""
+    return command if "  # " in command or option in command else f"{command} {option}"
+
+
 def room(used: int, limit: int, fix: str, needed: int = 1) -> Finding:
     """Whether a quota has room for what is planned; a warning where it has not."""
     detail = f"{used} of {limit} used, {needed} needed"

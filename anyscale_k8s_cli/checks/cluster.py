@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
@@ -16,10 +15,9 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import ENFORCE, made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
 from anyscale_k8s_cli.cluster.quantities import amount
-from anyscale_k8s_cli.cluster.rights import Right
+from anyscale_k8s_cli.cluster.rights import denied
 from anyscale_k8s_cli.cluster.rights import rights as least_rights
 from anyscale_k8s_cli.cluster.transport import grant_everything
-from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -82,25 +80,14 @@ def rights(kubernetes: Kubernetes, namespace: str, verb: Verb = Verb.SETUP) -> F
     if kubernetes.can_i("*", "*", group="*"):
         return passed("administrator of the cluster")
 
-    def allowed(right: Right) -> bool:
-        plural, _, subresource = right.resource.partition("/")
-        return kubernetes.can_i(
-            right.verb,
-            plural,
-            group=right.group,
-            namespace=namespace if right.namespaced else None,
-            subresource=subresource,
-        )
-
     wanted = least_rights(verb.cluster_parts)
-    answers = side_by_side(*(partial(allowed, right) for right in wanted))
-    denied = [str(right) for right, answer in zip(wanted, answers, strict=True) if not answer]
-    if not denied:
+    lacking = denied(kubernetes, wanted, namespace)
+    if not lacking:
         return passed(f"every right that {verb.value} needs, {len(wanted)} of them")
     return Finding(
         Status.FAIL,
-        f"not allowed: {', '.join(denied[:_TOLD])}{' and more' * (len(denied) > _TOLD)}",
-        tuple(f"not allowed: {right}" for right in denied),
+        f"not allowed: {', '.join(lacking[:_TOLD])}{' and more' * (len(lacking) > _TOLD)}",
+        tuple(f"not allowed: {right}" for right in lacking),
         fix=kubernetes.access.grant_rights
         or grant_everything(kubernetes.access, kubernetes.whoami()),
     )

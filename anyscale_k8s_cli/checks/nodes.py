@@ -16,7 +16,7 @@ from anyscale_k8s_cli.addons.gpu import (
     survey,
 )
 from anyscale_k8s_cli.addons.instance_types import unsatisfied_of
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, also, declared, passed
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.provider import Cluster
@@ -135,7 +135,8 @@ def _unlabelled(found: Sequence[Document], what: str, again: str) -> Finding:
         f"{', '.join(names[:3])}{' and more' * (len(names) > 3)}: {what}; no pod that asks for a "
         "GPU is placed there",
         tuple(names),
-        again,
+        # The same setup would write the same table.
+        also(again, "--instance-types auto"),
     )
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, also, declared, passed
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
-from anyscale_k8s_cli.cluster.rights import Right
+from anyscale_k8s_cli.cluster.rights import Right, denied
 from anyscale_k8s_cli.cluster.transport import KubernetesError
-from anyscale_k8s_cli.parallel import side_by_side
 
 _PODS = "app=anyscale-operator"
 _STATUS_PORT = 2113
@@ -94,26 +92,14 @@ def rights(
     wanted = sorted(set(_granted(record)))
     account = f"{namespace}/{_account(record.values)}"
 
-    def allowed(right: Right) -> bool:
-        resource, _, subresource = right.resource.partition("/")
-        return kubernetes.can_i(
-            right.verb,
-            resource,
-            group=right.group,
-            namespace=namespace if right.namespaced else None,
-            subresource=subresource,
-            account=account,
-        )
-
-    answers = side_by_side(*(partial(allowed, right) for right in wanted))
-    denied = [str(right) for right, answer in zip(wanted, answers, strict=True) if not answer]
-    if not denied:
+    lacking = denied(kubernetes, wanted, namespace, account)
+    if not lacking:
         return passed(f"{len(wanted)} rights")
     return Finding(
         Status.FAIL,
-        f"ServiceAccount {account} may not {', '.join(denied[:_TOLD])}"
-        + " and more" * (len(denied) > _TOLD),
-        tuple(denied),
+        f"ServiceAccount {account} may not {', '.join(lacking[:_TOLD])}"
+        + " and more" * (len(lacking) > _TOLD),
+        tuple(lacking),
         again,
     )
 
@@ -195,9 +181,7 @@ def versions(records: Mapping[str, ReleaseRecord | None], again: str = "") -> Fi
     ]
     if not other:
         return passed(", ".join(told))
-    # A command that ends in a remark takes no more options.
-    fix = again if "#" in again else f"{again} --upgrade"
-    return Finding(Status.WARN, "; ".join(other), told, fix)
+    return Finding(Status.WARN, "; ".join(other), told, also(again, "--upgrade"))
 
 
 def _bare(version: str) -> str:

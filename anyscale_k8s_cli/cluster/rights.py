@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.templates import load_yaml
 
 
@@ -44,6 +47,26 @@ def cluster_role(name: str, parts: Sequence[str]) -> Document:
             for (group, found), resources in kinds.items()
         ],
     }
+
+
+def denied(
+    kubernetes: Kubernetes, wanted: Sequence[Right], namespace: str, account: str | None = None
+) -> list[str]:
+    """Those that the API server says no to, asked of whoever asks or of a service account."""
+
+    def allowed(right: Right) -> bool:
+        plural, _, subresource = right.resource.partition("/")
+        return kubernetes.can_i(
+            right.verb,
+            plural,
+            group=right.group,
+            namespace=namespace if right.namespaced else None,
+            subresource=subresource,
+            account=account,
+        )
+
+    answers = side_by_side(*(partial(allowed, right) for right in wanted))
+    return [str(right) for right, answer in zip(wanted, answers, strict=True) if not answer]
 
 
 def _rights(parts: Sequence[str]) -> Iterator[Right]:

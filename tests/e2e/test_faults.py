@@ -245,3 +245,31 @@ def test_planted_faults_are_found_and_mended(site: Site, batch: str) -> None:
     assert mended.code == 0, mended.out + mended.err
     eventually(lambda: set(unwell(verify(site).document)) == ALWAYS, 60)
     print(f"{batch}: repaired {len(faults)}")  # noqa: T201
+
+
+def test_a_cloud_whose_inventory_is_gone(site: Site) -> None:
+    """As one that was set up by hand: what nobody has written down is unknown, and why."""
+    site.hand.delete(f"{NAMESPACE}/configmaps/anyscale-k8s-ledger")
+
+    ended = verify(site)
+
+    assert ended.code == 0, ended.out
+    unknown = {
+        item["code"]: item["detail"]
+        for item in ended.document["checks"]
+        if item["status"] == "unknown"
+    }
+    assert set(unknown) == {"operator-identity", "operator-storage", "drift", "kept-objects"}
+    assert set(unknown.values()) == {"the ledger does not tell how it was set up"}
+
+
+def test_a_cloud_whose_cluster_nobody_here_may_see(site: Site) -> None:
+    nobody = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
+
+    ended = site.sandbox.anyscale("cloud", "verify", "prod", "-o", "json", env=nobody)
+
+    assert ended.code == 0, ended.out
+    verdicts = {item["code"]: item["status"] for item in ended.document["checks"]}
+    known = {code for code, status in verdicts.items() if status == "pass"}
+    assert known == {"cloud-registered", "operator-health", "storage-console", "storage-cors"}
+    assert set(verdicts.values()) == {"pass", "unknown"}

@@ -19,11 +19,12 @@ def show_verify(document: Mapping[str, Any], console: Console, *, verbose: bool 
     checks, summary = document.get("checks", []), document.get("summary", {})
     failed = [item for item in checks if _fails(item)]
     name = document.get("cloud")
-    mark = STATUSES["fail" if failed else "pass"]
+    unknown = int(summary.get("unknown", 0))
+    mark = STATUSES["fail" if failed else "unknown" if unknown else "pass"]
     title = (
         f"{len(failed)} of {len(checks)} checks of {name} failed"
         if failed
-        else f"No check of {name} failed"
+        else f"No check of {name} failed{f', but {unknown} could not be asked' * bool(unknown)}"
     )
     console.print()
     console.print(Text.assemble((f"{mark.symbol} ", mark.style), (title, "bold")))
@@ -37,8 +38,12 @@ def show_verify(document: Mapping[str, Any], console: Console, *, verbose: bool 
     )
     table.heading(console, "Checks")
     width = max((len(item["code"]) for item in checks), default=0)
+    said = ""
     for item in checks:
-        _show(item, width, console, verbose=verbose)
+        reason = str(item.get("detail") or item["title"])
+        same = item["status"] == "unknown" and reason == said
+        _show({**item, "detail": "the same"} if same else item, width, console, verbose=verbose)
+        said = reason if item["status"] == "unknown" else said
 
 
 def _show(item: Mapping[str, Any], width: int, console: Console, *, verbose: bool) -> None:

@@ -118,6 +118,8 @@ class Operator:
     domain: str = ""
     interval: float = 0.0
     cloud_session: CloudSession | None = None
+    # Whom the cloud took it for, the last time that it was asked.
+    held: str = ""
     ready: bool = False
     # The registration has gone or is going: make nothing new, and clear away what was made.
     leaving: bool = False
@@ -158,13 +160,9 @@ class Operator:
             return (200, {"healthy": True}) if self.healthy else (503, {"healthy": False})
         if path != "/config":
             return 404, {"error": "not found"}
-        try:
-            held = await self.cloud_session.identity() if self.cloud_session else ""
-        except CloudFailure:
-            held = ""
         gateway = self.config.gateway
         shown = {"enable": gateway is not None, "name": gateway.name if gateway else ""}
-        return 200, {"iamIdentity": held, "gateway": shown}
+        return 200, {"iamIdentity": self.held, "gateway": shown}
 
     @property
     def healthy(self) -> bool:
@@ -217,6 +215,7 @@ class Operator:
                 return "an Anyscale token is used"
             if self.cloud_session is None:
                 self.cloud_session = await self.cloud.session()
+                self.held = await self.cloud_session.identity()
             return f"credentials from {self.cloud_session.source}"
 
         await self._record(Component.IAM_IDENTITY, identity)

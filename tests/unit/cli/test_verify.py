@@ -42,6 +42,22 @@ def test_all_evidence_is_for_who_asks_for_it() -> None:
     assert "Deployment anyscale-operator" in text
 
 
+def test_what_could_not_be_asked_is_no_success() -> None:
+    document = samples.verified()
+    unknown = [item for item in document["checks"] if item["status"] == "unknown"]
+    document["checks"] = [*unknown, *unknown]
+    document["summary"] = {"unknown": 2}
+    console = Console(width=100, color_system=None)
+    with console.capture() as captured:
+        show_verify(document, console)
+
+    text = captured.get()
+
+    assert "? No check of prod failed, but 2 could not be asked" in text
+    assert text.count("you may not ask") == 1
+    assert "? operator-token  the same" in text
+
+
 def case(suite: Element, name: str) -> Element:
     found = suite.find(f"testcase[@name='{name}']")
     assert found is not None
