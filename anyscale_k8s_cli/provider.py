@@ -164,8 +164,8 @@ class CloudSide:
     `prove_identity` is None where the platform's API cannot tell.
 
     `storage_keys` is for stores without workload identity, and is one of `resources`.
-    With it the core owns the Secret `anyscale-aws-credentials`, keeps it equal to the
-    keys and to what `storage` says, and lets the chart mount it
+    With it the core owns the Secret of their kind (`credential_kinds.py`), keeps it equal
+    to them and to what `storage` says, and brings it to the pods
     (`addons/storage_credentials.py`). Nothing more is asked of the provider: no values,
     no patches.
     """
@@ -175,7 +175,7 @@ class CloudSide:
     identity: Resource[Identity] | None
     service_account_annotations: Callable[[], Mapping[str, str]]
     prove_identity: IdentityProof | None = None
-    storage_keys: KeysResource | None = None
+    storage_keys: KeysResource[Any] | None = None
 
     @property
     def identity_output(self) -> Identity:

@@ -1,90 +1,45 @@
-"""Keys of an object store that knows no workload identity, as resources of the graph.
+"""Credentials of an object store that knows no workload identity, as resources of the graph.
 
-Belongs here: what keys are, whose they are, and when they are replaced. How a
-platform issues and revokes them is its provider's; the Secret that the pods read
-is the core's (`addons/storage_credentials.py`).
+Belongs here: whose they are, and when they are replaced. How a platform issues and
+revokes them is its provider's; the Secret that the pods read is the core's
+(`addons/storage_credentials.py`).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import configparser
 from abc import ABC
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.credential_kinds import K, S3Keys
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import Claim, FieldChange, NotYetKnown, Observed, Resource
 
-# The chart's own default for the Secret with the two files of the AWS SDKs.
-SECRET_NAME = "anyscale-aws-credentials"  # noqa: S105 - a name
-PROFILE = "default"
 # Keys that end sooner than this are replaced by the next setup.
 RENEWED_BEFORE = timedelta(days=30)
 
 
-@dataclass(frozen=True)
-class StorageKeys:
-    """An access key with its secret."""
-
-    access_key: str
-    secret: str = field(repr=False)
-
-
-def of_secret(found: Mapping[str, Any] | None, install: Install) -> dict[str, dict[str, str]]:
-    """The two files in our Secret, each with what its profile says; empty where it is not ours.
-
-    What somebody has broken is empty too.
-    """
-    if found is None:
-        return {}
-    owner = Install.from_locator(found["metadata"].get("annotations") or {})
-    if owner is None or owner.id != install.id:
-        return {}
-    return {
-        name: _profile((found.get("data") or {}).get(name) or "")
-        for name in ("credentials", "config")
-    }
-
-
-def kept_keys(found: Mapping[str, Any] | None, install: Install) -> StorageKeys | None:
-    """The keys in our Secret; None when it is not ours or holds no whole pair."""
-    said = of_secret(found, install).get("credentials", {})
-    access_key, secret = said.get("aws_access_key_id"), said.get("aws_secret_access_key")
-    return StorageKeys(access_key, secret) if access_key and secret else None
-
-
-def _profile(encoded: str) -> dict[str, str]:
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string(base64.b64decode(encoded, validate=True).decode())
-        return dict(parser[PROFILE])
-    except (binascii.Error, UnicodeDecodeError, configparser.Error, KeyError):
-        # Whatever somebody made of it: it will be written anew.
-        return {}
-
-
-def nothing_kept() -> StorageKeys | None:
+def nothing_kept() -> None:
     """For where there is no cluster to look into."""
-    return None
+    return
 
 
-class KeysResource(Resource[StorageKeys], ABC):
-    """Keys that the operator and its pods reach the store with.
+class KeysResource(Resource[K], ABC):
+    """Credentials of one kind that the operator and its pods reach the store with.
 
-    `kept` gives the keys that the cluster's Secret holds, None when it holds none of
-    ours; the core sets it before anything is read, and leaves it as it is where no
-    cluster can be asked. The output raises `NotYetKnown` when no secret is known.
+    `credentials` is the kind. `kept` gives those that the cluster's Secret holds, None when
+    it holds none of ours; the core sets it before anything is read, and leaves it as it is
+    where no cluster can be asked. The output raises `NotYetKnown` when no secret is known.
     """
 
-    kept: Callable[[], StorageKeys | None] = staticmethod(nothing_kept)
+    credentials: type[K]
+    kept: Callable[[], K | None] = staticmethod(nothing_kept)
 
 
-class GivenKeys(KeysResource):
+class GivenKeys(KeysResource[K]):
     """Keys that a person gave: used, never changed, never revoked.
 
     `given` says them, None when nobody did: then what the Secret holds is used, so
@@ -95,8 +50,9 @@ class GivenKeys(KeysResource):
 
     def __init__(
         self,
+        credentials: type[K],
         install: Install,
-        given: Callable[[], StorageKeys | None],
+        given: Callable[[], K | None],
         missing: errors.CliError,
     ) -> None:
         super().__init__(
@@ -105,12 +61,13 @@ class GivenKeys(KeysResource):
             install=install,
             claim=Claim.ADOPT,
         )
+        self.credentials = credentials
         self._given = given
         self._missing = missing
-        self._found: StorageKeys | None = None
+        self._found: K | None = None
 
     @property
-    def output(self) -> StorageKeys:
+    def output(self) -> K:
         """Known before anything is read: others read the store with them."""
         if self._found is None:
             self._found = self._given() or self.kept()
@@ -118,25 +75,23 @@ class GivenKeys(KeysResource):
             raise self._missing
         return self._found
 
-    def read(self) -> Observed[StorageKeys] | None:
+    def read(self) -> Observed[K] | None:
         keys = self.output
-        return Observed(id=keys.access_key, output=keys)
+        return Observed(id=keys.id, output=keys)
 
-    def diff(self, observed: Observed[StorageKeys]) -> Sequence[FieldChange]:
+    def diff(self, observed: Observed[K]) -> Sequence[FieldChange]:
         return ()
 
-    def create(self) -> Observed[StorageKeys]:
+    def create(self) -> Observed[K]:
         raise self._never_written()
 
-    def update(
-        self, observed: Observed[StorageKeys], changes: Sequence[FieldChange]
-    ) -> Observed[StorageKeys]:
+    def update(self, observed: Observed[K], changes: Sequence[FieldChange]) -> Observed[K]:
         raise self._never_written()
 
-    def delete(self, observed: Observed[StorageKeys]) -> None:
+    def delete(self, observed: Observed[K]) -> None:
         raise self._never_written()
 
-    def ready(self, observed: Observed[StorageKeys]) -> Observed[StorageKeys]:
+    def ready(self, observed: Observed[K]) -> Observed[K]:
         return observed
 
     def _never_written(self) -> errors.CliError:
@@ -168,7 +123,7 @@ class KeyIssuer(Protocol):
         they belong to does not exist. Never writes."""
         ...
 
-    def issue(self) -> StorageKeys:
+    def issue(self) -> S3Keys:
         """Make one. Never repeated blindly: a second would be nobody's."""
         ...
 
@@ -176,12 +131,12 @@ class KeyIssuer(Protocol):
         """End one and return once the store no longer takes it; already gone is success."""
         ...
 
-    def wait_usable(self, keys: StorageKeys) -> None:
+    def wait_usable(self, keys: S3Keys) -> None:
         """Return once the store takes a new key, which may be seconds after it was made."""
         ...
 
 
-class IssuedKeys(KeysResource):
+class IssuedKeys(KeysResource[S3Keys]):
     """One key that this tool had issued, and no other beside it.
 
     The platform tells the secret once, so the Secret in the cluster is where it lives.
@@ -191,6 +146,7 @@ class IssuedKeys(KeysResource):
     """
 
     kind: ClassVar[str] = "storage-access-key"
+    credentials = S3Keys
 
     def __init__(
         self,
@@ -207,13 +163,13 @@ class IssuedKeys(KeysResource):
         self._now = now
 
     @property
-    def output(self) -> StorageKeys:
+    def output(self) -> S3Keys:
         """The key that will be in use: not known while another is about to be issued."""
         if self.observed is None or self._to_be_replaced(self.observed):
             raise NotYetKnown(self)
         return self.observed.output
 
-    def read(self) -> Observed[StorageKeys] | None:
+    def read(self) -> Observed[S3Keys] | None:
         try:
             found = tuple(self._issuer.keys())
         except NotYetKnown:
@@ -224,12 +180,12 @@ class IssuedKeys(KeysResource):
         ours = next((item for item in found if kept and item.access_key == kept.access_key), None)
         if kept is not None and ours is not None:
             return self._observed(kept, found)
-        return self._observed(StorageKeys(found[0].access_key, ""), found)
+        return self._observed(S3Keys(found[0].access_key, ""), found)
 
-    def _observed(self, keys: StorageKeys, found: tuple[IssuedKey, ...]) -> Observed[StorageKeys]:
+    def _observed(self, keys: S3Keys, found: tuple[IssuedKey, ...]) -> Observed[S3Keys]:
         return Observed(id=keys.access_key, output=keys, owner=self.install, state=found)
 
-    def diff(self, observed: Observed[StorageKeys]) -> Sequence[FieldChange]:
+    def diff(self, observed: Observed[S3Keys]) -> Sequence[FieldChange]:
         changes = []
         if why := self._to_be_replaced(observed):
             changes.append(FieldChange("access key", f"{observed.id}, {why}", "a new one"))
@@ -239,7 +195,7 @@ class IssuedKeys(KeysResource):
             if item.access_key != observed.id
         ]
 
-    def _to_be_replaced(self, observed: Observed[StorageKeys]) -> str:
+    def _to_be_replaced(self, observed: Observed[S3Keys]) -> str:
         """Why the key in use is not to stay; empty when it is."""
         found: tuple[IssuedKey, ...] = observed.state
         current = next(item for item in found if item.access_key == observed.id)
@@ -249,7 +205,7 @@ class IssuedKeys(KeysResource):
             return "no longer valid"
         return "soon to end" if self._ends_soon(current) else ""
 
-    def _dead(self, observed: Observed[StorageKeys]) -> list[IssuedKey]:
+    def _dead(self, observed: Observed[S3Keys]) -> list[IssuedKey]:
         """Keys of no use to anybody: no longer valid, or their secret is not in the cluster.
 
         One that soon ends may have been replaced lately; pods that run still have it.
@@ -267,15 +223,15 @@ class IssuedKeys(KeysResource):
     def _ends_soon(self, item: IssuedKey) -> bool:
         return item.ends is not None and item.ends - self._now() < RENEWED_BEFORE
 
-    def create(self) -> Observed[StorageKeys]:
+    def create(self) -> Observed[S3Keys]:
         found = self.read()
         if found is not None:
             return self.update(found, ())
         return self._issue(())
 
     def update(
-        self, observed: Observed[StorageKeys], changes: Sequence[FieldChange]
-    ) -> Observed[StorageKeys]:
+        self, observed: Observed[S3Keys], changes: Sequence[FieldChange]
+    ) -> Observed[S3Keys]:
         del changes  # what is there decides, whatever it was called
         # The dead go first: platforms limit how many there may be.
         dead = self._dead(observed)
@@ -286,15 +242,15 @@ class IssuedKeys(KeysResource):
             return self._observed(observed.output, left)
         return self._issue(left)
 
-    def _issue(self, beside: tuple[IssuedKey, ...]) -> Observed[StorageKeys]:
+    def _issue(self, beside: tuple[IssuedKey, ...]) -> Observed[S3Keys]:
         keys = self._issuer.issue()
         return self._observed(keys, (*beside, IssuedKey(keys.access_key)))
 
-    def delete(self, observed: Observed[StorageKeys]) -> None:
+    def delete(self, observed: Observed[S3Keys]) -> None:
         for item in observed.state:
             self._issuer.revoke(item.access_key)
 
-    def ready(self, observed: Observed[StorageKeys]) -> Observed[StorageKeys]:
+    def ready(self, observed: Observed[S3Keys]) -> Observed[S3Keys]:
         if observed.output.secret:
             self._issuer.wait_usable(observed.output)
         return observed

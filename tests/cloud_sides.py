@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from anyscale_k8s_cli import apply, plan
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.events import Event
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import CloudSide, Cluster, Provider, install_on
@@ -27,7 +28,6 @@ from anyscale_k8s_cli.resource import (
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.wire import Call, FaultKind, FaultRule, Wire
 from anyscale_k8s_cli.spec import CloudSpec
-from anyscale_k8s_cli.storage_keys import StorageKeys
 from tests.issuer import Issuer
 
 CONSOLE = "https://*.anyscale.com"
@@ -176,7 +176,7 @@ class KeptKeys:
     """The Secret that a cluster keeps of the keys, from one run to the next."""
 
     def __init__(self) -> None:
-        self.keys: StorageKeys | None = None
+        self.keys: S3Keys | None = None
 
     def seen_by(self, side: CloudSide) -> CloudSide:
         assert side.storage_keys is not None

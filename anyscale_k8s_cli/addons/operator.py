@@ -13,7 +13,7 @@ from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
 from anyscale_k8s_cli.addons.token_values import token_values
-from anyscale_k8s_cli.addons.values import merged
+from anyscale_k8s_cli.addons.values import beside, merged
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -158,7 +158,8 @@ def operator_values(
         storage = storage_values(cloud_side)
     sign_in = {} if token is None else token_values(token.output)
     types = instance_types.values(context.spec.instance_types, context.nodes)
-    return merged(common, storage, types, platform, sign_in, context.spec.operator.values)
+    users = beside(storage, context.spec.operator.values)
+    return merged(common, storage, types, platform, sign_in, users)
 
 
 def remove_stale_webhook(context: ClusterContext, registration: Resource[Registration]) -> None:

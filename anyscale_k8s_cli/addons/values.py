@@ -20,3 +20,29 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 result[key] = value
     return result
+
+
+# Lists of the operator chart that both we and the user have something to say in.
+_SHARED = (("patches",), ("operator", "container", "additionalEnv"))
+
+
+def beside(ours: Mapping[str, Any], users: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The user's values, with our members before theirs in the lists that are shared.
+
+    Helm would let the user's list take the place of ours, and what stands on it would fall.
+    """
+    for path in _SHARED:
+        first, second = _list_at(ours, path), _list_at(users, path)
+        if first and second:
+            *parents, last = path
+            joined: dict[str, Any] = {last: [*first, *second]}
+            for parent in reversed(parents):
+                joined = {parent: joined}
+            users = merged(users, joined)
+    return users
+
+
+def _list_at(values: Any, path: tuple[str, ...]) -> list[Any]:
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values if isinstance(values, list) else []

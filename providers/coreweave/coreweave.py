@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import MARK_PREFIX
 from anyscale_k8s_cli.providers.coreweave import tags, wording
@@ -18,7 +19,6 @@ from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums
-from anyscale_k8s_cli.storage_keys import StorageKeys
 
 # How long a new key, and what a policy allows, can be unknown to the store.
 KEY_SECONDS = 60.0
@@ -61,7 +61,7 @@ class CoreWeave:
             names=wording.BUCKET,
         )
 
-    def s3(self, zone: str, keys: Callable[[], StorageKeys]) -> S3:
+    def s3(self, zone: str, keys: Callable[[], S3Keys]) -> S3:
         """The store, seen with some keys."""
         return S3(self.run, self.store(zone), keys)
 
@@ -76,13 +76,13 @@ class CoreWeave:
         )
 
     @contextmanager
-    def own_keys(self) -> Iterator[StorageKeys]:
+    def own_keys(self) -> Iterator[S3Keys]:
         """Keys of our own for as long as something takes: S3 knows of no other credentials.
 
         They end by themselves if they cannot be revoked.
         """
         made = self.storage.create_key(OWN_KEY_LIFETIME, {tags.NAME: f"{MARK_PREFIX}-for-a-moment"})
         try:
-            yield StorageKeys(made.id, made.secret)
+            yield S3Keys(made.id, made.secret)
         finally:
             self.storage.revoke_key(made.id)

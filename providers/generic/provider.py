@@ -1,13 +1,10 @@
-"""The provider itself: a cluster by its context, a store by its address, keys from the user."""
+"""The provider itself: a cluster by its context; the store beside it is `stores.py`'s."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.cluster.context import context_names
 from anyscale_k8s_cli.install import Install
@@ -27,16 +24,8 @@ from anyscale_k8s_cli.provider import (
 )
 from anyscale_k8s_cli.providers.generic import wording
 from anyscale_k8s_cli.providers.generic.clusters import Clusters, Place
-from anyscale_k8s_cli.providers.objectstore import checks as checks_of_store
-from anyscale_k8s_cli.providers.objectstore.bucket import (
-    AdoptedBucket,
-    Bucket,
-    bucket_name,
-    default_name,
-)
-from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
-from anyscale_k8s_cli.providers.objectstore.sdk.given import AMAZONS, OWN, given_keys
-from anyscale_k8s_cli.providers.objectstore.stored import stored_settings
+from anyscale_k8s_cli.providers.generic.stores import Kind, Store, StoreSide, kind_of, store_of
+from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
 from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
@@ -46,43 +35,15 @@ from anyscale_k8s_cli.spec import (
     RulesSpec,
     Scope,
     Settings,
-    StorageSpec,
+    leaves,
 )
-from anyscale_k8s_cli.storage_keys import SECRET_NAME, GivenKeys, StorageKeys, kept_keys
 
-# Spec fields of the store, with the variables that set them, our own first.
-STORE_VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "storage.endpoint": (
-        "ANYSCALE_K8S_STORAGE_ENDPOINT",
-        "AWS_ENDPOINT_URL_S3",
-        "AWS_ENDPOINT_URL",
-    ),
-    "storage.region": ("ANYSCALE_K8S_STORAGE_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
-    "storage.addressing": ("ANYSCALE_K8S_STORAGE_ADDRESSING",),
-    "storage.checksums": ("ANYSCALE_K8S_STORAGE_CHECKSUMS",),
-}
 # Taints of nodes with GPUs: NVIDIA's own custom, and the operator chart's.
 _TOLERATED = (
     "nvidia.com/gpu",
     "node.anyscale.com/capacity-type",
     "node.anyscale.com/accelerator-type",
 )
-_MISSING_KEYS = errors.CliError(
-    errors.CLOUD_CREDENTIALS_MISSING,
-    "There are no keys for the object store",
-    cause=f"neither {OWN[0]} and {OWN[1]} nor {AMAZONS[0]} and {AMAZONS[1]} are set, and no "
-    "profile was named",
-    fix="set them, or name a profile with --aws-profile",
-)
-
-
-@dataclass(frozen=True)
-class _Side:
-    """What was put together last, for the checks of the same command."""
-
-    s3: S3
-    bucket: str
-    origin: str
 
 
 class GenericProvider:
@@ -98,21 +59,15 @@ class GenericProvider:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._clusters = Clusters(run)
-        self._side: _Side | None = None
+        self._side: StoreSide | None = None
         self._said = Scope()
 
     def secrets(self, settings: Settings, environment: Mapping[str, str]) -> Mapping[str, str]:
-        if settings.get("credentials.aws_profile"):
-            return {}
-        if any(all(environment.get(name) for name in pair) for pair in (OWN, AMAZONS)):
-            return {}
-        return {
-            OWN[0]: "Access key of the object store (nothing: as an earlier setup was given)",
-            OWN[1]: "Its secret (not shown)",
-        }
+        return self._store(settings).secrets(settings, environment)
 
     def check_spec(self, spec: CloudSpec) -> None:
-        wording.check(spec)
+        wording.check_region(spec)
+        self._store(_settings(spec)).check_spec(spec)
 
     def discover(self, spec: CloudSpec) -> Cluster:
         place = Place(spec.cluster.context or "", spec.cluster.kubeconfig)
@@ -126,24 +81,8 @@ class GenericProvider:
         plane: ControlPlaneFacts,
         dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        keys = self._keys(install, spec.credentials)
-        s3 = S3(self._run, wording.store(spec.storage), lambda: keys.output)
-        adopted, origin = spec.existing.bucket, plane.cors_origin
-        storage: Resource[Storage]
-        if adopted:
-            name = bucket_name(adopted)
-            storage = AdoptedBucket(s3, install, name, origin=origin, needs=(keys,))
-        else:
-            name = spec.rules.names.get("bucket") or default_name(install)
-            storage = Bucket(s3, install, name, origin=origin, needs=(keys,))
-        self._side = _Side(s3, name, origin)
-        return CloudSide(
-            resources=(keys, storage),
-            storage=storage,
-            identity=None,
-            service_account_annotations=dict,
-            storage_keys=keys,
-        )
+        self._side = self._store(_settings(spec)).side(spec, install, plane, dropped_tags)
+        return self._side.cloud
 
     def registration(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage, identity: Identity
@@ -178,17 +117,15 @@ class GenericProvider:
         }
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
-        if self._side is None:
-            return ()
-        side = self._side
-        return checks_of_store.checks(side.s3, side.bucket, side.origin)
+        return () if self._side is None else self._side.checks
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         """Nobody grants rights but the cluster, and setup must be its administrator."""
         return ()
 
     def makes(self, install: Install) -> Sequence[Made]:
-        return (Made("S3 bucket", default_name(install), "the object store"),)
+        """One of them: an install has one store."""
+        return tuple(store_of(kind, self._run).makes(install) for kind in Kind)
 
     def search(self, scope: Scope, cloud: str | None) -> Search:
         """There is nothing outside of clusters that could be listed: their ledgers tell."""
@@ -203,17 +140,14 @@ class GenericProvider:
         return context_names(scope.cluster.kubeconfig)
 
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
-        """The bucket, by the store's settings and keys as they are said, else as the cluster has
-        them in its Secret."""
-        found = self._clusters.secret(install, SECRET_NAME)
-        storage = stored_settings(found, install)
-        if scope.storage.endpoint or not storage.endpoint:
-            storage = _said_or_set(scope.storage)
-        keys = given_keys(scope.credentials.aws_profile) or kept_keys(found, install)
-        if keys is None or not storage.endpoint:
-            return ()
-        s3 = S3(self._run, wording.store(storage), lambda: keys)
-        return (Bucket(s3, install, default_name(install)),)
+        """The bucket: by what is said of the store, else by the Secret that the cluster has."""
+        secrets = {kind: self._clusters.secret(install, kind.secret) for kind in Kind}
+        kinds = [kind for kind in Kind if secrets[kind]] or [kind_of({})]
+        return tuple(
+            item
+            for kind in kinds
+            for item in store_of(kind, self._run).owned(scope, install, secrets[kind])
+        )
 
     def cluster_state(self, install: Install) -> ClusterState:
         """Nobody can tell that a cluster is deleted: it is there, or not known of."""
@@ -237,19 +171,9 @@ class GenericProvider:
         """Nobody can be asked: the cluster's own Service is gone with its load balancer."""
         return ()
 
-    def _keys(self, install: Install, credentials: CredentialsSpec) -> GivenKeys:
-        def given() -> StorageKeys | None:
-            return given_keys(credentials.aws_profile)
-
-        return GivenKeys(install, given, _MISSING_KEYS)
+    def _store(self, settings: Settings) -> Store:
+        return store_of(kind_of(settings), self._run)
 
 
-def _said_or_set(storage: StorageSpec) -> StorageSpec:
-    """The store's settings of a search: what was not said, variables may tell."""
-    found = {
-        path.partition(".")[2]: value
-        for path, names in STORE_VARIABLES.items()
-        if (value := next((os.environ[name] for name in names if os.environ.get(name)), None))
-    }
-    said = storage.model_dump(exclude_none=True)
-    return StorageSpec.model_validate({**found, **said})
+def _settings(spec: CloudSpec) -> Settings:
+    return dict(leaves(spec.model_dump(exclude_none=True)))

@@ -18,8 +18,8 @@ _REGION_LIMIT = 35
 USUAL_REGION = "us-east-1"
 
 
-def check(spec: CloudSpec) -> None:
-    """Raises `invalid-spec`."""
+def check_region(spec: CloudSpec) -> None:
+    """The label that Anyscale routes by. Raises `invalid-spec`."""
     region = spec.region or ""
     if not _REGION.fullmatch(region) or len(region) > _REGION_LIMIT:
         raise _invalid(
@@ -27,6 +27,10 @@ def check(spec: CloudSpec) -> None:
             f"at most {_REGION_LIMIT} lower-case letters, digits and single dashes",
             "give a label such as onprem or berlin-1",
         )
+
+
+def check_s3(spec: CloudSpec) -> None:
+    """Raises `invalid-spec`, `missing-input`."""
     origin = endpoint(spec.storage)
     if spec.storage.addressing == "virtual" and _is_address(origin):
         raise _invalid(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.install import MARK_PREFIX
 from anyscale_k8s_cli.providers.nebius.sdk.clusters import Clusters
 from anyscale_k8s_cli.providers.nebius.sdk.iam import Iam, Owner
@@ -17,7 +18,6 @@ from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums
-from anyscale_k8s_cli.storage_keys import StorageKeys
 
 # How long a new key, and what its account may do, can be unknown to the store.
 KEY_SECONDS = 60.0
@@ -55,12 +55,12 @@ class Nebius:
             key_seconds=KEY_SECONDS,
         )
 
-    def s3(self, region: str, keys: StorageKeys) -> S3:
+    def s3(self, region: str, keys: S3Keys) -> S3:
         """The store, seen with some keys."""
         return S3(self.run, self.store(region), lambda: keys)
 
     @contextmanager
-    def own_keys(self) -> Iterator[StorageKeys]:
+    def own_keys(self) -> Iterator[S3Keys]:
         """Keys of our own for as long as something takes: S3 knows of no other credentials.
 
         They end by themselves if they cannot be revoked.
@@ -70,6 +70,6 @@ class Nebius:
         ends = datetime.now(UTC) + OWN_KEY_LIFETIME
         made = self.iam.create_key(owner, name, "for a moment", ends, {})
         try:
-            yield StorageKeys(made.access_key, made.secret)
+            yield S3Keys(made.access_key, made.secret)
         finally:
             self.iam.delete_key(made.id)

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from anyscale_k8s_cli.credential_kinds import files_of, profile
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.spec import StorageSpec
-from anyscale_k8s_cli.storage_keys import of_secret
 
 
 def stored_settings(found: Mapping[str, Any] | None, install: Install) -> StorageSpec:
     """What our Secret says of the store; nothing where it is not ours or was broken."""
-    config = of_secret(found, install).get("config", {})
+    config = profile(files_of(found, install).get("config", ""))
     endpoint = config.get("endpoint_url", "")
     if not urlsplit(endpoint).hostname:
         return StorageSpec()

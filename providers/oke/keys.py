@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.providers.objectstore.probe import use
@@ -13,7 +14,7 @@ from anyscale_k8s_cli.providers.oke.named import default_name, known_id
 from anyscale_k8s_cli.providers.oke.oracle import Oracle
 from anyscale_k8s_cli.providers.oke.sdk.failures import LIMITS
 from anyscale_k8s_cli.resource import Resource
-from anyscale_k8s_cli.storage_keys import IssuedKey, StorageKeys
+from anyscale_k8s_cli.storage_keys import IssuedKey
 
 # Of each user: https://docs.oracle.com/iaas/Content/Identity/Tasks/managingcredentials.htm
 MOST = 2
@@ -46,7 +47,7 @@ class SecretKeys:
             if item.name == self._name
         ]
 
-    def issue(self) -> StorageKeys:
+    def issue(self) -> S3Keys:
         """Those of ours that are of no use have gone by now. Raises `oci-key-limit`."""
         user = known_id(self._user)
         try:
@@ -58,7 +59,7 @@ class SecretKeys:
                     user, [f"{item.id} {item.name}" for item in there]
                 ) from failure
             raise
-        return StorageKeys(made.id, made.secret)
+        return S3Keys(made.id, made.secret)
 
     def _too_many(self, user: str, there: list[str]) -> errors.CliError:
         return errors.CliError(
@@ -73,6 +74,6 @@ class SecretKeys:
     def revoke(self, access_key: str) -> None:
         self._oracle.identity.delete_key(known_id(self._user), access_key)
 
-    def wait_usable(self, keys: StorageKeys) -> None:
+    def wait_usable(self, keys: S3Keys) -> None:
         """Proven by use: objects put, read, listed and deleted as the pods will."""
         use(self._oracle.s3(keys), self._bucket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.providers.oke.sdk.clusters import Clusters
@@ -11,7 +12,6 @@ from anyscale_k8s_cli.providers.oke.sdk.session import Session
 from anyscale_k8s_cli.providers.oke.sdk.storage import Buckets
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums
-from anyscale_k8s_cli.storage_keys import StorageKeys
 
 # How long a new key, and a new policy, can be unknown to the store.
 KEY_SECONDS = 180.0
@@ -45,6 +45,6 @@ class Oracle:
             key_seconds=KEY_SECONDS,
         )
 
-    def s3(self, keys: StorageKeys) -> S3:
+    def s3(self, keys: S3Keys) -> S3:
         """The store, seen with some keys."""
         return S3(self.run, self.store, lambda: keys)

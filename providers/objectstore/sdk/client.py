@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from anyscale_k8s_cli import tool_version
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.objectstore import codes
@@ -21,7 +22,6 @@ from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums
-from anyscale_k8s_cli.storage_keys import StorageKeys
 
 T = TypeVar("T")
 Rule = dict[str, Any]
@@ -55,12 +55,12 @@ class Version:
 class S3:
     """The calls that are made to a store. `keys` are asked for at the first of them."""
 
-    def __init__(self, run: Run, store: S3Store, keys: Callable[[], StorageKeys]) -> None:
+    def __init__(self, run: Run, store: S3Store, keys: Callable[[], S3Keys]) -> None:
         self.run = run
         self.store = store
         self._keys = keys
         self._lock = threading.Lock()
-        self._made: tuple[StorageKeys, Any] | None = None
+        self._made: tuple[S3Keys, Any] | None = None
 
     def spoken_to(
         self, *, addressing: Addressing | None = None, checksums: Checksums | None = None
@@ -222,7 +222,7 @@ class S3:
                 self._made = (keys, self._make(keys))
             return self._made[1]
 
-    def _make(self, keys: StorageKeys) -> Any:
+    def _make(self, keys: S3Keys) -> Any:
         store = self.store
         core = new_session()
         # Nothing of this machine's settings for AWS is meant for this store.

@@ -7,15 +7,15 @@ import os
 from botocore.exceptions import BotoCoreError
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session
-from anyscale_k8s_cli.storage_keys import StorageKeys
 
 OWN = ("ANYSCALE_K8S_STORAGE_ACCESS_KEY_ID", "ANYSCALE_K8S_STORAGE_SECRET_ACCESS_KEY")
 AMAZONS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 TEMPORARY = "AWS_SESSION_TOKEN"
 
 
-def given_keys(profile: str | None) -> StorageKeys | None:
+def given_keys(profile: str | None) -> S3Keys | None:
     """A named profile's keys, else our own variables', else Amazon's; None when nobody has any.
 
     Raises `cloud-credentials-missing` for a profile without keys, and
@@ -28,11 +28,11 @@ def given_keys(profile: str | None) -> StorageKeys | None:
         if access_key and secret:
             if id_name in AMAZONS and os.environ.get(TEMPORARY):
                 raise _temporary(f"{TEMPORARY} is set")
-            return StorageKeys(access_key, secret)
+            return S3Keys(access_key, secret)
     return None
 
 
-def _of_profile(profile: str) -> StorageKeys:
+def _of_profile(profile: str) -> S3Keys:
     try:
         profiles = new_session().full_config.get("profiles", {})
     except BotoCoreError as problem:
@@ -43,7 +43,7 @@ def _of_profile(profile: str) -> StorageKeys:
     if found.get("aws_session_token"):
         raise _temporary(f"the profile {profile} has a session token")
     try:
-        return StorageKeys(found["aws_access_key_id"], found["aws_secret_access_key"])
+        return S3Keys(found["aws_access_key_id"], found["aws_secret_access_key"])
     except KeyError as missing:
         raise _without_keys(profile, f"it has no {missing}") from missing
 

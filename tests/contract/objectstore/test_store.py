@@ -11,6 +11,7 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Status, run_checks
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.events import Event, Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.providers.objectstore import checks as checks_of_store
@@ -28,7 +29,6 @@ from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.objectstore.state import Quirk
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
 from anyscale_k8s_cli.spec import Addressing, Checksums
-from anyscale_k8s_cli.storage_keys import StorageKeys
 from tests.contract.objectstore.conftest import REGION, RunningStore
 
 Start = Callable[..., RunningStore]
@@ -53,7 +53,7 @@ def reach(
         monkeypatch.setenv("HTTP_PROXY", there.url)
         monkeypatch.setenv("http_proxy", there.url)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        keys = settings.pop("keys", StorageKeys(there.key.id, there.key.secret))
+        keys = settings.pop("keys", S3Keys(there.key.id, there.key.secret))
         store = replace(S3Store("the store", there.named_url, REGION, key_seconds=5), **settings)
         return there, S3(Run(listeners=(seen.append,)), store, lambda: keys)
 
@@ -75,8 +75,8 @@ QUIRKS = [
         {},
     ),
     (Quirk.SIGNING_REGION_CHECKED, {"region": "elsewhere"}, "store-signing-region", {}),
-    (Quirk.KEYS_DELAYED, {"keys": StorageKeys("NOBODYS", "x")}, "store-keys-denied", {}),
-    (Quirk.NO_CORS, {"keys": StorageKeys("NOBODYS", "x")}, "store-keys-denied", {}),
+    (Quirk.KEYS_DELAYED, {"keys": S3Keys("NOBODYS", "x")}, "store-keys-denied", {}),
+    (Quirk.NO_CORS, {"keys": S3Keys("NOBODYS", "x")}, "store-keys-denied", {}),
 ]
 
 

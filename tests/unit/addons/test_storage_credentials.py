@@ -12,14 +12,16 @@ import botocore.session
 import pytest
 
 from anyscale_k8s_cli.addons import storage_credentials as credentials
+from anyscale_k8s_cli.addons.values import beside
+from anyscale_k8s_cli.credential_kinds import S3Keys, kept
 from anyscale_k8s_cli.errors import CLOUD_CREDENTIALS_MISSING, CliError
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.spec import Addressing, Checksums
-from anyscale_k8s_cli.storage_keys import GivenKeys, StorageKeys, kept_keys
+from anyscale_k8s_cli.storage_keys import GivenKeys
 
 INSTALL = Install("generic", "uid", "onprem", "uid", "ray", "prod")
-KEYS = StorageKeys("AKIDEXAMPLE", "s%(cret)s/+=;#$ 'x")
+KEYS = S3Keys("AKIDEXAMPLE", "s%(cret)s/+=;#$ 'x")
 STORE = Storage(
     "s3://models", "eu-1", "https://s3.example.com", Addressing.PATH, Checksums.WHEN_REQUIRED
 )
@@ -55,15 +57,15 @@ def test_the_sdk_understands_both_files(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_only_the_id_of_the_key_is_readable() -> None:
     manifest = credentials.secret(STORE, KEYS, "ray")
-    assert manifest["metadata"]["annotations"] == {"anyscale-k8s/access-key-id": KEYS.access_key}
+    assert manifest["metadata"]["annotations"] == {"anyscale-k8s/credentials-id": KEYS.access_key}
     assert KEYS.secret not in str(manifest)
 
 
 def test_what_was_written_is_read_again() -> None:
     manifest = credentials.secret(STORE, KEYS, "ray")
-    assert kept_keys(manifest, INSTALL) is None, "without our locator it is not ours"
+    assert kept(S3Keys, manifest, INSTALL) is None, "without our locator it is not ours"
     manifest["metadata"]["annotations"] |= INSTALL.locator()
-    assert kept_keys(manifest, INSTALL) == KEYS
+    assert kept(S3Keys, manifest, INSTALL) == KEYS
 
 
 @pytest.mark.parametrize(
@@ -73,12 +75,12 @@ def test_what_somebody_has_broken_holds_no_keys(text: str) -> None:
     manifest = credentials.secret(STORE, KEYS, "ray")
     manifest["metadata"]["annotations"] |= INSTALL.locator()
     manifest["data"]["credentials"] = base64.b64encode(text.encode()).decode()
-    assert kept_keys(manifest, INSTALL) is None
+    assert kept(S3Keys, manifest, INSTALL) is None
 
 
-def side(storage: Storage, *, keys: StorageKeys = KEYS) -> Any:
+def side(storage: Storage, *, keys: S3Keys = KEYS) -> Any:
     """A side of the cloud whose storage and keys are known."""
-    known = GivenKeys(INSTALL, lambda: keys, CliError(CLOUD_CREDENTIALS_MISSING, "none"))
+    known = GivenKeys(S3Keys, INSTALL, lambda: keys, CliError(CLOUD_CREDENTIALS_MISSING, "none"))
     return SimpleNamespace(storage=SimpleNamespace(output=storage), storage_keys=known)
 
 
@@ -113,10 +115,19 @@ def test_other_keys_or_settings_make_new_pods_of_the_operator() -> None:
 
     first = annotations(side(STORE))
     assert annotations(side(STORE)) == first
-    assert annotations(side(STORE, keys=StorageKeys("OTHER", "x"))) != first
+    assert annotations(side(STORE, keys=S3Keys("OTHER", "x"))) != first
     assert annotations(side(replace(STORE, region="eu-2"))) != first
 
 
 def test_a_platform_with_workload_identity_has_none_of_it() -> None:
     no_keys: Any = SimpleNamespace(storage_keys=None)
     assert credentials.storage_values(no_keys) == {}
+
+
+def test_the_users_own_lists_come_after_ours_and_take_nothing_away() -> None:
+    ours = credentials.storage_values(side(STORE))
+    users = {"patches": [{"kind": "Pod"}], "operator": {"annotations": {"a": "b"}}}
+    found = beside(ours, users)
+    assert found["patches"] == [*ours["patches"], {"kind": "Pod"}]
+    assert found["operator"] == users["operator"]
+    assert beside({}, users) == users

@@ -8,9 +8,16 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.generic import wording
+from anyscale_k8s_cli.providers.generic.provider import GenericProvider
+from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, StorageSpec
 
 ENDPOINT = "https://s3.example.com:9000"
+
+
+def check(given: CloudSpec) -> None:
+    """As the provider asks, before anything else."""
+    GenericProvider(Run()).check_spec(given)
 
 
 def spec(region: str = "onprem", bucket: str | None = None, **storage: Any) -> CloudSpec:
@@ -44,21 +51,21 @@ def test_an_origin_is_taken_without_a_slash(given: str) -> None:
 )
 def test_what_cannot_be_is_refused_by_its_option(wrong: CloudSpec, option: str) -> None:
     with pytest.raises(errors.CliError) as caught:
-        wording.check(wrong)
+        check(wrong)
     assert caught.value.code is errors.INVALID_SPEC
     assert caught.value.message.startswith(option)
 
 
 def test_without_an_endpoint_it_is_said_how_to_give_one() -> None:
     with pytest.raises(errors.CliError) as caught:
-        wording.check(spec(endpoint=None))
+        check(spec(endpoint=None))
     assert caught.value.code is errors.MISSING_INPUT
     assert "ANYSCALE_K8S_STORAGE_ENDPOINT" in caught.value.fix
 
 
 @pytest.mark.parametrize("bucket", ["team-data", "s3://team-data"])
 def test_what_fits_is_taken(bucket: str) -> None:
-    wording.check(spec(bucket=bucket, addressing="virtual"))
+    check(spec(bucket=bucket, addressing="virtual"))
 
 
 def test_what_was_not_said_is_what_most_stores_take() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.providers.objectstore.sdk.given import AMAZONS, OWN, TEMPORARY, given_keys
-from anyscale_k8s_cli.storage_keys import StorageKeys
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +32,9 @@ def test_without_any_there_are_none() -> None:
 
 def test_our_own_variables_win_over_amazons(monkeypatch: pytest.MonkeyPatch) -> None:
     give(monkeypatch, AMAZONS, "AMAZONS")
-    assert given_keys(None) == StorageKeys("AMAZONS", "secret")
+    assert given_keys(None) == S3Keys("AMAZONS", "secret")
     give(monkeypatch, OWN, "OWN")
-    assert given_keys(None) == StorageKeys("OWN", "secret")
+    assert given_keys(None) == S3Keys("OWN", "secret")
 
 
 def test_a_named_profile_wins_over_variables(
@@ -44,7 +44,7 @@ def test_a_named_profile_wins_over_variables(
     (nothing_given / "credentials").write_text(
         "[lab]\naws_access_key_id = LAB\naws_secret_access_key = s3cret\n"
     )
-    assert given_keys("lab") == StorageKeys("LAB", "s3cret")
+    assert given_keys("lab") == S3Keys("LAB", "s3cret")
 
 
 def test_keys_that_end_by_themselves_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.addons.storage_credentials import secret
+from anyscale_k8s_cli.credential_kinds import S3Keys, kept
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.objectstore.stored import stored_settings
 from anyscale_k8s_cli.spec import Addressing, Checksums, StorageSpec
-from anyscale_k8s_cli.storage_keys import StorageKeys, kept_keys
 
 INSTALL = Install("generic", "uid", "onprem", "uid", "ray", "prod")
 STORAGE = Storage(
     "s3://data", "eu-1", "https://s3.example.com", Addressing.VIRTUAL, Checksums.WHEN_REQUIRED
 )
-KEYS = StorageKeys("ID", "secret")
+KEYS = S3Keys("ID", "secret")
 
 
 def written() -> dict[str, Any]:
@@ -34,7 +34,7 @@ def test_what_setup_wrote_is_read_again() -> None:
         addressing="virtual",
         checksums="when_required",
     )
-    assert kept_keys(written(), INSTALL) == KEYS
+    assert kept(S3Keys, written(), INSTALL) == KEYS
 
 
 @pytest.mark.parametrize("text", ["", "[default]\n", "nonsense", "[default]\nendpoint_url = x\n"])
@@ -47,5 +47,5 @@ def test_what_somebody_has_broken_says_nothing(text: str) -> None:
 def test_another_installs_secret_is_nobodys_business() -> None:
     other = Install("generic", "uid", "onprem", "uid", "ray", "other")
     assert stored_settings(written(), other) == StorageSpec()
-    assert kept_keys(written(), other) is None
+    assert kept(S3Keys, written(), other) is None
     assert stored_settings(None, INSTALL) == StorageSpec()

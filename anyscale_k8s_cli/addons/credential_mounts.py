@@ -1,0 +1,170 @@
+"""How each kind of credentials gets to the operator and its pods, and what the chart must know.
+
+One mount for each class of `credential_kinds.py`, in one table. A kind that is new needs
+its class there, its mount here, and nothing else in the core: Secret, restarts, status and
+deletion are the same for all (`storage_credentials.py`).
+"""
+
+from __future__ import annotations
+
+import configparser
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.credential_kinds import (
+    PROFILE,
+    AzureSecret,
+    Credentials,
+    Files,
+    GoogleKey,
+    S3Keys,
+)
+from anyscale_k8s_cli.provider import Storage
+from anyscale_k8s_cli.spec import Addressing
+from anyscale_k8s_cli.templates import load_yaml
+
+# Where Ray, Vector and the agents stand among the containers of the chart's pods.
+_AGENTS = {"head": (0, 1, 2, 5), "worker": (0, 1, 2, 3)}
+
+K_contra = TypeVar("K_contra", bound=Credentials, contravariant=True)
+
+
+class Mount(Protocol[K_contra]):
+    """What one kind needs."""
+
+    def files(self, storage: Storage, credentials: K_contra) -> Files:
+        """What the Secret holds."""
+        ...
+
+    def values(self, storage: Storage, credentials: K_contra) -> dict[str, Any]:
+        """The chart's values; nothing secret."""
+        ...
+
+    def told(self, storage: Storage) -> str:
+        """What of the Secret follows from the store: pods must be new when it is other."""
+        ...
+
+
+class AwsFiles:
+    """The two files of the AWS SDKs, which the chart mounts and has the SDKs find."""
+
+    def files(self, storage: Storage, credentials: S3Keys) -> Files:
+        keys = {
+            "aws_access_key_id": credentials.access_key,
+            "aws_secret_access_key": credentials.secret,
+        }
+        return {"credentials": _ini(keys), "config": client_config(storage)}
+
+    def values(self, storage: Storage, credentials: S3Keys) -> dict[str, Any]:
+        path_style = storage.addressing is Addressing.PATH
+        values: dict[str, Any] = load_yaml(
+            "operator/s3-values.yaml",
+            {"region": storage.region, "path_style": path_style, "secret": credentials.SECRET},
+        )
+        if path_style:
+            # The chart by itself tells the agents so on AWS alone.
+            values["patches"] = patches([load_yaml("operator/path-style.yaml")])
+        return values
+
+    def told(self, storage: Storage) -> str:
+        return client_config(storage)
+
+
+class GoogleFile:
+    """The key file, which the chart mounts and has the SDKs find."""
+
+    def files(self, storage: Storage, credentials: GoogleKey) -> Files:
+        return {credentials.FILE: credentials.text}
+
+    def values(self, storage: Storage, credentials: GoogleKey) -> dict[str, Any]:
+        values: dict[str, Any] = load_yaml(
+            "operator/google-values.yaml",
+            {"project": credentials.project, "secret": credentials.SECRET},
+        )
+        return values
+
+    def told(self, storage: Storage) -> str:
+        return ""
+
+
+class AzureVariables:
+    """The variables of Azure's SDKs; the chart knows nothing of them: each refers to the Secret."""
+
+    def files(self, storage: Storage, credentials: AzureSecret) -> Files:
+        return credentials.variables
+
+    def values(self, storage: Storage, credentials: AzureSecret) -> dict[str, Any]:
+        variables = [
+            load_yaml(
+                "operator/variable-from-secret.yaml",
+                {"variable": name, "secret": credentials.SECRET},
+            )
+            for name in credentials.variables
+        ]
+        return {
+            "operator": {"container": {"additionalEnv": variables}},
+            "patches": patches(variables),
+        }
+
+    def told(self, storage: Storage) -> str:
+        return ""
+
+
+_MOUNTS: Mapping[type[Credentials], Mount[Any]] = {
+    S3Keys: AwsFiles(),
+    GoogleKey: GoogleFile(),
+    AzureSecret: AzureVariables(),
+}
+
+
+def mount_of(kind: type[Credentials]) -> Mount[Any]:
+    return _MOUNTS[kind]
+
+
+def patches(variables: Sequence[Document]) -> list[Document]:
+    """What gives variables to the agents of every Ray pod."""
+    return [
+        load_yaml(
+            "operator/agents-patch.yaml",
+            {
+                "node": node,
+                "operations": [
+                    load_yaml(
+                        "operator/variable-operation.yaml",
+                        {"container": container, "variable": variable},
+                    )
+                    for container in containers
+                    for variable in variables
+                ],
+            },
+        )
+        for node, containers in _AGENTS.items()
+    ]
+
+
+def client_config(storage: Storage) -> str:
+    """The config file with which any AWS SDK speaks to the store as it wants to be spoken to.
+
+    https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
+    """
+    options = {"region": storage.region}
+    if storage.endpoint:
+        options["endpoint_url"] = storage.endpoint
+    options["request_checksum_calculation"] = storage.checksums.value
+    options["response_checksum_validation"] = storage.checksums.value
+    nested = {"signature_version": "s3v4"}
+    if storage.addressing:
+        nested["addressing_style"] = storage.addressing.value
+    options["s3"] = "".join(f"\n{name} = {value}" for name, value in sorted(nested.items()))
+    return _ini(options)
+
+
+def _ini(options: Mapping[str, str]) -> str:
+    # SDKs read these files with other rules than Python's: no interpolation, keys as they are.
+    parser = configparser.RawConfigParser()
+    parser[PROFILE] = options
+    text = io.StringIO()
+    parser.write(text)
+    return text.getvalue()

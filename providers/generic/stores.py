@@ -1,0 +1,96 @@
+"""The kinds of object store that a cluster without a cloud may have beside it.
+
+How it is laid out, for whoever adds to it:
+
+- `Kind` names the kinds, `kind_of` tells which one is meant, `store_of` gives what handles
+  it. A kind's module (`s3.py`, later `google.py`, `azure.py`) is imported when it is chosen
+  and not before, and with it the SDK: a cluster with an S3 store imports no other SDK.
+- Each module has one class that satisfies `Store`. All that differs between kinds is in
+  there; `provider.py` knows the cluster and nothing of stores.
+- `Store.side` gives a whole `CloudSide`, so a kind decides for itself how pods get in: by
+  credentials (`storage_keys`, a kind of `credential_kinds.py` with its mount in
+  `addons/credential_mounts.py`), or without any (`identity`, `service_account_annotations`,
+  `prove_identity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.credential_kinds import Credentials, S3Keys
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made
+from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec, Scope, Settings
+
+
+class Kind(StrEnum):
+    """In the words of `--storage-kind`."""
+
+    S3 = "s3"
+
+    @property
+    def secret(self) -> str:
+        """The name of the Secret that its credentials are in."""
+        return _CREDENTIALS[self].SECRET
+
+
+_CREDENTIALS: Mapping[Kind, type[Credentials]] = {Kind.S3: S3Keys}
+
+
+@dataclass(frozen=True)
+class StoreSide:
+    """What a store brings to the cloud side, and its checks."""
+
+    cloud: CloudSide
+    checks: Sequence[BoundCheck]
+
+
+class Store(Protocol):
+    """One kind of store, for one command."""
+
+    def secrets(self, settings: Settings, environment: Mapping[str, str]) -> Mapping[str, str]:
+        """As `provider.AsksForSecrets`."""
+        ...
+
+    def check_spec(self, spec: CloudSpec) -> None:
+        """Offline: refuse what cannot be (`invalid-spec`, `missing-input`)."""
+        ...
+
+    def side(
+        self,
+        spec: CloudSpec,
+        install: Install,
+        plane: ControlPlaneFacts,
+        dropped_tags: Mapping[str, str],
+    ) -> StoreSide:
+        """The objects that should be. Nothing is asked of the store yet."""
+        ...
+
+    def makes(self, install: Install) -> Made:
+        """What setup makes in it."""
+        ...
+
+    def owned(
+        self, scope: Scope, install: Install, secret: Mapping[str, Any] | None
+    ) -> Sequence[Resource[Any]]:
+        """What may be ours in it, for a teardown: by what is said, else by our `secret`."""
+        ...
+
+
+def kind_of(settings: Settings) -> Kind:
+    """Which kind is meant by values of the spec, by dotted path."""
+    return Kind(settings.get("storage.kind") or Kind.S3)
+
+
+def store_of(kind: Kind, run: Run) -> Store:
+    match kind:
+        case Kind.S3:
+            from anyscale_k8s_cli.providers.generic.s3 import AnyS3Store
+
+            return AnyS3Store(run)
