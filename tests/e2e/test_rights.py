@@ -57,6 +57,8 @@ ON_OTHER_WAYS = {
         "watch mutatingwebhookconfigurations.admissionregistration.k8s.io",
     },
 }
+# Helm watches what is not up yet when it looks.
+SOMETIMES = {"watch daemonsets.apps"}
 WHERE = ("--provider", "generic", "--context", "demo")
 
 
@@ -157,4 +159,4 @@ def test_a_printed_role_is_enough_and_grants_no_more(deputy: Deputy) -> None:
         granted = {str(right) for right in rights(verb.cluster_parts)}
         looking = {str(right) for right in rights(Verb.PLAN.parts)} if verb is not Verb.PLAN else {}
         assert found - granted <= ANYBODY
-        assert granted - found - set(looking) == ON_OTHER_WAYS[verb]
+        assert granted - found - set(looking) - SOMETIMES == ON_OTHER_WAYS[verb]
