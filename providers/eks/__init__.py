@@ -1,4 +1,4 @@
-"""Amazon EKS, on botocore alone.
+"""Amazon EKS, on boto3 alone.
 
 Belongs here: what is particular to EKS and the AWS services around it, in one
 file per part of the provider contract. Every call to AWS is in `sdk`; every

@@ -37,7 +37,7 @@ def test_a_platform_that_nobody_brings(name: str, monkeypatch: pytest.MonkeyPatc
 def test_a_platform_whose_sdk_is_missing_names_its_extra() -> None:
     child = subprocess.run(
         [
-            *(sys.executable, "-c", WITHOUT, "botocore"),
+            *(sys.executable, "-c", WITHOUT, "boto3"),
             *("cloud", "permissions", "--provider", "eks", "-o", "json"),
         ],
         capture_output=True,

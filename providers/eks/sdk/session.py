@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -65,11 +66,12 @@ class Session:
             self._core = new_session(profile)
             # The global endpoint is slow, far away, and absent outside the first partition.
             self._core.set_config_variable("sts_regional_endpoints", "regional")
-            if keys is not None:
-                self._core.set_credentials(keys.access_key, keys.secret, keys.token)
-            if region:
-                self._core.set_config_variable("region", region)
-            if not self.region:
+            self._boto3 = boto3.session.Session(
+                botocore_session=self._core,
+                region_name=region,
+                **_keyword_arguments(keys),
+            )
+            if not self._boto3.region_name:
                 # For what has no region: who we are, IAM, the list of buckets.
                 self._core.set_config_variable("region", self._first_partition()["region"])
         except BotoCoreError as problem:
@@ -78,7 +80,7 @@ class Session:
     @property
     def region(self) -> str:
         """The region asked for, else the profile's or the environment's, else the SDK's first."""
-        region: str = self._core.get_config_variable("region")
+        region: str = self._boto3.region_name
         return region
 
     def client(self, service: str) -> Any:
@@ -109,7 +111,7 @@ class Session:
 
     def credentials(self) -> Any:
         """The SDK's credentials object, for signing what is sent by somebody else."""
-        credentials = self._core.get_credentials()
+        credentials = self._boto3.get_credentials()
         if credentials is None:
             # Asking is what gives the message that fits.
             self.ask("sts", self.client("sts").get_caller_identity)
@@ -117,7 +119,7 @@ class Session:
 
     @property
     def events(self) -> Any:
-        return self._core.get_component("event_emitter")
+        return self._boto3.events
 
     def first_dns_suffix(self) -> str:
         """The domain of the services of the SDK's first partition."""
@@ -130,9 +132,9 @@ class Session:
 
     def _make(self, service: str) -> Any:
         try:
-            credentials = self._core.get_credentials()
+            credentials = self._boto3.get_credentials()
             self._source = str(getattr(credentials, "method", "") or "")
-            client = self._core.create_client(service, config=_config())
+            client = self._boto3.client(service, config=_config())  # type: ignore[call-overload]
         except BotoCoreError as problem:
             raise failures.of_sdk(problem, service, self._asker()) from problem
         self._report(service, client)
@@ -185,3 +187,13 @@ def _config() -> Config:
         user_agent_extra=f"anyscale-k8s-cli/{tool_version()}",
         max_pool_connections=20,
     )
+
+
+def _keyword_arguments(keys: TemporaryKeys | None) -> dict[str, str]:
+    if keys is None:
+        return {}
+    return {
+        "aws_access_key_id": keys.access_key,
+        "aws_secret_access_key": keys.secret,
+        "aws_session_token": keys.token,
+    }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -228,7 +229,7 @@ class S3:
         # Nothing of this machine's settings for AWS is meant for this store.
         core.set_config_variable("config_file", "")
         core.set_config_variable("profile", None)
-        client = core.create_client(
+        client = boto3.session.Session(botocore_session=core).client(
             "s3",
             endpoint_url=store.endpoint or None,
             region_name=store.region,

@@ -1,7 +1,4 @@
-"""Sessions of the AWS SDK that read and import no more than is used.
-
-boto3 would add nothing that is needed here: its clients are botocore's.
-"""
+"""Sessions of the AWS SDK that read and import no more than is used; boto3 is given them."""
 
 from __future__ import annotations
 

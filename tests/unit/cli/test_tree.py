@@ -114,7 +114,7 @@ def test_help_of_a_command_imports_no_other() -> None:
 
 # By their packages' names; what is in `google` besides is protocol buffers, which others use too.
 SDKS = {
-    "eks": {"botocore"},
+    "eks": {"boto3", "botocore"},
     "gke": {"google.auth", "google.cloud"},
     "aks": {"azure", "msal"},
 }
