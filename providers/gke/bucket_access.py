@@ -9,10 +9,10 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Identity
+from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy
 from anyscale_k8s_cli.providers.gke import policies
-from anyscale_k8s_cli.providers.gke.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.gke.google import Google, may_see
-from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
 from anyscale_k8s_cli.resource import AdoptedResource, FieldChange, Observed, Resource, Unfit
 
 

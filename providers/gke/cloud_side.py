@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made
-from anyscale_k8s_cli.providers.gke import bucket, labels, policies, tags, wording
-from anyscale_k8s_cli.providers.gke.bucket import AdoptedBucket, Bucket
+from anyscale_k8s_cli.providers.gcs import bucket
+from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
+from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes
+from anyscale_k8s_cli.providers.gke import labels, policies, tags, wording
 from anyscale_k8s_cli.providers.gke.bucket_access import AdoptedAccess, BucketAccess
-from anyscale_k8s_cli.providers.gke.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
 from anyscale_k8s_cli.providers.gke.google import Google
 from anyscale_k8s_cli.providers.gke.identity import AdoptedAccount, OperatorAccount, default_id
@@ -99,7 +100,8 @@ def _storage(
     wishes = BucketWishes(
         tags.labels(install, rules.tags), console_origin, rules.kms_key, dropped_tags
     )
-    return Bucket(google, install, names(spec, install).bucket, wishes)
+    name = names(spec, install).bucket
+    return Bucket(google, install, name, wishes, location=install.region)
 
 
 def _account(google: Google, spec: CloudSpec, cluster: Cluster, install: Install) -> Resource[str]:

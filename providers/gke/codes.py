@@ -1,13 +1,9 @@
-"""Kinds of failure that only Google Cloud has; `docs/errors.md` documents each."""
+"""Kinds of failure that only GKE has; `docs/errors.md` documents each."""
 
 from __future__ import annotations
 
 from anyscale_k8s_cli.errors import ErrorCode, ExitCode
 
-GCP_FAILED = ErrorCode("gcp-failed", ExitCode.OPERATION_FAILED)
-GCP_THROTTLED = ErrorCode("gcp-throttled", ExitCode.OPERATION_FAILED)
-GCP_UNREACHABLE = ErrorCode("gcp-unreachable", ExitCode.OPERATION_FAILED)
-API_DISABLED = ErrorCode("gcp-api-disabled", ExitCode.NOT_PERMITTED)
 AUTOPILOT = ErrorCode("gke-autopilot", ExitCode.BAD_INPUT)
 CLUSTER_NOT_RUNNING = ErrorCode("gke-cluster-not-running", ExitCode.OPERATION_FAILED)
 CLUSTER_AMBIGUOUS = ErrorCode("gke-cluster-ambiguous", ExitCode.BAD_INPUT)

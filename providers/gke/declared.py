@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 
 _SETUP = frozenset({When.SETUP})
@@ -24,7 +25,11 @@ GKE_POOL_METADATA = Check(
     Severity.WARNING,
 )
 GCP_APIS = Check(
-    "gcp-apis", "The APIs that are needed are enabled", ANY_TIME, _CLOUD, error=codes.API_DISABLED
+    "gcp-apis",
+    "The APIs that are needed are enabled",
+    ANY_TIME,
+    _CLOUD,
+    error=gcs_codes.API_DISABLED,
 )
 GCP_PERMISSIONS = Check(
     "gcp-permissions",

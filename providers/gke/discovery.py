@@ -9,6 +9,7 @@ from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.reach import why_unreachable
 from anyscale_k8s_cli.errors import ExitCode
 from anyscale_k8s_cli.provider import Cluster, ClusterState, NodePool
+from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.providers.gke.google import Google
 from anyscale_k8s_cli.providers.gke.sdk.container import (
@@ -103,7 +104,7 @@ def find(google: Google, name: str, where: str | None) -> ClusterDescription:
         )
     if silent:
         raise errors.CliError(
-            codes.GCP_FAILED,
+            gcs_codes.GCP_FAILED,
             f"Whether there is a GKE cluster {name!r} is not known",
             cause=f"Google does not tell of its zones {', '.join(silent)} for now",
             fix="run the same command again a little later",

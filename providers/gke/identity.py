@@ -10,11 +10,11 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT, EXISTS
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy
 from anyscale_k8s_cli.providers.gke import codes, policies, tags
 from anyscale_k8s_cli.providers.gke.google import Google, may_see
-from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, EXISTS
 from anyscale_k8s_cli.providers.gke.sdk.iam import UNSEEN, ServiceAccount, project_of
-from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
 from anyscale_k8s_cli.resource import (
     OR_IDENTITY,
     AdoptedResource,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT, STALE
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Grant, Policy, member_of
 from anyscale_k8s_cli.providers.gke import codes
-from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, STALE
-from anyscale_k8s_cli.providers.gke.sdk.policy import Grant, Policy, member_of
 from anyscale_k8s_cli.resource import FieldChange
 from anyscale_k8s_cli.run import Run
 

@@ -12,12 +12,12 @@ from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.object_storage import BucketProof
 from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT, DENIED, NO_SUCH_POOL
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Grant, member_of
 from anyscale_k8s_cli.providers.gke import codes, discovery, policies
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
 from anyscale_k8s_cli.providers.gke.google import Google, may_see
-from anyscale_k8s_cli.providers.gke.sdk.failures import ABSENT, DENIED, NO_SUCH_POOL
 from anyscale_k8s_cli.providers.gke.sdk.iam import UNSEEN, project_of
-from anyscale_k8s_cli.providers.gke.sdk.policy import Grant, member_of
 
 T = TypeVar("T")
 

@@ -26,6 +26,7 @@ from anyscale_k8s_cli.provider import (
     Verb,
     install_on,
 )
+from anyscale_k8s_cli.providers.gcs.sdk.session import default_project
 from anyscale_k8s_cli.providers.gke import checks as checks_of_google
 from anyscale_k8s_cli.providers.gke import (
     cloud_side,
@@ -38,7 +39,6 @@ from anyscale_k8s_cli.providers.gke import (
 )
 from anyscale_k8s_cli.providers.gke import load_balancer as balancing
 from anyscale_k8s_cli.providers.gke.google import Google
-from anyscale_k8s_cli.providers.gke.sdk.session import default_project
 from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (

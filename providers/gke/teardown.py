@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from anyscale_k8s_cli.install import Install, has_labels_of
+from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.providers.gke import bucket, bucket_access, identity, tags
-from anyscale_k8s_cli.providers.gke.bucket_settings import BucketWishes
+from anyscale_k8s_cli.providers.gcs import bucket
+from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes
+from anyscale_k8s_cli.providers.gke import bucket_access, identity, tags
 from anyscale_k8s_cli.providers.gke.google import Google
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.spec import TimeoutsSpec
@@ -20,13 +21,14 @@ _NO_WISHES = BucketWishes({}, "", None)
 def find_owned(google: Google, install: Install) -> list[Resource[Any]]:
     """The bucket, the account and its roles on the bucket, by usual names and by locators."""
     name, account_id = side_by_side(
-        lambda: _bucket(google, install), lambda: _account(google, install)
+        lambda: bucket.of_install(google, install, install.region),
+        lambda: _account(google, install),
     )
     found: list[Resource[Any]] = []
     if account_id:
         found.append(identity.OperatorAccount(google, install, account_id, "", _PATIENCE))
     if name:
-        storage = bucket.Bucket(google, install, name, _NO_WISHES)
+        storage = bucket.Bucket(google, install, name, _NO_WISHES, location=install.region)
         found.append(storage)
         # Also when the account is gone, for what is left of it in the bucket's policy.
         if last_id := account_id or identity.default_id(install):
@@ -37,17 +39,6 @@ def find_owned(google: Google, install: Install) -> list[Resource[Any]]:
                 )
             )
     return found
-
-
-def _bucket(google: Google, install: Install) -> str:
-    """The name of the install's bucket: the usual one, else that with its locator."""
-    usual = bucket.default_name(install)
-    observed = bucket.Bucket(google, install, usual, _NO_WISHES).read()
-    if observed is not None and observed.owner is not None and observed.owner.id == install.id:
-        return usual
-    return next(
-        (name for name, labels in google.storage.labels() if has_labels_of(labels, install)), ""
-    )
 
 
 def _account(google: Google, install: Install) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anyscale_k8s_cli.providers.gke.sdk.session import Session
+from anyscale_k8s_cli.providers.gcs.sdk.session import Session
 
 
 @dataclass(frozen=True)

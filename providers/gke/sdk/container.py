@@ -10,7 +10,7 @@ from typing import Any
 
 from google.cloud import container_v1
 
-from anyscale_k8s_cli.providers.gke.sdk.session import TIMEOUT, Session
+from anyscale_k8s_cli.providers.gcs.sdk.session import TIMEOUT, Session
 
 _ZONE = re.compile(r"(.+-.+)-[a-z]")
 _EFFECTS = {1: "NoSchedule", 2: "PreferNoSchedule", 3: "NoExecute"}

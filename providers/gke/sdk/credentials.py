@@ -6,7 +6,7 @@ https://cloud.google.com/iam/docs/reference/credentials/rest
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.providers.gke.sdk.session import SCOPES, Session
+from anyscale_k8s_cli.providers.gcs.sdk.session import SCOPES, Session
 
 EXCHANGE = "sts.token"
 ACCESS_TOKEN = "iam.serviceAccounts.getAccessToken"  # noqa: S105 - the name of a permission

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.providers.gke.sdk import failures
-from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
-from anyscale_k8s_cli.providers.gke.sdk.session import Session
+from anyscale_k8s_cli.providers.gcs.sdk import failures
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy
+from anyscale_k8s_cli.providers.gcs.sdk.session import Session
 
 _PAGE = 100
 _DOMAIN = "iam.gserviceaccount.com"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from google.cloud import resourcemanager_v3
 
-from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
-from anyscale_k8s_cli.providers.gke.sdk.session import TIMEOUT, Session
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy
+from anyscale_k8s_cli.providers.gcs.sdk.session import TIMEOUT, Session
 
 # What testIamPermissions takes at once.
 _BATCH = 100

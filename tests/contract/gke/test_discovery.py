@@ -13,6 +13,7 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import CallMade
+from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
 from anyscale_k8s_cli.sandbox.google.seed import AUTOMATION, ZONAL, email_of
@@ -78,7 +79,7 @@ def test_a_cluster_that_is_not_there(world: World) -> None:
 def test_a_zone_that_does_not_answer_is_no_proof_of_absence(world: World) -> None:
     world.stand_in.clusters.silent.add("us-central1-f")
     error = refused(world, cluster={"name": "zonal"})
-    assert error.code is codes.GCP_FAILED
+    assert error.code is gcs_codes.GCP_FAILED
     assert "us-central1-f" in error.cause
     assert world.provider.discover(world.spec())
 
@@ -236,7 +237,7 @@ def test_a_denial_names_who_and_what(world: World) -> None:
 def test_an_api_that_is_off_is_told_with_its_command(world: World) -> None:
     world.stand_in.project.enabled.discard("container")
     error = refused(world)
-    assert error.code is codes.API_DISABLED
+    assert error.code is gcs_codes.API_DISABLED
     assert error.fix == "gcloud services enable container.googleapis.com --project demo"
 
 
@@ -281,7 +282,7 @@ def test_throttling_is_waited_out(world: World) -> None:
 def test_an_endpoint_that_nobody_serves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_CONTAINER", "http://127.0.0.1:1/")
     error = refused(world)
-    assert error.code is codes.GCP_UNREACHABLE
+    assert error.code is gcs_codes.GCP_UNREACHABLE
     assert "HTTPS_PROXY" in error.fix
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.provider import CloudSide
+from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.sandbox.google.roles import TOKEN_CREATOR, WORKLOAD_IDENTITY_USER
 
@@ -114,7 +115,7 @@ def test_an_api_that_was_switched_off(world: World) -> None:
     side = world.setup()
     world.stand_in.project.enabled.discard("iamcredentials")
     error = refused(world, side)
-    assert error.code is codes.API_DISABLED
+    assert error.code is gcs_codes.API_DISABLED
     assert "iamcredentials.googleapis.com" in error.fix
 
 

@@ -10,8 +10,8 @@ import yaml
 
 from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.provider import Verb
+from anyscale_k8s_cli.providers.gcs.bucket import Bucket
 from anyscale_k8s_cli.providers.gke import GkeProvider, codes
-from anyscale_k8s_cli.providers.gke.bucket import Bucket
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.google.seed import GCE_METADATA, ZONAL, NodePoolSeed
 from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.sandbox.google.policies import Grant
@@ -338,7 +339,7 @@ def test_a_rule_of_an_organization_is_no_conflict(world: World) -> None:
     world.fault("storage.buckets.setIamPolicy", status=412, message=told, times=0)
     with pytest.raises(errors.CliError) as caught:
         world.setup()
-    assert caught.value.code is codes.GCP_FAILED
+    assert caught.value.code is gcs_codes.GCP_FAILED
     assert told in caught.value.cause
     assert "organization" in caught.value.fix
 

@@ -11,8 +11,8 @@ import pytest
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import StepWaiting
 from anyscale_k8s_cli.provider import ClusterState
-from anyscale_k8s_cli.providers.gke import codes
-from anyscale_k8s_cli.providers.gke.bucket import Bucket
+from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
+from anyscale_k8s_cli.providers.gcs.bucket import Bucket
 from anyscale_k8s_cli.sandbox.google.seed import AccountSeed, BucketSeed, email_of
 from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings
 from anyscale_k8s_cli.spec import AccountSpec, ClusterSpec, CredentialsSpec, Scope
@@ -122,7 +122,7 @@ def test_an_answer_that_never_comes_is_no_empty_one(world: World) -> None:
     world.fault("storage.buckets.list", status=400, code="INVALID_ARGUMENT", times=0)
     with pytest.raises(errors.CliError) as caught:
         world.elsewhere().search(HERE, "prod")
-    assert caught.value.code is codes.GCP_FAILED
+    assert caught.value.code is gcs_codes.GCP_FAILED
 
 
 def test_what_somebody_copied_or_edited_is_no_locator(world: World) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Grant, Policy, member_of
 from anyscale_k8s_cli.providers.gke import policies
-from anyscale_k8s_cli.providers.gke.sdk.policy import Grant, Policy, member_of
 
 EMAIL = "operator@demo.iam.gserviceaccount.com"
 SELF = member_of(EMAIL)

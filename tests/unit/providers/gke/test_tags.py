@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.providers.gke import bucket, identity, tags
+from anyscale_k8s_cli.providers.gcs import bucket
+from anyscale_k8s_cli.providers.gke import identity, tags
 from anyscale_k8s_cli.providers.gke.sdk.container import region_of
 
 UID = "7f1d1f0e-31f5-4c5c-9a55-0c6c86a1f1aa"

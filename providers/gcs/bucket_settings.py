@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from anyscale_k8s_cli.providers.gke.sdk.storage import ENFORCED, Settings
+from anyscale_k8s_cli.providers.gcs.sdk.storage import ENFORCED, Settings
 from anyscale_k8s_cli.resource import FieldChange, differences, with_pairs
 from anyscale_k8s_cli.templates import load_json
 
@@ -26,13 +26,13 @@ class BucketWishes:
 
 def cors_rule(origin: str) -> Rule:
     """The rule that lets the console read and write from a browser."""
-    rule: Rule = load_json("gke/cors-rule.json", {"origin": origin})
+    rule: Rule = load_json("gcs/cors-rule.json", {"origin": origin})
     return rule
 
 
 def lifecycle_rules() -> list[Rule]:
     """Old versions and unfinished uploads end by themselves: nobody sees and everybody pays."""
-    rules: list[Rule] = load_json("gke/lifecycle-rules.json")
+    rules: list[Rule] = load_json("gcs/lifecycle-rules.json")
     return rules
 
 

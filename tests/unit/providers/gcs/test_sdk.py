@@ -13,11 +13,11 @@ from google.cloud.storage import exceptions as storage_errors
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.providers.gke import codes
-from anyscale_k8s_cli.providers.gke.sdk import failures
-from anyscale_k8s_cli.providers.gke.sdk.failures import Asker
+from anyscale_k8s_cli.providers.gcs import codes
+from anyscale_k8s_cli.providers.gcs.sdk import failures
+from anyscale_k8s_cli.providers.gcs.sdk.failures import Asker
+from anyscale_k8s_cli.providers.gcs.sdk.session import Session, default_project
 from anyscale_k8s_cli.providers.gke.sdk.iam import email_of, project_of
-from anyscale_k8s_cli.providers.gke.sdk.session import Session, default_project
 from anyscale_k8s_cli.run import Run
 
 ASKER = Asker("me@demo.iam.gserviceaccount.com", "demo")

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import StepWaiting
-from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.install import MARK_PREFIX, Install, has_labels_of
 from anyscale_k8s_cli.object_storage import summary
 from anyscale_k8s_cli.provider import Storage
-from anyscale_k8s_cli.providers.gke import bucket_settings, tags
-from anyscale_k8s_cli.providers.gke.bucket_settings import BucketWishes, admits, cors_rule
-from anyscale_k8s_cli.providers.gke.google import Google
-from anyscale_k8s_cli.providers.gke.sdk.failures import EXISTS, STALE
-from anyscale_k8s_cli.providers.gke.sdk.storage import BucketState, Settings, hidden
+from anyscale_k8s_cli.providers.gcs import bucket_settings
+from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes, admits, cors_rule
+from anyscale_k8s_cli.providers.gcs.sdk.failures import EXISTS, STALE
+from anyscale_k8s_cli.providers.gcs.sdk.objects import Objects
+from anyscale_k8s_cli.providers.gcs.sdk.storage import BucketState, Settings, hidden
+from anyscale_k8s_cli.providers.gcs.sdk.storage import Storage as Buckets
 from anyscale_k8s_cli.resource import (
     AdoptedResource,
     DataResource,
     FieldChange,
     Observed,
+    Resource,
     Unfit,
 )
-from anyscale_k8s_cli.run import StillWaiting, current_step
+from anyscale_k8s_cli.run import Run, StillWaiting, current_step
 
 NAME_LIMIT = 63
 SETTLE_SECONDS = 30.0
+UID_LABEL = f"{MARK_PREFIX}-cluster-uid"
 
 
 # https://cloud.google.com/storage/docs/buckets#naming: neither that word nor what looks like it.
@@ -56,21 +59,82 @@ def title(name: str) -> str:
     return f"Cloud Storage bucket {name}"
 
 
+class Project(Protocol):
+    """The project that buckets are in, as one platform looks at it."""
+
+    @property
+    def run(self) -> Run: ...
+
+    @property
+    def project(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def storage(self) -> Buckets: ...
+
+    def objects(self, bucket: str) -> Objects:
+        """What is in a bucket, as ourselves."""
+        ...
+
+    def owns(self, bucket: str, state: BucketState) -> bool:
+        """Whether a bucket is the project's: names are global, and labels anybody's to write."""
+        ...
+
+    def owner(self, labels: Mapping[str, str], install: Install) -> Install | None:
+        """Whose a bucket of the project is, looked at on behalf of an install."""
+        ...
+
+    def raise_not_allowed(self, failure: CloudFailure) -> None:
+        """Raise the error of a project in which no bucket may be made; nothing where the
+        failure says it all."""
+        ...
+
+    def prove(self, bucket: str) -> None:
+        """Use a bucket as pods will, where nobody else proves that they can."""
+        ...
+
+
 class Bucket(DataResource[Storage]):
-    """Ours, found by name and locator. Setup never deletes it, and delete only when told to."""
+    """Ours, found by name and locator. Setup never deletes it, and delete only when told to.
+
+    `location` is where it is to be, and where it is made; None takes it where it is, and
+    makes it at `elsewhere`.
+    """
 
     kind: ClassVar[str] = "gcs-bucket"
 
-    def __init__(self, google: Google, install: Install, name: str, wishes: BucketWishes) -> None:
-        super().__init__(key=key(name), title=title(name), install=install)
+    def __init__(
+        self,
+        google: Project,
+        install: Install,
+        name: str,
+        wishes: BucketWishes,
+        *,
+        location: str | None,
+        elsewhere: str = "",
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        super().__init__(key=key(name), title=title(name), install=install, needs=needs)
         self._google = google
         self._wishes = wishes
+        self._location = location
+        self._elsewhere = elsewhere
         self.name = name
 
     @property
     def output(self) -> Storage:
         """It follows from the name, so it is known before the bucket is there."""
-        return Storage(f"gs://{self.name}", self.install.region)
+        if self._location is None and self.observed is not None:
+            return self.observed.output
+        return self._at(self._new_location)
+
+    @property
+    def _new_location(self) -> str:
+        return self._location if self._location is not None else self._elsewhere
+
+    def _at(self, location: str) -> Storage:
+        return Storage(f"gs://{self.name}", location)
 
     def read(self) -> Observed[Storage] | None:
         """Also a bucket of another project is seen: as somebody else's."""
@@ -83,9 +147,9 @@ class Bucket(DataResource[Storage]):
             raise
         if state is None:
             return None
-        if state.project_number != self._google.project_number:
+        if not self._google.owns(self.name, state):
             return self._observed(state, manager=f"another project; {self._advice()}")
-        if state.location.lower() != self.install.region.lower():
+        if self._location is not None and state.location.lower() != self._location.lower():
             return self._observed(
                 state, manager=f"location {state.location.lower()}; {self._advice()}"
             )
@@ -98,9 +162,11 @@ class Bucket(DataResource[Storage]):
     def create(self) -> Observed[Storage]:
         wanted = bucket_settings.wanted(Settings(), self._wishes)
         try:
-            self._google.storage.create(self.name, self.install.region, wanted)
+            self._google.storage.create(self.name, self._new_location, wanted)
         except CloudFailure as failure:
             self._raise_for_key(failure)
+            if failure.denied:
+                self._google.raise_not_allowed(failure)
             if failure.api_code != EXISTS:
                 raise
         observed = self._settled()
@@ -147,6 +213,7 @@ class Bucket(DataResource[Storage]):
         )
 
     def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
+        self._google.prove(self.name)
         return observed
 
     def contents(self, observed: Observed[Storage]) -> str:
@@ -157,7 +224,7 @@ class Bucket(DataResource[Storage]):
         return summary(number, size)
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
-        self._unless_changed(lambda: self._google.storage.drop_label(self.name, tags.UID_LABEL))
+        self._unless_changed(lambda: self._google.storage.drop_label(self.name, UID_LABEL))
 
     # -- parts -----------------------------------------------------------------
 
@@ -216,10 +283,11 @@ class Bucket(DataResource[Storage]):
 
     def _observed(self, state: BucketState | None, manager: str = "") -> Observed[Storage]:
         found = state.settings.labels if state and not manager else {}
+        location = state.location.lower() if state and self._location is None else None
         return Observed(
             id=f"gs://{self.name}",
-            output=self.output,
-            owner=tags.owner(found, self.install),
+            output=self._at(self._new_location if location is None else location),
+            owner=self._google.owner(found, self.install),
             manager=manager,
             state=state,
         )
@@ -230,8 +298,16 @@ class AdoptedBucket(AdoptedResource[Storage]):
 
     kind: ClassVar[str] = "gcs-bucket"
 
-    def __init__(self, google: Google, install: Install, name: str, console_origin: str) -> None:
-        super().__init__(key=key(name), title=title(name), install=install)
+    def __init__(
+        self,
+        google: Project,
+        install: Install,
+        name: str,
+        console_origin: str,
+        *,
+        needs: Sequence[Resource[Any]] = (),
+    ) -> None:
+        super().__init__(key=key(name), title=title(name), install=install, needs=needs)
         self._google = google
         self._origin = console_origin
         self.name = name
@@ -256,6 +332,11 @@ class AdoptedBucket(AdoptedResource[Storage]):
             unfit.append(self._without_cors(state.settings))
         return self._observed(state.location.lower(), *unfit)
 
+    def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
+        """Nothing of the proof stays."""
+        self._google.prove(self.name)
+        return observed
+
     def _without_cors(self, settings: Settings) -> Unfit:
         rules = json.dumps([*settings.cors, cors_rule(self._origin)])
         return Unfit(
@@ -268,6 +349,17 @@ class AdoptedBucket(AdoptedResource[Storage]):
         return Observed(
             id=f"gs://{self.name}", output=Storage(f"gs://{self.name}", region), unfit=unfit
         )
+
+
+def of_install(google: Project, install: Install, location: str | None) -> str:
+    """The name of the install's bucket, by locators: the usual one, else any; empty if none."""
+    usual = default_name(install)
+    bucket = Bucket(google, install, usual, BucketWishes({}, "", None), location=location)
+    observed = bucket.read()
+    if observed is not None and observed.owner is not None and observed.owner.id == install.id:
+        return usual
+    found = google.storage.labels()
+    return next((name for name, labels in found if has_labels_of(labels, install)), "")
 
 
 def _vanished(name: str) -> errors.CliError:

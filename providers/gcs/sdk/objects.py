@@ -8,8 +8,8 @@ from functools import cached_property, partial
 from typing import Any
 
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.providers.gke.sdk.session import TIMEOUT, Session
-from anyscale_k8s_cli.providers.gke.sdk.storage import client
+from anyscale_k8s_cli.providers.gcs.sdk.session import TIMEOUT, Session
+from anyscale_k8s_cli.providers.gcs.sdk.storage import client
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from anyscale_k8s_cli.providers.gke import bucket_settings
-from anyscale_k8s_cli.providers.gke.bucket_settings import BucketWishes
-from anyscale_k8s_cli.providers.gke.sdk.storage import Settings
+from anyscale_k8s_cli.providers.gcs import bucket_settings
+from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes
+from anyscale_k8s_cli.providers.gcs.sdk.storage import Settings
 
 ORIGIN = "https://*.anyscale.com"
 WISHES = BucketWishes({"team": "ml"}, ORIGIN, None)

@@ -14,7 +14,7 @@ from google.cloud.storage import exceptions as storage_errors
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.providers.gke import codes
+from anyscale_k8s_cli.providers.gcs import codes
 
 # Google's canonical words: https://cloud.google.com/apis/design/errors
 ABSENT = "NOT_FOUND"
@@ -45,11 +45,12 @@ _AGAIN = "run the same command again to go on"
 
 @dataclass(frozen=True)
 class Asker:
-    """On whose behalf a call was made, for the message."""
+    """On whose behalf a call was made, for the message; `role` says what else it takes."""
 
     principal: str = ""
     project: str = ""
     impersonated: str | None = None
+    role: str = ""
 
     @property
     def name(self) -> str:
@@ -145,8 +146,7 @@ def of_answer(status: int, body: Mapping[str, Any], what: str, asker: Asker) -> 
             errors.FORBIDDEN,
             f"{asker.name} may not {needed}",
             text or "Google denies it",
-            f"have {needed} allowed; `anyscale cloud permissions --provider gke` prints the "
-            "whole role",
+            f"have {needed} allowed{asker.role}",
         )
     if status == 429:
         return failure(

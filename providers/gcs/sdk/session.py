@@ -19,14 +19,15 @@ from google.api_core.client_options import ClientOptions
 from google.auth import exceptions as auth_errors
 from google.auth import impersonated_credentials
 from google.auth.transport.requests import AuthorizedSession, Request
+from google.oauth2 import service_account
 from requests.adapters import HTTPAdapter
 
 from anyscale_k8s_cli import tool_version
 from anyscale_k8s_cli.cluster.access import BearerToken
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
-from anyscale_k8s_cli.providers.gke import codes
-from anyscale_k8s_cli.providers.gke.sdk import failures
+from anyscale_k8s_cli.providers.gcs import codes
+from anyscale_k8s_cli.providers.gcs.sdk import failures
 from anyscale_k8s_cli.run import Run
 
 T = TypeVar("T")
@@ -52,13 +53,25 @@ _PATHS = ("/storage/v1", "/compute/v1")
 class Session:
     """Credentials of this machine (application default), for one project. Safe for threads.
 
-    With `impersonate` everything is done as that service account.
+    With `impersonate` everything is done as that service account. `key` is the text of a key
+    file, which is used instead of what this machine has. `role` tells who is refused how to
+    learn of all that is needed.
     """
 
-    def __init__(self, run: Run, project: str, impersonate: str | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        project: str,
+        impersonate: str | None = None,
+        *,
+        key: str | None = None,
+        role: str = "",
+    ) -> None:
         self.run = run
         self.project = project
         self._impersonate = impersonate
+        self._key = key
+        self._role = role
         self._lock = threading.RLock()
         self._clients: dict[str, Any] = {}
 
@@ -67,7 +80,7 @@ class Session:
     @cached_property
     def credentials(self) -> Any:
         """Google's credentials object. Raises `cloud-credentials-missing`."""
-        found, _ = _signed_in()
+        found = _signed_in()[0] if self._key is None else _with_key(self._key)
         if not self._impersonate:
             return found
         elsewhere = self._override("iamcredentials")
@@ -234,7 +247,7 @@ class Session:
             self.run.emit(CallMade(service="google", call=what, status=status[0], seconds=seconds))
 
     def _asker(self) -> failures.Asker:
-        return failures.Asker(self.principal, self.project, self._impersonate)
+        return failures.Asker(self.principal, self.project, self._impersonate, self._role)
 
 
 def default_project() -> str:
@@ -254,6 +267,16 @@ def _signed_in() -> tuple[Any, str]:
     except auth_errors.GoogleAuthError as problem:
         raise failures.of_sdk(problem, "credentials", failures.Asker()) from problem
     return found, project or ""
+
+
+def _with_key(text: str) -> Any:
+    """The credentials that a key file's text makes. Raises `cloud-credentials-missing`."""
+    try:
+        return service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+            json.loads(text), scopes=SCOPES
+        )
+    except (ValueError, auth_errors.GoogleAuthError) as problem:
+        raise failures.of_key_file("a key file", str(problem)) from problem
 
 
 def _check_key_file(path: str) -> None:

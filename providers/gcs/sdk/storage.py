@@ -11,9 +11,9 @@ from google.cloud.storage import Client
 from google.oauth2.credentials import Credentials
 
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.providers.gke.sdk import failures
-from anyscale_k8s_cli.providers.gke.sdk.policy import Policy
-from anyscale_k8s_cli.providers.gke.sdk.session import TIMEOUT, Session
+from anyscale_k8s_cli.providers.gcs.sdk import failures
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy
+from anyscale_k8s_cli.providers.gcs.sdk.session import TIMEOUT, Session
 
 ENFORCED = "enforced"
 
