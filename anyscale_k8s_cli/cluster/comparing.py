@@ -56,6 +56,57 @@ def differences(wanted: Any, found: Any, path: Path = ()) -> Iterator[Difference
     yield Difference(path, wanted, found)
 
 
+# By what the API tells the items of a list apart, where it merges them.
+_ITEM_KEYS = ("mountPath", "name")
+
+
+def within(wanted: Any, found: Any) -> Any:
+    """`found` with no more items in its keyed lists than `wanted` has, in the same order.
+
+    So a part of an object can be compared: others have items of their own in its lists.
+    """
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        return {
+            key: within(wanted[key], value) if key in wanted else value
+            for key, value in found.items()
+        }
+    if _is_keyed(wanted) and _is_keyed(found):
+        items = {_item_key(item): item for item in found}
+        return [within(item, items[_item_key(item)]) for item in wanted if _item_key(item) in items]
+    return found
+
+
+def without(found: Any, part: Any, rest: Any) -> Any:
+    """`found` without the items of keyed lists that `part` has and `rest` has not."""
+    if isinstance(found, Mapping) and isinstance(part, Mapping) and isinstance(rest, Mapping):
+        return {
+            key: without(value, part[key], rest.get(key)) if key in part else value
+            for key, value in found.items()
+        }
+    if not (_is_keyed(found) and _is_keyed(part)):
+        return found
+    parts = {_item_key(item): item for item in part}
+    rests = {_item_key(item): item for item in rest or () if isinstance(item, Mapping)}
+    left = []
+    for item in found:
+        key = _item_key(item)
+        if key not in parts:
+            left.append(item)
+        elif key in rests:
+            left.append(without(item, parts[key], rests[key]))
+    return left
+
+
+def _is_keyed(value: Any) -> bool:
+    return _is_list(value) and all(
+        isinstance(item, Mapping) and any(key in item for key in _ITEM_KEYS) for item in value
+    )
+
+
+def _item_key(item: Mapping[str, Any]) -> str:
+    return next((f"{key}={item[key]}" for key in _ITEM_KEYS if key in item), "")
+
+
 def abandoned(wanted: Mapping[str, Any], found: Document, manager: str) -> Iterator[Difference]:
     """Fields that `manager` once applied, that are still there, and that nobody wants now.
 
@@ -78,6 +129,14 @@ def _abandoned(
             yield Difference((*path, key), None, found[key])
         elif isinstance(wanted[key], Mapping) and isinstance(found[key], Mapping):
             yield from _abandoned(inner, wanted[key], found[key], (*path, key))
+
+
+def applied_by(found: Document, manager: str) -> bool:
+    """Whether a manager has applied anything of the object."""
+    return any(
+        entry.get("manager") == manager and entry.get("operation") == "Apply"
+        for entry in found.get("metadata", {}).get("managedFields") or []
+    )
 
 
 def changed_by(found: Document, path: Path) -> str:

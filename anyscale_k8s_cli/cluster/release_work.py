@@ -12,11 +12,18 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster import rollouts
 from anyscale_k8s_cli.cluster.charts import ChartArchive, Charts
-from anyscale_k8s_cli.cluster.comparing import Difference, changed_by, differences
+from anyscale_k8s_cli.cluster.comparing import (
+    Difference,
+    applied_by,
+    changed_by,
+    differences,
+    within,
+    without,
+)
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis, diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.helm import Helm
-from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.kubernetes import FIELD_MANAGER, Kubernetes
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL
 from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.cluster.release_records import (
@@ -56,7 +63,8 @@ class Release:
     it a new release gets the pinned version and an existing one keeps its own,
     unless `upgrade`. `source` is the user's own place of the chart. `apart` are
     objects of its manifest that are resources of their own, and compared as such.
-    Seconds are for coming up and for going.
+    `addition` is a part of one of its objects for which the chart has no value: applied
+    beside helm, which leaves it alone. Seconds are for coming up and for going.
     """
 
     name: str
@@ -68,6 +76,7 @@ class Release:
     skip_crds: bool = False
     upgrade: bool = False
     apart: frozenset[Reference] = frozenset()
+    addition: Callable[[], Document] | None = None
     seconds: float = 300
     deletion_seconds: float = 300
 
@@ -148,6 +157,7 @@ class ReleaseWork:
             changes.append(FieldChange("chart version", record.chart_version, version))
         if with_values:
             changes += changed_values(record.values, self.release.values())
+        changes += self._changed_addition(found)
         changes += [FieldChange(str(item), "missing", "present") for item in found.missing]
         changes += [
             item.as_change(hide=where.kind == "Secret", prefix=f"{where}: ")
@@ -173,8 +183,48 @@ class ReleaseWork:
                 missing.append(reference)
                 continue
             live[reference] = document
-            changed += [(reference, difference) for difference in _drift(item, document)]
+            charts_own = self._without_addition(document, item)
+            changed += [(reference, difference) for difference in _drift(item, charts_own)]
         return Found(record, live, tuple(missing), tuple(changed))
+
+    # What the chart has no value for
+
+    def _without_addition(self, live: Document, item: ManifestObject) -> Document:
+        """What helm alone would have made of it: what we have added is compared by itself."""
+        part = self._addition
+        if part is None or item.document is None or not _same_object(part, item.document):
+            return live
+        left: Document = without(live, part, item.document)
+        return left
+
+    def _changed_addition(self, found: Found) -> Iterator[FieldChange]:
+        part = self._addition
+        live = self._added_to(found, part) if part else None
+        if part is None or live is None:
+            return
+        wanted = {key: part[key] for key in part if key == "spec"}
+        for item in differences(wanted, within(wanted, live)):
+            yield item.as_change(prefix=f"{Reference.of(part)}: ")
+        if not wanted and applied_by(live, FIELD_MANAGER):
+            yield FieldChange(str(Reference.of(part)), "with additions of ours", "as in the chart")
+
+    def _write_addition(self) -> None:
+        part = self._addition
+        if part is None:
+            return
+        reference = Reference.of(part)
+        live = self._kubernetes.get(
+            reference.api_version, reference.kind, reference.name, reference.namespace
+        )
+        if live is not None and ("spec" in part or applied_by(live, FIELD_MANAGER)):
+            self._kubernetes.apply(part)
+
+    @property
+    def _addition(self) -> Document | None:
+        return self.release.addition() if self.release.addition else None
+
+    def _added_to(self, found: Found, part: Document) -> Document | None:
+        return found.live.get(self._kubernetes.placed(Reference.of(part)))
 
     def _live(self, item: ManifestObject) -> Document | None:
         ref = item.reference
@@ -233,6 +283,7 @@ class ReleaseWork:
             )
         except errors.CliError as problem:
             raise self._with_diagnosis(problem) from problem
+        self._write_addition()
         written = newest(self._kubernetes, release.namespace, release.name)
         if written is None:
             raise errors.CliError(
@@ -397,6 +448,10 @@ def changed_values(
         elif (None if old == {} else old) != (None if new == {} else new):
             changes.append(FieldChange(path, _presence(old), _presence(new, "set otherwise")))
     return changes
+
+
+def _same_object(one: Document, other: Document) -> bool:
+    return (one["kind"], one["metadata"]["name"]) == (other["kind"], other["metadata"]["name"])
 
 
 def _labels(document: Document) -> set[tuple[str, str]]:

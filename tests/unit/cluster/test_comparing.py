@@ -10,9 +10,12 @@ from anyscale_k8s_cli.cluster.comparing import (
     HIDDEN,
     Difference,
     abandoned,
+    applied_by,
     changed_by,
     differences,
     spelled,
+    within,
+    without,
 )
 
 
@@ -112,3 +115,46 @@ def test_who_changed_a_field(
     manager: str, fields: Any, path: tuple[str | int, ...], expected: str
 ) -> None:
     assert changed_by(managed(manager, fields, "Update"), path) == expected
+
+
+POD = {
+    "containers": [
+        {"name": "main", "env": [{"name": "A"}, {"name": "OURS"}], "image": "x"},
+        {"name": "beside"},
+    ],
+    "volumes": [{"name": "charts"}, {"name": "ours", "emptyDir": {}}],
+    "args": ["a", "b"],
+}
+PART = {
+    "containers": [{"name": "main", "env": [{"name": "OURS"}]}],
+    "volumes": [{"name": "ours"}],
+}
+
+
+def test_a_part_is_compared_without_what_others_have_in_the_same_lists() -> None:
+    cut = within(PART, POD)
+    assert list(differences(PART, cut)) == []
+    assert [item["name"] for item in cut["volumes"]] == ["ours"]
+    missing = {**POD, "volumes": [{"name": "charts"}]}
+    assert [spelled(item.path) for item in differences(PART, within(PART, missing))] == ["volumes"]
+
+
+def test_what_a_part_adds_is_taken_out_of_what_others_compare() -> None:
+    chart = {
+        "containers": [{"name": "main", "env": [{"name": "A"}], "image": "x"}, {"name": "beside"}],
+        "volumes": [{"name": "charts"}],
+        "args": ["a", "b"],
+    }
+    assert without(POD, PART, chart) == chart
+    stranger = {**POD, "volumes": [*POD["volumes"], {"name": "strangers"}]}
+    assert without(stranger, PART, chart)["volumes"] == [{"name": "charts"}, {"name": "strangers"}]
+
+
+def test_who_has_applied_something_is_known() -> None:
+    def managed(manager: str, operation: str) -> dict[str, Any]:
+        entry = {"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {}}}
+        return {"metadata": {"managedFields": [entry]}}
+
+    assert applied_by(managed("us", "Apply"), "us")
+    assert not applied_by(managed("us", "Update"), "us")
+    assert not applied_by(managed("helm", "Apply"), "us")
