@@ -1,4 +1,4 @@
-"""What opens an object store for pods that have no identity of their own there, by kind.
+"""What opens an object store for pods of a cluster that the store knows nothing of, by kind.
 
 Belongs here: what each kind is made of, which Secret it is kept in, and how it is read
 from that again. How the Secret is written and brought to the pods is the core's
@@ -47,13 +47,14 @@ class Credentials(Protocol):
 
 @dataclass(frozen=True)
 class S3Keys:
-    """An access key of an S3 store with its secret."""
+    """An access key of an S3 store with its secret; `session` is for one that soon ends."""
 
     # The chart's own default for the Secret with the two files of the AWS SDKs.
     SECRET: ClassVar[str] = "anyscale-aws-credentials"  # noqa: S105 - a name
 
     access_key: str
     secret: str = field(repr=False)
+    session: str = field(default="", repr=False)
 
     @property
     def id(self) -> str:
@@ -64,6 +65,24 @@ class S3Keys:
         said = profile(files.get("credentials", ""))
         access_key, secret = said.get("aws_access_key_id"), said.get("aws_secret_access_key")
         return cls(access_key, secret) if access_key and secret else None
+
+
+@dataclass(frozen=True)
+class S3Role:
+    """A role that pods assume with a token of their own service account: nothing is secret."""
+
+    SECRET: ClassVar[str] = S3Keys.SECRET
+
+    arn: str
+
+    @property
+    def id(self) -> str:
+        return self.arn
+
+    @classmethod
+    def read(cls, files: Files) -> S3Role | None:
+        arn = profile(files.get("config", "")).get("role_arn")
+        return cls(arn) if arn else None
 
 
 @dataclass(frozen=True)
@@ -139,7 +158,7 @@ class AzureSecret:
 
 
 # All kinds, in the order in which a cluster is looked through for what an earlier setup left.
-KINDS: tuple[type[Credentials], ...] = (S3Keys, GoogleKey, AzureSecret)
+KINDS: tuple[type[Credentials], ...] = (S3Keys, S3Role, GoogleKey, AzureSecret)
 
 K = TypeVar("K", bound=Credentials)
 

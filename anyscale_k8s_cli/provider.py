@@ -167,7 +167,8 @@ class CloudSide:
     With it the core owns the Secret of their kind (`credential_kinds.py`), keeps it equal
     to them and to what `storage` says, and brings it to the pods
     (`addons/storage_credentials.py`). Nothing more is asked of the provider: no values,
-    no patches.
+    no patches. `token_audience` is for a store that knows the pods by a token of their own
+    service account: the core brings one for it into each (`addons/storage_token.py`).
     """
 
     resources: tuple[Resource[Any], ...]
@@ -176,6 +177,7 @@ class CloudSide:
     service_account_annotations: Callable[[], Mapping[str, str]]
     prove_identity: IdentityProof | None = None
     storage_keys: KeysResource[Any] | None = None
+    token_audience: str = ""
 
     @property
     def identity_output(self) -> Identity:

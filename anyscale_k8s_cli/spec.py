@@ -188,6 +188,12 @@ class ExistingSpec(_Part):
 
     bucket: Annotated[str | None, Flag("--bucket")] = None
     identity: Annotated[str | None, Flag("--identity")] = None
+    identity_provider: Annotated[str | None, Flag("--identity-provider"), PARTICULAR] = None
+    identity_audience: Annotated[str | None, FILE_ONLY, PARTICULAR] = Field(
+        default=None,
+        description="Whom the tokens are made for that the cluster proves itself with, where it "
+        "is not the one that the cloud usually admits.",
+    )
     oidc_provider: Annotated[Literal["use", "create"], Flag("--oidc-provider"), PARTICULAR] = (
         "create"
     )

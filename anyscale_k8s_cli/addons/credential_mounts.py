@@ -20,13 +20,15 @@ from anyscale_k8s_cli.credential_kinds import (
     Files,
     GoogleKey,
     S3Keys,
+    S3Role,
 )
 from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.spec import Addressing
+from anyscale_k8s_cli.storage_token import PATH
 from anyscale_k8s_cli.templates import load_yaml
 
 # Where Ray, Vector and the agents stand among the containers of the chart's pods.
-_AGENTS = {"head": (0, 1, 2, 5), "worker": (0, 1, 2, 3)}
+AGENTS = {"head": (0, 1, 2, 5), "worker": (0, 1, 2, 3)}
 
 K_contra = TypeVar("K_contra", bound=Credentials, contravariant=True)
 
@@ -57,7 +59,7 @@ class AwsFiles:
         }
         return {"credentials": _ini(keys), "config": client_config(storage)}
 
-    def values(self, storage: Storage, credentials: S3Keys) -> dict[str, Any]:
+    def values(self, storage: Storage, credentials: S3Keys | S3Role) -> dict[str, Any]:
         path_style = storage.addressing is Addressing.PATH
         values: dict[str, Any] = load_yaml(
             "operator/s3-values.yaml",
@@ -70,6 +72,14 @@ class AwsFiles:
 
     def told(self, storage: Storage) -> str:
         return client_config(storage)
+
+
+class AwsFilesOfRole(AwsFiles):
+    """The same two files with a role instead of keys. The SDKs read the token by themselves."""
+
+    def files(self, storage: Storage, credentials: S3Keys | S3Role) -> Files:
+        assert isinstance(credentials, S3Role), "its own kind"  # noqa: S101
+        return {"credentials": "", "config": client_config(storage, credentials)}
 
 
 class GoogleFile:
@@ -114,6 +124,7 @@ class AzureVariables:
 
 _MOUNTS: Mapping[type[Credentials], Mount[Any]] = {
     S3Keys: AwsFiles(),
+    S3Role: AwsFilesOfRole(),
     GoogleKey: GoogleFile(),
     AzureSecret: AzureVariables(),
 }
@@ -140,16 +151,20 @@ def patches(variables: Sequence[Document]) -> list[Document]:
                 ],
             },
         )
-        for node, containers in _AGENTS.items()
+        for node, containers in AGENTS.items()
     ]
 
 
-def client_config(storage: Storage) -> str:
+def client_config(storage: Storage, role: S3Role | None = None) -> str:
     """The config file with which any AWS SDK speaks to the store as it wants to be spoken to.
 
+    With a role the SDKs also ask STS at the store's own address, where it has one.
     https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
     """
     options = {"region": storage.region}
+    if role is not None:
+        options |= {"role_arn": role.arn, "web_identity_token_file": PATH}
+        options["role_session_name"] = "anyscale"
     if storage.endpoint:
         options["endpoint_url"] = storage.endpoint
     options["request_checksum_calculation"] = storage.checksums.value

@@ -12,6 +12,7 @@ from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
+from anyscale_k8s_cli.addons.storage_token import addition
 from anyscale_k8s_cli.addons.token_values import token_values
 from anyscale_k8s_cli.addons.values import beside, merged
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
@@ -105,6 +106,7 @@ def operator_release(
         source=spec.operator.chart,
         upgrade=context.upgrade,
         apart=frozenset({_account(context)}),
+        addition=lambda: addition(cloud_side, context.install.namespace),
         seconds=spec.timeouts.operator,
         deletion_seconds=spec.timeouts.deletion,
     )

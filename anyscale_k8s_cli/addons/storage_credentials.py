@@ -14,6 +14,7 @@ from typing import Any
 
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.credential_mounts import mount_of
+from anyscale_k8s_cli.addons.storage_token import patches as token_patches
 from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -101,10 +102,11 @@ def storage_values(cloud_side: CloudSide) -> dict[str, Any]:
     storage, credentials = cloud_side.storage.output, cloud_side.storage_keys.output
     mount = mount_of(type(credentials))
     fingerprint = _fingerprint(credentials.id, mount.told(storage))
-    return merged(
-        mount.values(storage, credentials),
-        {"operator": {"annotations": {_FINGERPRINT: fingerprint}}},
-    )
+    values = mount.values(storage, credentials)
+    if cloud_side.token_audience:
+        told = token_patches(cloud_side.token_audience)
+        values = {**values, "patches": [*values.get("patches", ()), *told]}
+    return merged(values, {"operator": {"annotations": {_FINGERPRINT: fingerprint}}})
 
 
 def _fingerprint(*seen: str) -> str:

@@ -308,9 +308,21 @@ class SpecOptions:
             "--identity",
             panel=_EXISTING,
             metavar="ID",
-            help="Use this identity for the operator (on AWS the ARN of a role).",
+            help="Use this identity for the operator (on AWS the ARN of a role); on a cluster "
+            "without a cloud it takes the place of the store's keys.",
         ),
         Sets("existing.identity"),
+    ] = None
+    identity_provider: Annotated[
+        str | None,
+        _option(
+            "--identity-provider",
+            panel=_EXISTING,
+            metavar="ID",
+            help="What admits the cluster at the identity's cloud (Google's pool provider, "
+            "Entra's tenant).",
+        ),
+        Sets("existing.identity_provider"),
     ] = None
     oidc_provider: Annotated[
         Literal["use", "create"] | None,

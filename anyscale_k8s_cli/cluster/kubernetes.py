@@ -17,6 +17,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.removal import gone, stuck
+from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.cluster.transport import KubernetesError, Request, Transport
 from anyscale_k8s_cli.cluster.watching import Watched, Watcher
 from anyscale_k8s_cli.install import MANAGED_BY
@@ -26,6 +27,7 @@ FIELD_MANAGER = MANAGED_BY
 PAGE = 500
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_KEY_SET = "application/jwk-set+json,application/json"
 _AUTHORIZATION = "authorization.k8s.io/v1"
 
 T = TypeVar("T")
@@ -134,6 +136,19 @@ class Kubernetes:
                 )
             self._uid = str(namespace["metadata"]["uid"])
         return self._uid
+
+    def issuer(self) -> Issuer:
+        """Who signs the tokens of service accounts.
+
+        https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
+        """
+        told = self._read(Request("GET", "/.well-known/openid-configuration")) or {}
+        # The server gives these in no other type.
+        keys = self._read(Request("GET", "/openid/v1/jwks", accept=_KEY_SET)) or {}
+        return Issuer(
+            str(told.get("issuer", "")),
+            frozenset(str(key["kid"]) for key in keys.get("keys") or () if key.get("kid")),
+        )
 
     def pod_log(
         self,

@@ -1,4 +1,7 @@
-"""What a service account's token says of its bearer. Not verified: whoever it is for does that."""
+"""Tokens of service accounts: what one says of its bearer, and who vouches for it.
+
+What a token says is not verified here: whoever it is for does that.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli import errors
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """Who signs a cluster's tokens, as the cluster itself tells: its URL and its keys' ids."""
+
+    url: str
+    keys: frozenset[str]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
-"""How requests leave this machine: TLS trust, proxies, time limits, interruption.
+"""How requests leave this machine: TLS trust, time limits, interruption.
 
-Proxies are httpx's own business (`HTTPS_PROXY`, `NO_PROXY`; user and password in
-a proxy's URL become basic authentication). Certificate bundles are ours, because
-the vendor's client accepts more variables than httpx does.
+Certificate bundles are named by the variables that the vendor's client accepts.
 """
 
 from __future__ import annotations
@@ -12,12 +10,17 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-import httpx
+import certifi
+import urllib3
+from urllib3 import exceptions
+from urllib3.exceptions import HTTPError
 
-from anyscale_k8s_cli import errors
+from anyscale_k8s_cli import connections, errors
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.run import Run
 
@@ -47,8 +50,8 @@ class Limits:
     backoff: float = 1.0
     grace: float = 5.0
 
-    def with_read(self, read: float | None) -> httpx.Timeout:
-        return httpx.Timeout(self.read if read is None else read, connect=self.connect)
+    def with_read(self, read: float | None) -> urllib3.Timeout:
+        return urllib3.Timeout(connect=self.connect, read=self.read if read is None else read)
 
 
 def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
@@ -59,7 +62,7 @@ def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
     """
     variable = next((name for name in CA_VARIABLES if environ.get(name)), None)
     if variable is None:
-        return httpx.create_ssl_context(trust_env=False)
+        return ssl.create_default_context(cafile=certifi.where())
     bundle = Path(environ[variable])
     if bundle.is_dir():
         raise _unusable(variable, bundle, "it is a folder; a single file of PEM blocks is needed")
@@ -72,40 +75,84 @@ def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
         raise _unusable(variable, bundle, reason) from broken
 
 
-def open_client(context: ssl.SSLContext, limits: Limits) -> httpx.Client:
-    """A client that follows no redirect: a token must not travel to another host.
+@dataclass(frozen=True)
+class Request:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    timeout: urllib3.Timeout
+    body: bytes | None = field(default=None, repr=False)
 
-    Raises `usage` for a proxy that is none.
+
+class Client:
+    """Connections that follow no redirect: a token must not travel to another host.
+
+    Safe for threads. Raises `usage` for a proxy that is none.
     """
-    try:
-        return httpx.Client(verify=context, timeout=limits.with_read(None), follow_redirects=False)
-    except (httpx.InvalidURL, ValueError) as problem:
-        # The value is not shown: it may hold a password.
-        raise errors.CliError(
-            errors.USAGE,
-            "One of HTTP_PROXY, HTTPS_PROXY and ALL_PROXY is not the address of a proxy",
-            cause=str(problem),
-            fix="export HTTPS_PROXY=http://HOST:PORT, or unset it",
-        ) from problem
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._closed = False
+        for proxy in connections.proxies():
+            self._pool(proxy)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def send(self, request: Request) -> urllib3.BaseHTTPResponse:
+        """The whole answer. Raises urllib3's HTTPError, RuntimeError once it is closed."""
+        return self._pool(connections.proxy_for(request.url)).request(
+            request.method,
+            request.url,
+            body=request.body,
+            headers={"Accept-Encoding": "gzip, deflate", **request.headers},
+            timeout=request.timeout,
+            retries=False,
+            redirect=False,
+        )
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            for pool in self._pools.values():
+                pool.clear()
+
+    def _pool(self, proxy: str | None) -> urllib3.PoolManager:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the client is closed")
+            if proxy not in self._pools:
+                self._pools[proxy] = connections.pool(proxy, ssl_context=self._context)
+            return self._pools[proxy]
 
 
-Answer = httpx.Response | httpx.HTTPError | RuntimeError
+Answer = urllib3.BaseHTTPResponse | HTTPError | RuntimeError
 
 
 def exchange(
-    http: httpx.Client,
-    request: httpx.Request,
+    http: Client,
+    request: Request,
     run: Run,
     *,
     service: str,
     call: str,
     grace: float,
-) -> httpx.Response:
+) -> urllib3.BaseHTTPResponse:
     """Send one request and tell the listeners; `call` names it without any secret.
 
     Blocking reads cannot be interrupted, so the request runs in a thread of its
     own that an interruption or the command's time limit leaves behind after
-    `grace` seconds. Raises what httpx raises, RuntimeError once the client is closed.
+    `grace` seconds. Raises what `Client.send` raises.
     """
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
 
@@ -113,7 +160,7 @@ def exchange(
         try:
             answers.put(http.send(request))
         # The second when the command has ended meanwhile: nobody must wait for this thread.
-        except (httpx.HTTPError, RuntimeError) as failure:
+        except (HTTPError, RuntimeError) as failure:
             answers.put(failure)
 
     started = time.monotonic()
@@ -121,7 +168,7 @@ def exchange(
     answer = _await_answer(answers, run, grace)
     if isinstance(answer, RuntimeError):
         raise answer
-    status = str(answer.status_code) if isinstance(answer, httpx.Response) else kind_of(answer)
+    status = kind_of(answer) if isinstance(answer, HTTPError) else str(answer.status)
     run.emit(
         CallMade(
             service=service,
@@ -130,22 +177,27 @@ def exchange(
             seconds=round(time.monotonic() - started, 3),
         )
     )
-    if isinstance(answer, httpx.HTTPError):
+    if isinstance(answer, HTTPError):
         raise answer
     return answer
 
 
-def kind_of(failure: httpx.HTTPError) -> str:
+def succeeded(answer: urllib3.BaseHTTPResponse) -> bool:
+    return 200 <= answer.status < 300
+
+
+def kind_of(failure: HTTPError) -> str:
     """A connection failure in words, for events and evidence."""
-    if isinstance(failure, httpx.ProxyError):
+    if isinstance(failure, exceptions.ProxyError):
         return "the proxy refused"
-    if isinstance(failure, httpx.ConnectTimeout):
+    if isinstance(failure, exceptions.NewConnectionError):
+        return "no connection"
+    if isinstance(failure, exceptions.ConnectTimeoutError):
         return "no connection in time"
-    if isinstance(failure, httpx.TimeoutException):
+    if isinstance(failure, exceptions.TimeoutError):
         return "no answer in time"
-    if isinstance(failure, httpx.ConnectError):
-        untrusted = "CERTIFICATE_VERIFY_FAILED" in str(failure)
-        return UNTRUSTED if untrusted else "no connection"
+    if isinstance(failure, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(failure):
+        return UNTRUSTED
     return "connection broken"
 
 

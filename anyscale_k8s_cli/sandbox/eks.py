@@ -26,6 +26,7 @@ from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.aws import S3Signer, StsVerifier
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
+from anyscale_k8s_cli.sandbox.issuers import published_keys
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerError
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.users import User
@@ -64,6 +65,7 @@ class EksPlatform:
         self.seed = cluster_seed(world.eks)
         self.aws = AwsStandIn(wire, _settings(world.eks, self.seed), issuer_keys=self._issuer_keys)
         self.load_balancers = SwitchableLoadBalancers(self.aws, self.seed.name)
+        self._trusted = authority.client_context()
         self._keys: dict[str, Any] = {}
         self._outsider: dict[str, str] = {}
         self._cluster: KubernetesStandIn | None = cluster_stand_in(
@@ -178,7 +180,9 @@ class EksPlatform:
         return self._outsider
 
     def _issuer_keys(self, issuer: str) -> Mapping[str, Any] | None:
-        return self._keys if issuer == self.seed.issuer else None
+        if issuer == self.seed.issuer:
+            return self._keys
+        return published_keys(issuer, self._trusted)
 
     async def _authenticate(self, token: str) -> User | None:
         # In a thread: the account may be busy with a slow call.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
+from anyscale_k8s_cli.sandbox.issuers import PublishedIssuer
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.machines import Machine, System, Taint, node_status
@@ -19,6 +21,8 @@ from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.sandbox.world import GenericWorld, World
 
+# What a cluster says that nobody has told otherwise; no cloud can read it.
+_INTERNAL_ISSUER = "https://kubernetes.default.svc.cluster.local"
 _SYSTEM = System(
     kubelet="v1.33.4",
     image="Ubuntu 24.04.3 LTS",
@@ -50,6 +54,7 @@ class GenericPlatform:
         )
         self.object_store = ObjectStoreStandIn(wire, self.store, "onprem-store")
         self.key = self.store.issue()
+        self._issuer = PublishedIssuer(authority) if knobs.public_issuer else None
         self.cluster = cluster_stand_in(
             wire,
             authority,
@@ -57,7 +62,7 @@ class GenericPlatform:
             name=f"onprem-{knobs.cluster}",
             version=knobs.version,
             load_balancers=AddressPool("198.51.100."),
-            issuer="https://kubernetes.default.svc.cluster.local",
+            issuer=self._issuer.url if self._issuer else _INTERNAL_ISSUER,
             nodes=nodes(knobs),
         )
 
@@ -71,10 +76,14 @@ class GenericPlatform:
         return {f"generic/{self._knobs.cluster}": self.cluster}
 
     async def start(self) -> None:
+        if self._issuer is not None:
+            self._issuer.start(await asyncio.to_thread(self.cluster.issuer_keys))
         await self.cluster.start()
         await self.object_store.start()
 
     async def stop(self) -> None:
+        if self._issuer is not None:
+            self._issuer.stop()
         await self.cluster.stop()
         await self.object_store.stop()
 

@@ -189,13 +189,17 @@ class OkeWorld:
 
 @dataclass(frozen=True)
 class GenericWorld:
-    """A cluster without a cloud, and the store beside it with its quirks (`Quirk`) by name."""
+    """A cluster without a cloud, and the store beside it with its quirks (`Quirk`) by name.
+
+    `public_issuer`: whether clouds can read who signs the cluster's tokens.
+    """
 
     __pydantic_config__ = _STRICT
 
     cluster: str = "demo"
     version: str = "1.33"
     gpu_nodes: bool = True
+    public_issuer: bool = False
     storage_region: str = "onprem-1"
     quirks: tuple[str, ...] = ("path-only", "signing-region-checked")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.context import ContextCluster, context_names, open_context
+from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.run import Run
@@ -48,6 +49,10 @@ class Clusters:
             access=opened.access,
             zones=zones(opened),
         )
+
+    def issuer(self, place: Place) -> Issuer:
+        """Who signs the tokens of the cluster's service accounts."""
+        return open_context(place.context, place.kubeconfig, self._run).issuer()
 
     def secret(self, install: Install, name: str) -> Mapping[str, Any] | None:
         """A Secret of the install's namespace; None where the cluster is not known of."""

@@ -22,6 +22,8 @@ from anyscale_k8s_cli.provider import (
     Storage,
     Verb,
 )
+from anyscale_k8s_cli.providers.federation.issuer import public_issuer
+from anyscale_k8s_cli.providers.federation.sdk.session import Session
 from anyscale_k8s_cli.providers.generic import wording
 from anyscale_k8s_cli.providers.generic.clusters import Clusters, Place
 from anyscale_k8s_cli.providers.generic.stores import Kind, Store, StoreSide, kind_of, store_of
@@ -54,7 +56,14 @@ class GenericProvider:
     workload_identity = False
     environment: Mapping[str, tuple[str, ...]] = STORE_VARIABLES
     required = ("region", "cluster.context")
-    settings = frozenset({"credentials.aws_profile", *STORE_VARIABLES})
+    settings = frozenset(
+        {
+            "credentials.aws_profile",
+            "existing.identity_provider",
+            "existing.identity_audience",
+            *STORE_VARIABLES,
+        }
+    )
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -70,8 +79,7 @@ class GenericProvider:
         self._store(_settings(spec)).check_spec(spec)
 
     def discover(self, spec: CloudSpec) -> Cluster:
-        place = Place(spec.cluster.context or "", spec.cluster.kubeconfig)
-        return self._clusters.at(place, spec.region or "")
+        return self._clusters.at(_place(spec), spec.region or "")
 
     def cloud_side(
         self,
@@ -117,7 +125,13 @@ class GenericProvider:
         }
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
-        return () if self._side is None else self._side.checks
+        if self._side is None:
+            return ()
+        if not self._side.cloud.token_audience:
+            return self._side.checks
+        place = _place(spec)
+        issuer = public_issuer(Session(self._run), lambda: self._clusters.issuer(place))
+        return (issuer, *self._side.checks)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         """Nobody grants rights but the cluster, and setup must be its administrator."""
@@ -173,6 +187,10 @@ class GenericProvider:
 
     def _store(self, settings: Settings) -> Store:
         return store_of(kind_of(settings), self._run)
+
+
+def _place(spec: CloudSpec) -> Place:
+    return Place(spec.cluster.context or "", spec.cluster.kubeconfig)
 
 
 def _settings(spec: CloudSpec) -> Settings:

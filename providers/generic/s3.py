@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.credential_kinds import S3Keys, kept
+from anyscale_k8s_cli.credential_kinds import S3Keys, S3Role, kept
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made, Storage
+from anyscale_k8s_cli.providers.federation import aws
+from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.generic import wording
 from anyscale_k8s_cli.providers.generic.stores import StoreSide
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
@@ -21,7 +24,12 @@ from anyscale_k8s_cli.providers.objectstore.bucket import (
     default_name,
 )
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
-from anyscale_k8s_cli.providers.objectstore.sdk.given import AMAZONS, OWN, given_keys
+from anyscale_k8s_cli.providers.objectstore.sdk.given import (
+    AMAZONS,
+    OWN,
+    callers_keys,
+    given_keys,
+)
 from anyscale_k8s_cli.providers.objectstore.stored import stored_settings
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
@@ -63,8 +71,10 @@ class AnyS3Store:
         plane: ControlPlaneFacts,
         dropped_tags: Mapping[str, str],
     ) -> StoreSide:
-        keys = _keys(install, spec.credentials)
-        s3 = S3(self._run, wording.store(spec.storage), lambda: keys.output)
+        role = spec.existing.identity
+        keys = _keys(install, spec.credentials, lasting=not role)
+        store = wording.store(spec.storage, role=role)
+        s3 = S3(self._run, store, lambda: keys.output)
         adopted, origin = spec.existing.bucket, plane.cors_origin
         storage: Resource[Storage]
         if adopted:
@@ -80,6 +90,16 @@ class AnyS3Store:
             service_account_annotations=dict,
             storage_keys=keys,
         )
+        if role:
+            audience = spec.existing.identity_audience or aws.default_audience(role)
+            pods = FederatedIdentity(install, S3Role(role), f"role {role}")
+            cloud = replace(
+                cloud,
+                resources=(*cloud.resources, pods),
+                storage_keys=pods,
+                token_audience=audience,
+                prove_identity=aws.WebIdentityProof(self._run, store, role, name, audience),
+            )
         return StoreSide(cloud, checks.checks(s3, name, origin))
 
     def makes(self, install: Install) -> Made:
@@ -89,19 +109,25 @@ class AnyS3Store:
         self, scope: Scope, install: Install, secret: Mapping[str, Any] | None
     ) -> Sequence[Resource[Any]]:
         """By the store's settings and keys as they are said, else as the cluster has them."""
-        storage = stored_settings(secret, install)
-        if scope.storage.endpoint or not storage.endpoint:
+        storage, role = stored_settings(secret, install), kept(S3Role, secret, install)
+        if scope.storage.endpoint or not storage.region:
             storage = _said_or_set(scope.storage)
-        keys = given_keys(scope.credentials.aws_profile) or kept(S3Keys, secret, install)
-        if keys is None or not storage.endpoint:
+        profile = scope.credentials.aws_profile
+        keys = callers_keys(profile) if role else given_keys(profile)
+        keys = keys or kept(S3Keys, secret, install)
+        if keys is None or not (storage.endpoint or role):
             return ()
-        s3 = S3(self._run, wording.store(storage), lambda: keys)
+        store = wording.store(storage, role=role.arn if role else None)
+        s3 = S3(self._run, store, lambda: keys)
         return (Bucket(s3, install, default_name(install)),)
 
 
-def _keys(install: Install, credentials: CredentialsSpec) -> GivenKeys[S3Keys]:
+def _keys(install: Install, credentials: CredentialsSpec, *, lasting: bool) -> GivenKeys[S3Keys]:
+    """Those that pods are given must last; those of whoever sets up need not."""
+
     def given() -> S3Keys | None:
-        return given_keys(credentials.aws_profile)
+        profile = credentials.aws_profile
+        return given_keys(profile) if lasting else callers_keys(profile)
 
     return GivenKeys(S3Keys, install, given, _MISSING_KEYS)
 

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.providers.federation import aws
 from anyscale_k8s_cli.providers.objectstore.bucket import bucket_name
 from anyscale_k8s_cli.providers.objectstore.store import AMAZONS_NAMES, S3Store
 from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, StorageSpec
@@ -31,7 +32,28 @@ def check_region(spec: CloudSpec) -> None:
 
 def check_s3(spec: CloudSpec) -> None:
     """Raises `invalid-spec`, `missing-input`."""
-    origin = endpoint(spec.storage)
+    role = spec.existing.identity
+    if role and not aws.ROLE_ARN.fullmatch(role):
+        raise _invalid(
+            f"--identity: {role!r} is no role that an S3 store knows",
+            "pods reach one without keys by assuming a role with a token of their own",
+            "give the role's ARN, arn:<partition>:iam::<account>:role/<name>",
+        )
+    if spec.existing.identity_provider:
+        raise _invalid(
+            "--identity-provider: an S3 store finds it by itself",
+            "a role's own trust policy names it",
+            "leave it out",
+        )
+    if role and not spec.storage.endpoint and not spec.storage.region:
+        raise errors.CliError(
+            errors.MISSING_INPUT,
+            "Missing: --storage-region",
+            cause="where the bucket in Amazon S3 is cannot be found out",
+            fix="add --storage-region REGION, or --storage-endpoint for a store that is not "
+            "Amazon's",
+        )
+    origin = store(spec.storage, role=role).endpoint
     if spec.storage.addressing == "virtual" and _is_address(origin):
         raise _invalid(
             f"--storage-addressing: {origin} cannot have buckets in its name",
@@ -81,8 +103,20 @@ def _is_address(origin: str) -> bool:
     return True
 
 
-def store(storage: StorageSpec) -> S3Store:
-    """The store as it was said; what was not said is what most stores of one's own take."""
+def store(storage: StorageSpec, *, role: str | None = None) -> S3Store:
+    """The store as it was said; what was not said is what most stores of one's own take.
+
+    With a role and no address it is Amazon's own.
+    """
+    if role and not storage.endpoint:
+        return S3Store(
+            title="Amazon S3",
+            endpoint="",
+            region=storage.region or USUAL_REGION,
+            addressing=Addressing(storage.addressing or Addressing.VIRTUAL),
+            checksums=Checksums(storage.checksums or Checksums.WHEN_SUPPORTED),
+            location=storage.region if storage.region != USUAL_REGION else None,
+        )
     origin = endpoint(storage)
     return S3Store(
         title=f"the store {urlsplit(origin).netloc}",

@@ -16,7 +16,9 @@ def stored_settings(found: Mapping[str, Any] | None, install: Install) -> Storag
     """What our Secret says of the store; nothing where it is not ours or was broken."""
     config = profile(files_of(found, install).get("config", ""))
     endpoint = config.get("endpoint_url", "")
-    if not urlsplit(endpoint).hostname:
+    # Amazon's own needs no address, where a role is all that leads there.
+    amazons = not endpoint and bool(config.get("role_arn") and config.get("region"))
+    if not amazons and not urlsplit(endpoint).hostname:
         return StorageSpec()
     nested = configparser.RawConfigParser()
     nested.read_string("[s3]\n" + config.get("s3", ""))
@@ -26,7 +28,7 @@ def stored_settings(found: Mapping[str, Any] | None, install: Install) -> Storag
     )
     return StorageSpec.model_validate(
         {
-            "endpoint": endpoint,
+            "endpoint": endpoint or None,
             "region": config.get("region"),
             "addressing": style,
             "checksums": checksums,

@@ -104,6 +104,17 @@ def mounted_file(store: Store, pod: Object, container: str, path: str) -> str:
     raise LookupError(f"{path}: no such file or directory")
 
 
+def token_at(pod: Object, container: str, path: str) -> str:
+    """The audience of the token that the container sees at a path. Raises LookupError."""
+    volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
+    for mount in container_named(pod, container).get("volumeMounts") or ():
+        for source in dig(volumes[mount["name"]], "projected", "sources") or ():
+            token = source.get("serviceAccountToken")
+            if token and f"{mount['mountPath'].rstrip('/')}/{token['path']}" == path:
+                return str(token.get("audience", ""))
+    raise LookupError(f"{path}: no such file or directory")
+
+
 def missing_volumes(store: Store, pod: Object) -> Iterator[str]:
     """Messages for volumes that cannot be mounted because what they show is not there."""
     for volume in pod["spec"].get("volumes") or ():

@@ -13,6 +13,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.objects import name_of, namespace_of
 from anyscale_k8s_cli.sandbox.kubernetes.pod_environment import (
     environment,
     mounted_file,
+    token_at,
     token_audiences,
 )
 from anyscale_k8s_cli.sandbox.kubernetes.ports import Answer, Ports
@@ -95,6 +96,9 @@ class PodView:
         if audience not in token_audiences(pod):
             raise LookupError(f"no token for audience {audience!r} is projected into the pod")
         return self._accounts.issue(account, audiences=[audience], pod=pod)[0]
+
+    async def token_file(self, path: str) -> str:
+        return await self.token(token_at(dict(self.manifest), self._container, path))
 
     def log(self, line: str, *, container: str | None = None) -> None:
         log = self._logs.get(container or self._container)

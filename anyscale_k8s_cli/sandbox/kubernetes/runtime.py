@@ -49,6 +49,10 @@ class Pod(Protocol):
         """
         ...
 
+    async def token_file(self, path: str) -> str:
+        """The projected token at a path of the container. Raises LookupError if there is none."""
+        ...
+
     def log(self, line: str, *, container: str | None = None) -> None:
         """Append a line to a container's log (the first container's by default)."""
         ...

@@ -339,5 +339,5 @@ def cloud_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> O
     if config.provider == "gcp":
         return Google(http, config, pod.token)
     if config.provider == "generic":
-        return MountedKeys(http, config, pod.file)
+        return MountedKeys(http, config, pod.file, pod.token_file)
     return Aws(http, config, pod.token)

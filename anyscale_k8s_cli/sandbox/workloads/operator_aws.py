@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -127,23 +128,9 @@ class Aws:
         )
 
     async def _web_identity(self, role_arn: str) -> AwsSession:
-        parameters = {
-            "Action": "AssumeRoleWithWebIdentity",
-            "Version": _STS_VERSION,
-            "RoleArn": role_arn,
-            "RoleSessionName": "anyscale-operator",
-            "WebIdentityToken": await self._token(STS_AUDIENCE),
-        }
-        url = f"{self.endpoint}/"
-        body = urlencode(parameters).encode()
-        answer = (await self.send("POST", url, {"Content-Type": _FORM}, body)).decode()
-        return AwsSession(
-            self,
-            _element(answer, "AccessKeyId"),
-            _element(answer, "SecretAccessKey"),
-            _element(answer, "SessionToken"),
-            source=f"web identity token, role {role_arn}",
-        )
+        token = await self._token(STS_AUDIENCE)
+        keys = await assumed(self.send, self.endpoint, role_arn, token)
+        return AwsSession(self, *keys, source=f"web identity token, role {role_arn}")
 
     async def _container(self, url: str) -> AwsSession:
         token = await self._token(AGENT_AUDIENCE)
@@ -181,6 +168,29 @@ class Aws:
         if answer.status >= 400:
             raise CloudFailure(said(answer.status, content.decode(errors="replace")))
         return content
+
+
+async def assumed(
+    send: Callable[[str, str, dict[str, str], bytes], Awaitable[bytes]],
+    endpoint: str,
+    role_arn: str,
+    token: str,
+) -> tuple[str, str, str]:
+    """Id, secret and session token of a role's keys, for a token of the service account."""
+    parameters = {
+        "Action": "AssumeRoleWithWebIdentity",
+        "Version": _STS_VERSION,
+        "RoleArn": role_arn,
+        "RoleSessionName": "anyscale-operator",
+        "WebIdentityToken": token,
+    }
+    body = urlencode(parameters).encode()
+    answer = (await send("POST", f"{endpoint}/", {"Content-Type": _FORM}, body)).decode()
+    return (
+        _element(answer, "AccessKeyId"),
+        _element(answer, "SecretAccessKey"),
+        _element(answer, "SessionToken"),
+    )
 
 
 def said(status: int, body: str) -> str:

@@ -19,8 +19,8 @@ from botocore.credentials import Credentials
 from botocore.httpchecksum import Crc32Checksum
 from yarl import URL
 
-from anyscale_k8s_cli.sandbox.workloads.operator_aws import said
-from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure
+from anyscale_k8s_cli.sandbox.workloads.operator_aws import assumed, said
+from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure, Tokens
 from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
 _FOLDER = "/root/.aws"
@@ -37,6 +37,7 @@ class KeysSession:
     access_key: str
     secret: str = field(repr=False)
     settings: dict[str, str]
+    token: str = field(default="", repr=False)
     source: str = "shared credentials file"
 
     async def identity(self) -> str:
@@ -46,7 +47,11 @@ class KeysSession:
         raise CloudFailure("keys of an object store prove no identity")
 
     async def storage_keys(self) -> dict[str, Any]:
-        return {"access_key_id": self.access_key, "secret_access_key": self.secret}
+        return {
+            "access_key_id": self.access_key,
+            "secret_access_key": self.secret,
+            "session_token": self.token,
+        }
 
     async def put(self, storage: dict[str, Any], key: str, content: bytes) -> None:
         await self._call(storage, "PUT", key, body=content)
@@ -78,7 +83,7 @@ class KeysSession:
             checksum.update(body)
             headers["x-amz-checksum-crc32"] = checksum.b64digest()
         request = AWSRequest(method=method, url=url, data=body, headers=headers)
-        credentials = Credentials(self.access_key, self.secret)
+        credentials = Credentials(self.access_key, self.secret, self.token or None)
         S3SigV4Auth(credentials, "s3", self.settings.get("region", "")).add_auth(request)
         return await self.s3.send(method, url, dict(request.headers.items()), body)
 
@@ -94,23 +99,40 @@ class KeysSession:
 
 @dataclass(frozen=True)
 class MountedKeys:
-    """The store behind the files of the operator's container."""
+    """The store behind the files of the operator's container; `tokens` are by path too."""
 
     http: aiohttp.ClientSession
     config: OperatorConfig
     files: Files
+    tokens: Tokens
 
     async def session(self) -> KeysSession:
+        settings = self._profile("config")
+        if "role_arn" in settings:
+            return await self._assumed(settings)
         credentials = self._profile("credentials")
         try:
             return KeysSession(
                 self,
                 credentials["aws_access_key_id"],
                 credentials["aws_secret_access_key"],
-                self._profile("config"),
+                settings,
             )
         except KeyError as missing:
             raise CloudFailure(f"the credentials file has no {missing}") from missing
+
+    async def _assumed(self, settings: dict[str, str]) -> KeysSession:
+        """Keys of the profile's role, for the token in the file that it names."""
+        role_arn, endpoint = settings["role_arn"], settings.get("endpoint_url", "")
+        if not endpoint:
+            raise CloudFailure("the config file names no endpoint: the sandbox reaches no real AWS")
+        try:
+            token = await self.tokens(settings.get("web_identity_token_file", ""))
+        except LookupError as missing:
+            raise CloudFailure(f"failed to read the token file: {missing}") from missing
+        access_key, secret, session = await assumed(self.send, endpoint, role_arn, token)
+        source = f"web identity token, role {role_arn}"
+        return KeysSession(self, access_key, secret, settings, session, source)
 
     def _profile(self, name: str) -> dict[str, str]:
         parser = configparser.RawConfigParser()

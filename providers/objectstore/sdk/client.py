@@ -235,6 +235,7 @@ class S3:
             region_name=store.region,
             aws_access_key_id=keys.access_key,
             aws_secret_access_key=keys.secret,
+            aws_session_token=keys.session or None,
             config=Config(
                 signature_version="s3v4",
                 s3={"addressing_style": store.addressing.value},

@@ -32,6 +32,29 @@ def given_keys(profile: str | None) -> S3Keys | None:
     return None
 
 
+def callers_keys(profile: str | None) -> S3Keys | None:
+    """Keys of whoever runs this, found as `given_keys` does: they go to no pod and may end soon.
+
+    Of a profile whatever the SDK makes of it: a sign-in, a role. Raises
+    `cloud-credentials-missing` for a profile that gives none.
+    """
+    if not profile:
+        for id_name, secret_name in (OWN, AMAZONS):
+            access_key, secret = os.environ.get(id_name), os.environ.get(secret_name)
+            if access_key and secret:
+                session = os.environ.get(TEMPORARY, "") if id_name in AMAZONS else ""
+                return S3Keys(access_key, secret, session)
+        return None
+    try:
+        found = new_session(profile).get_credentials()
+        frozen = found.get_frozen_credentials() if found else None
+    except BotoCoreError as problem:
+        raise _without_keys(profile, str(problem)) from problem
+    if frozen is None or not frozen.access_key or not frozen.secret_key:
+        raise _without_keys(profile, "the SDK finds none for it")
+    return S3Keys(frozen.access_key, frozen.secret_key, frozen.token or "")
+
+
 def _of_profile(profile: str) -> S3Keys:
     try:
         profiles = new_session().full_config.get("profiles", {})

@@ -81,7 +81,9 @@ def test_what_somebody_has_broken_holds_no_keys(text: str) -> None:
 def side(storage: Storage, *, keys: S3Keys = KEYS) -> Any:
     """A side of the cloud whose storage and keys are known."""
     known = GivenKeys(S3Keys, INSTALL, lambda: keys, CliError(CLOUD_CREDENTIALS_MISSING, "none"))
-    return SimpleNamespace(storage=SimpleNamespace(output=storage), storage_keys=known)
+    return SimpleNamespace(
+        storage=SimpleNamespace(output=storage), storage_keys=known, token_audience=""
+    )
 
 
 def test_the_chart_mounts_the_secret_and_never_sees_what_is_in_it() -> None:

@@ -73,3 +73,37 @@ def test_what_was_not_said_is_what_most_stores_take() -> None:
     assert (store.addressing, store.checksums) == (Addressing.PATH, Checksums.WHEN_REQUIRED)
     storage = store.storage("data")
     assert (storage.url, storage.endpoint) == ("s3://data", ENDPOINT)
+
+
+def keyless(identity: str, **more: Any) -> CloudSpec:
+    given = {"provider": "generic", "name": "w", "region": "onprem"}
+    existing = {"identity": identity, **more.pop("existing", {})}
+    return CloudSpec.model_validate({**given, "existing": existing, "storage": more})
+
+
+ROLE = "arn:aws:iam::123456789012:role/teams/onprem-ray"
+
+
+def test_a_role_leads_to_amazons_own_store_where_no_address_is_given() -> None:
+    check(keyless(ROLE, region="us-west-2"))
+    store = wording.store(StorageSpec(region="us-west-2"), role=ROLE)
+    assert (store.endpoint, store.location) == ("", "us-west-2")
+    assert store.addressing is Addressing.VIRTUAL
+    assert wording.store(StorageSpec(endpoint=ENDPOINT), role=ROLE).endpoint == ENDPOINT
+
+
+@pytest.mark.parametrize(
+    ("wrong", "option"),
+    [
+        (keyless("onprem-ray", region="us-west-2"), "--identity"),
+        (keyless(ROLE), "Missing: --storage-region"),
+        (
+            keyless(ROLE, region="us-west-2", existing={"identity_provider": "x"}),
+            "--identity-provider",
+        ),
+    ],
+)
+def test_what_no_store_knows_as_an_identity_is_refused(wrong: CloudSpec, option: str) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        check(wrong)
+    assert caught.value.message.startswith(option)

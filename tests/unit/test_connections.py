@@ -1,0 +1,52 @@
+"""Proxies by the usual variables, networks in NO_PROXY too; what is no proxy is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.connections import pool, proxies, proxy_for
+
+PROXY = "http://proxy.example:3128"
+
+
+@pytest.fixture(autouse=True)
+def through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "no_proxy", "http_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+
+
+@pytest.mark.parametrize(
+    ("url", "excepted", "proxy"),
+    [
+        ("https://a.example", "", PROXY),
+        ("http://a.example", "", None),
+        ("https://a.example", "b.example", PROXY),
+        ("https://a.example", "b.example,.example", None),
+        ("https://a.example", "*", None),
+        ("https://10.1.2.3:6443", "a.example, 10.0.0.0/8", None),
+        ("https://10.1.2.3:6443", "192.168.0.0/16", PROXY),
+        ("https://[fd00::1]", "fd00::/8", None),
+    ],
+)
+def test_which_proxy(
+    monkeypatch: pytest.MonkeyPatch, url: str, excepted: str, proxy: str | None
+) -> None:
+    monkeypatch.setenv("NO_PROXY", excepted)
+    assert proxy_for(url) == proxy
+
+
+def test_one_proxy_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "http://all.example:1")
+    assert proxy_for("http://a.example") == "http://all.example:1"
+    assert proxy_for("https://a.example") == PROXY
+    assert proxies() == {PROXY, "http://all.example:1"}
+
+
+@pytest.mark.parametrize("proxy", ["http://me:secret@proxy:notaport", "ftp://me:secret@proxy"])
+def test_what_is_no_proxy_is_refused_and_not_shown(proxy: str) -> None:
+    with pytest.raises(errors.CliError, match="is not the address of a proxy") as refused:
+        pool(proxy)
+    assert refused.value.code is errors.USAGE
+    assert "secret" not in str(refused.value.as_json())
