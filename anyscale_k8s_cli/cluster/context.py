@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
-from kubernetes.config import ConfigException, exec_provider, kube_config
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
+from anyscale_k8s_cli.imports import without
 from anyscale_k8s_cli.run import Run
+
+# It is there for a kind of user that we refuse, and takes long.
+with without("google.auth"):
+    from kubernetes.config import ConfigException, exec_provider, kube_config
 
 # The package's classes have no types; nodes of a merged kubeconfig are `ConfigNode`s.
 _Merger: Any = kube_config.KubeConfigMerger

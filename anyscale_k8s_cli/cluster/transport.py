@@ -1,7 +1,7 @@
 """One request to a Kubernetes API server: TLS, proxy, credentials, retries, errors in words.
 
 Bodies and answers are plain JSON documents. The `kubernetes` package would take
-a quarter of a second of each command to import, for a connection pool.
+half a second of each command to import, for a connection pool.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode, urlsplit
 
 import urllib3
 
 from anyscale_k8s_cli import errors, tool_version
 from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
-from anyscale_k8s_cli.connections import pool, proxy_for
+from anyscale_k8s_cli.cluster.proxies import proxy_for
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.run import Run
 
@@ -204,15 +204,26 @@ def tls_context(access: ClusterAccess) -> ssl.SSLContext:
 
 
 def _pool(access: ClusterAccess) -> urllib3.PoolManager:
-    settings: dict[str, Any] = {"ssl_context": tls_context(access)}
+    # More threads than pooled connections would make urllib3 warn on stderr.
+    settings: dict[str, Any] = {"maxsize": 32, "ssl_context": tls_context(access)}
     if access.tls_server_name:
         settings |= {
             "server_hostname": access.tls_server_name,
             "assert_hostname": access.tls_server_name,
         }
-    if access.proxy_url:
-        return pool(access.proxy_url, named_by="The kubeconfig's proxy-url", **settings)
-    return pool(proxy_for(access.endpoint), **settings)
+    proxy = access.proxy_url or proxy_for(access.endpoint)
+    if not proxy:
+        return urllib3.PoolManager(**settings)
+    if proxy.startswith("socks"):
+        from urllib3.contrib.socks import SOCKSProxyManager
+
+        return SOCKSProxyManager(proxy, **settings)
+    login = urlsplit(proxy)
+    headers = None
+    if login.username:
+        name_and_password = f"{unquote(login.username)}:{unquote(login.password or '')}"
+        headers = urllib3.make_headers(proxy_basic_auth=name_and_password)
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings)
 
 
 def _unreachable(problem: urllib3.exceptions.HTTPError, access: ClusterAccess) -> KubernetesError:

@@ -2,6 +2,6 @@
 
 Belongs here: credentials, login, the HTTP client, the shapes of the API and
 the operations on clouds and their resources. Knows nothing of clusters or
-providers. Importing this package imports nothing: `urllib3` and `pydantic` come
+providers. Importing this package imports nothing: `httpx` and `pydantic` come
 with the modules that use them.
 """

@@ -6,7 +6,6 @@ only as strings. Sources of the rules: the vendor's client and its API.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections.abc import Iterator, Mapping
@@ -16,9 +15,8 @@ from email.utils import parsedate_to_datetime
 from importlib import metadata
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlencode
 
-import urllib3
+import httpx
 from pydantic import BaseModel, ValidationError
 
 from anyscale_k8s_cli.controlplane import transport
@@ -88,7 +86,7 @@ class ControlPlane:
         environ = os.environ if environ is None else environ
         self.limits = limits or transport.Limits()
         self.context = transport.trust(environ)
-        self._http = transport.Client(self.context)
+        self._http = transport.open_client(self.context, self.limits)
         self._version = metadata.version("anyscale-k8s-cli")
         self._repeat_rate_limited = environ.get(_NO_RATE_LIMIT_RETRIES) != "1"
 
@@ -155,7 +153,7 @@ class ControlPlane:
     def send(self, call: Call) -> Json:
         """The decoded answer (None when it has no body), repeated where that is safe."""
         response = self._respond(call)
-        if not response.data:
+        if not response.content:
             return None
         try:
             return response.json()
@@ -164,11 +162,11 @@ class ControlPlane:
             reason = f"the answer is no JSON but {kind}; is {self.host} a console?"
             raise self.failures.strange(call.title, reason) from None
 
-    def _respond(self, call: Call) -> urllib3.BaseHTTPResponse:
+    def _respond(self, call: Call) -> httpx.Response:
         with self.run.asking(self.host):
             return self._repeated(call)
 
-    def _repeated(self, call: Call) -> urllib3.BaseHTTPResponse:
+    def _repeated(self, call: Call) -> httpx.Response:
         for attempt in range(MAX_RETRIES + 1):
             self.run.check()
             try:
@@ -183,14 +181,14 @@ class ControlPlane:
             self.run.pause(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, call: Call) -> urllib3.BaseHTTPResponse:
-        query = urlencode({name: value for name, value in call.query.items() if value is not None})
-        request = transport.Request(
+    def _once(self, call: Call) -> httpx.Response:
+        request = self._http.build_request(
             call.method,
-            f"{self.host}{call.path}{'?' if query else ''}{query}",
-            self._headers(call.body is not None),
-            self.limits.with_read(call.read_timeout),
-            None if call.body is None else json.dumps(call.body).encode(),
+            self.host + call.path,
+            params={name: value for name, value in call.query.items() if value is not None},
+            json=call.body,
+            headers=self._headers(),
+            timeout=self.limits.with_read(call.read_timeout),
         )
         try:
             response = transport.exchange(
@@ -201,21 +199,19 @@ class ControlPlane:
                 call=call.title,
                 grace=self.limits.grace,
             )
-        except urllib3.exceptions.HTTPError as failure:
+        except httpx.HTTPError as failure:
             raise self.failures.unreachable(call.title, failure) from failure
-        if not transport.succeeded(response):
+        if not response.is_success:
             raise self.failures.refusal(call.title, response)
         return response
 
-    def _headers(self, with_body: bool) -> dict[str, str]:
+    def _headers(self) -> dict[str, str]:
         headers = {
             "Accept": "application/json",
             "User-Agent": f"{CLIENT_NAME}/{self._version}",
             "X-Anyscale-Client": CLIENT_NAME,
             "X-Anyscale-Client-Version": self._version,
         }
-        if with_body:
-            headers["Content-Type"] = "application/json"
         if self.credentials.token:
             headers["Authorization"] = f"Bearer {self.credentials.token}"
         return headers

@@ -1,7 +1,7 @@
 """What a failed call means, in our own error codes.
 
 Foreign errors end here: above this module nobody sees a status line or an
-exception of urllib3 unless as evidence.
+exception of httpx unless as evidence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import urllib3
+import httpx
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.controlplane import transport
@@ -87,7 +87,7 @@ class Failures:
         token = self.credentials.token
         return text.replace(token, "***") if token else text
 
-    def unreachable(self, call: str, failure: urllib3.exceptions.HTTPError) -> ApiFailure:
+    def unreachable(self, call: str, failure: httpx.HTTPError) -> ApiFailure:
         """No answer came to `call`, a method and a path fit to be shown."""
         kind = transport.kind_of(failure)
         fix = f"check the network, HTTPS_PROXY and NO_PROXY, then {_SAME_AGAIN}"
@@ -101,16 +101,16 @@ class Failures:
             fix=fix,
         )
 
-    def refusal(self, call: str, response: urllib3.BaseHTTPResponse) -> ApiFailure:
+    def refusal(self, call: str, response: httpx.Response) -> ApiFailure:
         """The answer to `call` says no, or that the server failed."""
-        status = response.status
+        status = response.status_code
         detail = self.masked(_detail(response))
         trace = response.headers.get(TRACE_HEADER, "")
         evidence = [f"HTTP {status} on {call}"]
         if trace:
             evidence.append(f"{TRACE_HEADER}: {trace}")
-        if location := response.get_redirect_location():
-            evidence.append(f"redirected to {location}")
+        if response.is_redirect:
+            evidence.append(f"redirected to {response.headers.get('location', '')}")
         code, message, fix = _MEANINGS.get(status) or _MEANINGS[min(status // 100 * 100, 500)]
         return ApiFailure(
             code,
@@ -148,7 +148,7 @@ def _retry_after(value: str, clock: Callable[[], float] = time.time) -> float | 
     return max(0.0, moment.timestamp() - clock())
 
 
-def _detail(response: urllib3.BaseHTTPResponse) -> str:
+def _detail(response: httpx.Response) -> str:
     """What the server says went wrong: `message`, else `detail`, which may be a list."""
     try:
         error = response.json()

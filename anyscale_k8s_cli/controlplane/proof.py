@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
 
-import urllib3
+import httpx
 
 from anyscale_k8s_cli.controlplane import transport
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -83,7 +82,7 @@ def prove_bucket(
     accepted, are raised.
     """
     plane = clouds.plane
-    with transport.Client(plane.context) as http:
+    with transport.open_client(plane.context, plane.limits) as http:
         prover = _Prover(clouds, http, cloud_id, resource_id)
         try:
             written = prover.sign(write=True)
@@ -105,7 +104,7 @@ def prove_bucket(
 @dataclass(frozen=True)
 class _Prover:
     clouds: Clouds
-    http: transport.Client
+    http: httpx.Client
     cloud_id: str
     resource_id: str | None
 
@@ -133,16 +132,16 @@ class _Prover:
         if signed.file_uri.startswith(("azure:", "abfss:")):
             headers["x-ms-blob-type"] = "BlockBlob"
         answer = self._send(ProofStep.PUT, signed, "PUT", headers=headers, content=CONTENT)
-        if not transport.succeeded(answer):
+        if not answer.is_success:
             raise _Broken(ProofStep.PUT, "the bucket refused the write", _seen(answer))
 
-    def get(self, signed: PresignedUrl, origin: str) -> urllib3.BaseHTTPResponse:
+    def get(self, signed: PresignedUrl, origin: str) -> httpx.Response:
         answer = self._send(ProofStep.GET, signed, "GET", headers={"Origin": origin})
-        if not transport.succeeded(answer):
+        if not answer.is_success:
             raise _Broken(ProofStep.GET, "the bucket refused the read", _seen(answer))
-        if answer.data != CONTENT:
+        if answer.content != CONTENT:
             reason = "what was read is not what was written"
-            raise _Broken(ProofStep.GET, reason, (f"{len(answer.data)} bytes",))
+            raise _Broken(ProofStep.GET, reason, (f"{len(answer.content)} bytes",))
         return answer
 
     def _send(
@@ -153,12 +152,11 @@ class _Prover:
         *,
         headers: dict[str, str],
         content: bytes | None = None,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> httpx.Response:
         try:
-            timeout = self.clouds.plane.limits.with_read(None)
-            request = transport.Request(method, signed.url, headers, timeout, content)
+            request = self.http.build_request(method, signed.url, headers=headers, content=content)
             # The query holds the signature.
-            shown = f"{method} {urlsplit(signed.url)._replace(query='', fragment='').geturl()}"
+            shown = f"{method} {request.url.copy_with(query=None)}"
             return transport.exchange(
                 self.http,
                 request,
@@ -167,12 +165,12 @@ class _Prover:
                 call=shown,
                 grace=self.clouds.plane.limits.grace,
             )
-        except (urllib3.exceptions.HTTPError, ValueError) as failure:
-            kind = "no URL" if isinstance(failure, ValueError) else transport.kind_of(failure)
+        except (httpx.HTTPError, httpx.InvalidURL) as failure:
+            kind = transport.kind_of(failure) if isinstance(failure, httpx.HTTPError) else "no URL"
             raise _Broken(step, f"the bucket cannot be reached from here: {kind}") from failure
 
 
-def _check_cors(answer: urllib3.BaseHTTPResponse, origin: str) -> str:
+def _check_cors(answer: httpx.Response, origin: str) -> str:
     """The exposed headers as evidence; raises when a browser would not be let in."""
     allowed = answer.headers.get("access-control-allow-origin", "")
     if allowed not in (origin, "*"):
@@ -190,8 +188,8 @@ def _check_cors(answer: urllib3.BaseHTTPResponse, origin: str) -> str:
     return f"access-control-allow-origin: {allowed}"
 
 
-def _seen(answer: urllib3.BaseHTTPResponse) -> tuple[str, ...]:
+def _seen(answer: httpx.Response) -> tuple[str, ...]:
     """The status, and S3's own code when the body has one."""
-    status = f"HTTP {answer.status}"
-    _, found, rest = answer.data[:2000].decode("utf-8", "replace").partition("<Code>")
+    status = f"HTTP {answer.status_code}"
+    _, found, rest = answer.text[:2000].partition("<Code>")
     return (f"{status} {rest.partition('</Code>')[0]}",) if found else (status,)

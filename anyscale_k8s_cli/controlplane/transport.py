@@ -1,6 +1,8 @@
-"""How requests leave this machine: TLS trust, time limits, interruption.
+"""How requests leave this machine: TLS trust, proxies, time limits, interruption.
 
-Certificate bundles are named by the variables that the vendor's client accepts.
+Proxies are httpx's own business (`HTTPS_PROXY`, `NO_PROXY`; user and password in
+a proxy's URL become basic authentication). Certificate bundles are ours, because
+the vendor's client accepts more variables than httpx does.
 """
 
 from __future__ import annotations
@@ -10,17 +12,12 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-import certifi
-import urllib3
-from urllib3 import exceptions
-from urllib3.exceptions import HTTPError
+import httpx
 
-from anyscale_k8s_cli import connections, errors
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.run import Run
 
@@ -50,8 +47,8 @@ class Limits:
     backoff: float = 1.0
     grace: float = 5.0
 
-    def with_read(self, read: float | None) -> urllib3.Timeout:
-        return urllib3.Timeout(connect=self.connect, read=self.read if read is None else read)
+    def with_read(self, read: float | None) -> httpx.Timeout:
+        return httpx.Timeout(self.read if read is None else read, connect=self.connect)
 
 
 def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
@@ -62,7 +59,7 @@ def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
     """
     variable = next((name for name in CA_VARIABLES if environ.get(name)), None)
     if variable is None:
-        return ssl.create_default_context(cafile=certifi.where())
+        return httpx.create_ssl_context(trust_env=False)
     bundle = Path(environ[variable])
     if bundle.is_dir():
         raise _unusable(variable, bundle, "it is a folder; a single file of PEM blocks is needed")
@@ -75,84 +72,40 @@ def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
         raise _unusable(variable, bundle, reason) from broken
 
 
-@dataclass(frozen=True)
-class Request:
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    timeout: urllib3.Timeout
-    body: bytes | None = field(default=None, repr=False)
+def open_client(context: ssl.SSLContext, limits: Limits) -> httpx.Client:
+    """A client that follows no redirect: a token must not travel to another host.
 
-
-class Client:
-    """Connections that follow no redirect: a token must not travel to another host.
-
-    Safe for threads. Raises `usage` for a proxy that is none.
+    Raises `usage` for a proxy that is none.
     """
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        self._lock = threading.Lock()
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
-        self._closed = False
-        for proxy in connections.proxies():
-            self._pool(proxy)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def send(self, request: Request) -> urllib3.BaseHTTPResponse:
-        """The whole answer. Raises urllib3's HTTPError, RuntimeError once it is closed."""
-        return self._pool(connections.proxy_for(request.url)).request(
-            request.method,
-            request.url,
-            body=request.body,
-            headers={"Accept-Encoding": "gzip, deflate", **request.headers},
-            timeout=request.timeout,
-            retries=False,
-            redirect=False,
-        )
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            for pool in self._pools.values():
-                pool.clear()
-
-    def _pool(self, proxy: str | None) -> urllib3.PoolManager:
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the client is closed")
-            if proxy not in self._pools:
-                self._pools[proxy] = connections.pool(proxy, ssl_context=self._context)
-            return self._pools[proxy]
+    try:
+        return httpx.Client(verify=context, timeout=limits.with_read(None), follow_redirects=False)
+    except (httpx.InvalidURL, ValueError) as problem:
+        # The value is not shown: it may hold a password.
+        raise errors.CliError(
+            errors.USAGE,
+            "One of HTTP_PROXY, HTTPS_PROXY and ALL_PROXY is not the address of a proxy",
+            cause=str(problem),
+            fix="export HTTPS_PROXY=http://HOST:PORT, or unset it",
+        ) from problem
 
 
-Answer = urllib3.BaseHTTPResponse | HTTPError | RuntimeError
+Answer = httpx.Response | httpx.HTTPError | RuntimeError
 
 
 def exchange(
-    http: Client,
-    request: Request,
+    http: httpx.Client,
+    request: httpx.Request,
     run: Run,
     *,
     service: str,
     call: str,
     grace: float,
-) -> urllib3.BaseHTTPResponse:
+) -> httpx.Response:
     """Send one request and tell the listeners; `call` names it without any secret.
 
     Blocking reads cannot be interrupted, so the request runs in a thread of its
     own that an interruption or the command's time limit leaves behind after
-    `grace` seconds. Raises what `Client.send` raises.
+    `grace` seconds. Raises what httpx raises, RuntimeError once the client is closed.
     """
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
 
@@ -160,7 +113,7 @@ def exchange(
         try:
             answers.put(http.send(request))
         # The second when the command has ended meanwhile: nobody must wait for this thread.
-        except (HTTPError, RuntimeError) as failure:
+        except (httpx.HTTPError, RuntimeError) as failure:
             answers.put(failure)
 
     started = time.monotonic()
@@ -168,7 +121,7 @@ def exchange(
     answer = _await_answer(answers, run, grace)
     if isinstance(answer, RuntimeError):
         raise answer
-    status = kind_of(answer) if isinstance(answer, HTTPError) else str(answer.status)
+    status = str(answer.status_code) if isinstance(answer, httpx.Response) else kind_of(answer)
     run.emit(
         CallMade(
             service=service,
@@ -177,27 +130,22 @@ def exchange(
             seconds=round(time.monotonic() - started, 3),
         )
     )
-    if isinstance(answer, HTTPError):
+    if isinstance(answer, httpx.HTTPError):
         raise answer
     return answer
 
 
-def succeeded(answer: urllib3.BaseHTTPResponse) -> bool:
-    return 200 <= answer.status < 300
-
-
-def kind_of(failure: HTTPError) -> str:
+def kind_of(failure: httpx.HTTPError) -> str:
     """A connection failure in words, for events and evidence."""
-    if isinstance(failure, exceptions.ProxyError):
+    if isinstance(failure, httpx.ProxyError):
         return "the proxy refused"
-    if isinstance(failure, exceptions.NewConnectionError):
-        return "no connection"
-    if isinstance(failure, exceptions.ConnectTimeoutError):
+    if isinstance(failure, httpx.ConnectTimeout):
         return "no connection in time"
-    if isinstance(failure, exceptions.TimeoutError):
+    if isinstance(failure, httpx.TimeoutException):
         return "no answer in time"
-    if isinstance(failure, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(failure):
-        return UNTRUSTED
+    if isinstance(failure, httpx.ConnectError):
+        untrusted = "CERTIFICATE_VERIFY_FAILED" in str(failure)
+        return UNTRUSTED if untrusted else "no connection"
     return "connection broken"
 
 

@@ -1,5 +1,5 @@
 """Every call to CoreWeave's API: the client, its limits and retries, and what errors mean.
 
-Belongs here: all of this provider that imports urllib3. What leaves this package is plain
+Belongs here: all of this provider that imports httpx. What leaves this package is plain
 data of its own and `CloudFailure`. CoreWeave publishes no Python SDK.
 """

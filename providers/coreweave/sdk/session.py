@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from typing import Any
 
-import urllib3
+import httpx
 
-from anyscale_k8s_cli import connections, tool_version
+from anyscale_k8s_cli import tool_version
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.coreweave.sdk import failures, whereabouts
@@ -17,7 +16,7 @@ from anyscale_k8s_cli.run import Run
 
 Json = dict[str, Any]
 
-_LIMITS = urllib3.Timeout(connect=5.0, read=30.0)
+_LIMITS = httpx.Timeout(connect=5.0, read=30.0, write=10.0, pool=10.0)
 _BUSY = (failures.UNAVAILABLE, failures.THROTTLED, "INTERNAL", "HTTP_502", "HTTP_504")
 _BUSY_SECONDS = 15.0
 
@@ -28,8 +27,7 @@ class Session:
     def __init__(self, run: Run) -> None:
         self.run = run
         self._lock = threading.Lock()
-        self._pool: urllib3.PoolManager | None = None
-        self._headers: dict[str, str] = {}
+        self._client: httpx.Client | None = None
 
     def ask(
         self, what: str, method: str, path: str, body: Json | None = None, *, once: bool = False
@@ -62,44 +60,37 @@ class Session:
         self.run.check()
         started, status = time.monotonic(), ""
         try:
-            # No redirect is followed: the token must not travel to another host.
-            answer = self._connected().request(
-                method,
-                f"{whereabouts.api().rstrip('/')}{path}",
-                body=None if body is None else json.dumps(body).encode(),
-                headers=self._headers,
-                timeout=_LIMITS,
-                retries=False,
-                redirect=False,
-            )
-            status = str(answer.status)
-        except urllib3.exceptions.HTTPError as problem:
+            answer = self._http.request(method, path, json=body)
+            status = str(answer.status_code)
+        except httpx.HTTPError as problem:
             status = type(problem).__name__
             raise failures.unreachable(str(problem) or status, what) from problem
         finally:
             seconds = time.monotonic() - started
             self.run.emit(CallMade(service="coreweave", call=what, status=status, seconds=seconds))
         content = _json(answer)
-        if 200 <= answer.status < 300 and isinstance(content, dict):
+        if answer.is_success and isinstance(content, dict):
             return content
-        raise failures.of_answer(answer.status, content, what)
+        raise failures.of_answer(answer.status_code, content, what)
 
-    def _connected(self) -> urllib3.PoolManager:
+    @property
+    def _http(self) -> httpx.Client:
         with self._lock:
-            if self._pool is None:
-                self._headers = {
-                    "Accept": "application/json",
-                    "Authorization": f"Bearer {whereabouts.token()}",
-                    "Content-Type": "application/json",
-                    "User-Agent": f"anyscale-k8s-cli/{tool_version()}",
-                }
-                self._pool = connections.pool(
-                    connections.proxy_for(whereabouts.api()), ssl_context=connections.trust()
+            if self._client is None:
+                # No redirect is followed: the token must not travel to another host.
+                self._client = httpx.Client(
+                    base_url=whereabouts.api(),
+                    headers={
+                        "Authorization": f"Bearer {whereabouts.token()}",
+                        "User-Agent": f"anyscale-k8s-cli/{tool_version()}",
+                    },
+                    timeout=_LIMITS,
+                    follow_redirects=False,
                 )
-            return self._pool
+            return self._client
 
 
-def _json(answer: urllib3.BaseHTTPResponse) -> object:
+def _json(answer: httpx.Response) -> object:
     try:
         return answer.json()
     except ValueError:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import urllib3
+import httpx
 
-from anyscale_k8s_cli import connections, tool_version
+from anyscale_k8s_cli import tool_version
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.federation import codes
@@ -19,7 +19,7 @@ from anyscale_k8s_cli.run import Run
 
 Json = dict[str, Any]
 
-_LIMITS = urllib3.Timeout(connect=5.0, read=20.0)
+_LIMITS = httpx.Timeout(connect=5.0, read=20.0, write=10.0, pool=10.0)
 _BUSY = (429, 500, 502, 503, 504)
 _FORM = "application/x-www-form-urlencoded"
 
@@ -73,29 +73,22 @@ class Session:
         self._run.check()
         host, started, status = urlsplit(url).netloc, time.monotonic(), ""
         agent = {"User-Agent": f"anyscale-k8s-cli/{tool_version()}", "Accept": "application/json"}
-        way = connections.pool(connections.proxy_for(url), ssl_context=connections.trust())
         try:
             # No redirect is followed: a token must not travel to another host.
-            found = way.request(
-                method,
-                url,
-                body=body or None,
-                headers={**agent, **headers},
-                timeout=_LIMITS,
-                retries=False,
-                redirect=False,
-            )
-            status = str(found.status)
-        except (urllib3.exceptions.HTTPError, ValueError) as problem:
+            with httpx.Client(timeout=_LIMITS, follow_redirects=False) as client:
+                found = client.request(
+                    method, url, content=body or None, headers={**agent, **headers}
+                )
+            status = str(found.status_code)
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
             status = type(problem).__name__
             raise _unreachable(host, str(problem) or status) from problem
         finally:
-            way.clear()
             seconds = time.monotonic() - started
             self._run.emit(CallMade(service=host, call=what, status=status, seconds=seconds))
-        if found.status in _BUSY:
-            raise _unreachable(host, f"it answers {found.status}")
-        return Answer(found.status, _json(found.data))
+        if found.status_code in _BUSY:
+            raise _unreachable(host, f"it answers {found.status_code}")
+        return Answer(found.status_code, _json(found.content))
 
 
 def _unreachable(host: str, cause: str) -> CloudFailure:

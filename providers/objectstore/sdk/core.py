@@ -5,27 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import Any
 
-
-@contextmanager
-def _without(module: str) -> Iterator[None]:
-    """The module cannot be imported meanwhile, unless it is imported already."""
-    sys.modules.setdefault(module, None)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        if sys.modules[module] is None:
-            del sys.modules[module]
-
+from anyscale_k8s_cli.imports import without
 
 # botocore looks there for something of urllib3's own, and without it takes that from
 # where it is. Where pyOpenSSL is installed, all of it would be imported for nothing.
-with _without("urllib3.contrib.pyopenssl"):
+with without("urllib3.contrib.pyopenssl"):
     from botocore.loaders import JSONFileLoader, Loader
     from botocore.session import Session
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -60,15 +58,3 @@ def test_a_folder_of_the_users_own_comes_first(
     assert new_session().get_component("data_loader").load_data("partitions") == {
         "partitions": ["mine"]
     }
-
-
-@pytest.mark.parametrize("first", ["eks.sdk.session", "objectstore.sdk.client"])
-def test_what_is_not_used_is_not_imported(first: str) -> None:
-    pytest.importorskip("OpenSSL")
-    code = (
-        f"import sys, anyscale_k8s_cli.providers.{first}, botocore.httpsession\n"
-        "print(*{'cryptography', 'OpenSSL'} & set(sys.modules))\n"
-        "import urllib3.contrib.pyopenssl"  # for others it is there as before
-    )
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert child.stdout.split() == []
