@@ -73,13 +73,14 @@ class BucketProof:
     def __call__(self, objects: Objects) -> None:
         """Raises `bucket-missing` and `bucket-denied`."""
         try:
-            round_trip(objects, self._step)
+            round_trip(objects, self.step)
         except Contradiction as wrong:
             raise errors.CliError(
                 errors.BUCKET_DENIED, f"{PROOF_KEY} in the bucket {self.bucket} {wrong}"
             ) from wrong
 
-    def _step(self, verb: str, call: Callable[[], Any]) -> Any:
+    def step(self, verb: str, call: Callable[[], Any]) -> Any:
+        """One call of a proof, in the same way of repeating and explaining it."""
         try:
             return self.run.retry(
                 call,

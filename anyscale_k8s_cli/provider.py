@@ -7,7 +7,8 @@ ours and other people's alike, and are imported when one is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import entry_points
@@ -481,19 +482,26 @@ def load(name: str, run: Run) -> Provider:
             cause=cause,
             fix=f"use one of: {known} ({', '.join(VENDOR_NAMES)} are accepted as other names)",
         )
-    try:
+    with needing(f"The provider {platform}", _EXTRAS.get(platform, platform)):
         factory = matches[0].load()
+    provider: Provider = factory(run)
+    return provider
+
+
+@contextmanager
+def needing(what: str, extra: str) -> Iterator[None]:
+    """Around imports: raises `package-missing` when those of an extra are not installed."""
+    try:
+        yield
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("anyscale_k8s_cli"):
             raise
         raise errors.CliError(
             errors.PACKAGE_MISSING,
-            f"The provider {platform} needs the package {missing.name!r}",
+            f"{what} needs the package {missing.name!r}",
             cause="its extra is not installed",
-            fix=f"pip install 'anyscale-k8s-cli[{_EXTRAS.get(platform, platform)}]'",
+            fix=f"pip install 'anyscale-k8s-cli[{extra}]'",
         ) from missing
-    provider: Provider = factory(run)
-    return provider
 
 
 _EXTRAS = {**{platform: vendor for vendor, platform in VENDOR_NAMES.items()}, "oke": "oci"}

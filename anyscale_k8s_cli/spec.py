@@ -159,6 +159,7 @@ class CredentialsSpec(_Part):
 
     aws_profile: Annotated[str | None, Flag("--aws-profile"), PARTICULAR] = None
     impersonate: Annotated[str | None, Flag("--impersonate-service-account"), PARTICULAR] = None
+    google_key_file: Annotated[Path | None, Flag("--google-key-file"), PARTICULAR] = None
 
 
 class FileStorageSpec(_Part):
@@ -206,9 +207,12 @@ class ExistingSpec(_Part):
 class StorageSpec(_Part):
     """The object store, on platforms that have none of their own or leave a choice.
 
-    Its keys are no part of this: they come from variables or a profile.
+    Its keys are no part of this: they come from variables, a profile or a file. Where
+    the kind is not said, a bucket's scheme tells it, else it is S3.
     """
 
+    kind: Annotated[Literal["s3", "gcs"] | None, Flag("--storage-kind"), PARTICULAR] = None
+    location: Annotated[str | None, Flag("--storage-location"), PARTICULAR] = None
     endpoint: Annotated[str | None, Flag("--storage-endpoint"), PARTICULAR] = None
     region: Annotated[str | None, Flag("--storage-region"), PARTICULAR] = None
     addressing: Annotated[

@@ -194,6 +194,36 @@ ResourceGroup = Annotated[
     ),
     Sets("account.resource_group"),
 ]
+GoogleKeyFile = Annotated[
+    Path | None,
+    _option(
+        "--google-key-file",
+        panel=_WHERE,
+        metavar="FILE",
+        help="Key of a Google service account, for a bucket of Google's.",
+    ),
+    Sets("credentials.google_key_file"),
+]
+StorageKind = Annotated[
+    Literal["s3", "gcs"] | None,
+    _option(
+        "--storage-kind",
+        panel=_STORE,
+        metavar="s3|gcs",
+        help="What the store is; if not given, as --bucket begins, else s3.",
+    ),
+    Sets("storage.kind"),
+]
+StorageLocation = Annotated[
+    str | None,
+    _option(
+        "--storage-location",
+        panel=_STORE,
+        metavar="LOCATION",
+        help="Where Google makes the bucket; us if not given.",
+    ),
+    Sets("storage.location"),
+]
 StorageEndpoint = Annotated[
     str | None,
     _option(
@@ -284,6 +314,7 @@ class SpecOptions:
     aws_profile: AwsProfile = None
     project_id: ProjectId = None
     impersonate: Impersonate = None
+    google_key_file: GoogleKeyFile = None
     subscription_id: SubscriptionId = None
     resource_group: ResourceGroup = None
     compartment_id: CompartmentId = None
@@ -298,6 +329,8 @@ class SpecOptions:
         ),
         Sets("existing.bucket"),
     ] = None
+    storage_kind: StorageKind = None
+    storage_location: StorageLocation = None
     storage_endpoint: StorageEndpoint = None
     storage_region: StorageRegion = None
     storage_addressing: StorageAddressing = None
@@ -713,9 +746,12 @@ class SearchOptions:
     aws_profile: AwsProfile = None
     project_id: ProjectId = None
     impersonate: Impersonate = None
+    google_key_file: GoogleKeyFile = None
     subscription_id: SubscriptionId = None
     resource_group: ResourceGroup = None
     compartment_id: CompartmentId = None
+    storage_kind: StorageKind = None
+    storage_location: StorageLocation = None
     storage_endpoint: StorageEndpoint = None
     storage_region: StorageRegion = None
     storage_addressing: StorageAddressing = None

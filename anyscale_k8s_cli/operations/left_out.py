@@ -26,6 +26,7 @@ _PROTECTING = {
     "network.allow_cidrs": "the load balancer would let in every address",
     "network.annotations": "the load balancer would be as the platform makes it",
     "existing.bucket": "a new, empty bucket would be made and registered",
+    "storage.kind": "a new, empty bucket in another store would be made and registered",
     "existing.identity": "another identity would be made and registered",
     "existing.gateway": "a Gateway with a load balancer of its own would be made and used",
     "rules.name_prefix": _OTHER_OBJECTS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,7 +34,6 @@ from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
     CloudSpec,
     ClusterSpec,
-    CredentialsSpec,
     RulesSpec,
     Scope,
     Settings,
@@ -59,6 +59,7 @@ class GenericProvider:
     settings = frozenset(
         {
             "credentials.aws_profile",
+            "credentials.google_key_file",
             "existing.identity_provider",
             "existing.identity_audience",
             *STORE_VARIABLES,
@@ -72,7 +73,9 @@ class GenericProvider:
         self._said = Scope()
 
     def secrets(self, settings: Settings, environment: Mapping[str, str]) -> Mapping[str, str]:
-        return self._store(settings).secrets(settings, environment)
+        (variable,) = STORE_VARIABLES["storage.kind"]
+        known = {"storage.kind": environment.get(variable), **settings}
+        return self._store(known).secrets(settings, environment)
 
     def check_spec(self, spec: CloudSpec) -> None:
         wording.check_region(spec)
@@ -156,7 +159,10 @@ class GenericProvider:
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
         """The bucket: by what is said of the store, else by the Secret that the cluster has."""
         secrets = {kind: self._clusters.secret(install, kind.secret) for kind in Kind}
-        kinds = [kind for kind in Kind if secrets[kind]] or [kind_of({})]
+        (variable,) = STORE_VARIABLES["storage.kind"]
+        said = scope.storage.kind or os.environ.get(variable)
+        left = [kind for kind in Kind if secrets[kind]]
+        kinds = [kind_of({"storage.kind": said})] if said or not left else left
         return tuple(
             item
             for kind in kinds
@@ -176,7 +182,7 @@ class GenericProvider:
             region=install.region,
             namespace=install.namespace,
             cluster=ClusterSpec(context=place.context, kubeconfig=place.kubeconfig),
-            credentials=CredentialsSpec(aws_profile=self._said.credentials.aws_profile),
+            credentials=self._said.credentials,
             storage=self._said.storage,
             rules=RulesSpec(name_prefix=install.name_prefix),
         )

@@ -3,7 +3,7 @@
 How it is laid out, for whoever adds to it:
 
 - `Kind` names the kinds, `kind_of` tells which one is meant, `store_of` gives what handles
-  it. A kind's module (`s3.py`, later `google.py`, `azure.py`) is imported when it is chosen
+  it. A kind's module (`s3.py`, `google.py`) is imported when it is chosen
   and not before, and with it the SDK: a cluster with an S3 store imports no other SDK.
 - Each module has one class that satisfies `Store`. All that differs between kinds is in
   there; `provider.py` knows the cluster and nothing of stores.
@@ -21,9 +21,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from anyscale_k8s_cli.checks import BoundCheck
-from anyscale_k8s_cli.credential_kinds import Credentials, S3Keys
+from anyscale_k8s_cli.credential_kinds import Credentials, GoogleKey, S3Keys
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made
+from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made, needing
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope, Settings
@@ -33,6 +33,7 @@ class Kind(StrEnum):
     """In the words of `--storage-kind`."""
 
     S3 = "s3"
+    GCS = "gcs"
 
     @property
     def secret(self) -> str:
@@ -40,7 +41,8 @@ class Kind(StrEnum):
         return _CREDENTIALS[self].SECRET
 
 
-_CREDENTIALS: Mapping[Kind, type[Credentials]] = {Kind.S3: S3Keys}
+_CREDENTIALS: Mapping[Kind, type[Credentials]] = {Kind.S3: S3Keys, Kind.GCS: GoogleKey}
+_SCHEMES: Mapping[str, Kind] = {"gs": Kind.GCS}
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,10 @@ class Store(Protocol):
 
 def kind_of(settings: Settings) -> Kind:
     """Which kind is meant by values of the spec, by dotted path."""
-    return Kind(settings.get("storage.kind") or Kind.S3)
+    scheme = str(settings.get("existing.bucket") or "").partition("://")[0]
+    meant = settings.get("storage.kind") or _SCHEMES.get(scheme)
+    # What is no kind is refused elsewhere.
+    return Kind(meant) if meant in set(Kind) else Kind.S3
 
 
 def store_of(kind: Kind, run: Run) -> Store:
@@ -94,3 +99,8 @@ def store_of(kind: Kind, run: Run) -> Store:
             from anyscale_k8s_cli.providers.generic.s3 import AnyS3Store
 
             return AnyS3Store(run)
+        case Kind.GCS:
+            with needing("A bucket of Google's", "gcp"):
+                from anyscale_k8s_cli.providers.generic.google import GoogleStore
+
+            return GoogleStore(run)

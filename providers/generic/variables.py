@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 # Spec fields of the store, with the variables that set them, our own first.
 STORE_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "storage.kind": ("ANYSCALE_K8S_STORAGE_KIND",),
+    "storage.location": ("ANYSCALE_K8S_STORAGE_LOCATION",),
     "storage.endpoint": (
         "ANYSCALE_K8S_STORAGE_ENDPOINT",
         "AWS_ENDPOINT_URL_S3",

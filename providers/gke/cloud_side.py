@@ -10,7 +10,8 @@ from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made
 from anyscale_k8s_cli.providers.gcs import bucket
 from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes
-from anyscale_k8s_cli.providers.gke import labels, policies, tags, wording
+from anyscale_k8s_cli.providers.gcs.wording import bucket_name
+from anyscale_k8s_cli.providers.gke import labels, policies, tags
 from anyscale_k8s_cli.providers.gke.bucket_access import AdoptedAccess, BucketAccess
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
 from anyscale_k8s_cli.providers.gke.google import Google
@@ -95,7 +96,7 @@ def _storage(
     dropped_tags: Mapping[str, str],
 ) -> Bucket | AdoptedBucket:
     if given := spec.existing.bucket:
-        return AdoptedBucket(google, install, wording.bucket_name(given), console_origin)
+        return AdoptedBucket(google, install, bucket_name(given), console_origin)
     rules = spec.rules
     wishes = BucketWishes(
         tags.labels(install, rules.tags), console_origin, rules.kms_key, dropped_tags

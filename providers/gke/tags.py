@@ -21,10 +21,6 @@ from anyscale_k8s_cli.install import (
 from anyscale_k8s_cli.providers.gcs.bucket import UID_LABEL
 from anyscale_k8s_cli.providers.gke.sdk.container import region_of
 
-LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
-# A bucket takes 64 labels, and ours are ten.
-MOST_OF_USERS = 54
 _LONGEST_DESCRIPTION = 256
 # Positions instead of names: so that the longest of all names fit.
 _DESCRIPTION = re.compile(

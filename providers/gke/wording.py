@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from anyscale_k8s_cli.install import MARK_PREFIX
-from anyscale_k8s_cli.providers.gke import identity, tags
+from anyscale_k8s_cli.providers.gcs.wording import BUCKET_NAME, bucket_name, wrong_tags
+from anyscale_k8s_cli.providers.gke import identity
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import refuse
 
@@ -15,18 +15,10 @@ NAMES = ("bucket", "service-account")
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects
 _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{2,28}[a-z0-9]")
 _PLACE = re.compile(r"[a-z]+(-[a-z]+)+[0-9]+(-[a-z])?")
-# https://cloud.google.com/storage/docs/buckets#naming
-_BUCKET = re.compile(r"(?!goog)(?!.*g[o0]{2}g[l1]e)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 # https://cloud.google.com/iam/docs/service-accounts-create
 _ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _EMAIL = re.compile(r"[a-z0-9][a-z0-9-]{4,61}[a-z0-9]@[a-z0-9.-]+\.gserviceaccount\.com")
 _KMS_KEY = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
-
-
-def bucket_name(given: str) -> str:
-    """The name in what a user calls a bucket: a name or `gs://name`; empty if in none."""
-    name = given.removeprefix("gs://").rstrip("/")
-    return name if _BUCKET.fullmatch(name) else ""
 
 
 def location_of_key(kms_key: str) -> str:
@@ -37,7 +29,12 @@ def location_of_key(kms_key: str) -> str:
 
 def check(spec: CloudSpec) -> None:
     """Refuse what Google would refuse, and what means nothing here (`invalid-spec`)."""
-    wrong = [*_wrong_places(spec), *_wrong_names(spec), *_wrong_tags(spec), *_wrong_network(spec)]
+    wrong = [
+        *_wrong_places(spec),
+        *_wrong_names(spec),
+        *wrong_tags(spec.rules.tags),
+        *_wrong_network(spec),
+    ]
     refuse(wrong, "docs/providers/gke.md")
 
 
@@ -57,7 +54,7 @@ def _wrong_names(spec: CloudSpec) -> Iterator[str]:
             f"accepted: {', '.join(NAMES)}"
         )
     bucket, account = rules.names.get("bucket"), rules.names.get("service-account")
-    if bucket and not _BUCKET.fullmatch(bucket):
+    if bucket and not BUCKET_NAME.fullmatch(bucket):
         yield f"rules.names.bucket: {bucket!r} is no name that Google takes for a bucket"
     if account and not _ACCOUNT_ID.fullmatch(account):
         yield (
@@ -85,20 +82,6 @@ def _wrong_names(spec: CloudSpec) -> Iterator[str]:
             f"and leave room: {identity.LONGEST_PREFIX} characters at most; give another one, "
             "or rules.names.service-account"
         )
-
-
-def _wrong_tags(spec: CloudSpec) -> Iterator[str]:
-    given = spec.rules.tags
-    for key, value in given.items():
-        if key.startswith(f"{MARK_PREFIX}-"):
-            yield f"--tag: {key}={value}: keys that begin with {MARK_PREFIX}- are this tool's own"
-        if not (tags.LABEL_KEY.fullmatch(key) and tags.LABEL_VALUE.fullmatch(value)):
-            yield (
-                f"--tag: {key}={value} is no label of Google Cloud: lower-case letters, digits, "
-                "dashes and underscores, 63 at most, the key beginning with a letter"
-            )
-    if len(given) > tags.MOST_OF_USERS:
-        yield f"--tag: {len(given)} are too many: a bucket takes {tags.MOST_OF_USERS} beside ours"
 
 
 def _wrong_network(spec: CloudSpec) -> Iterator[str]:

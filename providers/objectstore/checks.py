@@ -6,13 +6,12 @@ the same codes, before anything is registered.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks.once import Once
 from anyscale_k8s_cli.errors import CliError, ErrorCode
 from anyscale_k8s_cli.providers.objectstore import codes, cors, declared, probe
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
@@ -23,7 +22,7 @@ def checks(
     s3: S3, bucket: str, origin: str, *, known: Callable[[], bool] = lambda: True
 ) -> list[BoundCheck]:
     """For the store's settings and keys. `known` is False while the keys are still to be made."""
-    asked = _Asked(s3, _Once(lambda: probe.look(s3, bucket)), known)
+    asked = _Asked(s3, Once(lambda: probe.look(s3, bucket)), known)
     style = (
         declared.STORE_PATH_STYLE_REFUSED.bind(partial(asked.about, codes.STORE_PATH_STYLE_REFUSED))
         if s3.store.addressing is Addressing.PATH
@@ -57,7 +56,7 @@ class _Asked:
     """What the store's one answer means for each check."""
 
     s3: S3
-    once: _Once
+    once: Once
     known: Callable[[], bool]
 
     def about(self, code: ErrorCode) -> Finding:
@@ -109,25 +108,3 @@ class _Asked:
 
 def _failed(problem: CliError) -> Finding:
     return Finding(Status.FAIL, str(problem), problem.evidence, problem.fix)
-
-
-class _Once:
-    """Asks at the first question, and tells everybody the same."""
-
-    def __init__(self, ask: Callable[[], Any]) -> None:
-        self._ask = ask
-        self._lock = threading.Lock()
-        self._answered = False
-        self._problem: CliError | None = None
-
-    def problem(self) -> CliError | None:
-        with self._lock:
-            if not self._answered:
-                try:
-                    self._ask()
-                except CliError as problem:
-                    if problem.exit_code >= 100:  # interrupted: nobody knows
-                        raise
-                    self._problem = problem
-                self._answered = True
-            return self._problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -56,6 +57,16 @@ class Objects:
         self._session.ask(
             "storage.objects.create",
             lambda: self._blob(key).upload_from_string(content, timeout=TIMEOUT, retry=None),
+        )
+
+    def put_in_parts(self, key: str, content: bytes) -> None:
+        """As a resumable upload, which is how SDKs write what is large."""
+        self._session.ask(
+            "storage.objects.create",
+            # Without a size the SDK cannot know that it would fit into one call.
+            lambda: self._blob(key).upload_from_file(
+                io.BytesIO(content), timeout=TIMEOUT, retry=None
+            ),
         )
 
     def get(self, key: str) -> bytes:

@@ -59,11 +59,11 @@ class Storage:
         )
         return _state(found) if found is not None else None
 
-    def labels(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """The name and the labels of each bucket of the project."""
+    def labels(self, prefix: str | None = None) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """The name and the labels of each bucket of the project, or of those named so."""
         listed = self._session.ask(
             "storage.buckets.list",
-            lambda: list(self._client.list_buckets(timeout=TIMEOUT, retry=None)),
+            lambda: list(self._client.list_buckets(prefix=prefix, timeout=TIMEOUT, retry=None)),
         )
         for bucket in listed:
             yield bucket.name, dict(bucket.labels)

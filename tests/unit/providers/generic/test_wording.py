@@ -45,7 +45,7 @@ def test_an_origin_is_taken_without_a_slash(given: str) -> None:
         (spec(endpoint="https://me:secret@s3.example.com"), "--storage-endpoint"),
         (spec(region="On Prem"), "--region"),
         (spec(region="x" * 36), "--region"),
-        (spec(bucket="gs://data"), "--bucket"),
+        (spec(bucket="gs://data", kind="s3"), "--bucket"),
         (spec(endpoint="http://10.0.0.5", addressing="virtual"), "--storage-addressing"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.providers.gcs import bucket
+from anyscale_k8s_cli.providers.gcs import bucket, wording
 from anyscale_k8s_cli.providers.gke import identity, tags
 from anyscale_k8s_cli.providers.gke.sdk.container import region_of
 
@@ -59,9 +59,9 @@ def test_labels_tell_all_of_an_install(one: Install) -> None:
     assert tags.owner(labels, one) == one
     assert labels["team"] == "ml"
     for key, value in labels.items():
-        assert tags.LABEL_KEY.fullmatch(key)
-        assert tags.LABEL_VALUE.fullmatch(value)
-    assert len(labels) - 1 <= 64 - tags.MOST_OF_USERS
+        assert wording.LABEL_KEY.fullmatch(key)
+        assert wording.LABEL_VALUE.fullmatch(value)
+    assert len(labels) - 1 <= 64 - wording.MOST_OF_USERS
 
 
 @pytest.mark.parametrize("one", ALL, ids=str)

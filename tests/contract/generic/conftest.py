@@ -1,0 +1,82 @@
+"""The provider of any cluster, with a store in front of a started stand-in, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from anyscale_k8s_cli.checks import Finding
+from anyscale_k8s_cli.cluster.access import ClusterAccess
+from anyscale_k8s_cli.provider import CloudSide, Cluster
+from anyscale_k8s_cli.providers.generic import GenericProvider
+from anyscale_k8s_cli.resource import NO_TAGS
+from anyscale_k8s_cli.sandbox.google.seed import OTHER_PROJECT_NUMBER, TEAM_DATA, BucketSeed
+from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings, GoogleStandIn
+from anyscale_k8s_cli.sandbox.wire import Wire
+from anyscale_k8s_cli.spec import CloudSpec
+from tests import cloud_sides
+
+S = TypeVar("S", bound=cloud_sides.StandIn)
+
+CLUSTER_UID = "9d2f9c52-4b44-4b0c-9a53-51b0a9f1f0ab"
+CLUSTER = Cluster(
+    name="lab",
+    id=CLUSTER_UID,
+    account=CLUSTER_UID,
+    region="onprem",
+    version="1.33",
+    access=ClusterAccess("https://127.0.0.1:1", "", None),
+)
+SAID = {
+    "provider": "generic",
+    "name": "prod",
+    "region": "onprem",
+    "cluster": {"context": "lab"},
+}
+
+
+@dataclass
+class StoreWorld(cloud_sides.World[S, GenericProvider]):
+    """The cluster is never asked: all of it is about the store."""
+
+    def cloud_side(
+        self, spec: CloudSpec | None = None, dropped_tags: Mapping[str, str] = NO_TAGS
+    ) -> CloudSide:
+        spec = spec or self.spec()
+        self.provider.check_spec(spec)
+        install = self.install(spec, CLUSTER)
+        return self.provider.cloud_side(spec, CLUSTER, install, self.anyscale, dropped_tags)
+
+    def check_all(self, spec: CloudSpec | None = None) -> dict[str, Finding]:
+        self.cloud_side(spec)
+        found = self.provider.checks(spec or self.spec(), CLUSTER)
+        return {check.code: check.run() for check in found}
+
+
+@pytest.fixture
+def google(
+    served: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[[GoogleSettings | None], StoreWorld[GoogleStandIn]]]:
+    """Starts a project, whose administrator's key is the one that is given."""
+    started: list[GoogleStandIn] = []
+
+    def begin(settings: GoogleSettings | None = None) -> StoreWorld[GoogleStandIn]:
+        strangers = BucketSeed("somebody-elses", project_number=OTHER_PROJECT_NUMBER)
+        settings = settings or GoogleSettings(clusters=(), buckets=(TEAM_DATA, strangers))
+        wire = Wire()
+        stand_in = GoogleStandIn(wire, settings)
+        served(stand_in.start())
+        started.append(stand_in)
+        for name, value in stand_in.environment(tmp_path).items():
+            monkeypatch.setenv(name, value)
+        said = {**SAID, "storage": {"kind": "gcs"}}
+        issuer: Any = None  # nobody vouches for anybody here
+        return StoreWorld(stand_in, settings, wire, issuer, GenericProvider, said)
+
+    yield begin
+    for stand_in in started:
+        served(stand_in.stop())
