@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.storage_token import PATH
 
 # Of the AWS SDKs' files.
 PROFILE = "default"
@@ -122,6 +123,75 @@ class GoogleKey:
 
 
 @dataclass(frozen=True)
+class GooglePool:
+    """What Google's workload identity federation makes of a token of the pods' own service
+    account: nothing is secret.
+
+    `provider` is the full name of a pool's provider (`projects/…/providers/…`), `email` the
+    service account that is acted as, empty where the pool's principals have the rights
+    themselves. The two addresses are those of Google's own services.
+    """
+
+    SECRET: ClassVar[str] = GoogleKey.SECRET
+    FILE: ClassVar[str] = GoogleKey.FILE
+    _TYPE: ClassVar[str] = "external_account"
+
+    provider: str
+    email: str
+    sts: str
+    iam_credentials: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.email} {self.provider}".strip()
+
+    @property
+    def audience(self) -> str:
+        """What STS is asked on behalf of."""
+        return f"//iam.googleapis.com/{self.provider}"
+
+    @property
+    def impersonation(self) -> str:
+        """Where a token of the account is had; empty without one."""
+        path = f"/v1/projects/-/serviceAccounts/{self.email}:generateAccessToken"
+        return f"{self.iam_credentials}{path}" if self.email else ""
+
+    @property
+    def project(self) -> str:
+        """The account's own, else the pool's by its number."""
+        of_account = self.email.partition("@")[2].partition(".")[0]
+        return of_account or self.provider.split("/")[1]
+
+    @property
+    def text(self) -> str:
+        """The file that Google's SDKs read: https://google.aip.dev/auth/4117"""
+        said: dict[str, Any] = {
+            "type": self._TYPE,
+            "audience": self.audience,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": f"{self.sts}/v1/token",
+            "credential_source": {"file": PATH, "format": {"type": "text"}},
+        }
+        if self.impersonation:
+            said["service_account_impersonation_url"] = self.impersonation
+        return json.dumps(said, indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def read(cls, files: Files) -> GooglePool | None:
+        try:
+            said = json.loads(files.get(cls.FILE, ""))
+            provider = said["audience"].removeprefix("//iam.googleapis.com/")
+            sts = said["token_url"].removesuffix("/v1/token")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+        if said.get("type") != cls._TYPE:
+            return None
+        acts = str(said.get("service_account_impersonation_url") or "")
+        host, _, account = acts.partition("/v1/projects/-/serviceAccounts/")
+        return cls(provider, account.removesuffix(":generateAccessToken"), sts, host)
+
+
+@dataclass(frozen=True)
 class AzureSecret:
     """An application of Entra's with a client secret of it.
 
@@ -157,8 +227,51 @@ class AzureSecret:
         return cls(*found) if all(found) else None
 
 
+@dataclass(frozen=True)
+class EntraIdentity:
+    """An application of Entra's, or a managed identity, that trusts the cluster's issuer: nothing
+    is secret.
+
+    The Secret holds it by the names of the variables that Azure's SDKs read. `authority` is
+    said where it is not the public cloud's.
+    """
+
+    SECRET: ClassVar[str] = AzureSecret.SECRET
+
+    tenant: str
+    client: str
+    authority: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.tenant}/{self.client}"
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        found = {
+            "AZURE_TENANT_ID": self.tenant,
+            "AZURE_CLIENT_ID": self.client,
+            "AZURE_FEDERATED_TOKEN_FILE": PATH,
+        }
+        return {**found, "AZURE_AUTHORITY_HOST": self.authority} if self.authority else found
+
+    @classmethod
+    def read(cls, files: Files) -> EntraIdentity | None:
+        tenant, client = files.get("AZURE_TENANT_ID"), files.get("AZURE_CLIENT_ID")
+        if not (tenant and client and files.get("AZURE_FEDERATED_TOKEN_FILE")):
+            return None
+        return cls(tenant, client, files.get("AZURE_AUTHORITY_HOST", ""))
+
+
 # All kinds, in the order in which a cluster is looked through for what an earlier setup left.
-KINDS: tuple[type[Credentials], ...] = (S3Keys, S3Role, GoogleKey, AzureSecret)
+KINDS: tuple[type[Credentials], ...] = (
+    S3Keys,
+    S3Role,
+    GoogleKey,
+    GooglePool,
+    AzureSecret,
+    EntraIdentity,
+)
 
 K = TypeVar("K", bound=Credentials)
 

@@ -17,8 +17,10 @@ from anyscale_k8s_cli.credential_kinds import (
     PROFILE,
     AzureSecret,
     Credentials,
+    EntraIdentity,
     Files,
     GoogleKey,
+    GooglePool,
     S3Keys,
     S3Role,
 )
@@ -85,10 +87,10 @@ class AwsFilesOfRole(AwsFiles):
 class GoogleFile:
     """The key file, which the chart mounts and has the SDKs find."""
 
-    def files(self, storage: Storage, credentials: GoogleKey) -> Files:
+    def files(self, storage: Storage, credentials: GoogleKey | GooglePool) -> Files:
         return {credentials.FILE: credentials.text}
 
-    def values(self, storage: Storage, credentials: GoogleKey) -> dict[str, Any]:
+    def values(self, storage: Storage, credentials: GoogleKey | GooglePool) -> dict[str, Any]:
         values: dict[str, Any] = load_yaml(
             "operator/google-values.yaml",
             {"project": credentials.project, "secret": credentials.SECRET},
@@ -102,10 +104,10 @@ class GoogleFile:
 class AzureVariables:
     """The variables of Azure's SDKs; the chart knows nothing of them: each refers to the Secret."""
 
-    def files(self, storage: Storage, credentials: AzureSecret) -> Files:
+    def files(self, storage: Storage, credentials: AzureSecret | EntraIdentity) -> Files:
         return credentials.variables
 
-    def values(self, storage: Storage, credentials: AzureSecret) -> dict[str, Any]:
+    def values(self, storage: Storage, credentials: AzureSecret | EntraIdentity) -> dict[str, Any]:
         variables = [
             load_yaml(
                 "operator/variable-from-secret.yaml",
@@ -126,7 +128,9 @@ _MOUNTS: Mapping[type[Credentials], Mount[Any]] = {
     S3Keys: AwsFiles(),
     S3Role: AwsFilesOfRole(),
     GoogleKey: GoogleFile(),
+    GooglePool: GoogleFile(),
     AzureSecret: AzureVariables(),
+    EntraIdentity: AzureVariables(),
 }
 
 

@@ -24,6 +24,7 @@ from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.azure import BlobSigner, EntraVerifier
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
+from anyscale_k8s_cli.sandbox.issuers import published_keys
 from anyscale_k8s_cli.sandbox.kubernetes.admission import PodAdmission
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerError
@@ -158,7 +159,7 @@ class AksPlatform:
         return self._outsider
 
     def _issuer_keys(self, issuer: str) -> Mapping[str, Any] | None:
-        return self._keys.get(issuer)
+        return self._keys.get(issuer) or published_keys(issuer, self._authority.client_context())
 
     def _authenticator(self, seed: AksClusterSeed) -> TokenAuthenticator:
         """Local accounts, and whoever Entra vouches for."""

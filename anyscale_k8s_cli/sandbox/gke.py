@@ -28,6 +28,7 @@ from anyscale_k8s_cli.sandbox.google.seed import (
     GkeClusterSeed,
 )
 from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings, GoogleStandIn
+from anyscale_k8s_cli.sandbox.issuers import published_keys
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.store import Store
@@ -185,7 +186,7 @@ class GkePlatform:
         for cluster in self._clusters.values():
             if cluster.seed.issuer == issuer:
                 return cluster.kubernetes.issuer_keys()
-        return None
+        return published_keys(issuer, self._public.client_context())
 
     async def _authenticate(self, token: str) -> User | None:
         found = self.google.kubernetes_user(token)

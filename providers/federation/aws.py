@@ -12,7 +12,7 @@ from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.object_storage import BucketProof
-from anyscale_k8s_cli.providers.federation import codes
+from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN, Refused
 from anyscale_k8s_cli.providers.objectstore.probe import BucketObjects
 from anyscale_k8s_cli.providers.objectstore.sdk import sts
 from anyscale_k8s_cli.providers.objectstore.sdk.client import ABSENT, S3
@@ -21,8 +21,6 @@ from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.templates import load_json
 
 ROLE_ARN = re.compile(r"arn:([\w-]+):iam::(\d{12}|[\w-]*):role/(?:.*/)?[\w+=,.@-]+")
-# Seconds. The identity is there already; what was mended in it a moment ago takes so long.
-SETTLED_WITHIN = 20.0
 
 
 def default_audience(role_arn: str) -> str:
@@ -97,18 +95,10 @@ class Refusal:
 
     @property
     def error(self) -> errors.CliError:
-        return errors.CliError(
-            codes.FEDERATION_REFUSED,
-            f"The role {self.role_arn} does not admit the operator",
-            cause=self.failure.cause,
-            evidence=(
-                f"the token's issuer is {self.claimed.issuer}",
-                f"its subject is {self.claimed.subject}",
-                f"its audience is {', '.join(self.claimed.audiences)}",
-                *self.failure.evidence,
-            ),
-            fix=self._fix,
+        refused = Refused(
+            f"The role {self.role_arn}", self.claimed, self.failure.cause, self.failure.evidence
         )
+        return refused.error(self._fix)
 
     @property
     def _fix(self) -> str:

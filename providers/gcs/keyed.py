@@ -1,5 +1,5 @@
-"""The project of a service account, as whoever has its key file: for clusters that are not
-Google's."""
+"""A project as whoever has a service account's key file, or is signed in on this machine: for
+clusters that are not Google's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ _PATIENCE = 10.0
 class KeyedProject:
     """Implements :class:`~anyscale_k8s_cli.providers.gcs.bucket.Project`.
 
-    The key is asked for at the first call. Safe for threads.
+    The key is asked for at the first call; one without a text stands for whoever is signed
+    in on this machine. Safe for threads.
     """
 
     def __init__(self, run: Run, key: Callable[[], GoogleKey]) -> None:
@@ -58,8 +59,9 @@ class KeyedProject:
     def storage(self) -> Storage:
         return Storage(self._session)
 
-    def objects(self, bucket: str) -> Objects:
-        return Objects(self._session, bucket)
+    def objects(self, bucket: str, token: str | None = None) -> Objects:
+        """As whoever has the key, or as the bearer of an access token."""
+        return Objects(self._session, bucket, token)
 
     def labels(self, install: Install, users: Mapping[str, str]) -> dict[str, str]:
         """What our bucket carries."""
@@ -78,7 +80,7 @@ class KeyedProject:
         key = self._key()
         raise errors.CliError(
             errors.FORBIDDEN,
-            f"{key.email} may not make a bucket in the project {key.project}",
+            f"{self._name} may not make a bucket in the project {key.project}",
             cause=failure.cause,
             evidence=failure.evidence,
             fix=f"{self._grant_on_project}, or have a bucket made and name it with --bucket",
@@ -124,7 +126,7 @@ class KeyedProject:
         if lacking:
             raise errors.CliError(
                 errors.BUCKET_DENIED,
-                f"{self._key().email} may not {', '.join(lacking)} in the bucket {bucket}",
+                f"{self._name} may not {', '.join(lacking)} in the bucket {bucket}",
                 fix=self._grant_on(bucket),
             )
 
@@ -137,28 +139,37 @@ class KeyedProject:
         with self._lock:
             if self._made is None or self._made[0] != key:
                 role = f"; {PROJECT_ROLE} on the project has it"
-                self._made = (key, Session(self.run, key.project, key=key.text, role=role))
+                self._made = (key, Session(self.run, key.project, key=key.text or None, role=role))
             return self._made[1]
 
     def _denied(self, bucket: str, verb: str, failure: CloudFailure) -> errors.CliError:
         return errors.CliError(
             errors.BUCKET_DENIED,
-            f"{self._key().email} may not {_ACTIONS[verb]} in the bucket {bucket}",
+            f"{self._name} may not {_ACTIONS[verb]} in the bucket {bucket}",
             cause=failure.cause,
             evidence=failure.evidence,
             fix=self._grant_on(bucket),
         )
 
     @property
+    def _name(self) -> str:
+        return self._key().email or "you"
+
+    @property
+    def _member(self) -> str:
+        email = self._key().email
+        return f"serviceAccount:{email}" if email else "user:<your e-mail>"
+
+    @property
     def _grant_on_project(self) -> str:
         key = self._key()
         return (
             f"gcloud projects add-iam-policy-binding {key.project} "
-            f"--member=serviceAccount:{key.email} --role={PROJECT_ROLE}"
+            f"--member={self._member} --role={PROJECT_ROLE}"
         )
 
     def _grant_on(self, bucket: str) -> str:
-        member = f"--member=serviceAccount:{self._key().email}"
+        member = f"--member={self._member}"
         return " && ".join(
             f"gcloud storage buckets add-iam-policy-binding gs://{bucket} {member} --role={role}"
             for role in BUCKET_ROLES

@@ -1,16 +1,18 @@
-"""A bucket of Google's, with the key file of a service account that a person has."""
+"""A bucket of Google's, with the key file of a service account that a person has, or without."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.credential_kinds import GoogleKey, kept
+from anyscale_k8s_cli.credential_kinds import GoogleKey, GooglePool, kept
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made, Storage
+from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.gcs import checks, wording
 from anyscale_k8s_cli.providers.gcs.bucket import (
     AdoptedBucket,
@@ -20,12 +22,13 @@ from anyscale_k8s_cli.providers.gcs.bucket import (
 )
 from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.gcs.keyed import KeyedProject
+from anyscale_k8s_cli.providers.generic import pools
 from anyscale_k8s_cli.providers.generic.stores import StoreSide
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, CredentialsSpec, Scope, Settings
 from anyscale_k8s_cli.spec_loading import refuse, without_path
-from anyscale_k8s_cli.storage_keys import GivenKeys
+from anyscale_k8s_cli.storage_keys import GivenKeys, KeysResource
 
 KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 # Where Google itself makes buckets that nobody says a place for.
@@ -59,6 +62,7 @@ class GoogleStore:
             wrong.append(f"--bucket: {given!r} is no bucket's name of Google's, nor gs://<name>")
         if named and not wording.BUCKET_NAME.fullmatch(named):
             wrong.append(f"rules.names.bucket: {named!r} is no name that Google takes for a bucket")
+        wrong += pools.wrong_words(spec.existing)
         refuse(wrong, "docs/providers/generic.md")
 
     def side(
@@ -68,8 +72,14 @@ class GoogleStore:
         plane: ControlPlaneFacts,
         dropped_tags: Mapping[str, str],
     ) -> StoreSide:
-        keys = GivenKeys(GoogleKey, install, lambda: given_key(spec.credentials), _MISSING)
-        project = KeyedProject(self._run, lambda: keys.output)
+        access = pools.access_of(spec.existing)
+        keys: KeysResource[Any]
+        if access:
+            keys = FederatedIdentity(install, access, f"{access.email or 'pool'} at Google")
+            project = KeyedProject(self._run, lambda: callers_key(spec.credentials, access))
+        else:
+            given = GivenKeys(GoogleKey, install, lambda: given_key(spec.credentials), _MISSING)
+            keys, project = given, KeyedProject(self._run, lambda: given.output)
         storage = self._bucket(project, spec, install, plane.cors_origin, dropped_tags, keys)
         cloud = CloudSide(
             resources=(keys, storage),
@@ -78,6 +88,12 @@ class GoogleStore:
             service_account_annotations=dict,
             storage_keys=keys,
         )
+        if access:
+            cloud = replace(
+                cloud,
+                token_audience=pools.audience_of(spec.existing, access),
+                prove_identity=pools.proof(project, spec, access, storage.name),
+            )
         adopted = isinstance(storage, AdoptedBucket)
         return StoreSide(cloud, checks.checks(project, storage.name, adopted=adopted))
 
@@ -88,7 +104,7 @@ class GoogleStore:
         install: Install,
         origin: str,
         dropped_tags: Mapping[str, str],
-        keys: Resource[GoogleKey],
+        keys: Resource[Any],
     ) -> Bucket | AdoptedBucket:
         if given := spec.existing.bucket:
             name = wording.bucket_name(given)
@@ -110,7 +126,12 @@ class GoogleStore:
         self, scope: Scope, install: Install, secret: Mapping[str, Any] | None
     ) -> Sequence[Resource[Storage]]:
         """By the key that is said, else by that which the cluster has."""
-        key = given_key(scope.credentials) or kept(GoogleKey, secret, install)
+        access = kept(GooglePool, secret, install)
+        key = (
+            callers_key(scope.credentials, access)
+            if access
+            else given_key(scope.credentials) or kept(GoogleKey, secret, install)
+        )
         if key is None:
             return ()
         project = KeyedProject(self._run, lambda: key)
@@ -136,6 +157,14 @@ def given_key(credentials: CredentialsSpec) -> GoogleKey | None:
     if key is None:
         raise _no_key(named, "it is not the key file of a service account")
     return key
+
+
+def callers_key(credentials: CredentialsSpec, access: GooglePool) -> GoogleKey:
+    """Of whoever sets up, which goes to no pod: the key file that was named, else whoever is
+    signed in on this machine (application default credentials)."""
+    if credentials.google_key_file and (key := given_key(credentials)):
+        return key
+    return GoogleKey("", "", "", access.project)
 
 
 def _no_key(path: str | Path, cause: str) -> errors.CliError:

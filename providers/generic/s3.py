@@ -13,6 +13,7 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made, Storage
 from anyscale_k8s_cli.providers.federation import aws
 from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
+from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN
 from anyscale_k8s_cli.providers.generic import wording
 from anyscale_k8s_cli.providers.generic.stores import StoreSide
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
@@ -98,7 +99,14 @@ class AnyS3Store:
                 resources=(*cloud.resources, pods),
                 storage_keys=pods,
                 token_audience=audience,
-                prove_identity=aws.WebIdentityProof(self._run, store, role, name, audience),
+                prove_identity=aws.WebIdentityProof(
+                    self._run,
+                    store,
+                    role,
+                    name,
+                    audience,
+                    min(SETTLED_WITHIN, spec.timeouts.identity),
+                ),
             )
         return StoreSide(cloud, checks.checks(s3, name, origin))
 

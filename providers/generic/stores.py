@@ -89,6 +89,8 @@ def kind_of(settings: Settings) -> Kind:
     """Which kind is meant by values of the spec, by dotted path."""
     scheme = str(settings.get("existing.bucket") or "").partition("://")[0]
     meant = settings.get("storage.kind") or _SCHEMES.get(scheme)
+    if not meant and "/workloadIdentityPools/" in str(settings.get("existing.identity_provider")):
+        meant = Kind.GCS
     # What is no kind is refused elsewhere.
     return Kind(meant) if meant in set(Kind) else Kind.S3
 

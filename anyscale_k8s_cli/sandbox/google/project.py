@@ -33,11 +33,23 @@ _INVALID = _MISSING.replace("is missing required", "had invalid").replace(
 )
 
 
+@dataclass(frozen=True)
+class PoolProvider:
+    """What a workload identity pool admits: tokens of one issuer, each under its subject.
+
+    Without `audiences` it is the provider's own name that a token must be made for.
+    """
+
+    issuer: str
+    audiences: tuple[str, ...] = ()
+
+
 @dataclass
 class Project:
     """Everything that is known by e-mail, role or token.
 
-    `keys` are those that accounts hold themselves, with the account's unique id;
+    `providers` are of pools that people have made, by their full resource names. `keys` are
+    those that accounts hold themselves, with the account's unique id;
     `google_key` is what Google signs with, for itself and for accounts.
     """
 
@@ -49,6 +61,7 @@ class Project:
     refused_attempts: int = 1
     enabled: set[str] = field(default_factory=set)
     pools: set[str] = field(default_factory=set)
+    providers: dict[str, PoolProvider] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     roles: Roles = field(default_factory=Roles)
     keys: list[tuple[str, SigningKey]] = field(default_factory=list)

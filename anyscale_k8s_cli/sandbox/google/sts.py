@@ -2,13 +2,13 @@
 
 https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token, as GKE's
 metadata server uses it: the audience names a project's workload identity pool and
-the cluster that is its provider.
+the cluster that is its provider. Or it names a provider of a pool that somebody made.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -32,6 +32,10 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 _AUDIENCE = re.compile(r"identitynamespace:([^:]+):(https://\S+)")
+_RESOURCES = "//iam.googleapis.com/"
+_PROVIDER = re.compile(
+    rf"{_RESOURCES}(projects/\d+/locations/global/workloadIdentityPools/[^/]+/providers/[^/]+)"
+)
 _SUBJECT = re.compile(r"system:serviceaccount:([^:]+):([^:]+)")
 _SECONDS = 3600
 _LONGEST = timedelta(hours=24)
@@ -60,12 +64,15 @@ class Sts:
         scopes = frozenset(_field(form, "scope").split())
         if not scopes:
             raise OAuthError("invalid_scope", "The scope is required.")
-        cluster = self._provider(_field(form, "audience"))
-        caller = self._federated(_field(form, "subject_token"), cluster, scopes)
-        token = self.project.tokens.issue(caller, _SECONDS)
+        audience, token = _field(form, "audience"), _field(form, "subject_token")
+        if named := _PROVIDER.fullmatch(audience):
+            caller = self._of_pool(token, named[1], scopes)
+        else:
+            caller = self._federated(token, self._provider(audience), scopes)
+        issued = self.project.tokens.issue(caller, _SECONDS)
         return Reply(
             {
-                "access_token": token.value,
+                "access_token": issued.value,
                 "issued_token_type": ACCESS_TOKEN,
                 "token_type": "Bearer",
                 "expires_in": _SECONDS - 1,
@@ -86,16 +93,34 @@ class Sts:
         pool, issuer = found.groups()
         cluster = self.clusters.by_issuer(issuer)
         if cluster is None or cluster.seed.workload_pool != pool or pool not in self.project.pools:
-            raise OAuthError(
-                "invalid_target",
-                'The target service indicated by the "audience" parameters is invalid. This might '
-                "either be because the pool or provider is disabled or deleted or because it "
-                "doesn't exist.",
-            )
+            raise _no_such_provider()
         return cluster
 
+    def _of_pool(self, token: str, name: str, scopes: frozenset[str]) -> Caller:
+        """Whoever a pool's provider admits, as policies name him.
+
+        https://cloud.google.com/iam/docs/workload-identity-federation-with-kubernetes
+        """
+        provider = self.project.providers.get(name)
+        if provider is None:
+            raise _no_such_provider()
+        usual = (f"{_RESOURCES}{name}", f"https:{_RESOURCES}{name}")
+        admitted = provider.audiences or usual
+        claims = self._verified(token, provider.issuer, admitted)
+        pool = name.partition("/providers/")[0]
+        principal = f"principal:{_RESOURCES}{pool}/subject/{claims.get('sub')}"
+        return Caller(principal, scopes=scopes, principal=principal)
+
     def _federated(self, token: str, cluster: Cluster, scopes: frozenset[str]) -> Caller:
-        pool, issuer = cluster.seed.workload_pool, cluster.seed.issuer
+        pool = cluster.seed.workload_pool
+        claims = self._verified(token, cluster.seed.issuer, (pool,))
+        subject = _SUBJECT.fullmatch(str(claims.get("sub")))
+        if subject is None:
+            raise _bad_grant("The subject in ID Token is not a Kubernetes service account.")
+        return kubernetes_caller(self.project, pool, subject[1], subject[2], scopes)
+
+    def _verified(self, token: str, issuer: str, admitted: Sequence[str]) -> Mapping[str, Any]:
+        """The claims of a token of an issuer's that was made for one of the admitted."""
         try:
             claims = claims_of(token)
         except BadToken as problem:
@@ -105,24 +130,25 @@ class Sts:
                 f"The issuer in ID Token {claims.get('iss')} does not match the expected ones: "
                 f"{issuer}."
             )
+        keys = self.issuer_keys(issuer)
+        if keys is None:
+            raise _bad_grant("Error connecting to the given credential's issuer.")
         try:
-            verify_signature(token, (self.issuer_keys(issuer) or {}).get("keys", ()))
+            verify_signature(token, keys.get("keys", ()))
         except BadToken as problem:
             raise _bad_grant("Invalid ID Token signature.") from problem
         audiences = claims.get("aud") or []
         audiences = [audiences] if isinstance(audiences, str) else audiences
-        if pool not in audiences:
+        if not set(admitted) & set(audiences):
             raise _bad_grant(
-                f"The audience in ID Token {audiences} does not match the expected audience {pool}."
+                f"The audience in ID Token {audiences} does not match the expected audience "
+                f"{', '.join(admitted)}."
             )
         try:
             check_times(claims, self.project.clock(), longest=_LONGEST)
         except BadToken as problem:
             raise _bad_grant(f"ID Token is stale to sign-in: {problem}.") from problem
-        subject = _SUBJECT.fullmatch(str(claims.get("sub")))
-        if subject is None:
-            raise _bad_grant("The subject in ID Token is not a Kubernetes service account.")
-        return kubernetes_caller(self.project, pool, subject[1], subject[2], scopes)
+        return claims
 
 
 def kubernetes_caller(
@@ -141,6 +167,15 @@ def _field(form: Mapping[str, str], name: str) -> str:
     first, *rest = name.split("_")
     camel = first + "".join(part.capitalize() for part in rest)
     return form.get(name) or form.get(camel) or ""
+
+
+def _no_such_provider() -> OAuthError:
+    return OAuthError(
+        "invalid_target",
+        'The target service indicated by the "audience" parameters is invalid. This might '
+        "either be because the pool or provider is disabled or deleted or because it "
+        "doesn't exist.",
+    )
 
 
 def _bad_grant(description: str) -> OAuthError:

@@ -60,15 +60,15 @@ class StoreWorld(cloud_sides.World[S, GenericProvider]):
 @pytest.fixture
 def google(
     served: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Callable[[GoogleSettings | None], StoreWorld[GoogleStandIn]]]:
+) -> Iterator[Callable[..., StoreWorld[GoogleStandIn]]]:
     """Starts a project, whose administrator's key is the one that is given."""
     started: list[GoogleStandIn] = []
 
-    def begin(settings: GoogleSettings | None = None) -> StoreWorld[GoogleStandIn]:
+    def begin(settings: GoogleSettings | None = None, **more: Any) -> StoreWorld[GoogleStandIn]:
         strangers = BucketSeed("somebody-elses", project_number=OTHER_PROJECT_NUMBER)
         settings = settings or GoogleSettings(clusters=(), buckets=(TEAM_DATA, strangers))
         wire = Wire()
-        stand_in = GoogleStandIn(wire, settings)
+        stand_in = GoogleStandIn(wire, settings, **more)
         served(stand_in.start())
         started.append(stand_in)
         for name, value in stand_in.environment(tmp_path).items():

@@ -1,0 +1,140 @@
+"""Google: a workload identity pool with a provider of the cluster's issuer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
+from anyscale_k8s_cli.credential_kinds import GooglePool
+from anyscale_k8s_cli.providers.federation.proof import (
+    SETTLED_WITHIN,
+    Refused,
+    Use,
+    denied_later,
+)
+from anyscale_k8s_cli.providers.federation.sdk.session import Answer, Session
+from anyscale_k8s_cli.run import Run
+
+PROVIDER = re.compile(
+    r"projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+"
+)
+EMAIL = re.compile(r"[a-z0-9-]+@[a-z0-9.:-]+\.iam\.gserviceaccount\.com")
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_TOKEN_TYPE = "urn:ietf:params:oauth:token-type"  # noqa: S105 - a name
+_FEDERATED = "roles/iam.workloadIdentityUser"
+
+
+def provider_name(given: str) -> str:
+    """The provider's full name in what a user calls it; empty if in none."""
+    name = given.removeprefix("https:").removeprefix("//iam.googleapis.com/")
+    return name if PROVIDER.fullmatch(name) else ""
+
+
+def default_audience(provider: str) -> str:
+    """What Google admits where a provider names nothing else: its own name."""
+    return f"https://iam.googleapis.com/{provider}"
+
+
+def principal(provider: str, subject: str) -> str:
+    """How policies name whoever a provider admits under a subject."""
+    pool = provider.partition("/providers/")[0]
+    return f"principal://iam.googleapis.com/{pool}/subject/{subject}"
+
+
+@dataclass(frozen=True)
+class PoolProof:
+    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`.
+
+    The token is exchanged as the SDKs do it, and the bucket used: `use` is given an access
+    token for that. `patience` is in seconds.
+    """
+
+    run: Run
+    access: GooglePool
+    audience: str
+    bucket: str
+    use: Use
+    patience: float = SETTLED_WITHIN
+
+    def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
+        given = token(self.audience)
+        claimed = Claimed.of(given)
+        session = Session(self.run)
+        found = self.run.retry(
+            lambda: self._acted_as(session, self._exchanged(session, given, claimed), claimed),
+            retriable=denied_later,
+            what=f"{self._identity} to be usable",
+            timeout=self.patience,
+        )
+        self.use(found, claimed)
+        return (
+            f"proven: {claimed.subject} is admitted as {self._identity}",
+            f"proven: that identity can put, get, list and delete in gs://{self.bucket}",
+        )
+
+    @property
+    def _identity(self) -> str:
+        return self.access.email or self.access.provider
+
+    def _exchanged(self, session: Session, given: str, claimed: Claimed) -> str:
+        answer = session.post_form(
+            "sts.token",
+            f"{self.access.sts}/v1/token",
+            {
+                "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+                "requested_token_type": f"{_TOKEN_TYPE}:access_token",
+                "subject_token_type": f"{_TOKEN_TYPE}:jwt",
+                "audience": self.access.audience,
+                "scope": SCOPE,
+                "subject_token": given,
+            },
+        )
+        if answer.ok:
+            return str(answer.body["access_token"])
+        raise self._refused_by_pool(answer, claimed)
+
+    def _acted_as(self, session: Session, federated: str, claimed: Claimed) -> str:
+        if not self.access.impersonation:
+            return federated
+        body = {"scope": [SCOPE], "lifetime": "600s"}
+        answer = session.post("generateAccessToken", self.access.impersonation, body, federated)
+        if answer.ok:
+            return str(answer.body["accessToken"])
+        error = answer.body.get("error") or {}
+        refused = Refused(
+            self.access.email,
+            claimed,
+            str(error.get("message") or f"it answers {answer.status}"),
+            (f"generateAccessToken answered {answer.status} {error.get('status', '')}".rstrip(),),
+        )
+        member = principal(self.access.provider, claimed.subject)
+        binding = json.dumps({"role": _FEDERATED, "members": [member]})
+        raise refused.error(f"add to the IAM policy of {self.access.email} the binding {binding}")
+
+    def _refused_by_pool(self, answer: Answer, claimed: Claimed) -> errors.CliError:
+        word, said = str(answer.body.get("error", "")), answer.body.get("error_description") or ""
+        refused = Refused(
+            self.access.provider,
+            claimed,
+            str(said) or f"STS answers {answer.status}",
+            (f"sts.token answered {answer.status} {word}".rstrip(),),
+        )
+        if "connecting to the given credential" in said or "signature" in said:
+            return refused.error(
+                f"see that {claimed.issuer} can be read from the internet, with the keys that the "
+                "cluster signs with; or give its keys to the provider (jwksJson)"
+            )
+        wanted = {
+            "oidc": {"issuerUri": claimed.issuer, "allowedAudiences": [self.audience]},
+            "attributeMapping": {"google.subject": "assertion.sub"},
+        }
+        what = "make" if word == "invalid_target" else "give"
+        return refused.error(
+            f"{what} the pool's provider {self.access.provider} "
+            f"{'with' if what == 'make' else 'these settings, and no condition against it:'} "
+            f"{json.dumps(wanted)}"
+        )
