@@ -22,6 +22,8 @@ from anyscale_k8s_cli.spec_loading import LoadedSpec, Source, nested
 
 # Helm values may hold secrets.
 _NOT_KEPT = frozenset({"operator.values", "addons.gateway.values", "addons.gpu_plugin.values"})
+# Files of this machine, whose content the cluster has.
+_OF_THIS_MACHINE = frozenset({"credentials.google_key_file"})
 # Stands for a file whose name nobody knows, as in the help of the options.
 FILE = "FILE"
 _FIRST = ("provider", "region", "cluster.name", "name")
@@ -33,13 +35,15 @@ _OF_NO_OBJECT = ("timeouts.", "waive", "version")
 def settings_of(loaded: LoadedSpec) -> dict[str, Any]:
     """What was said, by dotted path, without what may be secret.
 
-    What a variable of ours said is not among it: whoever set it up has it set.
+    What a variable of ours said is not among it: whoever set it up has it set. Nor is a
+    file that nobody needs any more.
     """
     said = leaves(loaded.spec.model_dump(mode="json", exclude_defaults=True))
     return {
         path: None if path in _NOT_KEPT else value
         for path, value in said
-        if not (path in ENVIRONMENT and loaded.source(path) is Source.ENVIRONMENT)
+        if path not in _OF_THIS_MACHINE
+        and not (path in ENVIRONMENT and loaded.source(path) is Source.ENVIRONMENT)
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from anyscale_k8s_cli.sandbox.kubernetes.admission import PodAdmission
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator, static_tokens
@@ -58,3 +59,16 @@ def cluster_stand_in(
         pace=world.pace,
         public_authority=public_authority,
     )
+
+
+def add_variables(pod: dict[str, Any], variables: Mapping[str, str]) -> None:
+    """Tell the containers of a pod where a cloud is: in life a name server does."""
+    spec = pod["spec"]
+    for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
+        environment = container.setdefault("env", [])
+        present = {entry["name"] for entry in environment}
+        environment += [
+            {"name": name, "value": value}
+            for name, value in variables.items()
+            if name not in present
+        ]

@@ -1,13 +1,16 @@
-"""The platform without a cloud: a cluster in somebody's own rooms, and an S3 store beside it."""
+"""The platform without a cloud: a cluster in somebody's own rooms, and an S3 store beside it.
+
+Its pods reach the other clouds, too: whoever has a key there can have his bucket there.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
+from anyscale_k8s_cli.sandbox.clusters import add_variables, cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
 from anyscale_k8s_cli.sandbox.issuers import PublishedIssuer
@@ -44,9 +47,18 @@ _GPU_LABELS = {
 
 
 class GenericPlatform:
-    """One cluster and one store. `key` is what the store's owner was given."""
+    """One cluster and one store. `key` is what the store's owner was given.
 
-    def __init__(self, world: World, wire: Wire, authority: Authority) -> None:
+    `clouds` are the variables that say to pods where clouds are, which in life names do.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        wire: Wire,
+        authority: Authority,
+        clouds: Callable[[], Mapping[str, str]],
+    ) -> None:
         knobs = world.generic
         self._knobs = knobs
         self.store = ObjectStore(
@@ -55,10 +67,15 @@ class GenericPlatform:
         self.object_store = ObjectStoreStandIn(wire, self.store, "onprem-store")
         self.key = self.store.issue()
         self._issuer = PublishedIssuer(authority) if knobs.public_issuer else None
+
+        def admit(pod: dict[str, Any], _account: dict[str, Any] | None) -> None:
+            add_variables(pod, clouds())
+
         self.cluster = cluster_stand_in(
             wire,
             authority,
             world,
+            pod_admission=[admit],
             name=f"onprem-{knobs.cluster}",
             version=knobs.version,
             load_balancers=AddressPool("198.51.100."),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from anyscale_k8s_cli.sandbox.clusters import cluster_stand_in
+from anyscale_k8s_cli.sandbox.clusters import add_variables, cluster_stand_in
 from anyscale_k8s_cli.sandbox.controlplane.google import GcsSigner, IdTokenVerifier
 from anyscale_k8s_cli.sandbox.controlplane.operators import IdentityVerifier
 from anyscale_k8s_cli.sandbox.controlplane.storage import StorageSigner
@@ -75,7 +75,7 @@ class GkePlatform:
 
         def admit(pod: dict[str, Any], _account: dict[str, Any] | None) -> None:
             _tolerate_gpus(pod)
-            _add_variables(pod, {"GCE_METADATA_HOST": metadata.host, **self.google.endpoints()})
+            add_variables(pod, {"GCE_METADATA_HOST": metadata.host, **self.google.endpoints()})
 
         kubernetes = cluster_stand_in(
             self._wire,
@@ -268,16 +268,3 @@ def _tolerate_gpus(pod: dict[str, Any]) -> None:
     if asked and GPU not in present:
         toleration = {"key": GPU, "operator": "Exists", "effect": "NoSchedule"}
         spec.setdefault("tolerations", []).append(toleration)
-
-
-def _add_variables(pod: dict[str, Any], variables: Mapping[str, str]) -> None:
-    """Tell the containers where Google is: in life a name server does."""
-    spec = pod["spec"]
-    for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
-        environment = container.setdefault("env", [])
-        present = {entry["name"] for entry in environment}
-        environment += [
-            {"name": name, "value": value}
-            for name, value in variables.items()
-            if name not in present
-        ]

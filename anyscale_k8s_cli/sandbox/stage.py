@@ -43,7 +43,7 @@ class Stage:
         self.nebius = NebiusPlatform(world, self.wire, self.authority)
         self.coreweave = CksPlatform(world, self.wire, self.authority)
         self.oke = OkePlatform(world, self.wire, self.authority)
-        self.generic = GenericPlatform(world, self.wire, self.authority)
+        self.generic = GenericPlatform(world, self.wire, self.authority, self.gke.google.endpoints)
         self.platforms: tuple[Platform, ...] = (
             self.eks,
             self.gke,

@@ -1,8 +1,10 @@
-"""The life of a cloud on a cluster without a cloud, with an S3 store beside it."""
+"""The life of a cloud on a cluster without a cloud, with each kind of store beside it."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -61,7 +63,50 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
             name: "" for name in sandbox.environment if "_STORAGE_" in name or "AWS_" in name
         }
         told.tell("delete", "delete", "w", "--yes", "--delete-bucket", bucket, env=nothing)
+        for store in STORES:
+            another_store(told, store)
         yield told
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store that is not S3. `without` are the variables that a later run does not need."""
+
+    kind: str
+    options: tuple[str, ...]
+    secret: Reference
+    file: str
+    bucket: str
+    without: tuple[str, ...]
+    objects: str
+
+
+STORES = (
+    Store(
+        "gcs",
+        (),
+        Reference("v1", "Secret", "anyscale-gcp-credentials", NAMESPACE),
+        "key.json",
+        "gcp:bucket/",
+        ("GOOGLE_APPLICATION_CREDENTIALS",),
+        "storage.objects.",
+    ),
+)
+
+
+def another_store(told: Story, store: Store) -> None:
+    """Set up, changed by hand, mended, looked at and taken down, in the same cluster."""
+    setup = (*SETUP, "--storage-kind", store.kind, *store.options)
+    secret = store.secret
+    told.tell(f"{store.kind} setup", *setup)
+    told.tell(f"{store.kind} again", *setup, env=dict.fromkeys(store.without, ""))
+    broken = {"data": {store.file: base64.b64encode(b"broken").decode()}}
+    kubernetes(told.sandbox).patch_merge(secret, broken)
+    told.tell(f"{store.kind} mended", *setup)
+    told.tell(f"{store.kind} status", "status", "w")
+    name = next(key for key in told[f"{store.kind} setup"].changes if store.bucket in key)
+    bucket = name.rpartition("/")[2]
+    told.tell(f"{store.kind} delete", "delete", "w", "--yes", "--delete-bucket", bucket)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +165,23 @@ def test_the_secret_key_is_nowhere_but_in_its_secret(story: Story) -> None:
         assert secret not in str(page.seen)
     assert secret not in str(story.sandbox.admin.calls())
     assert secret not in (story.folder / "values.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("store", STORES, ids=lambda store: store.kind)
+def test_with_another_kind_of_store(story: Story, store: Store) -> None:
+    pages = {
+        name: story[f"{store.kind} {name}"]
+        for name in ("setup", "again", "mended", "status", "delete")
+    }
+    assert pages["setup"].done["health"] == "HEALTHY"
+    assert pages["setup"].changes[f"k8s:secret/{NAMESPACE}/{store.secret.name}"] == "create"
+    assert set(pages["again"].changes.values()) <= {"none", "adopt", "keep"}
+    # The operator tries the bucket with the same key.
+    assert [call for call in pages["again"].writes if store.objects not in call] == []
+    changed = {key for key, change in pages["mended"].changes.items() if change == "update"}
+    assert changed == {f"k8s:secret/{NAMESPACE}/{store.secret.name}"}
+    assert pages["status"].done["health"] == "HEALTHY"
+    assert pages["delete"].ended.code == 0, pages["delete"].ended.err
 
 
 def test_deletion_leaves_what_was_there_before(story: Story) -> None:

@@ -38,6 +38,13 @@ class StorageToken(Body):
     access_token: str
 
 
+class StorageKey(Body):
+    """A key of the operator's account, held in memory only."""
+
+    email: str
+    private_key: str
+
+
 @dataclass(frozen=True)
 class IdTokenVerifier:
     """Checks identity tokens with Google's published keys.
@@ -83,7 +90,8 @@ class IdTokenVerifier:
 
 @dataclass(frozen=True)
 class GcsSigner:
-    """Signs for Google's storage, as the operator's account signs what it is asked to (V4).
+    """Signs for Google's storage (V4): with the key of the operator's account, or as that signs
+    what it is asked to.
 
     `storage_url` and `credentials_url` are where storage and the credentials API answer.
     """
@@ -95,7 +103,11 @@ class GcsSigner:
     async def sign(self, method: str, target: Target, keys: Mapping[str, Any] | None) -> str:
         if keys is None:
             raise no_operator()
-        account = fitting(StorageToken, keys)
+        account: StorageKey | StorageToken
+        if "private_key" in keys:
+            account = fitting(StorageKey, keys)
+        else:
+            account = fitting(StorageToken, keys)
         now = datetime.now(UTC)
         scope = f"{now:%Y%m%d}/auto/storage/goog4_request"
         endpoint = target.endpoint or self.storage_url
@@ -115,7 +127,11 @@ class GcsSigner:
         signature = await self._signature(account, to_sign.encode())
         return f"{endpoint}{path}?{encoded}&X-Goog-Signature={signature.hex()}"
 
-    async def _signature(self, account: StorageToken, content: bytes) -> bytes:
+    async def _signature(self, account: StorageKey | StorageToken, content: bytes) -> bytes:
+        if isinstance(account, StorageKey):
+            rsa = jwt.get_algorithm_by_name("RS256")
+            signature: bytes = rsa.sign(content, rsa.prepare_key(account.private_key))
+            return signature
         url = f"{self.credentials_url}/v1/projects/-/serviceAccounts/{account.email}:signBlob"
         headers = {"Authorization": f"Bearer {account.access_token}"}
         body = {"payload": base64.b64encode(content).decode()}

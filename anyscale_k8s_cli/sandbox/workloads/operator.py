@@ -29,7 +29,7 @@ from anyscale_k8s_cli.sandbox.workloads.operator_cloud import (
     OperatorCloud,
 )
 from anyscale_k8s_cli.sandbox.workloads.operator_config import BadConfig, OperatorConfig
-from anyscale_k8s_cli.sandbox.workloads.operator_google import Google
+from anyscale_k8s_cli.sandbox.workloads.operator_google import KEY_FILE, Google, MountedKeyFile
 from anyscale_k8s_cli.sandbox.workloads.operator_objects import ManagedObjects
 from anyscale_k8s_cli.sandbox.workloads.operator_plane import OperatorPlane, PlaneRefused
 from anyscale_k8s_cli.sandbox.workloads.operator_s3 import MountedKeys
@@ -332,6 +332,13 @@ class Operator:
             return None
 
 
+def store_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> OperatorCloud:
+    """Whose keys the container was given, where no cloud vouches for it."""
+    if config.environ.get(KEY_FILE):
+        return MountedKeyFile(Google(http, config, pod.token), pod.file)
+    return MountedKeys(http, config, pod.file, pod.token_file)
+
+
 def cloud_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> OperatorCloud:
     """The cloud whose SDK this operator would use."""
     if config.provider == "azure":
@@ -339,5 +346,5 @@ def cloud_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> O
     if config.provider == "gcp":
         return Google(http, config, pod.token)
     if config.provider == "generic":
-        return MountedKeys(http, config, pod.file, pod.token_file)
+        return store_of(config, http, pod)
     return Aws(http, config, pod.token)

@@ -1,12 +1,14 @@
 """Google Cloud as the operator's SDK would use it: the metadata server, identity tokens, storage.
 
 Plain HTTP. Who the operator is, the metadata server tells: it knows this pod by a
-token of the pod's own, which in life its address does.
+token of the pod's own, which in life its address does. Elsewhere a key file does that is
+mounted.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,19 +22,25 @@ from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
 # Whom the operator's identity tokens are made for.
 AUDIENCE = "https://console.anyscale.com"
+KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _METADATA = "/computeMetadata/v1/instance/service-accounts/default"
 
 PodToken = Callable[[], Awaitable[str]]
+# Gives what a file of the container holds; raises LookupError if there is none.
+Files = Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class GoogleSession:
-    """An access token of the account that the metadata server names."""
+    """An access token of an account; `private_key` is the account's, where it is mounted."""
 
     google: Google
     email: str
     token: str = field(repr=False)
     source: str = ""
+    private_key: str = field(default="", repr=False)
 
     async def identity(self) -> str:
         return self.email
@@ -48,6 +56,8 @@ class GoogleSession:
         return {"id_token": json.loads(answer)["token"]}
 
     async def storage_keys(self) -> dict[str, Any]:
+        if self.private_key:
+            return {"email": self.email, "private_key": self.private_key}
         return {"email": self.email, "access_token": self.token}
 
     async def put(self, storage: dict[str, Any], key: str, content: bytes) -> None:
@@ -127,6 +137,42 @@ class Google:
         if answer.status >= 400:
             raise CloudFailure(_said(answer.status, content.decode(errors="replace")))
         return content
+
+
+@dataclass(frozen=True)
+class MountedKeyFile:
+    """The key file of the operator's container: who has it is the account."""
+
+    google: Google
+    files: Files
+
+    async def session(self) -> GoogleSession:
+        path = self.google.config.environ[KEY_FILE]
+        try:
+            key = json.loads(self.files(path))
+            email, private_key, token_uri = (
+                str(key[name]) for name in ("client_email", "private_key", "token_uri")
+            )
+            assertion = _assertion(email, private_key, token_uri)
+        except (LookupError, ValueError, TypeError) as problem:
+            raise CloudFailure(
+                f"could not find default credentials: {path}: {problem}"
+            ) from problem
+        form = urlencode({"grant_type": _GRANT, "assertion": assertion}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = await self.google.send("POST", token_uri, headers, form)
+        token = json.loads(answer)["access_token"]
+        return GoogleSession(
+            self.google, email, token, f"the key file, account {email}", private_key
+        )
+
+
+def _assertion(email: str, private_key: str, token_uri: str) -> str:
+    import jwt
+
+    now = int(time.time())
+    claims = {"iss": email, "aud": token_uri, "scope": _SCOPE, "iat": now, "exp": now + 3600}
+    return jwt.encode(claims, private_key, algorithm="RS256")
 
 
 def _bucket(storage: dict[str, Any]) -> str:
