@@ -74,4 +74,7 @@ def _wrong_rest(spec: CloudSpec) -> Iterator[str]:
     if spec.network.load_balancer_subnets:
         yield "--lb-subnet: CoreWeave chooses the address of a load balancer by itself"
     if spec.existing.identity:
-        yield "--identity: there is no workload identity here that a bucket knows"
+        yield (
+            "--identity: pods reach the bucket with a key that setup makes; CoreWeave's own "
+            "federation is not used"
+        )
