@@ -8,8 +8,9 @@ in the cloud, the gateway, its own Deployment. Reads only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 from anyscale_k8s_cli.addons.addresses import Cause, in_the_way
@@ -63,6 +64,14 @@ _EMPTY_ONE = (
 )
 
 
+@dataclass
+class _Once:
+    """Whether an object has been looked at; held while somebody does."""
+
+    lock: Lock = field(default_factory=Lock)
+    done: bool = False
+
+
 @dataclass(frozen=True)
 class Wiring:
     """An install on a cluster that answers.
@@ -81,6 +90,8 @@ class Wiring:
     accounts: ServiceAccounts
     host: str
     again: str
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
+    _looking: dict[str, _Once] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def checks(self) -> tuple[BoundCheck, ...]:
         """In the order in which one breaks because of another."""
@@ -126,9 +137,9 @@ class Wiring:
         if spec is None or side is None:
             return []
         try:
-            _look_at(side.storage)
+            self._look_at(side.storage)
             if side.identity is not None:
-                _look_at(side.identity)
+                self._look_at(side.identity)
             wanted = registered_members(self.provider, spec, self.cluster, side)
         except NotYetKnown:
             return []
@@ -175,7 +186,7 @@ class Wiring:
         unfit: list[tuple[Resource[Any], Decision]] = []
         for resource in resources:
             try:
-                _look_at(resource)
+                self._look_at(resource)
             except NotYetKnown as missing:
                 return self._fails(f"{missing.resource.title}: does not exist")
             gone = [need for need in resource.needs if need.observed is None]
@@ -222,7 +233,7 @@ class Wiring:
         """Whether the store can be told to let the console in; raises what reading it raises."""
         if self.side is None:
             return True
-        _look_at(self.side.storage)
+        self._look_at(self.side.storage)
         return self.side.storage.output.cors
 
     # -- the gateway -----------------------------------------------------------
@@ -299,6 +310,18 @@ class Wiring:
         """Helm's record of the operator."""
         return newest(self.kubernetes, self.install.namespace, OPERATOR_RELEASE)
 
+    def _look_at(self, resource: Resource[Any]) -> None:
+        """Read it, and before it what it needs to be known by; once for all checks."""
+        for need in resource.needs:
+            if need.observed is None:
+                self._look_at(need)
+        with self._lock:
+            once = self._looking.setdefault(resource.key, _Once())
+        with once.lock:
+            if not once.done:
+                resource.observed = resource.read()
+                once.done = True
+
     def _fails(self, detail: str, evidence: tuple[str, ...] = ()) -> Finding:
         return Finding(Status.FAIL, detail, evidence, self.again)
 
@@ -306,14 +329,6 @@ class Wiring:
         return self.kubernetes.get(
             reference.api_version, reference.kind, reference.name, reference.namespace
         )
-
-
-def _look_at(resource: Resource[Any]) -> None:
-    """Read it, and before it what it needs to be known by."""
-    for need in resource.needs:
-        if need.observed is None:
-            _look_at(need)
-    resource.observed = resource.read()
 
 
 def _value(values: Mapping[str, Any], *path: str) -> Any:
