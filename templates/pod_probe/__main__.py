@@ -1,0 +1,48 @@
+"""Read the question, answer it line by line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import azure, google, reach, s3
+from .report import end, tell
+from .store import Store, round_trip
+from .wire import ANSWERS_NOT, described
+
+# By the scheme of the bucket's address.
+_STORES = {
+    "s3": s3.store,
+    "gs": google.store,
+    "abfss": azure.store,
+    "azure": azure.store,
+}
+
+
+def main() -> int:
+    question: dict[str, Any] = json.loads(
+        (Path(__file__).parent / "question.json").read_text(encoding="utf-8")
+    )
+    if question.get("store"):
+        _use(question["store"])
+    reach.try_all(question.get("hosts") or [])
+    end()
+    return 0
+
+
+def _use(asked: dict[str, Any]) -> None:
+    scheme = str(asked["url"]).partition("://")[0]
+    try:
+        store: Store = _STORES[scheme](asked, os.environ)
+    except ANSWERS_NOT as problem:
+        tell("store", "credentials", **described(problem))
+        return
+    tell("store", "credentials", ok=True, said=store.source, at=store.at)
+    round_trip(store, str(asked["key"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
