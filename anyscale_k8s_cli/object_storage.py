@@ -17,6 +17,8 @@ from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.run import Run
 
 PROOF_KEY = "anyscale-k8s-cli/identity-proof.txt"
+# Of each install's own, when one of its pods tries.
+POD_KEY = "anyscale-k8s-cli/pod-probe-{install}.txt"
 _CONTENT = (
     b"Written by anyscale-k8s-cli to prove that the operator's identity may use this bucket.\n"
 )

@@ -140,6 +140,17 @@ class Identity:
     audience: str = ""
 
 
+@dataclass(frozen=True)
+class WorkloadEndpoints:
+    """Where pods go that SDKs know by themselves: origins, empty where there is nothing to add.
+
+    `tokens` is where a pod's own token is exchanged for one that the store takes.
+    """
+
+    storage: str = ""
+    tokens: str = ""
+
+
 # What a provider is given where the platform vouches for nobody.
 NO_IDENTITY = Identity(registered="", helm="")
 
@@ -434,6 +445,17 @@ class ComparesIdentities(Protocol):
 
     def same_identity(self, registered: str, held: str) -> bool:
         """Whether who is registered is whom a pod found itself to be."""
+        ...
+
+
+@runtime_checkable
+class NamesEndpoints(Protocol):
+    """An ability that not every platform has: its store has no endpoint that is said."""
+
+    def workload_endpoints(
+        self, spec: CloudSpec, cluster: Cluster, storage: Storage
+    ) -> WorkloadEndpoints:
+        """Where its SDKs would send a pod that uses the bucket. Nothing is asked for it."""
         ...
 
 

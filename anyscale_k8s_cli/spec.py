@@ -285,6 +285,13 @@ class ChartsSpec(_Part):
     mirror: Annotated[str | None, Flag("--chart-mirror")] = None
 
 
+class ProbeSpec(_Part):
+    """A pod that tries, once the cloud is set up, what the workloads are going to do."""
+
+    enabled: Annotated[bool, Flag("--probe")] = False
+    image: Annotated[str | None, Flag("--probe-image")] = None
+
+
 class TimeoutsSpec(_Part):
     """Seconds to wait for the slow things."""
 
@@ -299,6 +306,9 @@ class TimeoutsSpec(_Part):
     )
     operator: Annotated[float, FILE_ONLY] = Field(
         default=600, gt=0, description="Until the operator is up and reports that it is healthy."
+    )
+    probe: Annotated[float, FILE_ONLY] = Field(
+        default=180, gt=0, description="Until a pod has tried what the workloads do."
     )
     deletion: Annotated[float, FILE_ONLY] = Field(
         default=900, gt=0, description="Until something that is removed is gone."
@@ -328,6 +338,7 @@ class CloudSpec(_Part):
     operator: Annotated[OperatorSpec, FILE_ONLY] = Field(default_factory=OperatorSpec)
     addons: Annotated[AddonsSpec, FILE_ONLY] = Field(default_factory=AddonsSpec)
     charts: Annotated[ChartsSpec, FILE_ONLY] = Field(default_factory=ChartsSpec)
+    probe: Annotated[ProbeSpec, FILE_ONLY] = Field(default_factory=ProbeSpec)
     timeouts: Annotated[TimeoutsSpec, FILE_ONLY] = Field(default_factory=TimeoutsSpec)
 
 

@@ -328,6 +328,7 @@ def checks() -> str:
 _COMMANDS = {
     When.SETUP: "cloud setup",
     When.STATUS: "cloud status",
+    When.PROBE: "cloud setup --probe",
     When.VERIFY: "cloud verify",
 }
 

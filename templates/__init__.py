@@ -1,8 +1,9 @@
 """Documents we write out: IAM policies, Helm values, manifests, as valid JSON and YAML.
 
-Belongs here: documents, and the two functions that read them. A document is
+Belongs here: documents, and the functions that read them. A document is
 parsed first; then each `${placeholder}` in its scalars (keys included) is
-filled in, so no value can break a document or add to it.
+filled in, so no value can break a document or add to it. Programs that run
+elsewhere are handed out as they are.
 """
 
 from __future__ import annotations
@@ -35,6 +36,12 @@ def load_json(name: str, values: Mapping[str, Any] | None = None) -> Any:
 def load_yaml(name: str, values: Mapping[str, Any] | None = None) -> Any:
     """The same for a YAML document. Raises `UnknownPlaceholder`."""
     return _load(name, values, yaml.safe_load)
+
+
+def load_program(name: str) -> dict[str, str]:
+    """The modules of the Python package at `name`, text by file name."""
+    found = files(__name__).joinpath(name).iterdir()
+    return {item.name: item.read_text("utf-8") for item in found if item.name.endswith(".py")}
 
 
 def _load(name: str, values: Mapping[str, Any] | None, parse: Callable[[str], Any]) -> Any:

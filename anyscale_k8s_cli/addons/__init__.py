@@ -25,6 +25,7 @@ from anyscale_k8s_cli.addons.gateway import (
 from anyscale_k8s_cli.addons.gateway_definitions import envoy_definitions, gateway_api_definitions
 from anyscale_k8s_cli.addons.gpu import GpuPool, device_plugins, gpu_plugin, survey
 from anyscale_k8s_cli.addons.operator import operator_release, service_account
+from anyscale_k8s_cli.addons.pod_probe import left_behind
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.cluster.namespaces import Namespace
@@ -103,6 +104,7 @@ def cluster_side(
         *file_storage(context),
         account,
         *credentials,
+        *left_behind(context, needs=(namespace,)),
         *tokens,
         operator,
     )

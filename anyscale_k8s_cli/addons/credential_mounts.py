@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from anyscale_k8s_cli.cluster.documents import Document
@@ -32,7 +33,30 @@ from anyscale_k8s_cli.templates import load_yaml
 # Where Ray, Vector and the agents stand among the containers of the chart's pods.
 AGENTS = {"head": (0, 1, 2, 5), "worker": (0, 1, 2, 3)}
 
+# How the chart shows them to Ray's pods.
+_AWS_FOLDER = "/tmp/.aws"  # noqa: S108 - the chart's own place
+_GOOGLE_FOLDER = "/var/secrets"
+_VOLUME = "storage-credentials"
+
 K_contra = TypeVar("K_contra", bound=Credentials, contravariant=True)
+
+
+@dataclass(frozen=True)
+class PodShare:
+    """What a pod has to have, in the words of its manifest; `sources` are of variables."""
+
+    volumes: tuple[Document, ...] = ()
+    mounts: tuple[Document, ...] = ()
+    variables: tuple[Document, ...] = ()
+    sources: tuple[Document, ...] = ()
+
+    def __add__(self, other: PodShare) -> PodShare:
+        return PodShare(
+            (*self.volumes, *other.volumes),
+            (*self.mounts, *other.mounts),
+            (*self.variables, *other.variables),
+            (*self.sources, *other.sources),
+        )
 
 
 class Mount(Protocol[K_contra]):
@@ -48,6 +72,10 @@ class Mount(Protocol[K_contra]):
 
     def told(self, storage: Storage) -> str:
         """What of the Secret follows from the store: pods must be new when it is other."""
+        ...
+
+    def share(self) -> PodShare:
+        """How a pod that is not the chart's finds them as Ray's pods do."""
         ...
 
 
@@ -75,6 +103,14 @@ class AwsFiles:
     def told(self, storage: Storage) -> str:
         return client_config(storage)
 
+    def share(self) -> PodShare:
+        variables = {
+            "AWS_SHARED_CREDENTIALS_FILE": f"{_AWS_FOLDER}/credentials",
+            "AWS_CONFIG_FILE": f"{_AWS_FOLDER}/config",
+            "AWS_SDK_LOAD_CONFIG": "1",
+        }
+        return _mounted(S3Keys.SECRET, _AWS_FOLDER, variables)
+
 
 class AwsFilesOfRole(AwsFiles):
     """The same two files with a role instead of keys. The SDKs read the token by themselves."""
@@ -100,6 +136,10 @@ class GoogleFile:
     def told(self, storage: Storage) -> str:
         return ""
 
+    def share(self) -> PodShare:
+        variables = {"GOOGLE_APPLICATION_CREDENTIALS": f"{_GOOGLE_FOLDER}/{GoogleKey.FILE}"}
+        return _mounted(GoogleKey.SECRET, _GOOGLE_FOLDER, variables)
+
 
 class AzureVariables:
     """The variables of Azure's SDKs; the chart knows nothing of them: each refers to the Secret."""
@@ -122,6 +162,17 @@ class AzureVariables:
 
     def told(self, storage: Storage) -> str:
         return ""
+
+    def share(self) -> PodShare:
+        return PodShare(sources=({"secretRef": {"name": AzureSecret.SECRET}},))
+
+
+def _mounted(secret: str, folder: str, variables: Mapping[str, str]) -> PodShare:
+    return PodShare(
+        ({"name": _VOLUME, "secret": {"secretName": secret}},),
+        ({"name": _VOLUME, "mountPath": folder, "readOnly": True},),
+        tuple({"name": name, "value": value} for name, value in variables.items()),
+    )
 
 
 _MOUNTS: Mapping[type[Credentials], Mount[Any]] = {

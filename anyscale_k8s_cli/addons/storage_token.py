@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anyscale_k8s_cli.addons.credential_mounts import AGENTS
+from anyscale_k8s_cli.addons.credential_mounts import AGENTS, PodShare
 from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.provider import CloudSide
@@ -46,6 +46,11 @@ def patches(audience: str) -> list[Document]:
         )
         for node, containers in AGENTS.items()
     ]
+
+
+def token_share(audience: str) -> PodShare:
+    """The token for a pod that is not the chart's."""
+    return PodShare((_volume(audience),), (_mount(),))
 
 
 def _operations(audience: str, containers: Sequence[int]) -> list[dict[str, Any]]:

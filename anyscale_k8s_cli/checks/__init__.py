@@ -70,6 +70,7 @@ class When(StrEnum):
     STATUS = "status"
     VERIFY = "verify"
     DOCTOR = "doctor"
+    PROBE = "probe"
 
 
 BEFORE = frozenset({When.SETUP, When.REGISTER})

@@ -172,6 +172,21 @@ KEPT_OBJECTS = Check(
     _INSTALLED | {Need.CLOUD, Need.CONTROL_PLANE},
     Severity.WARNING,
 )
+_PROBE = frozenset({When.PROBE, When.VERIFY})
+
+POD_STORAGE = Check(
+    "pod-storage",
+    "A pod with the workloads' identity can use the bucket",
+    _PROBE,
+    _INSTALLED | {Need.POD},
+)
+POD_EGRESS = Check(
+    "pod-egress",
+    "Pods reach the hosts that they need",
+    _PROBE,
+    _INSTALLED | {Need.POD},
+)
+BY_POD = (POD_STORAGE, POD_EGRESS)
 
 CHECKS = (
     CLOUD_REGISTERED,
@@ -200,4 +215,5 @@ CHECKS = (
     ADDON_VERSIONS,
     DRIFT,
     KEPT_OBJECTS,
+    *BY_POD,
 )

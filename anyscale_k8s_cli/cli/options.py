@@ -25,6 +25,7 @@ _NETWORK = "How users reach it"
 _OPERATOR = "The operator"
 _HELM = "Which helm"
 _CHANGE = "What may change"
+_PROBE = "What is tried"
 
 _DEFAULT_LIMIT = 1800.0
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -297,6 +298,19 @@ Yes = Annotated[
 ]
 DryRun = Annotated[
     bool, _option("--dry-run", panel=_CHANGE, help="Show what would happen and change nothing.")
+]
+
+
+ProbeImage = Annotated[
+    str | None,
+    _option(
+        "--probe-image",
+        panel=_PROBE,
+        metavar="IMAGE",
+        help="What the pod of --probe runs: any image with Python 3.8 or newer, such as your "
+        "registry's copy.",
+    ),
+    Sets("probe.image"),
 ]
 
 
@@ -623,6 +637,17 @@ class SpecOptions:
         ),
         Sets("waive"),
     ] = None
+    probe: Annotated[
+        bool | None,
+        _option(
+            "--probe",
+            panel=_PROBE,
+            help="At the end let a pod with the workloads' identity use the bucket and reach "
+            "Anyscale.",
+        ),
+        Sets("probe.enabled"),
+    ] = None
+    probe_image: ProbeImage = None
 
 
 @dataclass(frozen=True)

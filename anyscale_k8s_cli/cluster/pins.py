@@ -68,6 +68,7 @@ class ChartPin(_Pin):
 
 class Pins(_Pin):
     helm: HelmPins
+    images: dict[str, str]
     charts: dict[str, ChartPin]
 
 

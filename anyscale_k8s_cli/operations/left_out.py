@@ -39,7 +39,7 @@ _OF_DATA = ("bucket", "storage-account")
 # How the account and the cluster are reached, and what changes no object.
 _OF_THE_RUN = (
     *("version", "provider", "name", "region", "namespace", "waive"),
-    *("account.", "cluster.", "credentials.", "timeouts."),
+    *("account.", "cluster.", "credentials.", "probe.", "timeouts."),
 )
 
 

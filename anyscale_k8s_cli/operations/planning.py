@@ -14,7 +14,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, values_file
 from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.addons.token_values import installed_tokens
-from anyscale_k8s_cli.checks import Report, When, run_checks
+from anyscale_k8s_cli.checks import Report, When, declared, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import refuse_slips
 from anyscale_k8s_cli.cluster.charts import Charts
@@ -264,7 +264,8 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             *((side.token_check.before(),) if side.token_check else ()),
         )
         asked = [bound for bound in checks if When.SETUP in bound.check.when]
-        checking = asyncio.create_task(run_checks(asked, run, loaded.spec.waive))
+        waived = set(loaded.spec.waive) - {check.code for check in declared.BY_POD}
+        checking = asyncio.create_task(run_checks(asked, run, waived))
         try:
             computed = await compute(side.resources, ledger.rights, run)
         except errors.CliError:

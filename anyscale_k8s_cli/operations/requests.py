@@ -84,10 +84,15 @@ class StatusRequest(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyRequest(StatusRequest):
-    """`waived` are codes of checks that are not asked; with `only` no others are."""
+    """`waived` are codes of checks that are not asked; with `only` no others are.
+
+    `probe` is whether a pod is asked, too; `probe_image` what it runs, if it was said.
+    """
 
     waived: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    probe: bool = False
+    probe_image: str | None = None
     helm: HelmChoice = field(default_factory=HelmChoice)
 
 

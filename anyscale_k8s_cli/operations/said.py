@@ -29,7 +29,7 @@ FILE = "FILE"
 _FIRST = ("provider", "region", "cluster.name", "name")
 OPTIONS_UNKNOWN = "add those of your last setup: its options are not known here"
 # Settings that change nothing of what is there.
-_OF_NO_OBJECT = ("timeouts.", "waive", "version")
+_OF_NO_OBJECT = ("probe.", "timeouts.", "waive", "version")
 
 
 def settings_of(loaded: LoadedSpec) -> dict[str, Any]:

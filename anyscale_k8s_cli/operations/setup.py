@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Status
+from anyscale_k8s_cli.checks import Report, Status, declared, run_checks
 from anyscale_k8s_cli.controlplane.origin import console_origin
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.ledger import Ledger, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
+from anyscale_k8s_cli.operations.from_pod import FromPod
 from anyscale_k8s_cli.operations.health import (
     UNKNOWN,
     Health,
@@ -33,6 +35,7 @@ from anyscale_k8s_cli.resource import Change, Decision
 from anyscale_k8s_cli.run import Run
 
 SETUP_SCHEMA = "anyscale-k8s/setup/v1"
+AGAIN = "run the same command again"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class SetupReport:
     warnings: tuple[str, ...]
     error: errors.CliError | None
     seconds: float
+    probed: Report = field(default_factory=Report)
 
     @property
     def header(self) -> dict[str, Any]:
@@ -70,6 +74,8 @@ class SetupReport:
             "seconds": round(self.seconds, 1),
             "warnings": list(self.warnings),
         }
+        if self.probed.results:
+            document["probe"] = [result.as_json() for result in self.probed.results]
         if outcomes:
             document["resources"] = [outcome.as_json() for outcome in outcomes]
         if self.error:
@@ -81,14 +87,8 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
     """Make the plan true and prove it. A failure is in the report, with what was done by then."""
     applied: engine.Applied | None = None
     health: Health | None = None
-    warnings: list[str] = [
-        *made.warnings,
-        *(
-            f"{result.check.title}: {result.finding.detail}"
-            for result in made.preflight.results
-            if result.finding.status in (Status.WARN, Status.UNKNOWN)
-        ),
-    ]
+    probed = Report()
+    warnings: list[str] = [*made.warnings, *_warnings(made.preflight)]
     error = made.problem
     if error is None:
         try:
@@ -106,10 +106,21 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
                 if made.side.cluster.token:
                     await asyncio.to_thread(made.side.cluster.token.retire)
             made.write_values()
+            if made.spec.probe.enabled:
+                with run.phase("probe", "Asking a pod that is as the workloads' are"):
+                    probed = await _probe(made, run)
+                warnings += _warnings(probed)
+                probed.raise_for_failure()
         except errors.CliError as problem:
             error = problem
     seconds = time.monotonic() - made.started
-    return SetupReport(made, applied, health, tuple(warnings), error, seconds)
+    return SetupReport(made, applied, health, tuple(warnings), error, seconds, probed)
+
+
+def _warnings(report: Report) -> Iterator[str]:
+    for result in report.results:
+        if result.finding.status in (Status.WARN, Status.UNKNOWN):
+            yield f"{result.check.title}: {result.finding.detail}"
 
 
 async def _apply_locked(made: SetupPlan, run: Run) -> tuple[SetupPlan, engine.Applied]:
@@ -165,6 +176,24 @@ async def _verify(made: SetupPlan, run: Run, notes: list[str]) -> Health:
     return await asyncio.to_thread(verification.run, run, notes)
 
 
+async def _probe(made: SetupPlan, run: Run) -> Report:
+    opened, side = made.opened, made.side
+    asked = FromPod(
+        made.provider,
+        made.spec,
+        opened.cluster,
+        opened.kubernetes,
+        made.install,
+        side.cloud,
+        lambda: side.cloud.storage.output,
+        side.operator_values(),
+        made.clouds.plane.host,
+        AGAIN,
+    )
+    waived = {check.code for check in declared.BY_POD} & set(made.spec.waive)
+    return await run_checks(asked.checks(), run, waived)
+
+
 def _wiring(made: SetupPlan) -> Wiring | None:
     """The install as it stands at the end, to be looked at where it does not work."""
     resource = made.clouds.find_resource(
@@ -183,5 +212,5 @@ def _wiring(made: SetupPlan) -> Wiring | None:
         PlaneFacts(made.clouds),
         accounts=ServiceAccounts(made.clouds.plane),
         host=made.clouds.plane.host,
-        again="run the same command again",
+        again=AGAIN,
     )

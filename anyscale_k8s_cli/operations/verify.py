@@ -14,7 +14,9 @@ from anyscale_k8s_cli.addons import gateway_controller, gpu
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART
 from anyscale_k8s_cli.checks import (
     BoundCheck,
+    Check,
     Finding,
+    Need,
     Report,
     Result,
     Status,
@@ -35,13 +37,15 @@ from anyscale_k8s_cli.controlplane.proof import BucketProof, ProofStep, prove_bu
 from anyscale_k8s_cli.operations.behind import Behind, look_behind
 from anyscale_k8s_cli.operations.clouds import opened
 from anyscale_k8s_cli.operations.drift import Drift
+from anyscale_k8s_cli.operations.from_pod import FromPod
 from anyscale_k8s_cli.operations.health import HEALTHY, REPORT_INTERVAL
 from anyscale_k8s_cli.operations.requests import VerifyRequest
 from anyscale_k8s_cli.operations.wires import Wiring
-from anyscale_k8s_cli.operations.workbench import OpenCluster
+from anyscale_k8s_cli.operations.workbench import ENVIRONMENT, OpenCluster
 from anyscale_k8s_cli.parallel import Once
-from anyscale_k8s_cli.provider import ComparesIdentities
+from anyscale_k8s_cli.provider import CloudSide, ComparesIdentities
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec
 
 VERIFY_SCHEMA = "anyscale-k8s/verify/v1"
 # An operator that has missed so many reports has stopped to report.
@@ -117,15 +121,21 @@ def _checks(
     bound = {
         item.code: item
         for item in (*_of_plane(behind, clouds), *_of_cluster(request, behind, clouds, run))
-        if When.VERIFY in item.check.when
+        if _is_asked(item.check, request)
     }
     found = behind.found
     known = declared_by(found.install.provider) if found else declared.CHECKS
     if behind.wiring is None:
         unseen = partial(Finding, Status.UNKNOWN, f"not looked at: {behind.why_unseen}")
-        missing = [check for check in declared.CHECKS if When.VERIFY in check.when]
+        missing = [check for check in declared.CHECKS if _is_asked(check, request)]
         bound = {check.code: check.bind(unseen) for check in missing} | bound
     return tuple(bound[check.code] for check in known if check.code in bound)
+
+
+def _is_asked(check: Check, request: VerifyRequest) -> bool:
+    """A pod is made for those that want it, and for nobody else."""
+    named = check.code in request.only
+    return When.VERIFY in check.when and (Need.POD not in check.needs or request.probe or named)
 
 
 # -- what the control plane tells ---------------------------------------------------
@@ -230,7 +240,28 @@ def _of_cluster(
     yield from node_checks(kubernetes, cluster, nodes, namespace, values, again)
     yield declared.ADDON_VERSIONS.bind(partial(_versions, wiring))
     opened_cluster = OpenCluster(cluster, kubernetes, kubernetes.uid(), nodes)
+    if wiring.side is not None:
+        yield from _of_pod(request, wiring, spec, wiring.side)
     yield from Drift(request, wiring, opened_cluster, clouds, behind.cloud.id, run).checks()
+
+
+def _of_pod(
+    request: VerifyRequest, wiring: Wiring, spec: CloudSpec, side: CloudSide
+) -> tuple[BoundCheck, ...]:
+    named = request.environment.get(ENVIRONMENT["probe.image"][0])
+    return FromPod(
+        wiring.provider,
+        spec,
+        wiring.cluster,
+        wiring.kubernetes,
+        wiring.install,
+        side,
+        partial(wiring.bucket, side),
+        wiring.values or {},
+        wiring.host,
+        wiring.again,
+        request.probe_image or named,
+    ).checks()
 
 
 def _comparison(wiring: Wiring) -> Any:

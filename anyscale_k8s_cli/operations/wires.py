@@ -39,6 +39,7 @@ from anyscale_k8s_cli.provider import (
     ControlPlaneFacts,
     LoadBalancer,
     Provider,
+    Storage,
 )
 from anyscale_k8s_cli.registration import differences
 from anyscale_k8s_cli.resource import (
@@ -231,10 +232,12 @@ class Wiring:
     @property
     def admits_console(self) -> bool:
         """Whether the store can be told to let the console in; raises what reading it raises."""
-        if self.side is None:
-            return True
-        self._look_at(self.side.storage)
-        return self.side.storage.output.cors
+        return True if self.side is None else self.bucket(self.side).cors
+
+    def bucket(self, side: CloudSide) -> Storage:
+        """The bucket as it is there; raises what reading it raises, and `NotYetKnown`."""
+        self._look_at(side.storage)
+        return side.storage.output
 
     # -- the gateway -----------------------------------------------------------
 

@@ -34,7 +34,10 @@ from anyscale_k8s_cli.spec import CloudSpec, Scope
 from anyscale_k8s_cli.spec_loading import LoadedSpec
 
 # Our own variables that set a spec field, on every platform.
-ENVIRONMENT = {"charts.mirror": ("ANYSCALE_K8S_CHART_MIRROR",)}
+ENVIRONMENT = {
+    "charts.mirror": ("ANYSCALE_K8S_CHART_MIRROR",),
+    "probe.image": ("ANYSCALE_K8S_PROBE_IMAGE",),
+}
 # What every platform needs to be told, as far as is known before the platform is.
 _ALWAYS = ("cluster.name", "name")
 _EXAMPLES = {"--provider": "eks", "--cluster-name": "NAME", "--name": "NAME", "--region": "REGION"}

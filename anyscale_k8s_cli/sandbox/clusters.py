@@ -17,6 +17,7 @@ from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
 from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
 from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
+from anyscale_k8s_cli.sandbox.workloads.python_image import PythonImage
 from anyscale_k8s_cli.sandbox.world import World
 
 
@@ -52,6 +53,7 @@ def cluster_stand_in(
             OperatorImage(authority, world.operator_recheck_seconds, names),
             EnvoyGateway(authority),
             DevicePlugin(authority, kubelet_token),
+            PythonImage(authority, names),
         ],
         load_balancers=load_balancers,
         service_account_issuer=issuer,

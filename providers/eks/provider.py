@@ -25,6 +25,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    WorkloadEndpoints,
     install_on,
 )
 from anyscale_k8s_cli.providers.eks import (
@@ -134,6 +135,13 @@ class EksProvider:
     ) -> LoadBalancer:
         asked = balancing.load_balancer(spec, cluster.facts, install, reader, self._run)
         return replace(asked, unlike=partial(balancing.unlike, self._of(spec).network, asked))
+
+    def workload_endpoints(
+        self, spec: CloudSpec, cluster: Cluster, storage: Storage
+    ) -> WorkloadEndpoints:
+        """Of the bucket's own region, and for tokens of the cluster's."""
+        here, there = self._of(spec).session, self._aws(storage.region).session
+        return WorkloadEndpoints(there.endpoint("s3"), here.endpoint("sts"))
 
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
         return gpu.plugin_values(cluster.node_pools)

@@ -22,6 +22,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    WorkloadEndpoints,
 )
 from anyscale_k8s_cli.providers.federation.issuer import public_issuer
 from anyscale_k8s_cli.providers.federation.sdk.session import Session
@@ -104,6 +105,16 @@ class GenericProvider:
         self, spec: CloudSpec, cluster: Cluster, identity: Identity, nodes: Sequence[dict[str, Any]]
     ) -> dict[str, Any]:
         return {}
+
+    def workload_endpoints(
+        self, spec: CloudSpec, cluster: Cluster, storage: Storage
+    ) -> WorkloadEndpoints:
+        """Amazon's own: every other store is at the address that was given."""
+        if storage.endpoint or not storage.url.startswith("s3://"):
+            return WorkloadEndpoints()
+        from anyscale_k8s_cli.providers.objectstore.sdk.core import endpoint
+
+        return WorkloadEndpoints(endpoint("s3", storage.region), endpoint("sts", storage.region))
 
     def load_balancer(
         self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader

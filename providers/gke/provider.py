@@ -24,6 +24,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    WorkloadEndpoints,
     install_on,
 )
 from anyscale_k8s_cli.providers.gcs.sdk.session import default_project
@@ -108,6 +109,11 @@ class GkeProvider:
     ) -> LoadBalancer:
         asked, compute = balancing.load_balancer(spec), self._of(spec).compute
         return replace(asked, unlike=partial(balancing.unlike, compute, cluster.region, asked))
+
+    def workload_endpoints(
+        self, spec: CloudSpec, cluster: Cluster, storage: Storage
+    ) -> WorkloadEndpoints:
+        return WorkloadEndpoints(self._of(spec).session.endpoint("storage"))
 
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:
         """GKE brings its own plugin to every pool with GPUs, so there is nothing to set."""

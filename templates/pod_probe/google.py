@@ -103,7 +103,9 @@ def _subject(source: Mapping[str, Any]) -> str:
     except OSError as problem:
         raise NoCredentials(f"{source['file']}: {problem.strerror}") from None
     form = source.get("format") or {}
-    return str(json.loads(text)[form["subject_token_field_name"]]) if form else text
+    if form.get("type") != "json":
+        return text
+    return str(json.loads(text)[form["subject_token_field_name"]])
 
 
 def _post(url: str, form: Mapping[str, Any]) -> Answer:

@@ -32,10 +32,14 @@ def store(asked: Mapping[str, Any], environment: Mapping[str, str]) -> Store:
     )
     if not endpoint:
         raise NoCredentials("it is not known where the store is")
-    sts = environment.get("AWS_ENDPOINT_URL_STS") or environment.get("AWS_ENDPOINT_URL")
-    keys, source = aws_credentials.find(
-        environment, files, str(sts or asked.get("tokens_at") or "").rstrip("/")
+    # A store of one's own that knows roles answers for STS at its own address.
+    sts = (
+        environment.get("AWS_ENDPOINT_URL_STS")
+        or environment.get("AWS_ENDPOINT_URL")
+        or files.config.get("endpoint_url")
+        or str(asked.get("tokens_at") or "")
     )
+    keys, source = aws_credentials.find(environment, files, sts.rstrip("/"))
     bucket = str(asked["url"]).partition("://")[2].strip("/")
     region = files.config.get("region") or str(asked.get("region") or "")
     base = _address(str(endpoint).rstrip("/"), bucket, _style(asked, environment, files))
@@ -125,7 +129,8 @@ class _S3(Store):
         url = f"{self._base}/{quote(key)}"
         if query:
             url += "?" + urlencode(query, quote_via=quote)
-        headers: dict[str, str] = {}
+        # Else Python says that it is a form, and some stores read it as one.
+        headers = {} if body is None else {"Content-Type": "application/octet-stream"}
         if checked and self._checksums and body is not None:
             crc = zlib.crc32(body).to_bytes(4, "big")
             headers["x-amz-checksum-crc32"] = base64.b64encode(crc).decode()

@@ -25,6 +25,7 @@ app, register = command(
     anyscale cloud setup --provider eks --region us-west-2 --cluster-name demo --name prod
     anyscale cloud setup -f cloud.yaml --yes -o json
     anyscale cloud setup --plan prod.plan
+    anyscale cloud setup -f cloud.yaml --probe
     """
 )
 

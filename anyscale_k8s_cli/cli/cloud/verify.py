@@ -6,6 +6,7 @@ import typer
 
 from anyscale_k8s_cli.cli.options import (
     HelmOptions,
+    ProbeImage,
     ReportCommon,
     SearchOptions,
     WhichCloud,
@@ -21,6 +22,7 @@ app, register = command(
     anyscale cloud verify prod
     anyscale cloud verify prod --waive gpu-labels --waive addon-versions
     anyscale cloud verify prod --only gateway-certificates -o json
+    anyscale cloud verify prod --probe
     anyscale cloud verify prod -o junit > anyscale.xml
     """
 )
@@ -45,6 +47,16 @@ Only = Annotated[
     list[str] | None,
     _codes("--only", "Run this check and no others. Repeatable."),
 ]
+Probe = Annotated[
+    bool,
+    typer.Option(
+        "--probe",
+        show_default=False,
+        rich_help_panel="What is tried",
+        help="Also let a pod with the workloads' identity use the bucket and reach Anyscale: "
+        "it is made for this and removed again.",
+    ),
+]
 
 
 @register
@@ -57,12 +69,14 @@ def verify(
     *,
     waive: Waive = None,
     only: Only = None,
+    probe: Probe = False,
+    probe_image: ProbeImage = None,
 ) -> int:
     """Check all that a cloud depends on, in the cluster, in the cloud account, at Anyscale.
 
     It asks nobody and changes nothing but one small object in the bucket, by which the
-    control plane's access is proven. The exit code is 6 if a check fails; a warning, and
-    what cannot be known, is shown and fails nothing.
+    control plane's access is proven, and what --probe makes for a moment. The exit code
+    is 6 if a check fails; a warning, and what cannot be known, is shown and fails nothing.
     """
     from anyscale_k8s_cli.cli import settings
     from anyscale_k8s_cli.cli.cloud.choice import chosen
@@ -82,6 +96,8 @@ def verify(
             flags=settings.from_options(where),
             waived=tuple(waive or ()),
             only=tuple(only or ()),
+            probe=probe,
+            probe_image=probe_image,
             helm=HelmChoice(helm.helm, helm.helm_from_index),
         )
         report = session.execute(lambda run: operation.verify(request, run))

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import objects, table
 from anyscale_k8s_cli.cli.render.style import HEALTH, RESULTS, UNKNOWN, VERBS, counted, duration
+from anyscale_k8s_cli.cli.render.verify import show_checks
 
 _REGISTRATION = "anyscale:cloud-resource"
 
@@ -46,6 +47,9 @@ def show_setup(
         ],
     )
     _objects(document, header, console, verbose=verbose)
+    if document.get("probe"):
+        table.heading(console, "Asked from a pod")
+        show_checks(document["probe"], console, verbose=verbose)
     table.warnings(console, document.get("warnings") or [])
     if not failed and name:
         table.heading(console, "Next")

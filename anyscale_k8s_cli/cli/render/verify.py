@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -37,6 +37,13 @@ def show_verify(document: Mapping[str, Any], console: Console, *, verbose: bool 
         ],
     )
     table.heading(console, "Checks")
+    show_checks(checks, console, verbose=verbose)
+
+
+def show_checks(
+    checks: Sequence[Mapping[str, Any]], console: Console, *, verbose: bool = False
+) -> None:
+    """A line for each, and for what is wrong what was seen and what mends it."""
     width = max((len(item["code"]) for item in checks), default=0)
     said = ""
     for item in checks:
@@ -61,7 +68,7 @@ def _show(item: Mapping[str, Any], width: int, console: Console, *, verbose: boo
         table.wrapped(console, Text(line, style="dim"), first=Text("      "), indent=6)
     if item.get("fix"):
         table.command(console, str(item["fix"]), indent=6)
-    if _bad(item):
+    if _bad(item) and item.get("page"):
         console.print(Text(f"      {item['page']}", style="dim"), soft_wrap=True)
 
 

@@ -38,7 +38,7 @@ _BASELINE_CAPABILITIES = {
 
 
 def admit_pods(store: Store, hooks: Sequence[PodAdmission]) -> Admission:
-    """New pods: their account and priority must exist, then the hooks, then Pod Security."""
+    """New pods: account and priority must exist, then hooks, Pod Security and quotas."""
 
     def admit(resource: Resource, obj: Object, old: Object | None, _: Write) -> None:
         if resource.key != "pods" or old is not None:
@@ -56,8 +56,22 @@ def admit_pods(store: Store, hooks: Sequence[PodAdmission]) -> Admission:
         for hook in hooks:
             hook(obj, clone(account))
         _check_security(store, resource, obj)
+        _check_quota(store, resource, obj)
 
     return admit
+
+
+def _check_quota(store: Store, resource: Resource, pod: Object) -> None:
+    """Of a quota the number of pods counts."""
+    namespace = namespace_of(pod)
+    for quota in store.items("resourcequotas", namespace):
+        limit = dig(quota, "spec", "hard", "pods")
+        pods = store.items("pods", namespace)
+        used = sum(dig(item, "status", "phase") not in ("Succeeded", "Failed") for item in pods)
+        if limit is not None and used >= int(limit):
+            told = f"requested: pods=1, used: pods={used}, limited: pods={limit}"
+            why = f"exceeded quota: {name_of(quota)}, {told}"
+            raise forbidden(resource, name_of(pod), why)
 
 
 def _set_priority(store: Store, resource: Resource, pod: Object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from anyscale_k8s_cli.sandbox.kubernetes.objects import dig, namespace_of
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
@@ -92,27 +92,45 @@ def _field(pod: Object, path: str) -> str:
 
 def mounted_file(store: Store, pod: Object, container: str, path: str) -> str:
     """What the container sees at a path below one of its mounts. Raises LookupError."""
-    volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
-    for mount in container_named(pod, container).get("volumeMounts") or ():
-        below = path.removeprefix(mount["mountPath"].rstrip("/") + "/")
-        if below == path:
-            continue
-        for resource, name in _volume_sources(volumes[mount["name"]]):
-            data = _data(store, pod, resource, {"name": name, "optional": True})
-            if below in data:
-                return data[below]
-    raise LookupError(f"{path}: no such file or directory")
+    return _at(path, mounted_files(store, pod, container))
+
+
+def mounted_files(store: Store, pod: Object, container: str) -> dict[str, str]:
+    """What the container sees of Secrets and ConfigMaps, by path."""
+    return {
+        f"{folder}/{name}": text
+        for folder, volume in _mounts(pod, container)
+        for resource, source in _volume_sources(volume)
+        for name, text in _data(store, pod, resource, {"name": source, "optional": True}).items()
+    }
 
 
 def token_at(pod: Object, container: str, path: str) -> str:
     """The audience of the token that the container sees at a path. Raises LookupError."""
+    return _at(path, mounted_tokens(pod, container))
+
+
+def mounted_tokens(pod: Object, container: str) -> dict[str, str]:
+    """The audiences of the tokens that the container sees, by path."""
+    return {
+        f"{folder}/{token['path']}": str(token.get("audience", ""))
+        for folder, volume in _mounts(pod, container)
+        for source in dig(volume, "projected", "sources") or ()
+        if (token := source.get("serviceAccountToken"))
+    }
+
+
+def _mounts(pod: Object, container: str) -> Iterator[tuple[str, Object]]:
+    """Each path of the container with the volume that it shows."""
     volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes") or ()}
     for mount in container_named(pod, container).get("volumeMounts") or ():
-        for source in dig(volumes[mount["name"]], "projected", "sources") or ():
-            token = source.get("serviceAccountToken")
-            if token and f"{mount['mountPath'].rstrip('/')}/{token['path']}" == path:
-                return str(token.get("audience", ""))
-    raise LookupError(f"{path}: no such file or directory")
+        yield str(mount["mountPath"]).rstrip("/"), volumes[mount["name"]]
+
+
+def _at(path: str, found: Mapping[str, str]) -> str:
+    if path not in found:
+        raise LookupError(f"{path}: no such file or directory")
+    return found[path]
 
 
 def missing_volumes(store: Store, pod: Object) -> Iterator[str]:

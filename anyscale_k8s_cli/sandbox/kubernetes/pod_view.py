@@ -11,8 +11,11 @@ from anyscale_k8s_cli.sandbox.kubernetes.cluster_events import record_event
 from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog, Logs
 from anyscale_k8s_cli.sandbox.kubernetes.objects import name_of, namespace_of
 from anyscale_k8s_cli.sandbox.kubernetes.pod_environment import (
+    container_named,
     environment,
     mounted_file,
+    mounted_files,
+    mounted_tokens,
     token_at,
     token_audiences,
 )
@@ -83,6 +86,21 @@ class PodView:
 
     def file(self, path: str) -> str:
         return mounted_file(self._store, dict(self.manifest), self._container, path)
+
+    def mounts(self, container: str) -> list[str]:
+        spec = container_named(dict(self.manifest), container)
+        return [str(mount["mountPath"]) for mount in spec.get("volumeMounts") or ()]
+
+    async def files(self, container: str) -> dict[str, str]:
+        pod = dict(self.manifest)
+        found = mounted_files(self._store, pod, container)
+        tokens = mounted_tokens(pod, container)
+        return found | {path: await self.token(audience) for path, audience in tokens.items()}
+
+    async def own_token(self) -> str:
+        account = self.manifest["spec"]["serviceAccountName"]
+        found = self._store.get("serviceaccounts", self.namespace, account)
+        return self._accounts.issue(found, pod=dict(self.manifest))[0]
 
     async def token(self, audience: str | None = None) -> str:
         pod = dict(self.manifest)

@@ -42,6 +42,18 @@ class Pod(Protocol):
         """
         ...
 
+    def mounts(self, container: str) -> list[str]:
+        """The paths at which something is mounted into a container."""
+        ...
+
+    async def files(self, container: str) -> dict[str, str]:
+        """All that is mounted into a container, text by path; tokens are fresh ones."""
+        ...
+
+    async def own_token(self) -> str:
+        """For programs of the node, which know its pods: one that no container need see."""
+        ...
+
     async def token(self, audience: str | None = None) -> str:
         """A projected service-account token; without an audience, the API server's own.
 

@@ -90,6 +90,11 @@ class Session:
                 self._clients[service] = self._make(service)
             return self._clients[service]
 
+    def endpoint(self, service: str) -> str:
+        """Where the SDK finds a service in the region."""
+        found: str = self.client(service).meta.endpoint_url
+        return found
+
     def ask(self, service: str, call: Callable[[], T]) -> T:
         """The call's answer. Raises `CloudFailure`."""
         try:

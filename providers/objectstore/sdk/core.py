@@ -13,6 +13,8 @@ from anyscale_k8s_cli.imports import without
 # botocore looks there for something of urllib3's own, and without it takes that from
 # where it is. Where pyOpenSSL is installed, all of it would be imported for nothing.
 with without("urllib3.contrib.pyopenssl"):
+    from botocore import UNSIGNED
+    from botocore.config import Config
     from botocore.loaders import JSONFileLoader, Loader
     from botocore.session import Session
 
@@ -64,3 +66,12 @@ def new_session(profile: str | None = None) -> Session:
         "data_loader", lambda: _descriptions(session.get_config_variable("data_path"))
     )
     return session
+
+
+def endpoint(service: str, region: str) -> str:
+    """Where the SDK finds a service of Amazon's. Nothing is asked, and nobody's keys are read."""
+    client = new_session().create_client(
+        service, region_name=region, config=Config(signature_version=UNSIGNED)
+    )
+    found: str = client.meta.endpoint_url
+    return found

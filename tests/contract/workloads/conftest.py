@@ -36,6 +36,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
+from anyscale_k8s_cli.sandbox.workloads.python_image import PythonImage
 
 TOKEN = "aph0_MARKER-of-a-secret"
 REGION = "us-west-2"
@@ -69,7 +70,9 @@ class World:
     async def start(self) -> None:
         cluster = AwsSettings().clusters[0]
         self.issuer, self.cluster_name = cluster.issuer, cluster.name
-        self.aws = AwsStandIn(self.wire, issuer_keys=self._issuer_keys)
+        self.aws = AwsStandIn(
+            self.wire, AwsSettings(refused_attempts=0), issuer_keys=self._issuer_keys
+        )
         await self.aws.start()
         self.plane = ControlPlaneStandIn(
             self.wire,
@@ -86,7 +89,10 @@ class World:
             name=self.cluster_name,
             service_account_issuer=self.issuer,
             pod_admission=[self._admit],
-            workloads=[OperatorImage(self.authority, recheck_seconds=0.2)],
+            workloads=[
+                OperatorImage(self.authority, recheck_seconds=0.2),
+                PythonImage(self.authority),
+            ],
             pace=0.01,
         )
         await self.kubernetes.start()

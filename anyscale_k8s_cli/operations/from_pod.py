@@ -1,0 +1,81 @@
+"""What a pod of the install is asked: whether the bucket is of use, whom it must reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.names import SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.pod_probe import PodProbe, Question
+from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.checks.pods import pod_checks
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    NamesEndpoints,
+    Provider,
+    Storage,
+    WorkloadEndpoints,
+)
+from anyscale_k8s_cli.resource import NotYetKnown
+from anyscale_k8s_cli.spec import CloudSpec
+
+
+@dataclass(frozen=True)
+class FromPod:
+    """An install that is there. `host` is Anyscale's, `again` the command that mends what is ours.
+
+    `storage` gives the bucket, `values` the operator's Helm values; `image` is what was said
+    just now, before what the spec says.
+    """
+
+    provider: Provider
+    spec: CloudSpec
+    cluster: Cluster
+    kubernetes: Kubernetes
+    install: Install
+    cloud_side: CloudSide
+    storage: Callable[[], Storage]
+    values: Mapping[str, Any]
+    host: str
+    again: str
+    image: str | None = None
+
+    def checks(self) -> tuple[BoundCheck, ...]:
+        """One pod answers all of them; it is made when the first is run."""
+        probe = PodProbe(
+            self.kubernetes,
+            self.install,
+            self.cloud_side,
+            self.image or self.spec.probe.image,
+            _account(self.values),
+            self.spec.rules.tags,
+            self.spec.timeouts.probe,
+        )
+        return pod_checks(probe, self._question, self.again, needed=self._hosts)
+
+    def _question(self) -> Question:
+        try:
+            storage = self.storage()
+        except NotYetKnown as unknown:
+            raise errors.CliError(
+                errors.BUCKET_MISSING, "There is no bucket to ask for", fix=self.again
+            ) from unknown
+        places = WorkloadEndpoints()
+        if isinstance(self.provider, NamesEndpoints):
+            places = self.provider.workload_endpoints(self.spec, self.cluster, storage)
+        return Question(storage, places, self._hosts)
+
+    @property
+    def _hosts(self) -> tuple[str, ...]:
+        redis = self.spec.existing.redis_endpoint
+        return (self.host, *((f"tcp://{redis}",) if redis else ()))
+
+
+def _account(values: Mapping[str, Any]) -> str:
+    account = (values.get("workloads") or {}).get("serviceAccount") or {}
+    return str(account.get("name") or SERVICE_ACCOUNT)
