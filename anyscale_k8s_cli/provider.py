@@ -201,13 +201,15 @@ class CloudSide:
 class LoadBalancer:
     """How the gateway's Service asks for its load balancer, and who will answer.
 
-    `logs` are the words for kubectl that show what that one says, where it runs in the cluster.
-    `unlike` tells how the one at an address differs from what is asked for; it is
-    empty when it does not, and when nobody may look.
+    `decisive` are the annotations of which another value means another load balancer, with
+    another address. `logs` are the words for kubectl that show what that one says, where
+    it runs in the cluster. `unlike` tells how the one at an address differs from what is
+    asked for; it is empty when it does not, and when nobody may look.
     """
 
     served_by: str
     annotations: Mapping[str, str] = field(default_factory=dict)
+    decisive: tuple[str, ...] = ()
     load_balancer_class: str | None = None
     source_ranges: tuple[str, ...] = ()
     logs: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
@@ -149,6 +149,8 @@ class Gateway(Resource[GatewayState]):
         self._registration = registration
         self._server = load_balancer
         self._load_balancer_left = load_balancer_left
+        # Addresses that were seen while their Service asked for another load balancer.
+        self._outdated: set[str] = set()
         self._object = KubernetesObject(context.surroundings, self.reference, self._manifest)
 
     def read(self) -> Observed[GatewayState] | None:
@@ -187,14 +189,13 @@ class Gateway(Resource[GatewayState]):
     def ready(self, observed: Observed[GatewayState]) -> Observed[GatewayState]:
         last: list[Document | None] = [observed.output.document]
 
-        def done(found: Document | None) -> Document:
+        def done(found: Document | None) -> GatewayState:
             last[0] = found
             if found is None:
                 raise StillWaiting("it does not exist")
-            self._served(found)
-            return found
+            return GatewayState(found, self._served(found))
 
-        found = self._kubernetes.watch_until(
+        state = self._kubernetes.watch_until(
             self.reference,
             done,
             what="the Gateway's address",
@@ -203,7 +204,7 @@ class Gateway(Resource[GatewayState]):
                 self._kubernetes, self.reference, last[0], seen, self._server
             ),
         )
-        return self._wrapped_document(found, observed)
+        return replace(observed, output=state, settled=True)
 
     def delete(self, observed: Observed[GatewayState]) -> None:
         services = self._own_services()
@@ -273,18 +274,15 @@ class Gateway(Resource[GatewayState]):
         )
 
     def _wrapped(self, inner: Observed[Document]) -> Observed[GatewayState]:
-        return self._wrapped_document(inner.output, inner)
-
-    def _wrapped_document(self, found: Document, like: Observed[Any]) -> Observed[GatewayState]:
         address: Address | None = None
         if not self._class_goes():
             with suppress(StillWaiting):
-                address = self._served(found)
+                address = self._served(inner.output)
         return Observed(
-            id=like.id,
-            output=GatewayState(found, address),
-            owner=like.owner,
-            manager=like.manager,
+            id=inner.id,
+            output=GatewayState(inner.output, address),
+            owner=inner.owner,
+            manager=inner.manager,
             settled=address is not None,
         )
 
@@ -294,15 +292,27 @@ class Gateway(Resource[GatewayState]):
         What its status says is not enough: a controller leaves the status of a
         Gateway alone once it no longer accepts the class, and removes the proxy. And a
         load balancer may be another soon: no platform turns a public one into an internal.
+        The address stands there until the other one has its own.
         """
-        address = programmed(found)
         services = proxy_services(self._kubernetes, self.reference)
+        asking = [one for one in services if self._asks_otherwise(one)]
+        self._outdated.update(item for one in asking for item in service_addresses(one))
+        address = programmed(found)
+        if address.value in self._outdated:
+            raise StillWaiting(f"{address.value} is that of a load balancer of another kind")
         if address.value not in {item for one in services for item in service_addresses(one)}:
             raise StillWaiting(f"no load balancer of its own has {address.value}")
         unlike = self._server.unlike if self._server else None
         if unlike is not None and (difference := unlike(address.value)):
             raise StillWaiting(f"its load balancer {difference}")
         return address
+
+    def _asks_otherwise(self, service: Document) -> bool:
+        """Whether it asks for another load balancer than the one that is wanted."""
+        if self._server is None:
+            return False
+        there, wanted = service["metadata"].get("annotations") or {}, self._server.annotations
+        return any(there.get(key) != wanted.get(key) for key in self._server.decisive)
 
     def _class_goes(self) -> bool:
         observed = self._class.observed

@@ -30,6 +30,7 @@ def load_balancer(spec: CloudSpec, install: Install) -> LoadBalancer:
     return LoadBalancer(
         served_by="AKS",
         annotations={**annotations, **network.annotations},
+        decisive=(labels.INTERNAL,),
         source_ranges=network.allow_cidrs,
     )
 

@@ -15,5 +15,6 @@ def load_balancer(spec: CloudSpec) -> LoadBalancer:
     return LoadBalancer(
         served_by="CoreWeave",
         annotations={**own, **network.annotations},
+        decisive=(labels.LOAD_BALANCER_TYPE,),
         source_ranges=network.allow_cidrs,
     )

@@ -47,6 +47,7 @@ def load_balancer(
                 },
                 spec.network.annotations,
             ),
+            decisive=(f"{labels.LOAD_BALANCER}scheme",),
             # Where both are there, a Service without a class is Auto Mode's.
             load_balancer_class=labels.CONTROLLER_CLASS if facts.auto_mode else None,
             source_ranges=spec.network.allow_cidrs,
@@ -59,6 +60,7 @@ def load_balancer(
                 {"scheme": "internal" if internal else "internet-facing", **wanted},
                 spec.network.annotations,
             ),
+            decisive=(f"{labels.LOAD_BALANCER}scheme",),
             load_balancer_class=labels.AUTO_MODE_CLASS,
             source_ranges=spec.network.allow_cidrs,
         )

@@ -22,6 +22,7 @@ def load_balancer(spec: CloudSpec) -> LoadBalancer:
     return LoadBalancer(
         served_by="GKE",
         annotations={**annotations, **network.annotations},
+        decisive=labels.LOAD_BALANCER_TYPE,
         source_ranges=network.allow_cidrs,
     )
 

@@ -21,5 +21,6 @@ def load_balancer(spec: CloudSpec) -> LoadBalancer:
     return LoadBalancer(
         served_by="Oracle",
         annotations={**own, **network.annotations},
+        decisive=(labels.INTERNAL,),
         source_ranges=network.allow_cidrs,
     )

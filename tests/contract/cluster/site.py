@@ -169,6 +169,7 @@ class Site:
         teardown = changes.get("teardown", False)
         accounts = changes.pop("accounts", None)
         resource_id = changes.pop("resource_id", f"cldrsrc_{cloud}")
+        kind = changes.pop("kind", "nlb")
         cluster = Cluster("one", "cluster/one", "1", "eu-west-1", "1.33", self.world.access())
         context = ClusterContext(
             spec=spec,
@@ -195,7 +196,7 @@ class Site:
         )
         self.plane.registered.add(resource_id)
         registration = Known(install, "registration", Registration("cld_1", resource_id))
-        balancer = LoadBalancer("the pool", {"example.com/type": "nlb"})
+        balancer = LoadBalancer("the pool", {"example.com/type": kind}, ("example.com/type",))
         return cluster_side(
             context,
             None if teardown else cloud_side,

@@ -8,6 +8,7 @@ import copy
 import gzip
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.documents import Reference
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
 from anyscale_k8s_cli.cluster.release_records import newest
+from anyscale_k8s_cli.events import StepWaiting
 from anyscale_k8s_cli.plan import PlannedChange
 from anyscale_k8s_cli.resource import (
     Change,
 )
+from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool
 
 from .site import Site, make_site
 
@@ -167,6 +171,50 @@ def test_a_registration_made_again_reaches_the_operator(
         "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "anyscale-operator-ray"
     )
     assert webhook["webhooks"][0]["clientConfig"]["url"].endswith("/admission/cldrsrc_again")
+
+
+class _Replacing(AddressPool):
+    """Another load balancer for each kind. A Service keeps the old address until `seen`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kinds: dict[str, str] = {}
+        self.seen: Callable[[], bool] = lambda: True
+
+    async def ensure(self, service: dict[str, Any]) -> list[dict[str, Any]] | None:
+        uid, annotations = service["metadata"]["uid"], service["metadata"]["annotations"]
+        if self._kinds.setdefault(uid, annotations["example.com/type"]) != (
+            kind := annotations["example.com/type"]
+        ):
+            while not self.seen():  # noqa: ASYNC110 - the tool runs in another thread
+                await asyncio.sleep(0.02)
+            await self.remove(service)
+            self._kinds[uid] = kind
+        return await super().ensure(service)
+
+
+def test_the_operator_is_told_the_address_of_the_load_balancer_that_is_asked_for(
+    make_world: Any, helm4: HelmExecutable, tmp_path: Path
+) -> None:
+    """Where its kind changes, the old address stands there until the new one does."""
+    pool = _Replacing()
+    site = make_site(make_world, helm4, tmp_path, load_balancers=pool)
+    before = site.install()
+    site.world.apply(before.resources)
+    after = site.install(kind="other")
+    changes = site.world.changes(after.resources)
+    assert changes["helm:release/ray/anyscale-operator"] == "update"
+
+    old = before.gateway.output.address
+    waiting = f"{old.value} is that of a load balancer of another kind"
+    pool.seen = lambda: any(
+        isinstance(event, StepWaiting) and event.detail == waiting for event in site.world.events
+    )
+    site.world.apply(after.resources)
+    address = after.gateway.output.address
+    assert address is not None
+    assert address != old
+    assert after.operator.output.values["networking"]["gateway"]["ip"] == address.value
 
 
 def test_what_the_api_server_refuses_is_the_cause(site: Site) -> None:
