@@ -59,6 +59,11 @@ class KeyedProject:
     def storage(self) -> Storage:
         return Storage(self._session)
 
+    @property
+    def endpoint(self) -> str:
+        """Where Google's storage is for the key."""
+        return self._session.endpoint("storage")
+
     def objects(self, bucket: str, token: str | None = None) -> Objects:
         """As whoever has the key, or as the bearer of an access token."""
         return Objects(self._session, bucket, token)

@@ -11,7 +11,13 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import GoogleKey, GooglePool, kept
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made, Storage
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    ControlPlaneFacts,
+    Made,
+    Storage,
+    WorkloadEndpoints,
+)
 from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.gcs import checks, wording
 from anyscale_k8s_cli.providers.gcs.bucket import (
@@ -95,7 +101,11 @@ class GoogleStore:
                 prove_identity=pools.proof(project, spec, access, storage.name),
             )
         adopted = isinstance(storage, AdoptedBucket)
-        return StoreSide(cloud, checks.checks(project, storage.name, adopted=adopted))
+        return StoreSide(
+            cloud,
+            checks.checks(project, storage.name, adopted=adopted),
+            lambda _: WorkloadEndpoints(project.endpoint),
+        )
 
     def _bucket(
         self,

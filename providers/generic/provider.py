@@ -109,12 +109,7 @@ class GenericProvider:
     def workload_endpoints(
         self, spec: CloudSpec, cluster: Cluster, storage: Storage
     ) -> WorkloadEndpoints:
-        """Amazon's own: every other store is at the address that was given."""
-        if storage.endpoint or not storage.url.startswith("s3://"):
-            return WorkloadEndpoints()
-        from anyscale_k8s_cli.providers.objectstore.sdk.core import endpoint
-
-        return WorkloadEndpoints(endpoint("s3", storage.region), endpoint("sts", storage.region))
+        return self._side.endpoints(storage) if self._side else WorkloadEndpoints()
 
     def load_balancer(
         self, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader

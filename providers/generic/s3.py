@@ -10,7 +10,13 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import S3Keys, S3Role, kept
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made, Storage
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    ControlPlaneFacts,
+    Made,
+    Storage,
+    WorkloadEndpoints,
+)
 from anyscale_k8s_cli.providers.federation import aws
 from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN
@@ -25,6 +31,7 @@ from anyscale_k8s_cli.providers.objectstore.bucket import (
     default_name,
 )
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
+from anyscale_k8s_cli.providers.objectstore.sdk.core import endpoint
 from anyscale_k8s_cli.providers.objectstore.sdk.given import (
     AMAZONS,
     OWN,
@@ -108,7 +115,7 @@ class AnyS3Store:
                     min(SETTLED_WITHIN, spec.timeouts.identity),
                 ),
             )
-        return StoreSide(cloud, checks.checks(s3, name, origin))
+        return StoreSide(cloud, checks.checks(s3, name, origin), _endpoints)
 
     def makes(self, install: Install) -> Made:
         return Made("S3 bucket", default_name(install), "the object store")
@@ -128,6 +135,13 @@ class AnyS3Store:
         store = wording.store(storage, role=role.arn if role else None)
         s3 = S3(self._run, store, lambda: keys)
         return (Bucket(s3, install, default_name(install)),)
+
+
+def _endpoints(storage: Storage) -> WorkloadEndpoints:
+    """Amazon's own: every other store is at the address that was given."""
+    if storage.endpoint:
+        return WorkloadEndpoints()
+    return WorkloadEndpoints(endpoint("s3", storage.region), endpoint("sts", storage.region))
 
 
 def _keys(install: Install, credentials: CredentialsSpec, *, lasting: bool) -> GivenKeys[S3Keys]:

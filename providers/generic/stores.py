@@ -15,7 +15,7 @@ How it is laid out, for whoever adds to it:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -23,7 +23,14 @@ from typing import Any, Protocol
 from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.credential_kinds import Credentials, GoogleKey, S3Keys
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made, needing
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    ControlPlaneFacts,
+    Made,
+    Storage,
+    WorkloadEndpoints,
+    needing,
+)
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope, Settings
@@ -47,10 +54,14 @@ _SCHEMES: Mapping[str, Kind] = {"gs": Kind.GCS}
 
 @dataclass(frozen=True)
 class StoreSide:
-    """What a store brings to the cloud side, and its checks."""
+    """What a store brings to the cloud side, and its checks.
+
+    `endpoints` are those that its SDK knows by itself (`provider.NamesEndpoints`).
+    """
 
     cloud: CloudSide
     checks: Sequence[BoundCheck]
+    endpoints: Callable[[Storage], WorkloadEndpoints]
 
 
 class Store(Protocol):

@@ -42,7 +42,7 @@ def store(asked: Mapping[str, Any], environment: Mapping[str, str]) -> Store:
     keys, source = aws_credentials.find(environment, files, sts.rstrip("/"))
     bucket = str(asked["url"]).partition("://")[2].strip("/")
     region = files.config.get("region") or str(asked.get("region") or "")
-    base = _address(str(endpoint).rstrip("/"), bucket, _style(asked, environment, files))
+    base = address(str(endpoint).rstrip("/"), bucket, _style(asked, environment, files))
     checksums = files.config.get("request_checksum_calculation") or asked.get("checksums")
     return _S3(keys, source, base, region, checksums != "when_required")
 
@@ -53,7 +53,7 @@ def _style(asked: Mapping[str, Any], environment: Mapping[str, str], files: File
     return files.nested("s3").get("addressing_style") or str(asked.get("addressing") or "auto")
 
 
-def _address(endpoint: str, bucket: str, style: str) -> str:
+def address(endpoint: str, bucket: str, style: str) -> str:
     """Where the bucket is; without a say, in the host's name as far as that can be."""
     parts = urlsplit(endpoint)
     if style == "auto":

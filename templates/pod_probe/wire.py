@@ -161,14 +161,14 @@ def _words(problem: Exception) -> str:
 
 def _refused(at: str, answer: urllib.error.HTTPError) -> Refused:
     text = answer.read().decode("utf-8", "replace")
-    code, said = _error_in(text)
+    code, said = error_in(text)
     if "x-amz-bucket-region" in answer.headers and answer.code in (301, 307, 400):
         said += f" (the bucket is in {answer.headers['x-amz-bucket-region']})"
     code = code or str(answer.headers.get("x-ms-error-code") or "")
     return Refused(at, answer.code, code, (said or f"HTTP {answer.code}")[:_LONGEST])
 
 
-def _error_in(text: str) -> tuple[str, str]:
+def error_in(text: str) -> tuple[str, str]:
     """Code and message of an error, in XML, in JSON or in plain words."""
     found = _XML.search(text)
     if found:
@@ -184,6 +184,6 @@ def _error_in(text: str) -> tuple[str, str]:
     if not isinstance(error, dict):
         return "", ""
     first: dict[str, Any] = next(iter(error.get("errors") or ()), {})
-    words = (error.get("status"), first.get("reason"), error.get("code"), error.get("Code"))
+    words = (error.get("status"), first.get("reason"), *map(error.get, ("code", "Code", "__type")))
     code = next((word for word in words if word), "")
     return str(code), str(error.get("message") or error.get("Message") or "")

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import requests
 
+from anyscale_k8s_cli.addons.pod_probe import Question
+from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.controlplane.client import ControlPlane
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.credentials import Credentials
@@ -25,6 +27,7 @@ from anyscale_k8s_cli.controlplane.models import (
 )
 from anyscale_k8s_cli.controlplane.proof import ProofStep, prove_bucket
 from anyscale_k8s_cli.controlplane.transport import Limits
+from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.aks import AksPlatform
 from anyscale_k8s_cli.sandbox.aks_breaks import AksBreaks
@@ -41,6 +44,7 @@ from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.sandbox.world import AksWorld
 from anyscale_k8s_cli.sandbox.world import World as Knobs
+from tests.probing import probed
 
 TOKEN = "aph0_MARKER-of-a-secret"
 ORIGIN = "https://console.anyscale.com"
@@ -417,3 +421,46 @@ async def test_what_leads_here_and_what_goes(world: World, tmp_path: Path) -> No
     assert platform.azure.world.resources.group("MC_demo_demo_eastus") is None
     with pytest.raises(LookupError, match="was deleted"):
         await platform.delete_cluster()
+
+
+# -- the probe -----------------------------------------------------------------------------
+
+
+async def probe(world: World) -> Finding:
+    """What a pod of the workloads tells of the container."""
+    storage = Storage(
+        f"abfss://{CONTAINER}@{STORAGE}.dfs.core.windows.net",
+        "eastus",
+        f"{world.platform.azure.world.blob_url}/{STORAGE}",
+    )
+    found = await probed(world.platform.cluster, Question(storage))
+    return found["pod-storage"].finding
+
+
+async def test_a_pod_uses_the_container_by_workload_identity(world: World) -> None:
+    await world.install()
+
+    found = await probe(world)
+
+    assert found.status is Status.PASS, found
+    client = world.principal.app_id
+    assert found.detail == f"put, get, list, delete, by workload identity, client {client}"
+
+
+@pytest.mark.parametrize(
+    ("switch", "words"),
+    [
+        ("role-trust", "the identity of the workloads' pods is refused at https://"),
+        ("bucket", "there is no bucket abfss://"),
+        ("bucket-access", "pods may not put in abfss://"),
+        ("workload-identity", "a pod of the workloads is given no credentials: no Azure"),
+    ],
+)
+async def test_a_pod_tells_which_wire_is_wrong(world: World, switch: str, words: str) -> None:
+    await world.install()
+    assert world.breaks[switch](None) != []
+
+    found = await probe(world)
+
+    assert found.status is Status.FAIL
+    assert found.detail.startswith(words), found.detail

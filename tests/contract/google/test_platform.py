@@ -15,6 +15,8 @@ import pytest
 from google.auth.transport.requests import Request
 from google.oauth2.credentials import Credentials
 
+from anyscale_k8s_cli.addons.pod_probe import Question
+from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.controlplane.client import ControlPlane
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.credentials import Credentials as Login
@@ -26,6 +28,7 @@ from anyscale_k8s_cli.controlplane.models import (
 )
 from anyscale_k8s_cli.controlplane.proof import ProofStep, prove_bucket
 from anyscale_k8s_cli.controlplane.transport import Limits
+from anyscale_k8s_cli.provider import Storage, WorkloadEndpoints
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
@@ -36,6 +39,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.writes import Write
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.sandbox.world import GkeWorld, World
+from tests.probing import probed
 
 TOKEN = "aph0_MARKER-of-a-secret"
 ORIGIN = "https://console.anyscale.com"
@@ -390,3 +394,43 @@ async def test_browser_sees_who_may_not_sign(stage: Stage) -> None:
     stage.bind(stage.account.policy, "account", (USER, MEMBER))
     proof = await asyncio.to_thread(prove_bucket, stage.clouds, stage.cloud_id, ORIGIN)
     assert (proof.failed, "cannot sign" in proof.reason) == (ProofStep.URL, True)
+
+
+# -- the probe -----------------------------------------------------------------------------
+
+
+async def probe(stage: Stage) -> Finding:
+    """What a pod of the workloads tells of the bucket."""
+    google = WorkloadEndpoints(stage.platform.google.endpoint("storage"))
+    question = Question(Storage(f"gs://{BUCKET}", "us-central1"), google)
+    found = await probed(stage.platform.cluster().kubernetes, question)
+    return found["pod-storage"].finding
+
+
+async def test_a_pod_uses_the_bucket_by_the_metadata_server(stage: Stage) -> None:
+    stage.make_cloud_side()
+    stage.install()
+
+    found = await probe(stage)
+
+    assert found.status is Status.PASS, found
+    assert found.detail == f"put, get, list, delete, by metadata server, account {stage.email}"
+
+
+@pytest.mark.parametrize(
+    ("switch", "words"),
+    [
+        ("role-trust", "the identity of the workloads' pods is refused at http://"),
+        ("bucket", f"there is no bucket gs://{BUCKET} at http"),
+        ("bucket-access", f"pods may not put in gs://{BUCKET} (it takes storage.objects.create)"),
+    ],
+)
+async def test_a_pod_tells_which_wire_is_wrong(stage: Stage, switch: str, words: str) -> None:
+    stage.make_cloud_side()
+    stage.install()
+    assert stage.break_(switch) != []
+
+    found = await probe(stage)
+
+    assert found.status is Status.FAIL
+    assert found.detail.startswith(words), found.detail
