@@ -10,16 +10,14 @@ import pytest
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.providers.aks.load_balancer import load_balancer as on_aks
+from anyscale_k8s_cli.providers.aks.tags import cluster_id
 from anyscale_k8s_cli.providers.coreweave.load_balancer import load_balancer as on_coreweave
 from anyscale_k8s_cli.providers.gke.load_balancer import load_balancer as on_gke
 from anyscale_k8s_cli.providers.nebius.load_balancer import load_balancer as on_nebius
 from anyscale_k8s_cli.providers.oke.load_balancer import load_balancer as on_oke
 from anyscale_k8s_cli.spec import CloudSpec
 
-CLUSTER = (
-    "/subscriptions/1/resourceGroups/ml/providers/Microsoft.ContainerService/managedClusters/demo"
-)
-INSTALL = Install("aks", "1", "r", CLUSTER, "ray", "prod")
+INSTALL = Install("aks", "1", "r", cluster_id("1", "ml", "demo"), "ray", "prod")
 
 
 @pytest.mark.parametrize(
