@@ -80,6 +80,7 @@ class GenericProvider:
 
     def check_spec(self, spec: CloudSpec) -> None:
         wording.check_region(spec)
+        wording.check_network(spec)
         self._store(_settings(spec)).check_spec(spec)
 
     def discover(self, spec: CloudSpec) -> Cluster:

@@ -30,6 +30,26 @@ def check_region(spec: CloudSpec) -> None:
         )
 
 
+def check_network(spec: CloudSpec) -> None:
+    """What only annotations can ask for here. Raises `invalid-spec`."""
+    network = spec.network
+    cause = "what serves load balancers in the cluster is not known, nor how it is asked for that"
+    if network.load_balancer_subnets:
+        raise _invalid(
+            "--lb-subnet: nobody here heeds it",
+            cause,
+            "leave it out, and name the subnet as your load balancer takes it, by "
+            "network.annotations in a cloud.yaml",
+        )
+    if network.expose == "internal" and not network.annotations and not spec.existing.gateway:
+        raise _invalid(
+            "--expose internal: the load balancer cannot be asked to be internal",
+            cause,
+            "say how yours is asked, by network.annotations in a cloud.yaml "
+            "(docs/providers/generic.md)",
+        )
+
+
 def check_s3(spec: CloudSpec) -> None:
     """Raises `invalid-spec`, `missing-input`."""
     role = spec.existing.identity

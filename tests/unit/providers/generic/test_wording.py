@@ -10,7 +10,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.generic import wording
 from anyscale_k8s_cli.providers.generic.provider import GenericProvider
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, StorageSpec
+from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, NetworkSpec, StorageSpec
 
 ENDPOINT = "https://s3.example.com:9000"
 
@@ -54,6 +54,28 @@ def test_what_cannot_be_is_refused_by_its_option(wrong: CloudSpec, option: str) 
         check(wrong)
     assert caught.value.code is errors.INVALID_SPEC
     assert caught.value.message.startswith(option)
+
+
+@pytest.mark.parametrize(
+    ("network", "option"),
+    [
+        ({"expose": "internal"}, "--expose internal"),
+        ({"load_balancer_subnets": ["subnet-1"], "annotations": {"a": "b"}}, "--lb-subnet"),
+    ],
+)
+def test_what_nobody_could_be_asked_for_is_not_promised(
+    network: dict[str, Any], option: str
+) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        check(spec().model_copy(update={"network": NetworkSpec(**network)}))
+    assert caught.value.code is errors.INVALID_SPEC
+    assert caught.value.message.startswith(option)
+    assert "network.annotations" in caught.value.fix
+
+
+def test_annotations_of_ones_own_may_ask_for_an_internal_load_balancer() -> None:
+    network = NetworkSpec(expose="internal", annotations={"metallb.io/address-pool": "lan"})
+    check(spec().model_copy(update={"network": network}))
 
 
 def test_without_an_endpoint_it_is_said_how_to_give_one() -> None:
