@@ -195,7 +195,8 @@ class GooglePool:
 class AzureSecret:
     """An application of Entra's with a client secret of it.
 
-    The Secret holds them by the names of the variables that Azure's SDKs read.
+    The Secret holds them by the names of the variables that Azure's SDKs read. `authority` is
+    said where it is not the public cloud's.
     """
 
     # The chart knows of none; named after its others.
@@ -204,6 +205,7 @@ class AzureSecret:
     tenant: str
     client: str
     secret: str = field(repr=False)
+    authority: str = ""
 
     @property
     def id(self) -> str:
@@ -212,19 +214,20 @@ class AzureSecret:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        return {
+        found = {
             "AZURE_TENANT_ID": self.tenant,
             "AZURE_CLIENT_ID": self.client,
             "AZURE_CLIENT_SECRET": self.secret,
         }
+        return {**found, "AZURE_AUTHORITY_HOST": self.authority} if self.authority else found
 
     @classmethod
     def read(cls, files: Files) -> AzureSecret | None:
-        found = [
-            files.get(name, "")
-            for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
-        ]
-        return cls(*found) if all(found) else None
+        tenant, client = files.get("AZURE_TENANT_ID"), files.get("AZURE_CLIENT_ID")
+        secret = files.get("AZURE_CLIENT_SECRET")
+        if not (tenant and client and secret):
+            return None
+        return cls(tenant, client, secret, files.get("AZURE_AUTHORITY_HOST", ""))
 
 
 @dataclass(frozen=True)

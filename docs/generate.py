@@ -32,7 +32,7 @@ from anyscale_k8s_cli.cli.options import Common, SpecOptions
 from anyscale_k8s_cli.cluster.pins import ChartPin, pins
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import ENTRY_POINTS, available, load
-from anyscale_k8s_cli.providers import federation, gcs, objectstore
+from anyscale_k8s_cli.providers import azureblob, federation, gcs, objectstore
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
 
@@ -302,7 +302,7 @@ def registers() -> list[ModuleType]:
 
 def _provider_packages() -> list[str]:
     """The providers that are installed, and what some of them share."""
-    shared = (federation, gcs, objectstore)
+    shared = (azureblob, federation, gcs, objectstore)
     return [
         *(entry.module for entry in entry_points(group=ENTRY_POINTS)),
         *(package.__name__ for package in shared),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from anyscale_k8s_cli.providers.aks.sdk.blobs import Blobs
 from anyscale_k8s_cli.providers.aks.sdk.clusters import Clusters
 from anyscale_k8s_cli.providers.aks.sdk.identities import Identities
 from anyscale_k8s_cli.providers.aks.sdk.network import Network
@@ -12,6 +11,7 @@ from anyscale_k8s_cli.providers.aks.sdk.roles import Roles
 from anyscale_k8s_cli.providers.aks.sdk.session import Session
 from anyscale_k8s_cli.providers.aks.sdk.storage import Account, Storage
 from anyscale_k8s_cli.providers.aks.sdk.subscription import Subscription
+from anyscale_k8s_cli.providers.azureblob.sdk.blobs import Blobs
 from anyscale_k8s_cli.run import Run
 
 

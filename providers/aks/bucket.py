@@ -18,13 +18,14 @@ from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.aks import bucket_settings, tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes
-from anyscale_k8s_cli.providers.aks.sdk.failures import BUSY, TAKEN
 from anyscale_k8s_cli.providers.aks.sdk.storage import (
     NO_ACCESS,
     Account,
-    CorsRule,
     Settings,
 )
+from anyscale_k8s_cli.providers.azureblob import cors as cors_rules
+from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
+from anyscale_k8s_cli.providers.azureblob.sdk.failures import BUSY, TAKEN
 from anyscale_k8s_cli.resource import (
     AdoptedResource,
     DataResource,
@@ -145,7 +146,7 @@ class Bucket(DataResource[Storage]):
             return [*found, FieldChange(_CONTAINER_FIELD, "the account is being made", CONTAINER)]
         if state.access != NO_ACCESS:
             found.append(FieldChange(_CONTAINER_FIELD, state.access or "absent", CONTAINER))
-        if not bucket_settings.has_ours(state.cors, self._wishes.console_origin):
+        if not cors_rules.has_ours(state.cors, self._wishes.console_origin):
             found.append(FieldChange(_CORS_FIELD, "absent", self._wishes.console_origin))
         return found
 
@@ -225,9 +226,7 @@ class Bucket(DataResource[Storage]):
         """The rules are one list: what others have put there by now stays."""
         storage, origin = self._azure.storage, self._wishes.console_origin
         rules = storage.cors(self._group, self.name)
-        storage.set_cors(
-            self._group, self.name, bucket_settings.with_ours(rules, origin, self.name)
-        )
+        storage.set_cors(self._group, self.name, cors_rules.with_ours(rules, origin, self.name))
 
     def _counted(self, account: Account) -> str:
         """As ourselves, else by the account's key where that is allowed."""
@@ -330,7 +329,7 @@ class AdoptedBucket(AdoptedResource[Storage]):
                     f"--resource-group {account.group} --name {place.container}",
                 )
             )
-        if not bucket_settings.admits(cors, self._origin):
+        if not cors_rules.admits(cors, self._origin):
             unfit.append(self._without_cors(account))
         return Observed(
             id=account.id.lower(),
@@ -340,7 +339,7 @@ class AdoptedBucket(AdoptedResource[Storage]):
         )
 
     def _without_cors(self, account: Account) -> Unfit:
-        rule = bucket_settings.cors_rule(self._origin)
+        rule = cors_rules.rule(self._origin)
         options = {
             "--account-name": account.name,
             "--services": "b",

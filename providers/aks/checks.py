@@ -11,7 +11,7 @@ from anyscale_k8s_cli.provider import Cluster, NodePool, Verb
 from anyscale_k8s_cli.providers.aks import declared, gpu, labels, permissions
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
-from anyscale_k8s_cli.providers.aks.sdk.failures import register
+from anyscale_k8s_cli.providers.azureblob.sdk.failures import register
 
 NAMESPACES = ("Microsoft.ManagedIdentity", "Microsoft.Storage")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
 from anyscale_k8s_cli.providers.aks import codes
+from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 
 _SETUP = frozenset({When.SETUP})
 _CLOUD = frozenset({Need.CLOUD})
@@ -24,7 +25,7 @@ AZURE_PROVIDERS = Check(
     "The subscription may use the services that are needed",
     _SETUP,
     _CLOUD,
-    error=codes.NOT_REGISTERED,
+    error=azure_codes.NOT_REGISTERED,
 )
 AZURE_PERMISSIONS = Check(
     "azure-permissions",

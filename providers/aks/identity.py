@@ -12,12 +12,12 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.aks import tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
-from anyscale_k8s_cli.providers.aks.sdk.failures import BUSY
 from anyscale_k8s_cli.providers.aks.sdk.identities import (
     EXCHANGE_AUDIENCE,
     Identity,
     Trust,
 )
+from anyscale_k8s_cli.providers.azureblob.sdk.failures import BUSY
 from anyscale_k8s_cli.resource import (
     NO_TAGS,
     OR_IDENTITY,

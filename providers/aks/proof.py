@@ -16,9 +16,10 @@ from anyscale_k8s_cli.providers.aks import bucket_access, codes
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_access import ROLE_NAME, Ends
 from anyscale_k8s_cli.providers.aks.identity import Place
-from anyscale_k8s_cli.providers.aks.sdk import blobs
-from anyscale_k8s_cli.providers.aks.sdk.blobs import Blobs
 from anyscale_k8s_cli.providers.aks.sdk.identities import EXCHANGE_AUDIENCE
+from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
+from anyscale_k8s_cli.providers.azureblob.sdk import blobs
+from anyscale_k8s_cli.providers.azureblob.sdk.blobs import Blobs
 from anyscale_k8s_cli.resource import Resource
 
 T = TypeVar("T")
@@ -184,7 +185,7 @@ class Proof:
             if not isinstance(problem, CloudFailure):
                 return False
             seconds = time.monotonic() - started
-            if problem.code is codes.AZURE_UNREACHABLE:
+            if problem.code is azure_codes.AZURE_UNREACHABLE:
                 # Not every name server knows a new account's name at once.
                 return seconds < SHOWN_WITHIN
             if problem.denied:

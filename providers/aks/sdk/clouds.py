@@ -21,7 +21,7 @@ from azure.identity import AzureAuthorityHosts
 from azure.mgmt.core.tools import get_arm_endpoints
 
 from anyscale_k8s_cli import errors, tool_version
-from anyscale_k8s_cli.providers.aks.sdk import failures
+from anyscale_k8s_cli.providers.azureblob.sdk import failures
 
 METADATA = "ARM_CLOUD_METADATA_URL"
 SETTING = "AZURE_SDK_CLOUD_CONF"

@@ -6,47 +6,36 @@ import base64
 import binascii
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
-from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import RetryPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
 from azure.identity import ClientAssertionCredential, DefaultAzureCredential
 from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
-from anyscale_k8s_cli import tool_version
 from anyscale_k8s_cli.cluster.access import BearerToken
-from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.events import CallMade
-from anyscale_k8s_cli.providers.aks.sdk import clouds, failures
+from anyscale_k8s_cli.providers.aks.sdk import clouds
 from anyscale_k8s_cli.providers.aks.sdk.clouds import AzureCloud
+from anyscale_k8s_cli.providers.azureblob.sdk import failures
+from anyscale_k8s_cli.providers.azureblob.sdk.session import PATIENCE, Calls, agent
 from anyscale_k8s_cli.run import Run
 
 T = TypeVar("T")
 
-# Of every client. Seconds; the SDK's own patience would be for minutes. What changes
-# nothing when it is repeated is repeated: 408, 429, 5xx and connections that broke.
-PATIENCE: Mapping[str, Any] = {
-    "connection_timeout": 5,
-    "read_timeout": 30,
-    "retry_total": 4,
-    "retry_backoff_factor": 0.3,
-    "retry_backoff_max": 10,
-}
+_ROLE = "; `anyscale cloud permissions --provider aks` prints the whole role"
 # Seconds that an executable which the SDK asks for a token may take.
 _PROCESS_SECONDS = 30
 
 
-class Session:
+class Session(Calls):
     """Whoever this machine's environment is to Azure, in one subscription. Safe for threads."""
 
     def __init__(self, run: Run, subscription: str) -> None:
-        self.run = run
+        super().__init__(run)
         self.subscription = subscription
         self._lock = threading.RLock()
         self._clients: dict[str, Any] = {}
@@ -127,32 +116,9 @@ class Session:
             "subscription_id": self.subscription,
             "base_url": self.cloud.resource_manager,
             "credential_scopes": [self.cloud.scope],
-            "user_agent": _agent(),
+            "user_agent": agent(),
             **PATIENCE,
         }
-
-    def ask(self, what: str, call: Callable[[], T]) -> T:
-        """An SDK's answer; `what` is the right that the call takes. Raises `CloudFailure`."""
-        started, status = time.monotonic(), "200"
-        try:
-            with self.run.asking(f"Azure ({what})"):
-                return call()
-        except AzureError as problem:
-            failure = failures.of(problem, what, self._asker())
-            status = f"{failure.status or type(problem).__name__} {failure.api_code}".rstrip()
-            raise failure from problem
-        finally:
-            seconds = time.monotonic() - started
-            self.run.emit(CallMade(service="azure", call=what, status=status, seconds=seconds))
-
-    def find(self, what: str, call: Callable[[], T]) -> T | None:
-        """The same; None when Azure says that there is no such thing."""
-        try:
-            return self.ask(what, call)
-        except CloudFailure as failure:
-            if failure.status == 404 and failure.api_code in failures.ABSENT:
-                return None
-            raise
 
     def get(self, what: str, path: str, version: str) -> dict[str, Any]:
         """What Resource Manager has at a path, where it is not worth an SDK of its own."""
@@ -186,16 +152,17 @@ class Session:
             lambda arguments: ARMPipelineClient(
                 arguments["base_url"],
                 policies=[
-                    UserAgentPolicy(_agent()),
+                    UserAgentPolicy(agent()),
                     RetryPolicy(**PATIENCE),
                     ARMChallengeAuthenticationPolicy(self.credential, self.cloud.scope),
                 ],
             ),
         )
 
-    def _asker(self) -> failures.Asker:
+    @property
+    def asker(self) -> failures.Asker:
         # Only if it is known by now: a message must not ask anything.
-        return failures.Asker(self.principal if self._claims else "", self.subscription)
+        return failures.Asker(self.principal if self._claims else "", self.subscription, _ROLE)
 
 
 def _claims(token: str) -> Mapping[str, Any]:
@@ -205,7 +172,3 @@ def _claims(token: str) -> Mapping[str, Any]:
     except (ValueError, binascii.Error):
         return {}
     return found if isinstance(found, Mapping) else {}
-
-
-def _agent() -> str:
-    return f"anyscale-k8s-cli/{tool_version()}"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from anyscale_k8s_cli.providers.aks.sdk.enums import word
 from anyscale_k8s_cli.providers.aks.sdk.session import Session
+from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
+from anyscale_k8s_cli.providers.azureblob.sdk.enums import word
 
 _KIND = "Microsoft.Storage/storageAccounts"
 _CONTAINER = f"{_KIND}/blobServices/containers"
@@ -16,17 +17,6 @@ TLS = "TLS1_2"
 SUCCEEDED = "Succeeded"
 NO_ACCESS = "None"
 _CLOSED = {"properties": {"publicAccess": NO_ACCESS}}
-
-
-@dataclass(frozen=True)
-class CorsRule:
-    """Which browsers' pages may use blobs, and how."""
-
-    origins: Sequence[str]
-    methods: Sequence[str]
-    headers: Sequence[str]
-    exposed: Sequence[str]
-    seconds: int
 
 
 @dataclass(frozen=True)

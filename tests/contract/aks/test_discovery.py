@@ -17,6 +17,7 @@ from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
 from anyscale_k8s_cli.providers.aks.load_balancer import MOST_TAGS
+from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.sandbox.azure.directory import AKS_SERVER_APP_ID
 from anyscale_k8s_cli.sandbox.azure.seed import (
     OTHER_SUBSCRIPTION_ID,
@@ -214,7 +215,7 @@ def test_who_may_not_look(world: World) -> None:
 def test_nobody_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARM_CLOUD_METADATA_URL", "https://127.0.0.1:9/metadata/endpoints")
     error = refused(world)
-    assert error.code is codes.AZURE_UNREACHABLE
+    assert error.code is azure_codes.AZURE_UNREACHABLE
     assert "metadata" in error.message
 
 

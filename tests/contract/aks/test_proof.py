@@ -11,6 +11,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.aks.sdk.identities import Trust
+from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.sandbox.azure.seed import ANYSCALE_APP_ID
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings
 from anyscale_k8s_cli.sandbox.wire import FaultKind
@@ -136,7 +137,7 @@ class TestSlowPrincipals:
     def test_a_principal_that_never_comes(self, world: World) -> None:
         with pytest.raises(errors.CliError) as caught:
             world.setup(world.spec(**IMPATIENT))
-        assert caught.value.code is codes.AZURE_FAILED
+        assert caught.value.code is azure_codes.AZURE_FAILED
         assert "PrincipalNotFound" in caught.value.cause
 
 

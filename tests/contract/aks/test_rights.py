@@ -13,6 +13,7 @@ from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.aks import AksProvider, codes
+from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.azure.seed import SUBSCRIPTION_ID, AgentPoolSeed
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings
@@ -144,7 +145,7 @@ def test_a_subscription_that_is_not_registered(start: Start) -> None:
     )
     checks = world.provider.checks(world.spec(), world.provider.discover(world.spec()))
     (check,) = (item for item in checks if item.code == "azure-providers")
-    assert check.check.error is codes.NOT_REGISTERED
+    assert check.check.error is azure_codes.NOT_REGISTERED
 
 
 def test_what_is_missing_is_named(world: World) -> None:

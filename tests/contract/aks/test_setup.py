@@ -10,10 +10,11 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.provider import CloudSide
-from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.sdk.identities import Trust
-from anyscale_k8s_cli.providers.aks.sdk.storage import CorsRule, Settings
+from anyscale_k8s_cli.providers.aks.sdk.storage import Settings
+from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
+from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
 from anyscale_k8s_cli.sandbox.azure.seed import (
     NO_SHARED_KEY,
     OTHER_SUBSCRIPTION_ID,
@@ -232,7 +233,7 @@ def test_cors_rules_have_an_end(world: World) -> None:
     azure(world).storage.set_cors("demo", ACCOUNT, theirs)
     with pytest.raises(errors.CliError) as caught:
         world.setup()
-    assert caught.value.code is codes.CORS_FULL
+    assert caught.value.code is azure_codes.CORS_FULL
     assert len(azure(world).storage.cors("demo", ACCOUNT)) == 5
 
 
@@ -257,7 +258,7 @@ def test_after_a_failure_the_same_again_ends_the_same(
     world.fault(operation, kind, status=400, code="Oddity", times=1)
     with pytest.raises(errors.CliError) as caught:
         world.setup()
-    assert caught.value.code is codes.AZURE_FAILED
+    assert caught.value.code is azure_codes.AZURE_FAILED
     assert "Oddity" in caught.value.cause
     world.setup()
     assert world.changes() == dict.fromkeys(ALL, "none")
@@ -270,7 +271,7 @@ def test_throttling_is_sat_out_and_told_in_the_end(world: World) -> None:
     world.fault("UserAssignedIdentities_Get", FaultKind.THROTTLE, times=0)
     with pytest.raises(errors.CliError) as caught:
         world.changes()
-    assert caught.value.code is codes.AZURE_THROTTLED
+    assert caught.value.code is azure_codes.AZURE_THROTTLED
 
 
 def test_an_account_that_another_run_is_making_is_waited_for(world: World) -> None:
@@ -291,7 +292,7 @@ def test_shared_keys_may_be_forbidden(start: Callable[[AzureSettings], World]) -
     world = start(forbidding(NO_SHARED_KEY))
     with pytest.raises(errors.CliError) as caught:
         world.setup()
-    assert caught.value.code is codes.POLICY_DENIES
+    assert caught.value.code is azure_codes.POLICY_DENIES
     assert caught.value.cause == NO_SHARED_KEY.display_name
     assert "--azure-shared-key off" in caught.value.fix
     spec = world.spec(rules={"azure_shared_key": "off"})
@@ -304,7 +305,7 @@ def test_tags_may_be_demanded(start: Callable[[AzureSettings], World]) -> None:
     world = start(forbidding(PolicySeed("t", "Require the tag owner", required_tag="owner")))
     with pytest.raises(errors.CliError) as caught:
         world.setup()
-    assert caught.value.code is codes.POLICY_DENIES
+    assert caught.value.code is azure_codes.POLICY_DENIES
     assert "--tag" in caught.value.fix
     world.setup(world.spec(rules={"tags": {"owner": "ml"}}))
 
@@ -317,7 +318,7 @@ def test_a_lock_is_told(start: Callable[[AzureSettings], World]) -> None:
     identity = of_kind(side, "managed-identity")
     with pytest.raises(errors.CliError) as caught:
         identity.delete(identity.observed)
-    assert caught.value.code is codes.AZURE_LOCKED
+    assert caught.value.code is azure_codes.AZURE_LOCKED
 
 
 # -- names -----------------------------------------------------------------------------------

@@ -7,18 +7,18 @@ from dataclasses import replace
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.providers.aks import codes, gpu
-from anyscale_k8s_cli.providers.aks.bucket_settings import (
+from anyscale_k8s_cli.providers.aks import gpu
+from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes, changes, wanted
+from anyscale_k8s_cli.providers.aks.sdk.storage import Settings
+from anyscale_k8s_cli.providers.azureblob import codes
+from anyscale_k8s_cli.providers.azureblob.cors import (
     MOST_RULES,
-    BucketWishes,
+    CorsRule,
     admits,
-    changes,
-    cors_rule,
     has_ours,
-    wanted,
     with_ours,
 )
-from anyscale_k8s_cli.providers.aks.sdk.storage import CorsRule, Settings
+from anyscale_k8s_cli.providers.azureblob.cors import rule as cors_rule
 
 ORIGIN = "https://*.anyscale.com"
 OURS = cors_rule(ORIGIN)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from anyscale_k8s_cli.providers.aks.sdk.session import PATIENCE, Session
+from anyscale_k8s_cli.providers.azureblob.sdk.session import PATIENCE, Calls
 
 _KIND = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 READ, WRITE, DELETE = (f"{_KIND}/{verb}" for verb in ("read", "write", "delete"))
@@ -15,7 +15,7 @@ READ, WRITE, DELETE = (f"{_KIND}/{verb}" for verb in ("read", "write", "delete")
 class Blobs:
     """The contents of one container, with a credential of Entra's or an account's key."""
 
-    def __init__(self, session: Session, endpoint: str, container: str, proof: Any) -> None:
+    def __init__(self, session: Calls, endpoint: str, container: str, proof: Any) -> None:
         self._session = session
         self._endpoint = endpoint
         self._name = container

@@ -19,8 +19,8 @@ from azure.core.exceptions import (
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.providers.aks import codes
-from anyscale_k8s_cli.providers.aks.sdk.enums import word
+from anyscale_k8s_cli.providers.azureblob import codes
+from anyscale_k8s_cli.providers.azureblob.sdk.enums import word
 
 # Azure's own words for "there is no such thing"; a subscription that is not there is
 # another matter. https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting
@@ -57,10 +57,11 @@ _LOGIN = "az login, or renew the secret or certificate that the AZURE_* variable
 
 @dataclass(frozen=True)
 class Asker:
-    """On whose behalf a call was made, for the message."""
+    """On whose behalf a call was made, for the message; `role` says what else it takes."""
 
     principal: str = ""
     subscription: str = ""
+    role: str = ""
 
     @property
     def name(self) -> str:
@@ -191,8 +192,7 @@ def _by_status(status: int, what: str, asker: Asker) -> Meaning:
         return (
             errors.FORBIDDEN,
             f"{asker.name} may not {what}",
-            f"have {what} allowed; `anyscale cloud permissions --provider aks` prints the whole "
-            "role",
+            f"have {what} allowed{asker.role}",
         )
     if status == 429:
         return codes.AZURE_THROTTLED, f"Azure takes no more calls of {what} for now", _AGAIN
