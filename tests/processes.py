@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
+from anyscale_k8s_cli.sandbox import supervisor
 from anyscale_k8s_cli.sandbox.client import AdminClient
 from anyscale_k8s_cli.sandbox.environment import Folder, for_child, harmless
-from anyscale_k8s_cli.sandbox.record import SandboxRecord, load
+from anyscale_k8s_cli.sandbox.record import SandboxRecord
 from anyscale_k8s_cli.sandbox.world import World
 
 COMMAND = Path(sys.executable).parent / "anyscale"
@@ -97,6 +98,10 @@ class Sandbox:
         return begun(
             [self._command, *arguments], {**environment, **(env or {})}, self.record.directory
         )
+
+    def python(self, *arguments: str) -> Ended:
+        """Run Python in the sandbox, with this tool's packages."""
+        return finished([sys.executable, *arguments], self.environment, self.record.directory)
 
     @property
     def _command(self) -> str:
@@ -191,18 +196,24 @@ def desk(desks: Callable[[], Desk]) -> Iterator[Desk]:
 
 
 @contextmanager
+def _at(desk: Desk) -> Iterator[None]:
+    """This process has the environment of the desk, as the command would have it there."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in desk.environment.items():
+            patch.setenv(name, value)
+        yield
+
+
+@contextmanager
 def started(desk: Desk, homes: Callable[[], Path], world: World | None = None) -> Iterator[Sandbox]:
     """A sandbox from `up` to `down`, with proof that no process of it is left."""
-    described = {"ANYSCALE_SANDBOX_WORLD": json.dumps(world.as_json())} if world else {}
-    up = desk.anyscale("sandbox", "up", "-o", "json", env=described)
-    assert up.code == 0, up.err
-    record = load(desk.record)
-    assert record is not None
+    with _at(desk):
+        record = supervisor.up(world=world)
     try:
         yield Sandbox(record, record.admin, homes)
     finally:
-        down = desk.anyscale("sandbox", "down")
-        assert down.code == 0, down.err
+        with _at(desk):
+            assert supervisor.down()
         assert processes_that_name(str(record.directory)) == []
         assert not record.directory.exists()
 
@@ -213,9 +224,11 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 
 
 @pytest.fixture(scope="module")
-def sandbox(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Sandbox]:
-    """One ordinary sandbox for the tests of a module."""
-    with started(desks(), homes) as running:
+def sandbox(
+    desks: Callable[[], Desk], homes: Callable[[], Path], request: pytest.FixtureRequest
+) -> Iterator[Sandbox]:
+    """One sandbox for the tests of a module, of its `WORLD` if it has one."""
+    with started(desks(), homes, getattr(request.module, "WORLD", None)) as running:
         yield running
 
 

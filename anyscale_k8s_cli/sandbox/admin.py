@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from anyscale_k8s_cli.sandbox.stage import Stage
+from anyscale_k8s_cli.sandbox.stage import NotInThisWorld, Stage
 from anyscale_k8s_cli.sandbox.switches import NothingToSwitch, Switches
 from anyscale_k8s_cli.sandbox.wire import AiohttpHandler, FaultRule
 
@@ -149,7 +149,7 @@ class AdminServer:
 async def _explain(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except NothingToSwitch as nothing:
+    except (NothingToSwitch, NotInThisWorld) as nothing:
         return _refusal(409, str(nothing))
     except ValidationError as problem:
         return _refusal(400, str(problem))

@@ -6,28 +6,53 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyscale_k8s_cli.sandbox import kubeconfig
-from anyscale_k8s_cli.sandbox.aks import AksPlatform
 from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
-from anyscale_k8s_cli.sandbox.cks import CksPlatform
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
+from anyscale_k8s_cli.sandbox.controlplane.aws import S3Signer
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
-from anyscale_k8s_cli.sandbox.eks import EksPlatform
-from anyscale_k8s_cli.sandbox.generic import GenericPlatform
-from anyscale_k8s_cli.sandbox.gke import GkePlatform
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
-from anyscale_k8s_cli.sandbox.mk8s import NebiusPlatform
-from anyscale_k8s_cli.sandbox.oke import OkePlatform
 from anyscale_k8s_cli.sandbox.platforms import Platform
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.sandbox.world import World
 
+if TYPE_CHECKING:
+    from anyscale_k8s_cli.sandbox.aks import AksPlatform
+    from anyscale_k8s_cli.sandbox.cks import CksPlatform
+    from anyscale_k8s_cli.sandbox.eks import EksPlatform
+    from anyscale_k8s_cli.sandbox.generic import GenericPlatform
+    from anyscale_k8s_cli.sandbox.gke import GkePlatform
+    from anyscale_k8s_cli.sandbox.mk8s import NebiusPlatform
+    from anyscale_k8s_cli.sandbox.oke import OkePlatform
+
 MIRROR_VARIABLE = "ANYSCALE_K8S_CHART_MIRROR"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+# Where each platform's stand-ins are; imported for those alone that a world has.
+_CLASSES = {
+    "eks": "eks:EksPlatform",
+    "gke": "gke:GkePlatform",
+    "aks": "aks:AksPlatform",
+    "nebius": "mk8s:NebiusPlatform",
+    "coreweave": "cks:CksPlatform",
+    "oke": "oke:OkePlatform",
+    "generic": "generic:GenericPlatform",
+}
+
+
+class NotInThisWorld(LookupError):
+    """A platform that the sandbox was started without."""
+
+
+def _class_of(platform: str) -> Any:
+    module, _, name = _CLASSES[platform].partition(":")
+    return getattr(import_module(f"anyscale_k8s_cli.sandbox.{module}"), name)
 
 
 class Stage:
@@ -37,22 +62,8 @@ class Stage:
         self.wire = Wire()
         self.authority = Authority()
         self.token = f"aph0_{secrets.token_urlsafe(32)}"
-        self.eks = EksPlatform(world, self.wire, self.authority)
-        self.gke = GkePlatform(world, self.wire, self.authority)
-        self.aks = AksPlatform(world, self.wire, self.authority)
-        self.nebius = NebiusPlatform(world, self.wire, self.authority)
-        self.coreweave = CksPlatform(world, self.wire, self.authority)
-        self.oke = OkePlatform(world, self.wire, self.authority)
-        self.generic = GenericPlatform(world, self.wire, self.authority, self.gke.google.endpoints)
-        self.platforms: tuple[Platform, ...] = (
-            self.eks,
-            self.gke,
-            self.aks,
-            self.nebius,
-            self.coreweave,
-            self.oke,
-            self.generic,
-        )
+        self._by_name = {name: self._made(name, world) for name in world.platforms}
+        self.platforms: tuple[Platform, ...] = tuple(self._by_name.values())
         self.charts = ChartRepository(self.wire, self.authority)
         self.plane = ControlPlaneStandIn(
             self.wire,
@@ -63,6 +74,58 @@ class Stage:
             login_polls=world.login_polls,
         )
 
+    def _made(self, platform: str, world: World) -> Any:
+        # A cluster of any kind may have its bucket at Google.
+        beside = (self._google,) if platform == "generic" else ()
+        return _class_of(platform)(world, self.wire, self.authority, *beside)
+
+    def _google(self) -> Mapping[str, str]:
+        return self.gke.google.endpoints() if self.has("gke") else {}
+
+    def has(self, platform: str) -> bool:
+        return platform in self._by_name
+
+    @property
+    def eks(self) -> EksPlatform:
+        found: EksPlatform = self.there("eks")
+        return found
+
+    @property
+    def gke(self) -> GkePlatform:
+        found: GkePlatform = self.there("gke")
+        return found
+
+    @property
+    def aks(self) -> AksPlatform:
+        found: AksPlatform = self.there("aks")
+        return found
+
+    @property
+    def nebius(self) -> NebiusPlatform:
+        found: NebiusPlatform = self.there("nebius")
+        return found
+
+    @property
+    def coreweave(self) -> CksPlatform:
+        found: CksPlatform = self.there("coreweave")
+        return found
+
+    @property
+    def oke(self) -> OkePlatform:
+        found: OkePlatform = self.there("oke")
+        return found
+
+    @property
+    def generic(self) -> GenericPlatform:
+        found: GenericPlatform = self.there("generic")
+        return found
+
+    def there(self, platform: str) -> Any:
+        """The platform of that name. Raises NotInThisWorld."""
+        if platform not in self._by_name:
+            raise NotInThisWorld(f"this sandbox has no {platform}")
+        return self._by_name[platform]
+
     async def start(self) -> None:
         """Returns once every stand-in answers."""
         starts = [platform.start() for platform in self.platforms]
@@ -70,6 +133,8 @@ class Stage:
         for platform in self.platforms:
             self.plane.verifiers |= platform.verifiers(self.plane.http)
             self.plane.signers |= platform.signers(self.plane.http)
+        # Without Amazon itself there are still stores that speak as it does, by their endpoints.
+        self.plane.signers.setdefault("s3", S3Signer(""))
         await self.plane.start()
 
     async def stop(self) -> None:

@@ -6,19 +6,13 @@ tool's back, and leaves no trace in the recorded calls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from anyscale_k8s_cli.sandbox.aks_breaks import AksBreaks
 from anyscale_k8s_cli.sandbox.azure.seed import ADMIN_ROLES
-from anyscale_k8s_cli.sandbox.cks_breaks import CoreWeaveBreaks
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Key
-from anyscale_k8s_cli.sandbox.eks_breaks import EksBreaks
-from anyscale_k8s_cli.sandbox.gke_breaks import GkeBreaks
-from anyscale_k8s_cli.sandbox.mk8s_breaks import NebiusBreaks
-from anyscale_k8s_cli.sandbox.oke_breaks import OkeBreaks
 from anyscale_k8s_cli.sandbox.platforms import Break
 from anyscale_k8s_cli.sandbox.stage import Stage
 
@@ -47,9 +41,7 @@ class Switches:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        eks = EksBreaks(stage.eks, self._registered_buckets)
-        gke = GkeBreaks(stage.gke, self._registered_buckets)
-        aks = AksBreaks(stage.aks, self._registered_buckets, stage.plane.registry)
+        platforms = self._of_platforms()
         self._breaks: Mapping[str, Mapping[str, Break]] = {
             "anyscale": {
                 "registration": self._delete_registration,
@@ -57,19 +49,42 @@ class Switches:
                 "operator-token": self._revoke_operator_keys,
                 "operator-token-age": self._age_operator_keys,
             },
-            "eks": eks.named(),
-            "gke": gke.named(),
-            "aks": aks.named(),
-            "nebius": NebiusBreaks(stage.nebius).named(),
-            "coreweave": CoreWeaveBreaks(stage.coreweave).named(),
-            "oke": OkeBreaks(stage.oke).named(),
+            **{name: breaks.named() for name, breaks in platforms.items()},
         }
         self._mends: Mapping[str, Mapping[str, Break]] = {
             "anyscale": {"token": self._renew_token},
-            "eks": eks.mended(),
-            "gke": gke.mended(),
-            "aks": aks.mended(),
+            **{name: breaks.mended() for name, breaks in platforms.items() if _mends(breaks)},
         }
+
+    def _of_platforms(self) -> dict[str, Any]:
+        """What can go wrong on each platform that is there; the modules of others stay unread."""
+        stage, registered = self._stage, self._registered_buckets
+        found: dict[str, Any] = {}
+        if stage.has("eks"):
+            from anyscale_k8s_cli.sandbox.eks_breaks import EksBreaks
+
+            found["eks"] = EksBreaks(stage.eks, registered)
+        if stage.has("gke"):
+            from anyscale_k8s_cli.sandbox.gke_breaks import GkeBreaks
+
+            found["gke"] = GkeBreaks(stage.gke, registered)
+        if stage.has("aks"):
+            from anyscale_k8s_cli.sandbox.aks_breaks import AksBreaks
+
+            found["aks"] = AksBreaks(stage.aks, registered, stage.plane.registry)
+        if stage.has("nebius"):
+            from anyscale_k8s_cli.sandbox.mk8s_breaks import NebiusBreaks
+
+            found["nebius"] = NebiusBreaks(stage.nebius)
+        if stage.has("coreweave"):
+            from anyscale_k8s_cli.sandbox.cks_breaks import CoreWeaveBreaks
+
+            found["coreweave"] = CoreWeaveBreaks(stage.coreweave)
+        if stage.has("oke"):
+            from anyscale_k8s_cli.sandbox.oke_breaks import OkeBreaks
+
+            found["oke"] = OkeBreaks(stage.oke)
+        return found
 
     def break_(self, name: str, fields: Fields) -> list[str]:
         """Break a wire wherever it is. Raises NothingToSwitch.
@@ -102,16 +117,7 @@ class Switches:
 
     async def delete_cluster(self, fields: Fields) -> list[str]:
         """Delete the main cluster of `platform` (eks by default) behind everybody's back."""
-        stage = self._stage
-        platforms: dict[str, Deletable] = {
-            "eks": stage.eks,
-            "gke": stage.gke,
-            "aks": stage.aks,
-            "nebius": stage.nebius,
-            "coreweave": stage.coreweave,
-            "oke": stage.oke,
-        }
-        platform = platforms[fields.get("platform") or "eks"]
+        platform: Deletable = self._stage.there(fields.get("platform") or "eks")
         try:
             await platform.delete_cluster()
         except LookupError as gone:
@@ -120,11 +126,21 @@ class Switches:
 
     def expire_sessions(self) -> list[str]:
         """End every session that a cloud's token service has given out."""
-        self._stage.eks.aws.expire_sessions()
-        self._stage.gke.google.expire_tokens()
-        self._stage.aks.azure.expire_sessions()
-        self._stage.nebius.nebius.expire_tokens()
-        return ["aws", "google", "azure", "nebius"]
+        ended = list(self._sessions())
+        for _, end in ended:
+            end()
+        return [cloud for cloud, _ in ended]
+
+    def _sessions(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        stage = self._stage
+        if stage.has("eks"):
+            yield "aws", stage.eks.aws.expire_sessions
+        if stage.has("gke"):
+            yield "google", stage.gke.google.expire_tokens
+        if stage.has("aks"):
+            yield "azure", stage.aks.azure.expire_sessions
+        if stage.has("nebius"):
+            yield "nebius", stage.nebius.nebius.expire_tokens
 
     def admin_policies(self, fields: Fields) -> list[str]:
         """Let the AWS administrator do only what `policies` say."""
@@ -216,6 +232,10 @@ def _nothing(
     return NothingToSwitch(
         f"there is no {name!r} to {verb} on {platform}{elsewhere}; there are: {', '.join(known)}"
     )
+
+
+def _mends(breaks: Any) -> bool:
+    return hasattr(breaks, "mended")
 
 
 def _switched(

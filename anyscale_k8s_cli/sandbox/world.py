@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -18,6 +18,7 @@ from anyscale_k8s_cli.sandbox.controlplane.accounts import OWNER
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
 from anyscale_k8s_cli.sandbox.google.seed import GKE_METADATA
 
+PlatformName = Literal["eks", "gke", "aks", "nebius", "coreweave", "oke", "generic"]
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -208,12 +209,14 @@ class GenericWorld:
 class World:
     """Everything that can be different about a sandbox.
 
+    `platforms` are those that are there; the fewer, the sooner it starts.
     `pace` is how long a simulated step of a cluster takes, in seconds;
     `operator_recheck_seconds` how often a healthy operator looks around again.
     """
 
     __pydantic_config__ = _STRICT
 
+    platforms: tuple[PlatformName, ...] = get_args(PlatformName)
     pace: float = 0.05
     operator_recheck_seconds: float = 3.0
     permission_level: str = OWNER

@@ -22,7 +22,7 @@ class Moment:
     """A call of an unbroken run, by service, route and object, as the record of calls has them.
 
     Route and object are shell patterns. `after`: the call was done at the far end,
-    and its answer does not arrive. `reads`: a call that only reads may be meant, too.
+    and its answer does not arrive.
     """
 
     service: str
@@ -30,7 +30,6 @@ class Moment:
     object: str = "*"
     nth: int = 1
     after: bool = False
-    reads: bool = False
 
     def __str__(self) -> str:
         what = self.route if self.object == "*" else f"{self.route} {self.object}"
@@ -45,7 +44,7 @@ class Moment:
             operation=self.route,
             resource=self.object,
             nth=self.nth,
-            writes_only=not self.reads,
+            writes_only=True,
         )
 
 

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
+from anyscale_k8s_cli.sandbox.world import World
 from tests.chaos.crashes import DELETE, SETUP, bucket_of, deleted, set_up
 from tests.chaos.likeness import likeness
+
+WORLD = World(platforms=("eks",))
 
 if TYPE_CHECKING:
     from tests.processes import Sandbox

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anyscale_k8s_cli.sandbox.aws.seed import ADMIN_POLICY
+from anyscale_k8s_cli.sandbox.world import World
 from tests.chaos.crashes import (
     DELETE,
     SETUP,
@@ -23,6 +24,8 @@ from tests.chaos.crashes import (
     stopped_at,
 )
 from tests.chaos.likeness import likeness
+
+WORLD = World(platforms=("eks",))
 
 if TYPE_CHECKING:
     from tests.processes import Sandbox

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from anyscale_k8s_cli.sandbox.world import World
 from tests.chaos.crashes import DELETE, SETUP, Moment, after, before, deleted, kill_at, set_up
 from tests.chaos.likeness import likeness
+
+WORLD = World(platforms=("eks",))
 
 if TYPE_CHECKING:
     from tests.chaos.conftest import Unbroken

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from anyscale_k8s_cli.sandbox.world import World
 from tests.chaos.crashes import DELETE, after, deleted, kill_at
 from tests.chaos.likeness import likeness
+
+WORLD = World(platforms=("gke", "aks"))
 
 if TYPE_CHECKING:
     from tests.processes import Sandbox

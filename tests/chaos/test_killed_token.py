@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from anyscale_k8s_cli.sandbox.world import World
 from tests.chaos.crashes import Moment, after, before, kill_at
 from tests.processes import Sandbox
+
+WORLD = World(platforms=("generic",))
 
 PLANE, CLUSTER = "anyscale", "kubernetes"
 WHERE = ("--provider", "generic", "--context", "demo", "--region", "onprem")

@@ -32,7 +32,7 @@ WIRES = {
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, World(platforms=("aks",))) as sandbox:
         made = Story(sandbox)
         made.tell("plan", "plan", *WHERE)
         made.tell("setup", "setup", *WHERE, "--yes")
@@ -171,7 +171,7 @@ def refused(sandbox: Sandbox, *more: str) -> dict[str, Any]:
 
 
 def test_without_workload_identity_nothing_is_made(new_sandbox: Callable[..., Sandbox]) -> None:
-    sandbox = new_sandbox(World(aks=AksWorld(workload_identity=False)))
+    sandbox = new_sandbox(World(platforms=("aks",), aks=AksWorld(workload_identity=False)))
     mark = sandbox.admin.last_call()
     error = refused(sandbox)
     assert (error["code"], error["exit_code"]) == ("aks-workload-identity-off", 1)
@@ -183,7 +183,7 @@ def test_without_workload_identity_nothing_is_made(new_sandbox: Callable[..., Sa
 
 
 def test_a_tenant_that_does_not_know_anyscale(new_sandbox: Callable[..., Sandbox]) -> None:
-    sandbox = new_sandbox(World(aks=AksWorld(anyscale_known=False, entra=True)))
+    sandbox = new_sandbox(World(platforms=("aks",), aks=AksWorld(anyscale_known=False, entra=True)))
     error = refused(sandbox)
     assert (error["code"], error["exit_code"]) == ("azure-anyscale-not-in-tenant", 2)
     assert error["fix"] == f"az ad sp create --id {ANYSCALE_APP_ID}"
@@ -193,7 +193,7 @@ def test_a_company_without_shared_keys_and_local_accounts(
     new_sandbox: Callable[..., Sandbox],
 ) -> None:
     aks = AksWorld(shared_key_forbidden=True, entra=True, local_accounts=False)
-    sandbox = new_sandbox(World(aks=replace(aks, required_tags=("owner",))))
+    sandbox = new_sandbox(World(platforms=("aks",), aks=replace(aks, required_tags=("owner",))))
     tags = ("--tag", "owner=ml")
     error = refused(sandbox, *tags)
     assert (error["code"], error["exit_code"]) == ("azure-policy-denies", 4)
@@ -206,7 +206,7 @@ def test_a_company_without_shared_keys_and_local_accounts(
 
 def test_entra_lets_only_those_in_that_it_knows(new_sandbox: Callable[..., Sandbox]) -> None:
     aks = AksWorld(entra=True, azure_rbac=True, local_accounts=False)
-    sandbox = new_sandbox(World(aks=aks))
+    sandbox = new_sandbox(World(platforms=("aks",), aks=aks))
     ended = sandbox.anyscale(
         *("cloud", "setup", *WHERE, "--yes", "-o", "json"), env=sandbox.admin.outsider("aks")
     )

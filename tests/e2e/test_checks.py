@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anyscale_k8s_cli.sandbox.world import World
+
 if TYPE_CHECKING:
     from tests.processes import Ended, Sandbox
+
+WORLD = World(platforms=("eks",))
 
 PLAN = ("cloud", "plan", "--provider", "eks", "--cluster-name", "demo", "--name", "prod")
 

@@ -16,6 +16,7 @@ import pytest
 
 from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed
 from anyscale_k8s_cli.sandbox.environment import Folder
+from anyscale_k8s_cli.sandbox.world import World
 from tests.by_hand import ByHand
 from tests.processes import Desk, Sandbox, eventually, finished, started
 
@@ -112,7 +113,7 @@ def _changes(document: Mapping[str, Any]) -> Changes:
 
 @pytest.fixture(scope="module")
 def site(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Site]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, World(platforms=("eks",))) as sandbox:
         made = Site(sandbox, ByHand(sandbox.environment))
         made.setup()
         yield made

@@ -17,8 +17,11 @@ import jsonschema
 import pytest
 import trustme
 
+from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.test_wires import BUCKET, NAMESPACE, OPERATOR, ROLE, Site, site_in
 from tests.processes import Ended, Sandbox, eventually
+
+WORLD = World(platforms=("eks",))
 
 GATEWAY = f"/apis/gateway.networking.k8s.io/v1{NAMESPACE.removeprefix('/api/v1')}/gateways/gateway"
 RIGHTS = f"/apis/rbac.authorization.k8s.io/v1{NAMESPACE.removeprefix('/api/v1')}/roles"

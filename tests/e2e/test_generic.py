@@ -14,6 +14,7 @@ from anyscale_k8s_cli.cluster.context import from_context
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
 from tests.processes import Desk, Sandbox, started
 
@@ -42,7 +43,7 @@ def secret_of(sandbox: Sandbox) -> Document:
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, World(platforms=("generic",))) as sandbox:
         told = Story(sandbox)
         told.tell("wrong region", *SETUP, "--storage-region", "elsewhere")
         told.tell("no keys", *SETUP, env={"ANYSCALE_K8S_STORAGE_ACCESS_KEY_ID": "NOBODYS"})

@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
+from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
 from tests.processes import Desk, started
 
@@ -58,7 +59,7 @@ def _without_its_past(item: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, World(platforms=("eks", "gke"))) as sandbox:
         made = Story(sandbox)
         set_up(made)
         look(made)

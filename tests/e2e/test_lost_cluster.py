@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from anyscale_k8s_cli.sandbox.aws.seed import ACCOUNT_ID
+from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
 from tests.processes import Desk, started
 
@@ -17,7 +18,7 @@ CONTEXT = f"arn:aws:eks:us-west-2:{ACCOUNT_ID}:cluster/demo"
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, World(platforms=("eks",))) as sandbox:
         made = Story(sandbox)
         made.tell("setup", "setup", *WHERE, "--name", "prod", "--yes")
         made.tell("by context", "status", "prod", "--context", CONTEXT)

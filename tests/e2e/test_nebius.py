@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Page, Story
 from tests.processes import Desk, started
 
@@ -22,7 +23,7 @@ NEBIUS = "nebius.iam.v2.AccessKeyService"
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, World(platforms=("nebius",))) as sandbox:
         told = Story(sandbox)
         told.tell("setup", *SETUP, "-v")
         told.tell("again", *SETUP)

@@ -18,10 +18,13 @@ import pytest
 import yaml
 
 from anyscale_k8s_cli.sandbox.environment import Folder
+from anyscale_k8s_cli.sandbox.world import World
 from tests.by_hand import ByHand
 from tests.e2e.story import Story
 from tests.e2e.witness import witness
 from tests.processes import Desk, Sandbox, started
+
+WORLD = World(platforms=("eks",))
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
@@ -56,7 +59,7 @@ def story(
     homes: Callable[[], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Machine]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, World(platforms=("eks",))) as sandbox:
         made = Machine(sandbox, tmp_path_factory.mktemp("private"))
         set_up(made)
         take_down(made)

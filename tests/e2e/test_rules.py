@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from anyscale_k8s_cli.sandbox.aws.seed import ACCOUNT_ID, DATA_KEY, EksClusterSeed
+from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
 from tests.processes import Desk, started
 
@@ -38,7 +39,7 @@ BROUGHT = ("--name", "brought", "--namespace", "brought", "--bucket", COMPANY_BU
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, World(platforms=("eks",))) as sandbox:
         made = Story(sandbox)
         make_what_the_company_has(made)
         made.beginning = sandbox.admin.snapshot()

@@ -18,9 +18,12 @@ import yaml
 
 from anyscale_k8s_cli.sandbox.environment import Folder
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
+from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
 from tests.e2e.witness import witness
 from tests.processes import Desk, Sandbox, started
+
+WORLD = World(platforms=("generic",))
 
 WHERE = ("--provider", "generic", "--context", "demo", "--region", "onprem")
 NAMESPACE = "/api/v1/namespaces/anyscale-operator"
@@ -84,7 +87,7 @@ def story(
     homes: Callable[[], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Machine]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, World(platforms=("generic",))) as sandbox:
         made = Machine(sandbox, tmp_path_factory.mktemp("private"))
         tell(made)
         yield made

@@ -22,6 +22,8 @@ from tests import aws_cli
 from tests.by_hand import ByHand
 from tests.processes import Ended, Sandbox, eventually, finished
 
+WORLD = World(platforms=("eks",))
+
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2", "--name", "prod")
 # Nobody waits for minutes here for what never comes.
 IMPATIENT = "timeouts:\n  load_balancer: 3\n  operator: 8\n  identity: 6\n"
@@ -317,7 +319,9 @@ def test_a_first_setup_meets_one_wrong_wire_after_another(
 ) -> None:
     """Each ends the setup with its own code and cause; mended, the same command goes on."""
     # What is spoiled here is seen at once.
-    site = site_in(new_sandbox(World(eks=EksWorld(refused_attempts=0))), tmp_path)
+    site = site_in(
+        new_sandbox(World(platforms=("eks",), eks=EksWorld(refused_attempts=0))), tmp_path
+    )
     admin = site.sandbox.admin
 
     admin.break_("load-balancer", platform="eks")
@@ -394,7 +398,7 @@ def while_it_waits(
 
 
 def test_a_token_that_is_over(new_sandbox: Callable[..., Sandbox], tmp_path: Path) -> None:
-    site = site_in(new_sandbox(), tmp_path)
+    site = site_in(new_sandbox(World(platforms=("eks",))), tmp_path)
     site.sandbox.admin.break_("token")
     for ended in (site.status(), site.setup()):
         failed(ended, 4, "token-rejected")
