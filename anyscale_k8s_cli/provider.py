@@ -442,6 +442,18 @@ class ListsClusters(Protocol):
 
 
 @runtime_checkable
+class KnowsItsAccount(Protocol):
+    """An ability that not every platform has: credentials that name an account."""
+
+    def completed(self, scope: Scope) -> Scope:
+        """The scope, with the account of the credentials where none is said.
+
+        Raises `missing-input` where they name none either.
+        """
+        ...
+
+
+@runtime_checkable
 class ComparesIdentities(Protocol):
     """An ability that not every platform has: an identity has two names."""
 

@@ -14,7 +14,14 @@ from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
 from anyscale_k8s_cli.operations.requests import DeleteRequest
 from anyscale_k8s_cli.operations.said import on_install, option
 from anyscale_k8s_cli.operations.workbench import access_of
-from anyscale_k8s_cli.provider import ListsClusters, Provider, available, install_on, load
+from anyscale_k8s_cli.provider import (
+    KnowsItsAccount,
+    ListsClusters,
+    Provider,
+    available,
+    install_on,
+    load,
+)
 from anyscale_k8s_cli.registration import Found
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
@@ -183,6 +190,8 @@ class Searcher:
         scope = self._scope.model_copy(update={"region": region})
         installs: list[Install] = []
         try:
+            if isinstance(provider, KnowsItsAccount):
+                scope = provider.completed(scope)
             search = provider.search(scope, name)
         except errors.CliError as problem:
             # Without credentials a platform cannot be searched; that is told.

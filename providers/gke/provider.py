@@ -130,19 +130,22 @@ class GkeProvider:
         return cloud_side.makes(install)
 
     def search(self, scope: Scope, cloud: str | None) -> Search:
-        self._impersonate = scope.credentials.impersonate
+        return search.search(self._in(scope), scope, cloud)
+
+    def completed(self, scope: Scope) -> Scope:
         project = scope.account.project_id or default_project()
         if not project:
             raise errors.CliError(
                 errors.MISSING_INPUT,
                 "It is not known which Google Cloud project to search",
+                cause="neither an option, nor GOOGLE_CLOUD_PROJECT, nor the credentials tell",
                 fix="give --project-id",
             )
-        return search.search(self._google(project), scope, cloud)
+        account = scope.account.model_copy(update={"project_id": project})
+        return scope.model_copy(update={"account": account})
 
     def clusters(self, scope: Scope) -> Sequence[str]:
-        self._impersonate = scope.credentials.impersonate
-        found, _ = self._google(scope.account.project_id or "").container.clusters()
+        found, _ = self._in(scope).container.clusters()
         where = scope.region
         return [item.name for item in found if where in (None, item.region, item.location)]
 
@@ -177,6 +180,11 @@ class GkeProvider:
     def _of(self, spec: CloudSpec) -> Google:
         self._impersonate = spec.credentials.impersonate
         return self._google(spec.account.project_id or "")
+
+    def _in(self, scope: Scope) -> Google:
+        """Raises `missing-input` when nothing says which project."""
+        self._impersonate = scope.credentials.impersonate
+        return self._google(self.completed(scope).account.project_id or "")
 
     def _google(self, project: str) -> Google:
         with self._lock:

@@ -88,6 +88,7 @@ def book(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Book]
         made.write("autopilot", *setup("auto"))
         made.write("setup", *setup())
         made.write("again", *setup(), env={"PYTHONPROFILEIMPORTTIME": "1"})
+        made.write("elsewhere", "status", "g", "--region", "europe-west1")
         sandbox.admin.break_("token-creator")
         made.write("broken", "status", "g")
         made.write("mended", *setup())
@@ -181,6 +182,13 @@ def googles(world: dict[str, Any]) -> dict[str, Any]:
         for key, item in world["kubernetes"]["gke/demo"].items()
         if item["metadata"].get("labels", {}).get("addonmanager.kubernetes.io/mode")
     }
+
+
+def test_a_region_that_leads_past_the_cloud_is_told(book: Book) -> None:
+    """Without --project-id: its clusters are looked through in the project of the credentials."""
+    told = book["elsewhere"].document["error"]
+    assert told["code"] == "cloud-elsewhere"
+    assert "--region us-central1 --project-id demo --cluster-name demo" in told["fix"]
 
 
 def test_an_account_that_may_not_issue_tokens_is_told_and_mended(book: Book) -> None:

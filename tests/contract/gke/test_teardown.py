@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +78,24 @@ def test_no_project_to_search(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     # A key file names its account's own project.
     assert path["project_id"] == "demo"
     assert world.elsewhere().search(Scope(), None).installs == ()
+    # In it the clusters are listed and, one by one, asked.
+    assert "demo" in world.elsewhere().clusters(Scope(region="us-central1"))
+    assert world.elsewhere().completed(Scope()).account == DEMO
+
+
+def test_nothing_tells_which_project(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
+    key = Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"])
+    told = json.loads(key.read_text())
+    key.write_text(json.dumps({**told, "project_id": ""}))
+    for ask in (
+        lambda: world.elsewhere().completed(Scope()),
+        lambda: world.elsewhere().clusters(Scope()),
+    ):
+        with pytest.raises(errors.CliError) as caught:
+            ask()
+        assert caught.value.code is errors.MISSING_INPUT
+        assert "--project-id" in caught.value.fix
 
 
 @pytest.mark.parametrize("cloud", ["prod", "Team_A-PROD", "x" * 63])
