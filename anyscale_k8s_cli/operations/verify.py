@@ -43,7 +43,7 @@ from anyscale_k8s_cli.operations.requests import VerifyRequest
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import ENVIRONMENT, OpenCluster
 from anyscale_k8s_cli.parallel import Once
-from anyscale_k8s_cli.provider import CloudSide, ComparesIdentities
+from anyscale_k8s_cli.provider import ComparesIdentities
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -240,14 +240,15 @@ def _of_cluster(
     yield from node_checks(kubernetes, cluster, nodes, namespace, values, again)
     yield declared.ADDON_VERSIONS.bind(partial(_versions, wiring))
     opened_cluster = OpenCluster(cluster, kubernetes, kubernetes.uid(), nodes)
-    if wiring.side is not None:
-        yield from _of_pod(request, wiring, spec, wiring.side)
+    yield from _of_pod(request, wiring, spec)
     yield from Drift(request, wiring, opened_cluster, clouds, behind.cloud.id, run).checks()
 
 
-def _of_pod(
-    request: VerifyRequest, wiring: Wiring, spec: CloudSpec, side: CloudSide
-) -> tuple[BoundCheck, ...]:
+def _of_pod(request: VerifyRequest, wiring: Wiring, spec: CloudSpec) -> tuple[BoundCheck, ...]:
+    side = wiring.side
+    if side is None:
+        untold = partial(Finding, Status.UNKNOWN, "the ledger does not tell how it was set up")
+        return tuple(check.bind(untold) for check in declared.BY_POD)
     named = request.environment.get(ENVIRONMENT["probe.image"][0])
     return FromPod(
         wiring.provider,

@@ -30,7 +30,7 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         values = str(told.folder / "values.yaml")
         told.tell("by context", "plan", "--provider", "coreweave", "--context", CONTEXT, *NAMED)
         told.tell("elsewhere", "plan", *SETUP[1:-1], "--context", "demo")
-        told.tell("typed", *SETUP, "--instance-types", "auto", "--values-file", values)
+        told.tell("typed", *SETUP, "--instance-types", "auto", "--values-file", values, "--probe")
         told.tell("status", "status", "w")
         told.tell("delete", "delete", "w", "--yes", fresh_home=True)
         yield told
@@ -67,6 +67,11 @@ def test_a_second_setup_only_reads(story: Story) -> None:
 def test_the_cluster_is_found_by_its_context_too(story: Story) -> None:
     assert set(story["by context"].changes.values()) <= {"none", "keep"}
     assert story["elsewhere"].document["error"]["code"] == "other-cluster"
+
+
+def test_a_pod_uses_the_bucket_by_its_host(story: Story) -> None:
+    verdicts = {item["code"]: item["status"] for item in story["typed"].done["probe"]}
+    assert verdicts == {"pod-storage": "pass", "pod-egress": "pass"}
 
 
 def test_types_and_accelerators_are_those_of_the_nodes(story: Story) -> None:

@@ -174,12 +174,17 @@ TOGETHER: Mapping[str, Sequence[Fault]] = {
             broken("bucket"),
             "operator-storage",
             "storage-console",
+            "pod-storage",
             named="aws:s3-bucket/",
         ),
     ),
 }
 # What follows from a fault sooner or later, by the clock of others.
-FOLLOWS = {"operator-health", "storage-console", "storage-cors", "operator-gateway"}
+FOLLOWS = {
+    *("operator-health", "storage-console", "storage-cors", "operator-gateway"),
+    # STS may go by the old trust for one use more.
+    "pod-storage",
+}
 
 
 def verify(site: Site, *more: str) -> Ended:
@@ -200,7 +205,7 @@ def site(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 def test_a_healthy_cloud(site: Site) -> None:
-    ended = verify(site)
+    ended = verify(site, "--probe")
 
     assert ended.code == 0, ended.out
     document = ended.document
@@ -211,7 +216,7 @@ def test_a_healthy_cloud(site: Site) -> None:
     asked = {item["code"] for item in document["checks"]}
     assert {
         *("cloud-registered", "cluster-reachable", "operator-health", "namespace-pod-security"),
-        *("operator-gateway", "addon-versions", "kept-objects"),
+        *("operator-gateway", "addon-versions", "kept-objects", "pod-storage", "pod-egress"),
     } <= asked
 
 
@@ -229,7 +234,7 @@ def test_planted_faults_are_found_and_mended(site: Site, batch: str) -> None:
     faults = TOGETHER[batch]
     ways_back = [way for item in faults if (way := item.plant(site)) is not None]
 
-    ended = verify(site)
+    ended = verify(site, "--probe")
 
     assert ended.code == 6, ended.out
     wrong = unwell(ended.document)

@@ -59,6 +59,10 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         kubernetes(sandbox).delete(SECRET, uid=secret_of(sandbox)["metadata"]["uid"])
         told.tell("mended", *SETUP)
         told.tell("status", "status", "w")
+        nowhere = ("--kubernetes-redis-endpoint", "127.0.0.1:1")
+        told.tell("probed", *SETUP, *nowhere, "--probe")
+        no_image = ("--probe-image", "registry.invalid/no-such-image/python:3")
+        told.tell("no image", "verify", "w", "--probe", *no_image, "--only", "pod-storage")
         [bucket] = sandbox.admin.snapshot()["onprem_store"]["buckets"]
         nothing = {
             name: "" for name in sandbox.environment if "_STORAGE_" in name or "AWS_" in name
@@ -105,6 +109,7 @@ def another_store(told: Story, store: Store) -> None:
     kubernetes(told.sandbox).patch_merge(secret, broken)
     told.tell(f"{store.kind} mended", *setup)
     told.tell(f"{store.kind} status", "status", "w")
+    told.tell(f"{store.kind} probed", "verify", "w", "--only", "pod-storage")
     name = next(key for key in told[f"{store.kind} setup"].changes if store.bucket in key)
     bucket = name.rpartition("/")[2]
     told.tell(f"{store.kind} delete", "delete", "w", "--yes", "--delete-bucket", bucket)
@@ -158,6 +163,27 @@ def test_status_says_that_it_works(story: Story) -> None:
     assert story["status"].done["health"] == "HEALTHY"
 
 
+def test_a_pod_uses_the_bucket_with_the_mounted_keys_and_tells_what_it_does_not_reach(
+    story: Story,
+) -> None:
+    """The install stays; what fails is told by its code."""
+    ended = story["probed"]
+    assert ended.ended.code == 6
+    assert ended.document["health"] == "HEALTHY"
+    assert ended.document["error"]["code"] == "checks-failed"
+    found = {item["code"]: item for item in ended.document["probe"]}
+    assert found["pod-storage"]["status"] == "pass", found
+    assert found["pod-storage"]["detail"].endswith("by shared credentials file")
+    assert found["pod-egress"]["status"] == "fail"
+    assert "127.0.0.1:1" in ended.document["error"]["cause"]
+
+
+def test_without_an_image_nothing_is_known_of_the_bucket(story: Story) -> None:
+    (asked,) = story["no image"].done["checks"]
+    assert asked["status"] == "unknown"
+    assert "--probe-image" in asked["fix"]
+
+
 def test_the_secret_key_is_nowhere_but_in_its_secret(story: Story) -> None:
     secret = story.sandbox.environment["ANYSCALE_K8S_STORAGE_SECRET_ACCESS_KEY"]
     assert secret
@@ -182,6 +208,8 @@ def test_with_another_kind_of_store(story: Story, store: Store) -> None:
     changed = {key for key, change in pages["mended"].changes.items() if change == "update"}
     assert changed == {f"k8s:secret/{NAMESPACE}/{store.secret.name}"}
     assert pages["status"].done["health"] == "HEALTHY"
+    (asked,) = story[f"{store.kind} probed"].done["checks"]
+    assert asked["status"] == "pass", asked
     assert pages["delete"].ended.code == 0, pages["delete"].ended.err
 
 

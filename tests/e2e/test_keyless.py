@@ -126,6 +126,7 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         told.tell("setup", *setup, env=own)
         told.tell("again", *setup, env=own)
         told.tell("status", "status", "w", env=own)
+        told.tell("probed", "verify", "w", "--only", "pod-storage", env=own)
         deployment = kubernetes(sandbox).get("apps/v1", "Deployment", NAMESPACE, NAMESPACE)
         assert deployment is not None
         told.beginning["deployment"] = deployment
@@ -162,6 +163,12 @@ def test_a_second_setup_only_reads(story: Story) -> None:
 
 def test_status_says_that_it_works(story: Story) -> None:
     assert story["status"].done["health"] == "HEALTHY"
+
+
+def test_a_pod_assumes_the_role_with_a_token_of_its_own(story: Story) -> None:
+    (asked,) = story["probed"].done["checks"]
+    assert asked["status"] == "pass", asked
+    assert ", by web identity, role arn:" in asked["detail"]
 
 
 def test_no_key_is_in_the_cluster(story: Story) -> None:
