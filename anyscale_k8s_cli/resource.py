@@ -232,9 +232,14 @@ class SharedResource(Resource[Out]):
 
 
 class DataResource(Resource[Out]):
-    """An object that holds the user's data: deleted only when the user names it."""
+    """An object that holds the user's data: deleted only when the user names it.
+
+    `deleted_later` is False where what opens it goes with the install: once it was kept,
+    no later deletion finds it.
+    """
 
     way_around: ClassVar[str] = OR_BUCKET
+    deleted_later: ClassVar[bool] = True
 
     @abstractmethod
     def contents(self, observed: Observed[Out]) -> str:

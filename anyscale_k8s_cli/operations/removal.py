@@ -127,6 +127,9 @@ class Judge:
         contents, name = resource.contents(observed), _name(resource)
         if self.data_named == name:
             return Decision(Change.DELETE, owned, f"named by --delete-bucket; {contents}")
+        if not resource.deleted_later:
+            last = f"only this deletion could delete it, with --delete-bucket {name}"
+            return Staying(Change.KEEP, owned, f"holds your data ({contents}); {last}")
         return Staying(
             Change.KEEP,
             owned,

@@ -289,8 +289,20 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         *(Kept.of(item) for item in parts.all if item.change is Change.KEEP),
         *_brought(target, parts, ledger.said),
     )
+    for item in parts.all:
+        _warn_of_last_chance(item, run)
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
     return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
+
+
+def _warn_of_last_chance(item: PlannedChange, run: Run) -> None:
+    """Of data that stays and that no later deletion finds: before anybody says yes."""
+    resource = item.resource
+    if item.change is Change.KEEP and isinstance(resource, DataResource):
+        if resource.deleted_later:
+            return
+        text = f"{resource.title} stays: {item.decision.reason}. What opens it goes with the cloud"
+        run.emit(Notice(level="warning", text=text))
 
 
 def _sign_in(

@@ -21,6 +21,7 @@ class LeftBucket(DataResource[Storage]):
     """Ours, in a teardown. Each verb makes itself a key for some seconds and revokes it."""
 
     kind: ClassVar[str] = buckets.KIND
+    deleted_later: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -120,6 +120,13 @@ def test_keys_are_revoked_at_both_ends(story: Story) -> None:
     assert left_there["api_keys"] == before["api_keys"] != made_there["api_keys"]
 
 
+def test_that_a_bucket_which_stays_is_lost_to_this_tool_is_said_before(story: Story) -> None:
+    ended = story["delete"].ended
+    assert "only this deletion could delete it, with --delete-bucket anyscale-w-" in ended.err
+    (bucket,) = [item for item in ended.document["kept"] if item["kind"].endswith("bucket")]
+    assert bucket["command"] is None
+
+
 def test_deletion_leaves_the_bucket_alone(story: Story) -> None:
     end = story["delete"].seen
     assert len(end[STORE]["buckets"]) == 1

@@ -15,6 +15,7 @@ from anyscale_k8s_cli.plan import PlannedChange
 from anyscale_k8s_cli.resource import (
     Change,
     Claim,
+    DataResource,
     FieldChange,
     Observed,
     Rights,
@@ -92,6 +93,58 @@ class Controller(SharedResource[str]):
 
     def unmark(self, observed: Observed[str]) -> None:
         raise AssertionError
+
+
+class Data(DataResource[str]):
+    """A bucket with two objects."""
+
+    kind: ClassVar[str] = "toy:bucket"
+
+    def __init__(self) -> None:
+        super().__init__(key="toy:bucket/data", title="bucket data", install=INSTALL)
+
+    def read(self) -> Observed[str] | None:
+        return Observed("data", "data", owner=INSTALL)
+
+    def diff(self, observed: Observed[str]) -> Sequence[FieldChange]:
+        return ()
+
+    def create(self) -> Observed[str]:
+        raise AssertionError
+
+    def update(self, observed: Observed[str], changes: Sequence[FieldChange]) -> Observed[str]:
+        raise AssertionError
+
+    def delete(self, observed: Observed[str]) -> None:
+        raise AssertionError
+
+    def ready(self, observed: Observed[str]) -> Observed[str]:
+        raise AssertionError
+
+    def contents(self, observed: Observed[str]) -> str:
+        return "2 objects"
+
+    def forget_cluster(self, observed: Observed[str]) -> None:
+        raise AssertionError
+
+
+class LostWithTheCloud(Data):
+    """One that nothing opens any more once the install is gone."""
+
+    deleted_later: ClassVar[bool] = False
+
+
+@pytest.mark.parametrize("data", [Data(), LostWithTheCloud()], ids=["later", "never"])
+def test_a_command_deletes_data_only_where_it_still_will(data: Data) -> None:
+    observed = data.read()
+    assert observed is not None
+    kept = Kept.of(PlannedChange(data, JUDGE.decide(data, observed), observed))
+    assert kept.reason.startswith("holds your data (2 objects)")
+    if data.deleted_later:
+        assert kept.command == "anyscale cloud delete prod --delete-bucket data"
+    else:
+        assert kept.command is None
+        assert kept.reason.endswith("only this deletion could delete it, with --delete-bucket data")
 
 
 DEV, TEST = replace(INSTALL, cloud="dev"), replace(INSTALL, cloud="test")
