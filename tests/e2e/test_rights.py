@@ -49,6 +49,7 @@ ON_OTHER_WAYS = {
     },
     Verb.VERIFY: {
         "get pods/proxy",  # of operators that have an identity
+        "watch configmaps",  # of a probe that was killed
     },
     Verb.DELETE: {
         "create leases.coordination.k8s.io",
