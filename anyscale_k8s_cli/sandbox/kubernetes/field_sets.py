@@ -8,7 +8,7 @@ item. The schema tells which lists have keys and what is owned as a whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.kubernetes.schema import Schema
@@ -57,26 +57,28 @@ def _element(item: Mapping[str, Any], schema: Schema) -> str:
 
 def leaves(value: Any, schema: Schema) -> dict[Path, Any]:
     """Every owned field of an object with its value."""
-    return dict(_walk(value, schema, ()))
+    found: dict[Path, Any] = {}
+    _walk(value, schema, (), found)
+    return found
 
 
-def _walk(value: Any, schema: Schema, path: Path) -> Iterator[tuple[Path, Any]]:
+def _walk(value: Any, schema: Schema, path: Path, found: dict[Path, Any]) -> None:
     if path in _UNOWNED:
         return
     if isinstance(value, dict) and value and not schema.is_atomic:
         for name, field in value.items():
-            yield from _walk(field, schema.field(name), (*path, f"f:{name}"))
+            _walk(field, schema.field(name), (*path, f"f:{name}"), found)
     elif isinstance(value, list) and value and _is_keyed(value, schema):
         for item in value:
             element = _element(item, schema)
-            yield (*path, element, PRESENCE), None
+            found[*path, element, PRESENCE] = None
             for name, field in item.items():
-                yield from _walk(field, schema.items.field(name), (*path, element, f"f:{name}"))
+                _walk(field, schema.items.field(name), (*path, element, f"f:{name}"), found)
     elif isinstance(value, list) and value and schema.is_set:
         for item in value:
-            yield (*path, "v:" + json.dumps(item)), item
+            found[*path, "v:" + json.dumps(item)] = item
     elif path:
-        yield path, value
+        found[path] = value
 
 
 def to_tree(paths: Iterable[Path]) -> dict[str, Any]:

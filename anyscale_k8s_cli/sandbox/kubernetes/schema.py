@@ -18,94 +18,85 @@ Node = Mapping[str, Any]
 
 
 class Schema:
-    """A view of one place in a schema."""
+    """A view of one place in a schema. Views of what is beneath are made once, and kept."""
 
-    __slots__ = ("_node", "_types")
+    __slots__ = (
+        *("_beneath", "_items", "_properties", "_types"),
+        *("is_atomic", "is_map", "is_set", "is_struct", "list_keys", "node", "type"),
+    )
 
     def __init__(self, node: Node, types: Mapping[str, Node] | None = None) -> None:
         self._types: Mapping[str, Node] = types or {}
         # A field that refers to a type may add its own marks beside the reference.
         if "$ref" in node:
             node = {**self._types[node["$ref"]], **{k: v for k, v in node.items() if k != "$ref"}}
-        self._node = node
+        self.node = node
+        self._properties: Mapping[str, Node] = node.get("properties", {})
+        self._beneath: dict[str | None, Schema] = {}
+        self._items: Schema | None = None
+        self.is_struct = "properties" in node
+        self.is_map = isinstance(node.get("additionalProperties"), Mapping)
+        # A JSON type, or '' where anything goes.
+        self.type = str(node.get("type") or ("object" if self.is_struct else ""))
+        if node.get("x-kubernetes-int-or-string"):
+            self.type = ""
+        list_type = node.get("x-kubernetes-list-type")
+        self.is_set = list_type == "set"
+        # The keys of an associative list, as server-side apply sees it.
+        keys = node.get("x-kubernetes-list-map-keys", ()) if list_type == "map" else ()
+        self.list_keys: tuple[str, ...] = tuple(keys)
+        # Owned as a whole: atomic maps and structs, and lists without keys.
+        self.is_atomic = node.get("x-kubernetes-map-type") == "atomic" or (
+            self.type == "array" and not self.list_keys and not self.is_set
+        )
 
     def __bool__(self) -> bool:
-        return bool(self._node)
-
-    @property
-    def node(self) -> Node:
-        return self._node
-
-    @property
-    def type(self) -> str:
-        """A JSON type, or '' where anything goes."""
-        if self._node.get("x-kubernetes-int-or-string"):
-            return ""
-        return str(self._node.get("type") or ("object" if "properties" in self._node else ""))
-
-    @property
-    def is_struct(self) -> bool:
-        return "properties" in self._node
-
-    @property
-    def is_map(self) -> bool:
-        return isinstance(self._node.get("additionalProperties"), Mapping)
+        return bool(self.node)
 
     @property
     def preserves_unknown(self) -> bool:
-        return bool(self._node.get("x-kubernetes-preserve-unknown-fields"))
+        return bool(self.node.get("x-kubernetes-preserve-unknown-fields"))
 
     @property
     def fields(self) -> Iterable[str]:
-        fields: Iterable[str] = self._node.get("properties", {}).keys()
-        return fields
+        return self._properties.keys()
 
     @property
     def required(self) -> Iterable[str]:
-        required: Iterable[str] = self._node.get("required", ())
+        required: Iterable[str] = self.node.get("required", ())
         return required
+
+    def knows(self, name: str) -> bool:
+        return name in self._properties
 
     def field(self, name: str) -> Schema:
         """The schema of a field or of a map's values; empty if nothing is known of it."""
-        properties = self._node.get("properties", {})
-        if name in properties:
-            return Schema(properties[name], self._types)
-        return Schema(self._node["additionalProperties"], self._types) if self.is_map else EMPTY
-
-    def knows(self, name: str) -> bool:
-        return name in self._node.get("properties", {})
+        place = name if name in self._properties else None
+        found = self._beneath.get(place)
+        return self._view(place) if found is None else found
 
     @property
     def items(self) -> Schema:
-        return Schema(self._node.get("items", {}), self._types)
+        if self._items is None:
+            self._items = Schema(self.node.get("items", {}), self._types)
+        return self._items
 
-    @property
-    def list_keys(self) -> tuple[str, ...]:
-        """The keys of an associative list, as server-side apply sees it."""
-        if self._node.get("x-kubernetes-list-type") == "map":
-            return tuple(self._node.get("x-kubernetes-list-map-keys", ()))
-        return ()
-
-    @property
-    def is_set(self) -> bool:
-        return self._node.get("x-kubernetes-list-type") == "set"
-
-    @property
-    def is_atomic(self) -> bool:
-        """Owned as a whole: atomic maps and structs, and lists without keys."""
-        if self._node.get("x-kubernetes-map-type") == "atomic":
-            return True
-        return self.type == "array" and not self.list_keys and not self.is_set
+    def _view(self, name: str | None) -> Schema:
+        """Make the view of a field; without a name that of what has none of its own."""
+        node = self.node.get("additionalProperties") if name is None else self._properties[name]
+        made = Schema(node, self._types) if isinstance(node, Mapping) else EMPTY
+        self._beneath[name] = made
+        return made
 
     @property
     def merge_key(self) -> str:
         """The one key by which a strategic merge patch matches items; '' replaces the list."""
-        return str(self._node.get("x-kubernetes-patch-merge-key", ""))
+        return str(self.node.get("x-kubernetes-patch-merge-key", ""))
 
     @property
     def merges(self) -> bool:
         """Whether a strategic merge patch adds to this list instead of replacing it."""
-        return "merge" in self._node.get("x-kubernetes-patch-strategy", "")
+        return "merge" in self.node.get("x-kubernetes-patch-strategy", "")
 
 
 EMPTY = Schema({})
@@ -118,6 +109,7 @@ def _builtin_types() -> dict[str, Node]:
     return types
 
 
+@cache
 def builtin_schema(group: str, version: str, kind: str) -> Schema:
     """The schema of a built-in kind, and of DeleteOptions and the like; empty if unknown."""
     types = _builtin_types()
@@ -125,5 +117,6 @@ def builtin_schema(group: str, version: str, kind: str) -> Schema:
     return Schema(node, types) if node else EMPTY
 
 
+@cache
 def metadata_schema() -> Schema:
     return builtin_schema("", "v1", "Namespace").field("metadata")

@@ -170,11 +170,17 @@ def track_update(old: Object | None, new: Object, schema: Schema, writer: Writer
     Starts from the entries that `new` carries, since clients may edit them.
     """
     entries = _managed(new)
-    before = leaves(old, schema) if old else {}
-    after = leaves(new, schema)
+    # What is equal has neither changed nor gone; of a definition that is nearly all of it.
+    old = old or {}
+    other = {name for name in {**old, **new} if old.get(name, _ABSENT) != new.get(name, _ABSENT)}
+    before = leaves({name: old[name] for name in other & old.keys()}, schema)
+    after = leaves({name: new[name] for name in other & new.keys()}, schema)
     changed = {path for path, value in after.items() if before.get(path, _ABSENT) != value}
     mine = next((entry for entry in entries if writer.wrote(entry, "Update")), None)
+    touched = {path[0] for path in changed | (before.keys() - after.keys())}
     for entry in entries:
+        if touched.isdisjoint(entry["fieldsV1"]):
+            continue
         owned = from_tree(entry["fieldsV1"])
         owned = {path for path in owned if path in after or path not in before}
         entry["fieldsV1"] = to_tree(owned if entry is mine else owned - changed)

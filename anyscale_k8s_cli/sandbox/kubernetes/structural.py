@@ -17,6 +17,9 @@ from anyscale_k8s_cli.sandbox.kubernetes.schema import Schema
 
 Cause = tuple[str, str, str]
 
+# What may hold other values. Most do not, and are not gone into.
+_HOLDING = (dict, list)
+
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "array": (list,),
     "boolean": (bool,),
@@ -59,11 +62,12 @@ def drop_unknown(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
             if closed and not schema.knows(name):
                 yield _join(path, name)
                 del value[name]
-            elif schema.knows(name) or schema.is_map:
+            elif isinstance(value[name], _HOLDING) and (schema.knows(name) or schema.is_map):
                 yield from drop_unknown(value[name], schema.field(name), _join(path, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from drop_unknown(item, schema.items, f"{path}[{index}]")
+            if isinstance(item, _HOLDING):
+                yield from drop_unknown(item, schema.items, f"{path}[{index}]")
 
 
 def drop_nulls(value: Any) -> None:
@@ -72,10 +76,12 @@ def drop_nulls(value: Any) -> None:
         for name in [name for name, field in value.items() if field is None]:
             del value[name]
         for field in value.values():
-            drop_nulls(field)
+            if isinstance(field, _HOLDING):
+                drop_nulls(field)
     elif isinstance(value, list):
         for item in value:
-            drop_nulls(item)
+            if isinstance(item, _HOLDING):
+                drop_nulls(item)
 
 
 def type_mismatch(value: Any, schema: Schema, path: str = "") -> str | None:
@@ -86,7 +92,10 @@ def type_mismatch(value: Any, schema: Schema, path: str = "") -> str | None:
         return f"json: cannot unmarshal {shown} into Go struct field .{path} of type {schema.type}"
     if isinstance(value, dict):
         for name, field in value.items():
-            if error := type_mismatch(field, schema.field(name), _join(path, name)):
+            wanted = schema.field(name)
+            if not isinstance(field, _HOLDING) and has_type(field, wanted.type):
+                continue
+            if error := type_mismatch(field, wanted, _join(path, name)):
                 return error
     elif isinstance(value, list):
         for item in value:
@@ -102,10 +111,12 @@ def missing_values(value: Any, schema: Schema, path: str = "") -> Iterator[Cause
             if value.get(name) in (None, [], ""):
                 yield required_cause(_join(path, name))
         for name, field in value.items():
-            yield from missing_values(field, schema.field(name), _join(path, name))
+            if isinstance(field, _HOLDING):
+                yield from missing_values(field, schema.field(name), _join(path, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from missing_values(item, schema.items, f"{path}[{index}]")
+            if isinstance(item, _HOLDING):
+                yield from missing_values(item, schema.items, f"{path}[{index}]")
 
 
 def set_defaults(value: Any, schema: Schema) -> None:
