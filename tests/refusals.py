@@ -158,6 +158,14 @@ REFUSALS = (
         {"values.yaml": "- a\n"},
     ),
     Refusal(
+        "values that part the operator from its cloud",
+        setup(values="{folder}/values.yaml"),
+        "invalid-spec",
+        1,
+        ("--values: global.cloudDeploymentId is set by setup alone",),
+        {"values.yaml": "global: {cloudDeploymentId: cldrsrc_x}\n"},
+    ),
+    Refusal(
         "a plan that is none",
         ("cloud", "setup", "--yes", "--plan", "{folder}/prod.plan"),
         "invalid-spec",

@@ -20,6 +20,7 @@ from anyscale_k8s_cli.run import Run
 
 _ARCHIVE = "chart.tgz"
 _DIGEST = "sha256"
+_VALUES = "values.yaml"
 
 
 @dataclass(frozen=True)
@@ -195,16 +196,35 @@ def _local(path: Path, name: str) -> ChartArchive:
     return archive
 
 
+def default_values(archive: ChartArchive) -> dict[str, Any]:
+    """The chart's own values; none where it has none."""
+    path = archive.path
+    try:
+        text = (path / _VALUES).read_bytes() if path.is_dir() else _member(path, _VALUES) or b""
+        found = yaml.safe_load(text)
+    except (OSError, tarfile.TarError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _archive_metadata(path: Path) -> dict[str, Any]:
-    """Chart.yaml of an archive: the one in its only top folder."""
+    """Chart.yaml of an archive."""
+    text = _member(path, "Chart.yaml")
+    if text is None:
+        raise tarfile.TarError(f"{path} holds no Chart.yaml")
+    metadata: dict[str, Any] = yaml.safe_load(text)
+    return metadata
+
+
+def _member(path: Path, name: str) -> bytes | None:
+    """A file of an archive: the one in its only top folder."""
     with tarfile.open(path) as bundle:
         for member in bundle:
-            if member.name.count("/") == 1 and member.name.endswith("/Chart.yaml"):
+            if member.name.count("/") == 1 and member.name.endswith(f"/{name}"):
                 file = bundle.extractfile(member)
                 if file is not None:
-                    metadata: dict[str, Any] = yaml.safe_load(file.read())
-                    return metadata
-    raise tarfile.TarError(f"{path} holds no Chart.yaml")
+                    return file.read()
+    return None
 
 
 def _file_digest(path: Path) -> str:

@@ -80,6 +80,17 @@ def newest(kubernetes: Kubernetes, namespace: str, name: str) -> ReleaseRecord |
     return decode(secrets[-1], kubernetes.access) if secrets else None
 
 
+def in_force(kubernetes: Kubernetes, namespace: str, name: str) -> ReleaseRecord | None:
+    """The revision that the cluster has: the deployed one, where a later one has failed.
+
+    The last one where none was ever deployed; None when there is no such release.
+    """
+    secrets = _secrets(kubernetes, namespace, name)
+    deployed = [item for item in secrets if item["metadata"]["labels"].get("status") == "deployed"]
+    found = deployed[-1:] or secrets[-1:]
+    return decode(found[0], kubernetes.access) if found else None
+
+
 def last_good_revision(kubernetes: Kubernetes, namespace: str, name: str) -> int | None:
     """The last revision that was deployed once; None when none ever was."""
     for secret in reversed(_secrets(kubernetes, namespace, name)):

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, values_file
+from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, values_file, wording
 from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.checks import Report, When, declared, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import refuse_slips
-from anyscale_k8s_cli.cluster.charts import Charts
+from anyscale_k8s_cli.cluster.charts import Charts, default_values
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
@@ -94,6 +94,7 @@ class SetupPlan:
     ledger: LedgerContent
     preflight: Report
     started: float
+    unknown_values: tuple[str, ...] = ()
 
     @property
     def spec(self) -> CloudSpec:
@@ -143,7 +144,14 @@ class SetupPlan:
         """What a person should know before it is done."""
         dropped = self.left_out.consequences() if self.request.drop_options else ()
         moves = exposure_change(self.ledger.said, self.loaded)
-        return (*self.left_out.notes(), *dropped, *moves, *self._losses)
+        return (*self.left_out.notes(), *self._unknown(), *dropped, *moves, *self._losses)
+
+    def _unknown(self) -> Iterator[str]:
+        if self.unknown_values:
+            yield (
+                f"--values: the operator's chart has no {', '.join(self.unknown_values)}, and may "
+                "not heed it"
+            )
 
     def _check_left_out(self) -> None:
         file = self.request.file
@@ -243,6 +251,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     if saved:
         request = replace(request, flags=dict(leaves(saved.spec)))
     loaded, provider = load_spec(request.flags, request.file, request.environment, run)
+    wording.check(loaded.spec)
     refuse_slips("--waive", loaded.spec.waive, When.SETUP)
     clouds = open_clouds(request, run)
     with run.phase("discover", "Looking at the cloud account and the cluster"):
@@ -273,7 +282,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             (await checking).raise_for_failure()
             raise
         preflight = await checking
-        await _look_for_chart(side, computed)
+        unknown = await _look_for_chart(side, computed, loaded.spec.operator.values)
     if any(item.resource is side.record for item in computed.refusals):
         await asyncio.to_thread(_check_not_elsewhere, request, loaded, opened, install, side.record)
     registered = registered_bucket(side.registration)
@@ -290,18 +299,25 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         ledger,
         preflight,
         started,
+        unknown,
     )
     if saved:
         saved.check_covers(computed, install, clouds.plane.host)
     return made
 
 
-async def _look_for_chart(side: Side, computed: Plan) -> None:
-    """Raise `chart-unavailable` before anything is made, where the user named chart or version."""
+async def _look_for_chart(side: Side, computed: Plan, users: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of the user's values that the operator's chart does not know.
+
+    Raises `chart-unavailable` before anything is made, where the user named chart or version.
+    """
     release = side.cluster.operator.release
     written = any(item.resource is side.cluster.operator for item in computed.writes)
-    if written and (release.version or release.source):
-        await side.charts.fetch(release.chart, release.version, release.source)
+    if not written or not (release.version or release.source or users):
+        return ()
+    chart = await side.charts.fetch(release.chart, release.version, release.source)
+    defaults = await asyncio.to_thread(default_values, chart)
+    return tuple(wording.unknown(users, defaults)) if defaults else ()
 
 
 def _check_not_elsewhere(

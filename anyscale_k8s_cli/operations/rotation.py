@@ -22,7 +22,7 @@ from anyscale_k8s_cli.addons.operator import unhealthy
 from anyscale_k8s_cli.addons.token_values import installed_tokens, is_ours, token_values
 from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.documents import Reference
-from anyscale_k8s_cli.cluster.release_records import newest
+from anyscale_k8s_cli.cluster.release_records import in_force
 from anyscale_k8s_cli.cluster.release_work import HelmTools, Release
 from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -183,7 +183,7 @@ async def _release(
 ) -> tuple[HelmRelease, TokenParts]:
     """The release as it is but for the token, and the parts of the token."""
     install, kubernetes = sign_in.install, opened.kubernetes
-    record = await asyncio.to_thread(newest, kubernetes, install.namespace, OPERATOR_RELEASE)
+    record = await asyncio.to_thread(in_force, kubernetes, install.namespace, OPERATOR_RELEASE)
     if record is None or not is_ours(record.values):
         raise errors.CliError(
             errors.NO_OPERATOR_TOKEN,

@@ -22,7 +22,7 @@ from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passe
 from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
-from anyscale_k8s_cli.cluster.release_records import ReleaseRecord, newest
+from anyscale_k8s_cli.cluster.release_records import ReleaseRecord, in_force
 from anyscale_k8s_cli.cluster.rollouts import rolled_out
 from anyscale_k8s_cli.controlplane.models import DecoratedCloudResource
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
@@ -310,8 +310,8 @@ class Wiring:
 
     @cached_property
     def release(self) -> ReleaseRecord | None:
-        """Helm's record of the operator."""
-        return newest(self.kubernetes, self.install.namespace, OPERATOR_RELEASE)
+        """Helm's record of the operator that is there; an upgrade that failed is not."""
+        return in_force(self.kubernetes, self.install.namespace, OPERATOR_RELEASE)
 
     def _look_at(self, resource: Resource[Any]) -> None:
         """Read it, and before it what it needs to be known by; once for all checks."""

@@ -17,7 +17,7 @@ import pytest
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
-from anyscale_k8s_cli.cluster.release_records import newest
+from anyscale_k8s_cli.cluster.release_records import in_force, newest
 from anyscale_k8s_cli.events import StepWaiting
 from anyscale_k8s_cli.plan import PlannedChange
 from anyscale_k8s_cli.resource import (
@@ -229,6 +229,13 @@ def test_what_the_api_server_refuses_is_the_cause(site: Site) -> None:
         site.world.apply(side.resources)
     assert caught.value.code is errors.HELM_FAILED
     assert "cloud resource cldrsrc_prod is not registered" in caught.value.cause
+    # What the cluster has is the revision before.
+    last, there = (
+        look(site.world.kubernetes, "ray", "anyscale-operator") for look in (newest, in_force)
+    )
+    assert (last.status, there.status) == ("failed", "deployed")
+    assert there.revision < last.revision
+    assert "additional" not in there.values.get("workloads", {}).get("instanceTypes", {})
 
 
 def test_a_release_left_pending_is_recovered(site: Site) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.cluster.charts import Charts
+from anyscale_k8s_cli.cluster.charts import Charts, default_values
 from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.events import Event, Notice
 from anyscale_k8s_cli.run import Run
@@ -22,6 +22,8 @@ def archive(name: str = NAME, version: str = "1.8.0", extra: bytes = b"") -> byt
     files = {
         f"{name}/charts/other/Chart.yaml": b"name: other\nversion: 0.0.1\n",
         f"{name}/Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\n".encode(),
+        f"{name}/charts/other/values.yaml": b"theirs: 1\n",
+        f"{name}/values.yaml": b"operator: {replicas: 1}\n",
         f"{name}/extra": extra,
     }
     packed = io.BytesIO()
@@ -196,3 +198,15 @@ class TestTheUsersOwnChart:
         with pytest.raises(errors.CliError) as caught:
             await charts.fetch(NAME, source=str(tmp_path / "mine.tgz"))
         assert caught.value.code is errors.CHART_UNAVAILABLE
+
+
+async def test_the_values_of_an_archive_and_of_a_folder(charts: Charts, tmp_path: Path) -> None:
+    own = {"operator": {"replicas": 1}}
+    assert default_values(await charts.fetch(NAME)) == own
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "Chart.yaml").write_text(f"name: {NAME}\nversion: 1.0.0\n")
+    mine = await charts.fetch(NAME, source=str(folder))
+    assert default_values(mine) == {}
+    (folder / "values.yaml").write_text("operator: {replicas: 1}\n")
+    assert default_values(mine) == own

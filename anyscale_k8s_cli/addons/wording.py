@@ -1,0 +1,71 @@
+"""What a person says of the cluster's side, and whether it can mean anything: offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons import gateway_controller
+from anyscale_k8s_cli.spec import CloudSpec
+
+# What the operator is by: setup finds each out, status looks for it, and with another
+# one the operator is somebody else's. Beside each, how it is said, if it can be.
+_BY_OPTIONS = {
+    "global.cloudDeploymentId": "",
+    "global.cloudProvider": "",
+    "global.controlPlaneURL": "ANYSCALE_HOST says it",
+    "global.auth.iamIdentity": "--identity says it",
+    "operator.serviceAccount.name": "",
+    "networking.gateway.name": "--gateway says it",
+    "networking.gateway.namespace": "--gateway says it",
+    "networking.gateway.hostname": "--gateway says which Gateway it is the address of",
+    "networking.gateway.ip": "--gateway says which Gateway it is the address of",
+}
+# Kubernetes keeps such names to itself.
+_SYSTEM = "kube-"
+
+
+def check(spec: CloudSpec) -> None:
+    """Raises `invalid-spec` for what would take an operator from its cloud or its place."""
+    place = spec.namespace
+    if place.startswith(_SYSTEM) or place == gateway_controller.NAMESPACE:
+        whose = "Kubernetes'" if place.startswith(_SYSTEM) else "the gateway controller's"
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"--namespace: {place} is {whose} own",
+            cause="the operator's namespace is labelled, locked and, in the end, deleted",
+            fix="give a namespace that is for this cloud, or leave --namespace out",
+        )
+    said = [path for path in _BY_OPTIONS if _has(spec.operator.values, path)]
+    if said:
+        ways = [f"{path}: {_BY_OPTIONS[path]}" for path in said if _BY_OPTIONS[path]]
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"--values: {', '.join(said)} {'is' if len(said) == 1 else 'are'} set by setup alone",
+            cause="with another value the operator would not be the one of this cloud",
+            fix="\n".join(
+                (f"leave {'it' if len(said) == 1 else 'them'} out of your values", *ways)
+            ),
+        )
+
+
+def unknown(users: Mapping[str, Any], charts: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The keys of the user's values that the chart has no default for.
+
+    What is empty in the chart is for the user to fill: nothing in it is unknown.
+    """
+    for key, value in users.items():
+        path = f"{prefix}{key}"
+        if key not in charts:
+            yield path
+        elif isinstance(value, Mapping) and isinstance(inner := charts[key], Mapping) and inner:
+            yield from unknown(value, inner, f"{path}.")
+
+
+def _has(values: Any, path: str) -> bool:
+    for key in path.split("."):
+        if not isinstance(values, Mapping) or key not in values:
+            return False
+        values = values[key]
+    return True
