@@ -454,6 +454,18 @@ class KnowsItsAccount(Protocol):
 
 
 @runtime_checkable
+class KnowsCaller(Protocol):
+    """An ability that not every platform has: it tells whose the credentials are."""
+
+    def caller(self) -> str:
+        """Who this machine is to the platform, and in whose account.
+
+        Raises `cloud-credentials-missing` and `cloud-credentials-rejected`.
+        """
+        ...
+
+
+@runtime_checkable
 class ComparesIdentities(Protocol):
     """An ability that not every platform has: an identity has two names."""
 

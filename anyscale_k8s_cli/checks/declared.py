@@ -11,7 +11,7 @@ _INSTALLED = frozenset({Need.CLUSTER, Need.OPERATOR})
 CLUSTER_REACHABLE = Check(
     "cluster-reachable",
     "The cluster answers and knows who is asking",
-    ANY_TIME | {When.DOCTOR},
+    ANY_TIME,
     _CLUSTER,
     error=errors.CLUSTER_UNREACHABLE,
 )
@@ -188,7 +188,57 @@ POD_EGRESS = Check(
 )
 BY_POD = (POD_STORAGE, POD_EGRESS)
 
+_MACHINE = frozenset({When.DOCTOR})
+MACHINE_SCRIPT = Check(
+    "machine-script",
+    "The name that is typed leads to this tool",
+    _MACHINE,
+    severity=Severity.WARNING,
+)
+MACHINE_TERMINAL = Check(
+    "machine-terminal",
+    "The terminal shows what is written",
+    _MACHINE,
+    severity=Severity.WARNING,
+)
+MACHINE_PROXY = Check("machine-proxy", "What proxies are set can be used", _MACHINE)
+MACHINE_CERTIFICATES = Check(
+    "machine-certificates", "The bundles of certificate authorities can be read", _MACHINE
+)
+MACHINE_CONTROL_PLANE = Check(
+    "machine-control-plane",
+    "Anyscale's control plane answers",
+    _MACHINE,
+    frozenset({Need.CONTROL_PLANE}),
+)
+MACHINE_CLOCK = Check(
+    "machine-clock", "The clock is right", _MACHINE, frozenset({Need.CONTROL_PLANE})
+)
+MACHINE_LOGIN = Check(
+    "machine-login",
+    "Anyscale knows who you are",
+    _MACHINE,
+    frozenset({Need.CONTROL_PLANE}),
+)
+MACHINE_CREDENTIALS = Check(
+    "machine-credentials",
+    "Some platform knows who you are",
+    _MACHINE,
+    frozenset({Need.CLOUD}),
+    Severity.WARNING,
+)
+MACHINE_HELM = Check("machine-helm", "There is a helm to run", _MACHINE)
+
 CHECKS = (
+    MACHINE_SCRIPT,
+    MACHINE_TERMINAL,
+    MACHINE_PROXY,
+    MACHINE_CERTIFICATES,
+    MACHINE_CONTROL_PLANE,
+    MACHINE_CLOCK,
+    MACHINE_LOGIN,
+    MACHINE_CREDENTIALS,
+    MACHINE_HELM,
     CLOUD_REGISTERED,
     OPERATOR_HEALTH,
     CLUSTER_REACHABLE,

@@ -29,6 +29,7 @@ class Commands(Branch):
         "logout": Entry(
             "anyscale_k8s_cli.cli.auth:logout_app", "Forget the token of this machine."
         ),
+        "doctor": Entry("anyscale_k8s_cli.cli.doctor", "Check this machine."),
         "auth": Entry("anyscale_k8s_cli.cli.auth", "Show or repair who you are logged in as."),
     }
 

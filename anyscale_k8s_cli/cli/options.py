@@ -93,6 +93,25 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None, **mo
     )
 
 
+def without_checks(moment: str) -> Any:
+    """`--waive` of a report that is made at that moment (a value of `checks.When`)."""
+    return _of_checks(
+        moment, "--waive", "Do not run this check; it stays visible in the report. Repeatable."
+    )
+
+
+def only_checks(moment: str) -> Any:
+    """`--only` of the same."""
+    return _of_checks(moment, "--only", "Run this check and no others. Repeatable.")
+
+
+def _of_checks(moment: str, option: str, help: str) -> Any:
+    complete = complete_check(moment)
+    return _option(
+        option, panel="Which checks", help=help, metavar="CHECK", autocompletion=complete
+    )
+
+
 Provider = Annotated[
     str | None,
     _option(

@@ -18,11 +18,11 @@ from pathlib import PurePath
 
 NAMES = ("anyscale", "anyscale-k8s")
 _GROUPS = ("auth", "cloud", "sandbox")
-_COMMANDS = (*_GROUPS, "login", "logout")
-_OWN = re.compile(r"(?<![\w./\\-])anyscale(?= (?:auth|cloud|login|logout|sandbox)\b)")
+_COMMANDS = (*_GROUPS, "doctor", "login", "logout")
+_OWN = re.compile(r"(?<![\w./\\-])anyscale(?= (?:auth|cloud|doctor|login|logout|sandbox)\b)")
 # Commands that work on a sandbox when they are told so; the words after them are theirs.
 _ON_A_CLOUD = re.compile(
-    r"\banyscale (?:(?:auth|cloud) [a-z]+|login|logout)\b(?! --sandbox)(?=\s|$)"
+    r"\banyscale (?:(?:auth|cloud) [a-z]+|doctor|login|logout)\b(?! --sandbox)(?=\s|$)"
 )
 
 

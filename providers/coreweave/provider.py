@@ -107,6 +107,10 @@ class CoreWeaveProvider:
     def makes(self, install: Install) -> Sequence[Made]:
         return cloud_side.makes(install)
 
+    def caller(self) -> str:
+        found = self._coreweave.caller
+        return f"{found.user}, organisation {found.organisation}"
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         return search.search(self._coreweave, scope, cloud)
 

@@ -163,6 +163,9 @@ class EksProvider:
         self._profile = scope.credentials.aws_profile
         return search.search(self._aws(scope.region), scope, cloud)
 
+    def caller(self) -> str:
+        return self._aws(None).caller.arn
+
     def clusters(self, scope: Scope) -> Sequence[str]:
         self._profile = scope.credentials.aws_profile
         return self._aws(scope.region).eks.names()

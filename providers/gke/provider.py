@@ -144,6 +144,13 @@ class GkeProvider:
         account = scope.account.model_copy(update={"project_id": project})
         return scope.model_copy(update={"account": account})
 
+    def caller(self) -> str:
+        project = default_project()
+        session = self._google(project or "").session
+        session.bearer()
+        who = session.principal or "a person"
+        return f"{who}, project {project}" if project else who
+
     def clusters(self, scope: Scope) -> Sequence[str]:
         found, _ = self._in(scope).container.clusters()
         where = scope.region

@@ -112,6 +112,9 @@ class NebiusProvider:
     def makes(self, install: Install) -> Sequence[Made]:
         return cloud_side.makes(install)
 
+    def caller(self) -> str:
+        return self._nebius("").session.principal
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         return search.search(self._of(scope.account), scope, cloud)
 

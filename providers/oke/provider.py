@@ -107,6 +107,9 @@ class OkeProvider:
     def makes(self, install: Install) -> Sequence[Made]:
         return cloud_side.makes(install)
 
+    def caller(self) -> str:
+        return self._session.principal
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         compartment = self._compartment(scope.account)
         return search.search(self._in(scope.region), scope, cloud, compartment)

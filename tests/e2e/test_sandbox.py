@@ -164,6 +164,13 @@ def test_up_attach_and_down(desk: Desk) -> None:
     assert inside.document["pid"] == record.pid
     assert record.admin.status()["pid"] == record.pid
 
+    looked = desk.anyscale("doctor", "--sandbox", "-o", "json")
+    assert looked.code == 0, looked.out
+    found = {item["code"]: item for item in looked.document["checks"]}
+    assert found["machine-login"]["status"] == "pass"
+    for whose in ("eks: arn:aws:iam::", "gke: demo-admin@", "coreweave: ", "nebius: ", "oke: "):
+        assert whose in found["machine-credentials"]["detail"]
+
     assert desk.anyscale("sandbox", "break", "load-balancer", "--platform", "eks").code == 0
     mended = desk.anyscale("sandbox", "mend", "load-balancer", "--platform", "eks", "-o", "json")
     assert mended.document["changed"]

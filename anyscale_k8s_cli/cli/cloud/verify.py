@@ -10,7 +10,8 @@ from anyscale_k8s_cli.cli.options import (
     ReportCommon,
     SearchOptions,
     WhichCloud,
-    complete_check,
+    only_checks,
+    without_checks,
 )
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
@@ -28,25 +29,8 @@ app, register = command(
 )
 
 
-def _codes(option: str, help: str) -> object:
-    return typer.Option(
-        option,
-        metavar="CHECK",
-        show_default=False,
-        rich_help_panel="Which checks",
-        help=help,
-        autocompletion=complete_check("verify"),
-    )
-
-
-Waive = Annotated[
-    list[str] | None,
-    _codes("--waive", "Do not run this check; it stays visible in the report. Repeatable."),
-]
-Only = Annotated[
-    list[str] | None,
-    _codes("--only", "Run this check and no others. Repeatable."),
-]
+Waive = Annotated[list[str] | None, without_checks("verify")]
+Only = Annotated[list[str] | None, only_checks("verify")]
 Probe = Annotated[
     bool,
     typer.Option(

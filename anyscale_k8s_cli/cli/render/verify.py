@@ -40,6 +40,22 @@ def show_verify(document: Mapping[str, Any], console: Console, *, verbose: bool 
     show_checks(checks, console, verbose=verbose)
 
 
+def show_doctor(document: Mapping[str, Any], console: Console, *, verbose: bool = False) -> None:
+    """The same for this machine."""
+    checks = document.get("checks", [])
+    failed = [item for item in checks if _fails(item)]
+    mark = STATUSES["fail" if failed else "pass"]
+    title = (
+        f"{len(failed)} of {len(checks)} checks of this machine failed"
+        if failed
+        else "No check of this machine failed"
+    )
+    console.print()
+    console.print(Text.assemble((f"{mark.symbol} ", mark.style), (title, "bold")))
+    console.print()
+    show_checks(checks, console, verbose=verbose)
+
+
 def show_checks(
     checks: Sequence[Mapping[str, Any]], console: Console, *, verbose: bool = False
 ) -> None:
