@@ -9,6 +9,7 @@ from anyscale_k8s_cli.addons.pod_probe import PodProbe, Question
 from anyscale_k8s_cli.checks import Result, run_checks
 from anyscale_k8s_cli.checks.pods import pod_checks
 from anyscale_k8s_cli.cluster.access import ClusterAccess
+from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.run import Run
@@ -48,4 +49,16 @@ def leftovers(store: Any) -> list[str]:
         for kind in ("jobs.batch", "configmaps", "pods")
         for item in store.items(kind, INSTALL.namespace)
         if item["metadata"]["name"].startswith("anyscale-k8s-probe")
+    ]
+
+
+def left_by_probe(namespace: str) -> list[Document]:
+    """Objects with the names of a probe's, as little as the API takes of them."""
+    metadata = {"name": "anyscale-k8s-probe", "namespace": namespace}
+    container = {"name": "probe", "image": "registry.invalid/no-such-image/python:3"}
+    pod = {"restartPolicy": "Never", "containers": [container]}
+    job = {"metadata": metadata, "spec": {"template": {"spec": pod}}}
+    return [
+        {"apiVersion": "batch/v1", "kind": "Job", **job},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {}},
     ]

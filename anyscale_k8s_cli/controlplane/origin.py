@@ -43,6 +43,13 @@ def user_data_domain(host: str) -> str:
     return "azure.anyscaleuserdata.com" if azure_hosted(host) else "anyscaleuserdata.com"
 
 
+def api_origin(host: str) -> str:
+    """Where the plane's API is beside its console; empty for one that has no such name."""
+    parts = urlsplit(host)
+    name = (parts.hostname or "").partition(".")
+    return f"https://api.{name[2]}" if name[0] == "console" and name[2] else ""
+
+
 def azure_hosted(host: str) -> bool:
     """Whether it is a plane whose clouds are Azure's own resources: its API only shows them."""
     return "azure" in (urlsplit(host).hostname or "").split(".")

@@ -12,6 +12,7 @@ from anyscale_k8s_cli.addons.pod_probe import PodProbe, Question
 from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.checks.pods import pod_checks
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.controlplane.origin import api_origin
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -23,6 +24,7 @@ from anyscale_k8s_cli.provider import (
 )
 from anyscale_k8s_cli.resource import NotYetKnown
 from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.templates import load_yaml
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class FromPod:
             self.spec.rules.tags,
             self.spec.timeouts.probe,
         )
-        return pod_checks(probe, self._question, self.again, needed=self._hosts)
+        return pod_checks(probe, self._question, self.again, needed=self._needed)
 
     def _question(self) -> Question:
         try:
@@ -68,12 +70,18 @@ class FromPod:
         places = WorkloadEndpoints()
         if isinstance(self.provider, NamesEndpoints):
             places = self.provider.workload_endpoints(self.spec, self.cluster, storage)
-        return Question(storage, places, self._hosts)
+        return Question(storage, places, (*self._needed, *_of_anyscale(self.host)))
 
     @property
-    def _hosts(self) -> tuple[str, ...]:
+    def _needed(self) -> tuple[str, ...]:
         redis = self.spec.existing.redis_endpoint
         return (self.host, *((f"tcp://{redis}",) if redis else ()))
+
+
+def _of_anyscale(host: str) -> tuple[str, ...]:
+    """What else of Anyscale's own pods go to; nothing for a plane that stands for itself."""
+    api = api_origin(host)
+    return (api, *load_yaml("pod_probe/hosts.yaml")) if api else ()
 
 
 def _account(values: Mapping[str, Any]) -> str:

@@ -55,7 +55,8 @@ def _token(environment: Mapping[str, str]) -> tuple[str, str]:
 def _of_metadata(environment: Mapping[str, str]) -> tuple[str, str]:
     host = environment.get("GCE_METADATA_HOST") or _METADATA
     at, headers = f"http://{host}{_ACCOUNT}", {"Metadata-Flavor": "Google"}
-    email = send("GET", f"{at}/email", headers).body.decode("utf-8", "replace").strip()
+    # https://cloud.google.com/kubernetes-engine/docs/concepts/workload-identity#limitations
+    email = send("GET", f"{at}/email", headers, young=True).body.decode("utf-8", "replace").strip()
     return _access_token(send("GET", f"{at}/token", headers)), f"metadata server, account {email}"
 
 

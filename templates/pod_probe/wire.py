@@ -97,8 +97,13 @@ def send(
     url: str,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
+    *,
+    young: bool = False,
 ) -> Answer:
-    """Raises :class:`Refused` and :class:`Unanswered`. Who is busy is asked again, as SDKs do."""
+    """Raises :class:`Refused` and :class:`Unanswered`. Who is busy is asked again, as SDKs do.
+
+    `young` is said of who begins to listen no sooner than the pod begins to run.
+    """
     for attempt in range(1, _ATTEMPTS):
         try:
             return _send(method, url, headers or {}, body)
@@ -106,7 +111,7 @@ def send(
             if busy.status not in _BUSY:
                 raise
         except Unanswered as silent:
-            if silent.stage != "answer":
+            if silent.stage != "answer" and not young:
                 raise
         time.sleep(attempt)
     return _send(method, url, headers or {}, body)

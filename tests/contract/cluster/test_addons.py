@@ -24,6 +24,7 @@ from anyscale_k8s_cli.resource import (
     Change,
 )
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool
+from tests.probing import left_by_probe
 
 from .site import Site, make_site
 
@@ -58,9 +59,18 @@ def test_setup_again_and_teardown(
     # The cluster's own controllers go on with what they do.
     assert [item for item in writes if not item.principal.startswith("system:")] == []
 
+    leave_probe(site)
     fate = site.remove(site.install(teardown=True))
     assert set(fate.values()) == {"delete"}
+    assert {"k8s:job/ray/anyscale-k8s-probe", "k8s:configmap/ray/anyscale-k8s-probe"} <= set(fate)
     assert _inventory(site.world) == before
+
+
+def leave_probe(site: Site) -> None:
+    """What a run has made that was killed."""
+    around = site.world.surroundings()
+    for manifest in left_by_probe("ray"):
+        site.world.kubernetes.create(around.marked(manifest))
 
 
 def _inventory(world: Any) -> set[str]:

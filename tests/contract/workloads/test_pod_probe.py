@@ -9,8 +9,16 @@ import pytest
 
 from anyscale_k8s_cli.addons.pod_probe import Question
 from anyscale_k8s_cli.checks import Result, Status
+from anyscale_k8s_cli.cluster.objects import Surroundings
 from anyscale_k8s_cli.provider import Storage, WorkloadEndpoints
-from tests.probing import AGAIN, leftovers, probed
+from tests.probing import (
+    AGAIN,
+    INSTALL,
+    administrator,
+    left_by_probe,
+    leftovers,
+    probed,
+)
 
 from .conftest import BUCKET_ACTIONS, REGION, Install, World, eventually
 
@@ -131,13 +139,46 @@ async def test_an_image_that_cannot_be_had_tells_nothing_of_the_bucket(
     await eventually(lambda: leftovers(operators.store) == [])
 
 
+async def left_over(world: World, install: Install, *, ours: bool) -> None:
+    """What a probe has made that was killed, or what somebody else has made."""
+    kubernetes = administrator(world.kubernetes)
+    around = Surroundings(kubernetes, INSTALL)
+    for manifest in left_by_probe(install.namespace):
+        await asyncio.to_thread(kubernetes.create, around.marked(manifest) if ours else manifest)
+
+
 async def test_what_a_killed_run_has_left_is_in_nobodys_way(
     operators: World, install: Install
 ) -> None:
-    await ask(operators, install, image="registry.invalid/never-ready:1", seconds=0.5)
-    first = await ask(operators, install)
+    await left_over(operators, install, ours=True)
 
-    assert first.finding.status is Status.PASS
+    result = await ask(operators, install)
+
+    assert result.finding.status is Status.PASS, result.finding
+    await eventually(lambda: leftovers(operators.store) == [])
+
+
+async def test_what_somebody_else_has_made_stays(operators: World, install: Install) -> None:
+    await left_over(operators, install, ours=False)
+
+    result = await ask(operators, install)
+
+    assert result.finding.status is Status.UNKNOWN
+    assert "is there already and not ours" in result.finding.detail
+    assert "jobs.batch/anyscale-k8s-probe" in leftovers(operators.store)
+
+
+async def test_a_pod_that_never_comes_up_is_told_with_what_is_in_its_way(
+    operators: World, install: Install
+) -> None:
+    for node in list(operators.store.items("nodes")):
+        operators.store.update("nodes", {**node, "spec": {**node["spec"], "unschedulable": True}})
+
+    result = await ask(operators, install, seconds=1.0)
+
+    assert result.finding.status is Status.UNKNOWN
+    assert "nodes are available" in result.finding.detail
+    await eventually(lambda: leftovers(operators.store) == [])
 
 
 async def test_a_quota_without_room(operators: World, install: Install) -> None:

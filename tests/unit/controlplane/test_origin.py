@@ -51,3 +51,16 @@ def test_user_data_domain(host: str, domain: str) -> None:
 )
 def test_planes_whose_clouds_azure_makes(host: str, hosted: bool) -> None:
     assert origin.azure_hosted(host) is hosted
+
+
+@pytest.mark.parametrize(
+    ("host", "api"),
+    [
+        ("https://console.anyscale.com", "https://api.anyscale.com"),
+        ("https://console.azure.anyscale.com", "https://api.azure.anyscale.com"),
+        ("http://127.0.0.1:8080", ""),
+        ("https://anyscale.example.com", ""),
+    ],
+)
+def test_where_the_api_is_beside_the_console(host: str, api: str) -> None:
+    assert origin.api_origin(host) == api
