@@ -201,6 +201,8 @@ class AzureSecret:
 
     # The chart knows of none; named after its others.
     SECRET: ClassVar[str] = "anyscale-azure-credentials"  # noqa: S105 - a name
+    # Beside them: where the account's blobs are, as Azure's own command line is told it.
+    ENDPOINT: ClassVar[str] = "AZURE_STORAGE_SERVICE_ENDPOINT"
 
     tenant: str
     client: str

@@ -211,8 +211,9 @@ class StorageSpec(_Part):
     the kind is not said, a bucket's scheme tells it, else it is S3.
     """
 
-    kind: Annotated[Literal["s3", "gcs"] | None, Flag("--storage-kind"), PARTICULAR] = None
+    kind: Annotated[Literal["s3", "gcs", "azure"] | None, Flag("--storage-kind"), PARTICULAR] = None
     location: Annotated[str | None, Flag("--storage-location"), PARTICULAR] = None
+    account: Annotated[str | None, Flag("--storage-account"), PARTICULAR] = None
     endpoint: Annotated[str | None, Flag("--storage-endpoint"), PARTICULAR] = None
     region: Annotated[str | None, Flag("--storage-region"), PARTICULAR] = None
     addressing: Annotated[

@@ -145,7 +145,8 @@ class AzureVariables:
     """The variables of Azure's SDKs; the chart knows nothing of them: each refers to the Secret."""
 
     def files(self, storage: Storage, credentials: AzureSecret | EntraIdentity) -> Files:
-        return credentials.variables
+        # Where the account is, a later teardown has from nowhere else.
+        return {**credentials.variables, AzureSecret.ENDPOINT: storage.endpoint}
 
     def values(self, storage: Storage, credentials: AzureSecret | EntraIdentity) -> dict[str, Any]:
         variables = [

@@ -225,11 +225,11 @@ GoogleKeyFile = Annotated[
     Sets("credentials.google_key_file"),
 ]
 StorageKind = Annotated[
-    Literal["s3", "gcs"] | None,
+    Literal["s3", "gcs", "azure"] | None,
     _option(
         "--storage-kind",
         panel=_STORE,
-        metavar="s3|gcs",
+        metavar="s3|gcs|azure",
         help="What the store is; if not given, as --bucket begins, else s3.",
     ),
     Sets("storage.kind"),
@@ -243,6 +243,16 @@ StorageLocation = Annotated[
         help="Where Google makes the bucket; us if not given.",
     ),
     Sets("storage.location"),
+]
+StorageAccount = Annotated[
+    str | None,
+    _option(
+        "--storage-account",
+        panel=_STORE,
+        metavar="NAME",
+        help="Azure storage account of yours that the container is in, or its blobs' address.",
+    ),
+    Sets("storage.account"),
 ]
 StorageEndpoint = Annotated[
     str | None,
@@ -364,6 +374,7 @@ class SpecOptions:
     ] = None
     storage_kind: StorageKind = None
     storage_location: StorageLocation = None
+    storage_account: StorageAccount = None
     storage_endpoint: StorageEndpoint = None
     storage_region: StorageRegion = None
     storage_addressing: StorageAddressing = None
@@ -796,6 +807,7 @@ class SearchOptions:
     compartment_id: CompartmentId = None
     storage_kind: StorageKind = None
     storage_location: StorageLocation = None
+    storage_account: StorageAccount = None
     storage_endpoint: StorageEndpoint = None
     storage_region: StorageRegion = None
     storage_addressing: StorageAddressing = None

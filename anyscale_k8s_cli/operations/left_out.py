@@ -27,6 +27,7 @@ _PROTECTING = {
     "network.annotations": "the load balancer would be as the platform makes it",
     "existing.bucket": "a new, empty bucket would be made and registered",
     "storage.kind": "a new, empty bucket in another store would be made and registered",
+    "storage.account": "the container would be looked for in another storage account",
     "existing.identity": "another identity would be made and registered",
     "existing.gateway": "a Gateway with a load balancer of its own would be made and used",
     "rules.name_prefix": _OTHER_OBJECTS,

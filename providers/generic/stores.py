@@ -3,7 +3,7 @@
 How it is laid out, for whoever adds to it:
 
 - `Kind` names the kinds, `kind_of` tells which one is meant, `store_of` gives what handles
-  it. A kind's module (`s3.py`, `google.py`) is imported when it is chosen
+  it. A kind's module (`s3.py`, `google.py`, `azure.py`) is imported when it is chosen
   and not before, and with it the SDK: a cluster with an S3 store imports no other SDK.
 - Each module has one class that satisfies `Store`. All that differs between kinds is in
   there; `provider.py` knows the cluster and nothing of stores.
@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from anyscale_k8s_cli.checks import BoundCheck
-from anyscale_k8s_cli.credential_kinds import Credentials, GoogleKey, S3Keys
+from anyscale_k8s_cli.credential_kinds import AzureSecret, Credentials, GoogleKey, S3Keys
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -41,6 +41,7 @@ class Kind(StrEnum):
 
     S3 = "s3"
     GCS = "gcs"
+    AZURE = "azure"
 
     @property
     def secret(self) -> str:
@@ -48,8 +49,12 @@ class Kind(StrEnum):
         return _CREDENTIALS[self].SECRET
 
 
-_CREDENTIALS: Mapping[Kind, type[Credentials]] = {Kind.S3: S3Keys, Kind.GCS: GoogleKey}
-_SCHEMES: Mapping[str, Kind] = {"gs": Kind.GCS}
+_CREDENTIALS: Mapping[Kind, type[Credentials]] = {
+    Kind.S3: S3Keys,
+    Kind.GCS: GoogleKey,
+    Kind.AZURE: AzureSecret,
+}
+_SCHEMES: Mapping[str, Kind] = {"gs": Kind.GCS, "abfss": Kind.AZURE}
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,8 @@ class Store(Protocol):
 def kind_of(settings: Settings) -> Kind:
     """Which kind is meant by values of the spec, by dotted path."""
     scheme = str(settings.get("existing.bucket") or "").partition("://")[0]
-    meant = settings.get("storage.kind") or _SCHEMES.get(scheme)
+    of_account = Kind.AZURE if settings.get("storage.account") else None
+    meant = settings.get("storage.kind") or _SCHEMES.get(scheme) or of_account
     if not meant and "/workloadIdentityPools/" in str(settings.get("existing.identity_provider")):
         meant = Kind.GCS
     # What is no kind is refused elsewhere.
@@ -117,3 +123,8 @@ def store_of(kind: Kind, run: Run) -> Store:
                 from anyscale_k8s_cli.providers.generic.google import GoogleStore
 
             return GoogleStore(run)
+        case Kind.AZURE:
+            with needing("A container of Azure's", "azure"):
+                from anyscale_k8s_cli.providers.generic.azure import AzureStore
+
+            return AzureStore(run)

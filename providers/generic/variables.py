@@ -8,6 +8,7 @@ from collections.abc import Mapping
 STORE_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "storage.kind": ("ANYSCALE_K8S_STORAGE_KIND",),
     "storage.location": ("ANYSCALE_K8S_STORAGE_LOCATION",),
+    "storage.account": ("ANYSCALE_K8S_STORAGE_ACCOUNT",),
     "storage.endpoint": (
         "ANYSCALE_K8S_STORAGE_ENDPOINT",
         "AWS_ENDPOINT_URL_S3",

@@ -14,7 +14,8 @@ from anyscale_k8s_cli.cluster.context import from_context
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.azure.seed import TEAM_DATA
+from anyscale_k8s_cli.sandbox.world import AksWorld, World
 from tests.e2e.story import Story
 from tests.processes import Desk, Sandbox, started
 
@@ -41,9 +42,16 @@ def secret_of(sandbox: Sandbox) -> Document:
     return found
 
 
+WORLD = World(
+    platforms=("generic", "gke", "aks"),
+    # To own an account is not to have a role on what is in it.
+    aks=AksWorld(admin_roles=({"role": "Owner"}, {"role": "Storage Blob Data Contributor"})),
+)
+
+
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, World(platforms=("generic",))) as sandbox:
+    with started(desks(), homes, WORLD) as sandbox:
         told = Story(sandbox)
         told.tell("wrong region", *SETUP, "--storage-region", "elsewhere")
         told.tell("no keys", *SETUP, env={"ANYSCALE_K8S_STORAGE_ACCESS_KEY_ID": "NOBODYS"})
@@ -78,7 +86,6 @@ class Store:
     """A store that is not S3. `without` are the variables that a later run does not need."""
 
     kind: str
-    options: tuple[str, ...]
     secret: Reference
     file: str
     bucket: str
@@ -89,30 +96,42 @@ class Store:
 STORES = (
     Store(
         "gcs",
-        (),
         Reference("v1", "Secret", "anyscale-gcp-credentials", NAMESPACE),
         "key.json",
         "gcp:bucket/",
         ("GOOGLE_APPLICATION_CREDENTIALS",),
         "storage.objects.",
     ),
+    Store(
+        "azure",
+        Reference("v1", "Secret", "anyscale-azure-credentials", NAMESPACE),
+        "AZURE_CLIENT_SECRET",
+        "azure:container/",
+        ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_AUTHORITY_HOST"),
+        "Blob ",
+    ),
 )
 
 
 def another_store(told: Story, store: Store) -> None:
     """Set up, changed by hand, mended, looked at and taken down, in the same cluster."""
-    setup = (*SETUP, "--storage-kind", store.kind, *store.options)
+    blobs = told.sandbox.admin.status()["addresses"]["azure-blob"]
+    where = {"ANYSCALE_K8S_STORAGE_ACCOUNT": f"{blobs}/{TEAM_DATA.name}"}
+    setup = (*SETUP, "--storage-kind", store.kind)
     secret = store.secret
-    told.tell(f"{store.kind} setup", *setup)
-    told.tell(f"{store.kind} again", *setup, env=dict.fromkeys(store.without, ""))
+    told.tell(f"{store.kind} setup", *setup, env=where)
+    without = dict.fromkeys(store.without, "")
+    told.tell(f"{store.kind} again", *setup, env={**where, **without})
     broken = {"data": {store.file: base64.b64encode(b"broken").decode()}}
     kubernetes(told.sandbox).patch_merge(secret, broken)
-    told.tell(f"{store.kind} mended", *setup)
+    told.tell(f"{store.kind} mended", *setup, env=where)
     told.tell(f"{store.kind} status", "status", "w")
     told.tell(f"{store.kind} probed", "verify", "w", "--only", "pod-storage")
     name = next(key for key in told[f"{store.kind} setup"].changes if store.bucket in key)
-    bucket = name.rpartition("/")[2]
-    told.tell(f"{store.kind} delete", "delete", "w", "--yes", "--delete-bucket", bucket)
+    bucket = name.partition("/")[2]
+    told.tell(
+        f"{store.kind} delete", "delete", "w", "--yes", "--delete-bucket", bucket, env=without
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as Xml
 
 from aiohttp import web
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _MOST_RESULTS = 5000
+_MOST_RULES = 5
+# What the data plane and Resource Manager call the same.
+_CORS_FIELDS = {
+    "AllowedOrigins": "allowedOrigins",
+    "AllowedMethods": "allowedMethods",
+    "AllowedHeaders": "allowedHeaders",
+    "ExposedHeaders": "exposedHeaders",
+    "MaxAgeInSeconds": "maxAgeInSeconds",
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,9 @@ class BlobOperations:
     def __call__(self, request: BlobRequest, caller: Principal | None) -> web.Response:
         operations: Mapping[str, Callable[[BlobRequest], web.Response]] = {
             "ListContainers": self.list_containers,
+            "GetBlobServiceProperties": self.get_properties,
+            "SetBlobServiceProperties": self.set_properties,
+            "SetContainerMetadata": self.set_metadata,
             "CreateContainer": self.create_container,
             "GetContainerProperties": self.get_container,
             "DeleteContainer": self.delete_container,
@@ -67,8 +79,35 @@ class BlobOperations:
                 properties = Xml.SubElement(item, "Properties")
                 _add(properties, {"Last-Modified": _date(container.created)})
                 _add(properties, {"Etag": f'"{container.etag}"'})
+                if "metadata" in request.query.get("include", ""):
+                    _add(Xml.SubElement(item, "Metadata"), container.metadata)
         Xml.SubElement(root, "NextMarker")
         return _xml(root)
+
+    def get_properties(self, request: BlobRequest) -> web.Response:
+        root = Xml.Element("StorageServiceProperties")
+        parent = Xml.SubElement(root, "Cors")
+        for rule in self.data.cors:
+            item = Xml.SubElement(parent, "CorsRule")
+            for name, field in _CORS_FIELDS.items():
+                value = rule[field]
+                text = ",".join(value) if isinstance(value, list) else str(value)
+                Xml.SubElement(item, name).text = text
+        return _xml(root)
+
+    def set_properties(self, request: BlobRequest) -> web.Response:
+        """What is not named stays as it is."""
+        cors = _parsed(request.body).find("Cors")
+        if cors is not None:
+            rules = [_cors_rule(item) for item in cors.findall("CorsRule")]
+            if len(rules) > _MOST_RULES:
+                raise BlobError(
+                    400,
+                    "InvalidXmlDocument",
+                    f"XML specified is not valid: more than {_MOST_RULES} CORS rules.",
+                )
+            self.data.settings["cors"] = {"corsRules": rules}
+        return web.Response(status=202)
 
     def delegation_key(self, request: BlobRequest, caller: Principal | None) -> web.Response:
         """A key for signatures in the name of whoever signed in; keys cannot ask for it."""
@@ -113,6 +152,11 @@ class BlobOperations:
         container = self._container(request)
         metadata = {f"x-ms-meta-{key}": value for key, value in container.metadata.items()}
         return web.Response(headers={**_container_headers(container), **metadata})
+
+    def set_metadata(self, request: BlobRequest) -> web.Response:
+        container = self._container(request)
+        container.metadata = _metadata(request)
+        return web.Response(headers=_container_headers(container))
 
     def delete_container(self, request: BlobRequest) -> web.Response:
         self._container(request)
@@ -297,6 +341,12 @@ def _parsed(body: bytes) -> Xml.Element:
         raise BlobError(
             400, "InvalidXmlDocument", "XML specified is not syntactically valid."
         ) from None
+
+
+def _cors_rule(item: Xml.Element) -> dict[str, Any]:
+    said = {field: item.findtext(name) or "" for name, field in _CORS_FIELDS.items()}
+    lists = {field: [part for part in text.split(",") if part] for field, text in said.items()}
+    return {**lists, "maxAgeInSeconds": int(said["maxAgeInSeconds"] or 0)}
 
 
 def _moment(text: str) -> datetime:

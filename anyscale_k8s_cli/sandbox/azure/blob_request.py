@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+_SERVICE = "Microsoft.Storage/storageAccounts/blobServices"
 _CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
 
 
@@ -59,6 +60,14 @@ _OPERATIONS: Mapping[tuple[str, str, str], tuple[str, Right]] = {
         "ListContainers",
         Right(f"{_CONTAINERS}/read", data=False, letters="l", resource_type="s"),
     ),
+    ("service", "GET", "properties"): (
+        "GetBlobServiceProperties",
+        Right(f"{_SERVICE}/read", data=False, letters="", resource_type="s"),
+    ),
+    ("service", "PUT", "properties"): (
+        "SetBlobServiceProperties",
+        Right(f"{_SERVICE}/write", data=False, letters="", resource_type="s"),
+    ),
     ("service", "POST", "userdelegationkey"): (
         "GetUserDelegationKey",
         Right(
@@ -71,6 +80,10 @@ _OPERATIONS: Mapping[tuple[str, str, str], tuple[str, Right]] = {
     ("container", "PUT", ""): (
         "CreateContainer",
         Right(f"{_CONTAINERS}/write", data=False, letters="cw", resource_type="c"),
+    ),
+    ("container", "PUT", "metadata"): (
+        "SetContainerMetadata",
+        Right(f"{_CONTAINERS}/write", data=False, letters="w", resource_type="c"),
     ),
     ("container", "GET", ""): (
         "GetContainerProperties",

@@ -21,7 +21,7 @@ from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.workloads import operator_checks as checks
 from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, PodApi
 from anyscale_k8s_cli.sandbox.workloads.operator_aws import Aws
-from anyscale_k8s_cli.sandbox.workloads.operator_azure import Azure
+from anyscale_k8s_cli.sandbox.workloads.operator_azure import CLIENT_SECRET, Azure, ClientSecret
 from anyscale_k8s_cli.sandbox.workloads.operator_checks import Component, Finding, examine
 from anyscale_k8s_cli.sandbox.workloads.operator_cloud import (
     CloudFailure,
@@ -336,6 +336,8 @@ def store_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> O
     """Whose keys the container was given, where no cloud vouches for it."""
     if config.environ.get(KEY_FILE):
         return MountedKeyFile(Google(http, config, pod.token), pod.file)
+    if config.environ.get(CLIENT_SECRET):
+        return ClientSecret(Azure(http, config, pod.token))
     return MountedKeys(http, config, pod.file, pod.token_file)
 
 

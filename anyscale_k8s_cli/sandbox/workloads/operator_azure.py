@@ -1,7 +1,7 @@
 """Azure as the operator's SDK would use it: the pod's federated token, Entra, blob storage.
 
-Plain HTTP. The only credentials are those of workload identity: pods of the
-stand-in cluster have no metadata service.
+Plain HTTP. The only credentials are those of workload identity, and an application's
+secret: pods of the stand-in cluster have no metadata service.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ _VERSION = "2023-11-03"
 _ERROR = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)[\n<]", re.DOTALL)
 # What Entra says about the request itself, after the cause.
 _TRACE = re.compile(r"\s*Trace ID:.*", re.DOTALL)
+CLIENT_SECRET = "AZURE_CLIENT_SECRET"
+# In the sandbox no cloud is the public one.
+_NEEDED_WITH_SECRET = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_AUTHORITY_HOST")
 _NEEDED = ("AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
 
 
@@ -36,14 +39,13 @@ class AzureSession:
     azure: Azure
     client_id: str
     audience_token: str = field(repr=False)
+    source: str = ""
     _storage_tokens: list[str] = field(default_factory=list, repr=False)
 
-    @property
-    def source(self) -> str:
-        return f"workload identity, client {self.client_id}"
-
     async def identity(self) -> str:
-        """The principal that the token is of."""
+        """The principal that the token is of; nobody's where there is none."""
+        if not self.audience_token:
+            return ""
         claims = self.audience_token.split(".")[1]
         padded = claims + "=" * (-len(claims) % 4)
         return str(json.loads(base64.urlsafe_b64decode(padded))["oid"])
@@ -112,21 +114,22 @@ class Azure:
         scope = environ.get("ANYSCALE_AUTH_AUDIENCE", "")
         if not scope:
             raise CloudFailure("global.auth.audience is not set: no token for the control plane")
-        return AzureSession(self, client_id, await self.token(client_id, scope))
+        source = f"workload identity, client {client_id}"
+        return AzureSession(self, client_id, await self.token(client_id, scope), source)
 
     async def token(self, client_id: str, scope: str) -> str:
-        """An access token for the pod's federated one."""
+        """An access token for the pod's secret, else for its federated token."""
+        form = {"grant_type": "client_credentials", "client_id": client_id, "scope": scope}
+        if secret := self.config.environ.get(CLIENT_SECRET):
+            return await self._granted({**form, "client_secret": secret})
         try:
             assertion = await self.tokens(EXCHANGE_AUDIENCE)
         except LookupError as missing:
             raise CloudFailure(f"failed to read the token file: {missing}") from missing
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": client_id,
-            "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": assertion,
-            "scope": scope,
-        }
+        of_pod = {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": assertion}
+        return await self._granted({**form, **of_pod})
+
+    async def _granted(self, form: dict[str, str]) -> str:
         environ = self.config.environ
         host = environ["AZURE_AUTHORITY_HOST"].rstrip("/")
         url = f"{host}/{environ['AZURE_TENANT_ID']}/oauth2/v2.0/token"
@@ -144,6 +147,23 @@ class Azure:
         if answer.status >= 400:
             raise CloudFailure(_said(answer.status, content.decode(errors="replace")))
         return content
+
+
+@dataclass(frozen=True)
+class ClientSecret:
+    """An application's secret in the container's variables: it opens blobs, and proves nothing."""
+
+    azure: Azure
+
+    async def session(self) -> AzureSession:
+        environ = self.azure.config.environ
+        missing = [name for name in _NEEDED_WITH_SECRET if not environ.get(name)]
+        if missing:
+            raise CloudFailure(
+                f"EnvironmentCredential: missing environment variables {', '.join(missing)}"
+            )
+        client_id = environ["AZURE_CLIENT_ID"]
+        return AzureSession(self.azure, client_id, "", f"client secret, client {client_id}")
 
 
 def _container_url(storage: dict[str, Any]) -> str:

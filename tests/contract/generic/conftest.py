@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,11 @@ from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.provider import CloudSide, Cluster
 from anyscale_k8s_cli.providers.generic import GenericProvider
 from anyscale_k8s_cli.resource import NO_TAGS
+from anyscale_k8s_cli.sandbox.azure.seed import TEAM_DATA as TEAM_ACCOUNT
+from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings, AzureStandIn
 from anyscale_k8s_cli.sandbox.google.seed import OTHER_PROJECT_NUMBER, TEAM_DATA, BucketSeed
 from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings, GoogleStandIn
+from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.spec import CloudSpec
 from tests import cloud_sides
@@ -80,3 +84,36 @@ def google(
     yield begin
     for stand_in in started:
         served(stand_in.stop())
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+def azure(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., StoreWorld[AzureStandIn]]]:
+    """Starts a subscription, whose administrator's secret is the one that is given."""
+    started: list[AzureStandIn] = []
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(authority.ca_pem)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+
+    def begin(*roles: str) -> StoreWorld[AzureStandIn]:
+        settings, wire = AzureSettings(clusters=(), accounts=(TEAM_ACCOUNT,)), Wire()
+        stand_in = AzureStandIn(wire, authority, settings)
+        asyncio.run(stand_in.start())
+        started.append(stand_in)
+        stand_in.set_admin_roles([{"role": role} for role in roles])
+        for name, value in stand_in.environment().items():
+            monkeypatch.setenv(name, value)
+        where = f"{stand_in.world.blob_url}/{TEAM_ACCOUNT.name}"
+        said = {**SAID, "storage": {"account": where}}
+        issuer: Any = None  # nobody vouches for anybody here
+        return StoreWorld(stand_in, settings, wire, issuer, GenericProvider, said)
+
+    yield begin
+    for stand_in in started:
+        asyncio.run(stand_in.stop())

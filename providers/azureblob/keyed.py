@@ -1,0 +1,148 @@
+"""A storage account that is there, as an application with a client secret: for clusters that
+are not Azure's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.credential_kinds import AzureSecret
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.object_storage import BucketProof, Contradiction
+from anyscale_k8s_cli.provider import Storage
+from anyscale_k8s_cli.providers.azureblob import cors
+from anyscale_k8s_cli.providers.azureblob.account import Account
+from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
+from anyscale_k8s_cli.providers.azureblob.sdk import blobs
+from anyscale_k8s_cli.providers.azureblob.sdk.blobs import Blobs
+from anyscale_k8s_cli.providers.azureblob.sdk.service import Service
+from anyscale_k8s_cli.providers.azureblob.sdk.session import Calls, SecretSession
+from anyscale_k8s_cli.run import Run
+
+# Containers and what is in them, and to sign addresses: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage
+ROLE = "Storage Blob Data Contributor"
+_RIGHTS = {
+    "put": blobs.WRITE,
+    "get": blobs.READ,
+    "list": blobs.READ,
+    "delete": blobs.DELETE,
+}
+_PARTS_KEY = "anyscale-k8s-cli/blocks-proof.txt"
+_CONTENT = b"Written in blocks by anyscale-k8s-cli.\n"
+# Seconds that a role which was just assigned may not be in force yet.
+_PATIENCE = 10.0
+
+
+class KeyedAccount:
+    """`region` is a label of the cluster's, which says nothing to Azure.
+
+    The secret is asked for at the first call. Safe for threads.
+    """
+
+    def __init__(
+        self, run: Run, account: Account, region: str, secret: Callable[[], AzureSecret]
+    ) -> None:
+        self.run = run
+        self.account = account
+        self._region = region
+        self._secret = secret
+        self._lock = threading.Lock()
+        self._made: tuple[AzureSecret, SecretSession] | None = None
+
+    def storage(self, container: str) -> Storage:
+        """A container, as the control plane and the chart want it."""
+        return Storage(self.account.url(container), self._region, self.account.endpoint)
+
+    @property
+    def service(self) -> Service:
+        return Service(self._session, self.account.endpoint)
+
+    def blobs(self, container: str) -> Blobs:
+        session = self._session
+        return Blobs(session, self.account.endpoint, container, session.credential)
+
+    # -- the account's rules -----------------------------------------------------------------
+
+    def rules(self) -> list[CorsRule] | None:
+        """None for who may not see them: a role on blobs alone does not suffice."""
+        try:
+            return self.service.cors()
+        except CloudFailure as failure:
+            if not failure.denied:
+                raise
+            return None
+
+    def admit(self, origin: str) -> None:
+        """The rules are one list: what others have put there by now stays."""
+        service = self.service
+        service.set_cors(cors.with_ours(service.cors(), origin, self.account.name))
+
+    # -- use -----------------------------------------------------------------------------------
+
+    def prove(self, container: str) -> None:
+        """Put, get, list and delete, whole and in blocks. Raises `bucket-denied`."""
+        proof = BucketProof(
+            self.run,
+            self.account.url(container),
+            _PATIENCE,
+            self._denied,
+            missing=lambda failure: failure.status == 404,
+        )
+        found = self.blobs(container)
+        proof(found)
+        proof.step("put", lambda: found.put_in_parts(_PARTS_KEY, _CONTENT))
+        read = proof.step("get", lambda: found.get(_PARTS_KEY))
+        proof.step("delete", lambda: found.remove(_PARTS_KEY))
+        if read != _CONTENT:
+            wrong = Contradiction("was read other than written in blocks")
+            raise errors.CliError(
+                errors.BUCKET_DENIED, f"A blob in {self.account.url(container)} {wrong}"
+            ) from wrong
+
+    def check(self, container: str) -> None:
+        """Raise what stands against a use of the container, as far as reading can tell."""
+        try:
+            if self.service.container(container) is not None:
+                self.blobs(container).keys("anyscale-k8s-cli/")
+        except CloudFailure as failure:
+            if failure.denied:
+                raise self._denied("list", failure) from failure
+            raise
+
+    def not_allowed(self, failure: CloudFailure) -> errors.CliError:
+        """The error for an account in which no container may be made."""
+        return errors.CliError(
+            errors.FORBIDDEN,
+            f"The application may not make a container in the account {self.account.name}",
+            cause=failure.cause,
+            evidence=failure.evidence,
+            fix=f"{self._grant}, or have a container made and name it with --bucket",
+        )
+
+    def _denied(self, verb: str, failure: CloudFailure) -> errors.CliError:
+        return errors.CliError(
+            errors.BUCKET_DENIED,
+            f"The application may not {_RIGHTS[verb]} in the account {self.account.name}",
+            cause=failure.cause,
+            evidence=failure.evidence,
+            fix=self._grant,
+        )
+
+    @property
+    def _grant(self) -> str:
+        scope = f'"$(az storage account show --name {self.account.name} --query id --output tsv)"'
+        return (
+            f"az role assignment create --assignee {self._secret().client} "
+            f"--role '{ROLE}' --scope {scope}"
+        )
+
+    @property
+    def _session(self) -> Calls:
+        """One for all calls; a new one when the secret is another."""
+        secret = self._secret()
+        with self._lock:
+            if self._made is None or self._made[0] != secret:
+                role = f"; the role {ROLE} on the account has what pods need"
+                self._made = (secret, SecretSession(self.run, secret, role))
+            return self._made[1]
