@@ -150,6 +150,20 @@ REFUSALS = (
         ("--file", "nowhere.yaml", "No such file"),
     ),
     Refusal(
+        "an id that no cloud has",
+        setup(cloud_id="cld_nope"),
+        "cloud-not-found",
+        1,
+        ("no cloud with the id cld_nope", "leave --cloud-id out"),
+    ),
+    Refusal(
+        "an id that no cloud has, to delete",
+        ("cloud", "delete", "zz", "--cloud-id", "cld_nope", "--yes"),
+        "cloud-not-found",
+        1,
+        ("no cloud with the id cld_nope", "leave --cloud-id out"),
+    ),
+    Refusal(
         "values that are no mapping",
         setup(values="{folder}/values.yaml"),
         "invalid-spec",

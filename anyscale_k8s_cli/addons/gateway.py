@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -62,6 +62,15 @@ def envoy_proxy(
         title="Proxy settings",
         needs=needs,
     )
+
+
+def asked_of_service(resources: Sequence[Resource[Any]]) -> Mapping[str, str] | None:
+    """The annotations by which a proxy that is there asks for its load balancer; None without."""
+    for resource in resources:
+        if resource.key.startswith("k8s:envoyproxy/") and resource.observed is not None:
+            settings = resource.observed.output["spec"]["provider"]["kubernetes"]["envoyService"]
+            return dict(settings.get("annotations") or {})
+    return None
 
 
 def service_settings(context: ClusterContext, load_balancer: LoadBalancer | None) -> Document:

@@ -95,7 +95,7 @@ def choose(clouds: Clouds, name: str | None, cloud_id: str | None) -> Cloud:
     when name and id do not belong together.
     """
     if cloud_id:
-        return _by_id(clouds, name, cloud_id)
+        return by_id(clouds, name, cloud_id)
     found = clouds.find_clouds(name) if name else clouds.list_clouds()
     if len(found) == 1:
         return found[0]
@@ -121,13 +121,14 @@ def choose(clouds: Clouds, name: str | None, cloud_id: str | None) -> Cloud:
     )
 
 
-def _by_id(clouds: Clouds, name: str | None, cloud_id: str) -> Cloud:
+def by_id(clouds: Clouds, name: str | None, cloud_id: str) -> Cloud:
+    """The cloud of an id; raises `cloud-not-found`, and `usage` where it has another name."""
     cloud = clouds.get_cloud(cloud_id)
     if cloud is None:
         raise errors.CliError(
             errors.CLOUD_NOT_FOUND,
             f"There is no cloud with the id {cloud_id}",
-            fix="anyscale cloud list",
+            fix="anyscale cloud list, or leave --cloud-id out" if name else "anyscale cloud list",
         )
     if name and cloud.name != name:
         raise errors.CliError(

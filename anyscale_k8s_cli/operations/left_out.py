@@ -148,6 +148,22 @@ def check_bucket(loaded: LoadedSpec, registered: str, wanted: str, file: Path | 
     )
 
 
+def check_exposure(loaded: LoadedSpec, file: Path | None) -> None:
+    """Where no ledger tells what was said, and the load balancer that is there is internal.
+
+    Raises `options-left-out` unless somebody has said that it is to be public.
+    """
+    if "network.expose" in loaded.sources:
+        return
+    raise errors.CliError(
+        errors.OPTIONS_LEFT_OUT,
+        "The cloud's load balancer is internal, and this setup would make it public",
+        cause="the ledger is not there, which tells with which options it was set up",
+        evidence=("if the change is meant, say --expose public",),
+        fix=setup_command({**settings_of(loaded), "network.expose": "internal"}, file),
+    )
+
+
 def until_done(told: Settings, said: Settings) -> dict[str, Any]:
     """What counts as said while a setup is at work that is told `said`, after one that was `told`.
 

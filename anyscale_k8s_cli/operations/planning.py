@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, values_file, wording
+from anyscale_k8s_cli.addons.gateway import asked_of_service
 from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.checks import Report, When, declared, run_checks
@@ -24,9 +25,11 @@ from anyscale_k8s_cli.controlplane.origin import user_data_domain
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LedgerContent, installs_in, ledger_of
+from anyscale_k8s_cli.operations.clouds import by_id
 from anyscale_k8s_cli.operations.left_out import (
     LeftOut,
     check_bucket,
+    check_exposure,
     dropped_tags,
     exposure_change,
     left_out,
@@ -95,6 +98,8 @@ class SetupPlan:
     preflight: Report
     started: float
     unknown_values: tuple[str, ...] = ()
+    # Whether a live load balancer is internal though no inventory tells of it.
+    narrowed: bool = False
 
     @property
     def spec(self) -> CloudSpec:
@@ -159,6 +164,8 @@ class SetupPlan:
         if not self.ledger.said:
             registered = registered_bucket(self.side.registration)
             check_bucket(self.loaded, registered, url_of(self.side.cloud.storage), file)
+            if self.narrowed:
+                check_exposure(self.loaded, file)
 
     @property
     def _losses(self) -> Iterator[str]:
@@ -254,6 +261,8 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     wording.check(loaded.spec)
     refuse_slips("--waive", loaded.spec.waive, When.SETUP)
     clouds = open_clouds(request, run)
+    if request.cloud_id:
+        await asyncio.to_thread(by_id, clouds, loaded.spec.name, request.cloud_id)
     with run.phase("discover", "Looking at the cloud account and the cluster"):
         _, opened = await asyncio.gather(
             asyncio.to_thread(clouds.user), open_cluster(provider, loaded.spec, run)
@@ -300,10 +309,31 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         preflight,
         started,
         unknown,
+        narrowed=not ledger.said
+        and await asyncio.to_thread(_is_internal, provider, loaded.spec, opened, install, side),
     )
     if saved:
         saved.check_covers(computed, install, clouds.plane.host)
     return made
+
+
+def _is_internal(
+    provider: Provider, spec: CloudSpec, opened: OpenCluster, install: Install, side: Side
+) -> bool:
+    """Whether the gateway's Service is asked for as an internal one would be, not a public one."""
+    there = asked_of_service(side.cluster.resources)
+    if there is None or spec.network.expose == "internal" or spec.existing.gateway:
+        return False
+
+    def annotations(expose: Literal["public", "internal"]) -> Mapping[str, str]:
+        network = spec.network.model_copy(update={"expose": expose})
+        other = spec.model_copy(update={"network": network})
+        balancer = provider.load_balancer(other, opened.cluster, install, opened.kubernetes)
+        return balancer.annotations
+
+    public, internal = annotations("public"), annotations("internal")
+    apart = {key: value for key, value in internal.items() if public.get(key) != value}
+    return bool(apart) and all(there.get(key) == value for key, value in apart.items())
 
 
 async def _look_for_chart(side: Side, computed: Plan, users: Mapping[str, Any]) -> tuple[str, ...]:

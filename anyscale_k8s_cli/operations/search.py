@@ -11,6 +11,7 @@ from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
+from anyscale_k8s_cli.operations.clouds import by_id
 from anyscale_k8s_cli.operations.requests import DeleteRequest
 from anyscale_k8s_cli.operations.said import on_install, option
 from anyscale_k8s_cli.operations.workbench import access_of
@@ -149,8 +150,7 @@ class Searcher:
     def _listed_clouds(self) -> list[Cloud]:
         request = self._request
         if request.cloud_id:
-            cloud = self._clouds.get_cloud(request.cloud_id)
-            return [cloud] if cloud else []
+            return [by_id(self._clouds, request.name, request.cloud_id)]
         return self._clouds.find_clouds(request.name or "")
 
     def _registrations(self, clouds: Sequence[Cloud]) -> dict[str, Registered]:

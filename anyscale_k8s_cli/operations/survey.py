@@ -226,7 +226,13 @@ async def find(request: DeleteRequest, run: Run) -> Teardown:
     """Find what is ours. Performs reads only."""
     clouds = open_clouds(request, run)
     with run.phase("find", "Looking for what belongs to the cloud"):
-        findings = await asyncio.to_thread(Searcher(request, clouds, run).find)
+        try:
+            findings = await asyncio.to_thread(Searcher(request, clouds, run).find)
+        except errors.CliError as problem:
+            # Of a cloud that is known by its id alone nothing can be looked for.
+            if problem.code is not errors.CLOUD_NOT_FOUND or not request.ignore_not_found:
+                raise
+            findings = Findings(request.name or request.cloud_id or "", (), (), (), ())
         if not findings.installs:
             return Teardown(request, findings, clouds, None, Parts())
         return await _survey(request, findings, clouds, run)

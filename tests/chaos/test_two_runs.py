@@ -25,6 +25,7 @@ WORLD = World(platforms=("eks",))
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/anyscale-operator/leases/anyscale-k8s-lock"
 ACCOUNT = "/api/v1/namespaces/anyscale-operator/serviceaccounts/anyscale-operator"
+LEDGER = "/api/v1/namespaces/anyscale-operator/configmaps/anyscale-k8s-ledger"
 # Nobody is waited for as long as in life.
 BRIEF = {SECONDS_VARIABLE: "8"}
 CREATES_ROLE = before("iam", "CreateRole")
@@ -161,3 +162,18 @@ def test_what_was_shown_is_not_done_once_another_run_has_been_there(
     # Nothing was changed after the other one.
     done = sandbox.anyscale(*SETUP, "--expose", "internal", fresh_home=True)
     assert (done.code, done.document["summary"]["update"]) == (0, 0), done.out
+    assert sandbox.anyscale(*SETUP, "--expose", "public").code == 0
+
+
+def test_a_cloud_stays_internal_without_its_inventory(
+    sandbox: Sandbox, healthy: dict[str, Any]
+) -> None:
+    """Nobody remembers what was said; what is there tells."""
+    internal = sandbox.anyscale(*SETUP, "--expose", "internal", fresh_home=True)
+    assert internal.code == 0, internal.out + internal.err
+    ByHand(sandbox.environment).delete(LEDGER)
+    error = sandbox.anyscale(*SETUP, fresh_home=True).document["error"]
+    assert (error["code"], error["exit_code"]) == ("options-left-out", 5)
+    assert error["fix"].endswith("--expose internal")
+    meant = sandbox.anyscale(*SETUP, "--expose", "public", fresh_home=True)
+    assert meant.code == 0, meant.out + meant.err
