@@ -59,13 +59,14 @@ def show_doctor(document: Mapping[str, Any], console: Console, *, verbose: bool 
 def show_checks(
     checks: Sequence[Mapping[str, Any]], console: Console, *, verbose: bool = False
 ) -> None:
-    """A line for each, and for what is wrong what was seen and what mends it."""
+    """A line for each, for what is wrong what was seen, and what mends it or lets it be asked."""
     width = max((len(item["code"]) for item in checks), default=0)
     said = ""
     for item in checks:
         reason = str(item.get("detail") or item["title"])
         same = item["status"] == "unknown" and reason == said
-        _show({**item, "detail": "the same"} if same else item, width, console, verbose=verbose)
+        told = {**item, "detail": "the same", "fix": ""} if same else item
+        _show(told, width, console, verbose=verbose)
         said = reason if item["status"] == "unknown" else said
 
 
@@ -75,9 +76,9 @@ def _show(item: Mapping[str, Any], width: int, console: Console, *, verbose: boo
         (f"  {mark.symbol} ", mark.style), (f"{item['code']:<{width}}  ", "bold" * _bad(item))
     )
     table.wrapped(console, Text(item.get("detail") or item["title"]), first=first, indent=width + 6)
-    if not (verbose or _bad(item)):
+    if not (verbose or _bad(item) or item.get("status") == "unknown"):
         return
-    lines = item.get("evidence") or []
+    lines = (item.get("evidence") or []) if verbose or _bad(item) else []
     shown = lines if verbose else lines[:_MOST_LINES]
     more = [f"and {len(lines) - len(shown)} more (-v)"] if len(shown) < len(lines) else []
     for line in (*shown, *more):

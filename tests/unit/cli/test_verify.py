@@ -45,6 +45,7 @@ def test_all_evidence_is_for_who_asks_for_it() -> None:
 def test_what_could_not_be_asked_is_no_success() -> None:
     document = samples.verified()
     unknown = [item for item in document["checks"] if item["status"] == "unknown"]
+    unknown[0].update(fix="ask your administrator", evidence=["a line"])
     document["checks"] = [*unknown, *unknown]
     document["summary"] = {"unknown": 2}
     console = Console(width=100, color_system=None)
@@ -56,6 +57,9 @@ def test_what_could_not_be_asked_is_no_success() -> None:
     assert "? No check of prod failed, but 2 could not be asked" in text
     assert text.count("you may not ask") == 1
     assert "? operator-token  the same" in text
+    # What lets it be asked is told once; the evidence is for who asks for it.
+    assert text.count("ask your administrator") == 1
+    assert "a line" not in text
 
 
 def case(suite: Element, name: str) -> Element:
