@@ -20,7 +20,7 @@ from anyscale_k8s_cli.provider import (
 from anyscale_k8s_cli.providers.federation import aws
 from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN
-from anyscale_k8s_cli.providers.generic import wording
+from anyscale_k8s_cli.providers.generic import s3_wording as wording
 from anyscale_k8s_cli.providers.generic.stores import StoreSide
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
 from anyscale_k8s_cli.providers.objectstore import checks
@@ -70,7 +70,7 @@ class AnyS3Store:
         }
 
     def check_spec(self, spec: CloudSpec) -> None:
-        wording.check_s3(spec)
+        wording.check(spec)
 
     def side(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.providers.generic import wording
+from anyscale_k8s_cli.providers.generic import s3_wording as wording
 from anyscale_k8s_cli.providers.generic.provider import GenericProvider
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, NetworkSpec, StorageSpec
