@@ -26,7 +26,8 @@ class Verification:
 
     `changed` says whether this run wrote anything: if not, the operator has no
     reason to become better than it is, and two of its reports are enough. `cors` is
-    False where the store cannot be told to let the console in.
+    False where the store cannot be told to let the console in, `brought` says whether the
+    bucket is the user's own.
     """
 
     clouds: Clouds
@@ -37,6 +38,7 @@ class Verification:
     seconds: float
     changed: bool
     cors: bool = True
+    brought: bool = False
 
     def run(self, run: Run, notes: list[str]) -> Health:
         """The operator's health, with the bucket proven. Raises with the first cause."""
@@ -57,6 +59,11 @@ class Verification:
                 notes.append(f"the control plane's use of the bucket is not proven: {proof.reason}")
             elif proof.failed is not None:
                 notes.append(f"the console cannot show logs and files: {proof.reason}")
+            if self.brought and proof.object_uri:
+                notes.append(
+                    "to prove that the control plane reaches your bucket one small object was "
+                    f"written, which nothing that it signs can delete: {proof.object_uri}"
+                )
         return health
 
     def _explained(self, problem: errors.CliError, run: Run) -> errors.CliError:

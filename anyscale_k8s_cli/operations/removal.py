@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyscale_k8s_cli.controlplane.models import CloudResource
+from anyscale_k8s_cli.controlplane.proof import FILE_NAME as PROOF_OBJECT
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.plan import PlannedChange
 from anyscale_k8s_cli.resource import (
@@ -22,6 +23,11 @@ from anyscale_k8s_cli.resource import (
     ownership,
 )
 
+_BROUGHT = {
+    "bucket": "you brought it; of this tool there is one small object in it, by which setup proved "
+    f"that the control plane reaches it ({PROOF_OBJECT})",
+    "identity": "you brought it; it is never changed or deleted",
+}
 # The kind of a bucket that the user brought, among what is kept.
 BROUGHT_BUCKET = "bucket"
 # Azure registers an identity by a number that has no name in it.
@@ -172,7 +178,7 @@ def brought(
             title=f"your own {kind} {value}",
             id=value,
             ownership="adopted",
-            reason="you brought it; it is never changed or deleted",
+            reason=_BROUGHT[kind],
         )
         for kind, value in named.items()
         if value and value not in ours and is_brought(kind, value)

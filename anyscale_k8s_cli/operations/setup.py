@@ -31,7 +31,7 @@ from anyscale_k8s_cli.operations.workbench import (
     PlaneFacts,
 )
 from anyscale_k8s_cli.plan import Plan, PlannedChange
-from anyscale_k8s_cli.resource import Change, Decision
+from anyscale_k8s_cli.resource import Change, Claim, Decision
 from anyscale_k8s_cli.run import Run
 
 SETUP_SCHEMA = "anyscale-k8s/setup/v1"
@@ -172,6 +172,7 @@ async def _verify(made: SetupPlan, run: Run, notes: list[str]) -> Health:
         seconds=made.spec.timeouts.operator,
         changed=bool(made.plan.writes),
         cors=made.side.cloud.storage.output.cors,
+        brought=made.side.cloud.storage.claim is Claim.ADOPT,
     )
     return await asyncio.to_thread(verification.run, run, notes)
 
