@@ -18,7 +18,7 @@ from anyscale_k8s_cli.addons.gateway import programmed
 from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE
 from anyscale_k8s_cli.addons.storage_credentials import tell_what_is_kept
 from anyscale_k8s_cli.addons.token_values import installed_tokens
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, When, declared, passed
 from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -98,6 +98,7 @@ class Wiring:
         """In the order in which one breaks because of another."""
         return (
             declared.OPERATOR_REGISTRATION.bind(self._registration),
+            *self._of_platform(),
             self._admission(),
             declared.OPERATOR_STORAGE.bind(self._storage),
             declared.OPERATOR_GATEWAY.bind(self._gateway),
@@ -146,6 +147,15 @@ class Wiring:
             return []
         found = self.resource.model_dump(mode="json", exclude_none=True)
         return [item for item in differences(wanted, found) if item.field.startswith(_PROVING)]
+
+    # -- what the platform must go on to do --------------------------------------
+
+    def _of_platform(self) -> tuple[BoundCheck, ...]:
+        """The provider's checks of what can end any day; none where nobody knows the spec."""
+        if self.spec is None or self.side is None:
+            return ()
+        checks = self.provider.checks(self.spec, self.cluster)
+        return tuple(bound for bound in checks if When.STATUS in bound.check.when)
 
     # -- how the operator is let in --------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ class PlaneFacts:
         return cors_origin(self.clouds.plane.host)
 
     def azure_audience(self) -> str:
+        return self._azure_audience
+
+    @cached_property
+    def _azure_audience(self) -> str:
         return self.clouds.azure_audience()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
@@ -11,15 +12,27 @@ from anyscale_k8s_cli.provider import Cluster, NodePool, Verb
 from anyscale_k8s_cli.providers.aks import declared, gpu, labels, permissions
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
+from anyscale_k8s_cli.providers.aks.proof import (
+    NO_CONSENT,
+    NO_SUCH_RESOURCE,
+    application_of,
+    without_anyscale,
+)
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import register
 
 NAMESPACES = ("Microsoft.ManagedIdentity", "Microsoft.Storage")
 
 
-def checks(azure: Azure, cluster: Cluster) -> list[BoundCheck]:
+def checks(azure: Azure, cluster: Cluster, audience: Callable[[], str] | None) -> list[BoundCheck]:
+    """`audience` is what the operator's tokens are for; None where nobody has asked Anyscale."""
     facts: AksFacts = cluster.facts
     return [
         declared.AKS_WORKLOAD_IDENTITY.bind(partial(_workload_identity, azure, cluster, facts)),
+        *(
+            [declared.AZURE_ANYSCALE_IN_TENANT.bind(partial(_in_tenant, azure, audience))]
+            if audience
+            else []
+        ),
         declared.AKS_GPU_LABELS.bind(partial(_gpu_labels, azure, cluster, facts)),
         declared.AZURE_PROVIDERS.bind(partial(_providers, azure)),
         declared.AZURE_PERMISSIONS.bind(partial(_permissions, azure, facts)),
@@ -39,6 +52,25 @@ def _workload_identity(azure: Azure, cluster: Cluster, facts: AksFacts) -> Findi
         f"the cluster {cluster.name} has {' and '.join(off.values())}",
         fix=f"az aks update {_where(azure, facts)} --name {cluster.name} {' '.join(off)}",
     )
+
+
+def _in_tenant(azure: Azure, audience: Callable[[], str]) -> Finding:
+    """Whoever asks Entra for a token for Anyscale is told whether it knows the application.
+
+    That this person is not let in says nothing of the operator.
+    """
+    wanted = audience()
+    try:
+        azure.session.token(wanted)
+    except CloudFailure as failure:
+        if failure.api_code == NO_SUCH_RESOURCE:
+            problem = without_anyscale(failure, wanted)
+            return Finding(
+                Status.FAIL, f"{problem.message}: {problem.cause}", problem.evidence, problem.fix
+            )
+        if failure.api_code != NO_CONSENT:
+            return Finding(Status.UNKNOWN, f"Entra does not say: {failure.cause or failure}")
+    return passed(application_of(wanted))
 
 
 def _gpu_labels(azure: Azure, cluster: Cluster, facts: AksFacts) -> Finding:

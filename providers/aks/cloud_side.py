@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli.install import Install
@@ -85,7 +85,7 @@ class _Builder:
         self._plane = plane
         self._dropped = dropped_tags
         self._facts: AksFacts = cluster.facts
-        self._audience = cache(plane.azure_audience)
+        self._audience = plane.azure_audience
 
     @cached_property
     def bucket_place(self) -> bucket.Place:

@@ -8,14 +8,23 @@ from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 
 _SETUP = frozenset({When.SETUP})
+# What pods stand on: it can be switched off at any time.
+_OF_CLUSTER = ANY_TIME | {When.STATUS}
 _CLOUD = frozenset({Need.CLOUD})
 
 AKS_WORKLOAD_IDENTITY = Check(
     "aks-workload-identity",
     "Pods can have an identity of Azure's",
-    ANY_TIME,
+    _OF_CLUSTER,
     _CLOUD,
     error=codes.AKS_IDENTITY_OFF,
+)
+AZURE_ANYSCALE_IN_TENANT = Check(
+    "azure-anyscale-in-tenant",
+    "Your directory knows Anyscale's application",
+    _OF_CLUSTER,
+    frozenset({Need.CLOUD, Need.CONTROL_PLANE}),
+    error=codes.ANYSCALE_NOT_IN_TENANT,
 )
 AKS_GPU_LABELS = Check(
     "aks-gpu-labels", "Pools with GPUs say which", ANY_TIME, _CLOUD, Severity.WARNING
@@ -37,6 +46,7 @@ AZURE_PERMISSIONS = Check(
 
 CHECKS = (
     AKS_WORKLOAD_IDENTITY,
+    AZURE_ANYSCALE_IN_TENANT,
     AKS_GPU_LABELS,
     AZURE_PROVIDERS,
     AZURE_PERMISSIONS,

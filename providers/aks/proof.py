@@ -28,7 +28,9 @@ T = TypeVar("T")
 _NO_APPLICATION = "AADSTS700016"
 _NEW_TRUST = "AADSTS70021"
 _NO_ISSUER = "AADSTS700211"
-_NO_RESOURCE = ("AADSTS500011", "AADSTS650057")
+NO_SUCH_RESOURCE = "AADSTS500011"
+NO_CONSENT = "AADSTS65001"
+_NO_RESOURCE = (NO_SUCH_RESOURCE, "AADSTS650057")
 _NOT_TRUSTED = (_NEW_TRUST, _NO_ISSUER, "AADSTS700212", "AADSTS700213", "AADSTS7002138")
 # Seconds. How long what was just written may not be in force yet; what lasts is told then.
 SHOWN_WITHIN = 20.0
@@ -77,7 +79,7 @@ class Proof:
             if not isinstance(problem, CloudFailure):
                 return False
             if problem.api_code in _NO_RESOURCE:
-                raise self._without_anyscale(problem, audience) from problem
+                raise without_anyscale(problem, audience) from problem
             if problem.api_code == _NO_APPLICATION:
                 self._raise_if_gone(time.monotonic() - started)
                 return True
@@ -156,16 +158,6 @@ class Proof:
             cause=cause,
             evidence=(problem.cause,),
             fix=fix,
-        )
-
-    def _without_anyscale(self, problem: CloudFailure, audience: str) -> errors.CliError:
-        application = audience.removesuffix("/.default").removeprefix("api://")
-        return errors.CliError(
-            codes.ANYSCALE_NOT_IN_TENANT,
-            f"Your directory does not know Anyscale's application {application}",
-            cause="it is let in once per tenant, by somebody who may add applications",
-            evidence=(problem.cause,),
-            fix=f"az ad sp create --id {application}",
         )
 
     # -- the container -----------------------------------------------------------------
@@ -248,3 +240,20 @@ class Proof:
             evidence=failure.evidence,
             fix="run setup again: it makes the container anew",
         )
+
+
+def application_of(audience: str) -> str:
+    """The id of the application that tokens are for, as `az` takes it."""
+    return audience.removesuffix("/.default").removeprefix("api://")
+
+
+def without_anyscale(problem: CloudFailure, audience: str) -> errors.CliError:
+    """The error for a directory that nobody has let Anyscale into."""
+    application = application_of(audience)
+    return errors.CliError(
+        codes.ANYSCALE_NOT_IN_TENANT,
+        f"Your directory does not know Anyscale's application {application}",
+        cause="it is let in once per tenant, by somebody who may add applications",
+        evidence=(problem.cause,),
+        fix=f"az ad sp create --id {application}",
+    )

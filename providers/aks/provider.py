@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -65,6 +65,7 @@ class AksProvider:
         self._run = run
         self._lock = threading.Lock()
         self._subscriptions: dict[str, Azure] = {}
+        self._audience: Callable[[], str] | None = None
 
     def check_spec(self, spec: CloudSpec) -> None:
         wording.check(spec)
@@ -80,6 +81,7 @@ class AksProvider:
         plane: ControlPlaneFacts,
         dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
+        self._audience = plane.azure_audience
         return cloud_side.build(self._of(spec), spec, cluster, install, plane, dropped_tags)
 
     def registration(
@@ -111,7 +113,7 @@ class AksProvider:
         return gpu.plugin_values()
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
-        return checks_of_azure.checks(self._of(spec), cluster)
+        return checks_of_azure.checks(self._of(spec), cluster, self._audience)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)

@@ -53,7 +53,7 @@ def _workload_identity(cluster: Cluster, facts: GkeFacts) -> Finding:
             Status.FAIL,
             "no node pool has GKE's metadata server: pods there get the nodes' identity",
             evidence=tuple(f"{name}: {facts.metadata_modes[name]}" for name in without),
-            fix=discovery.switch_on_metadata(cluster, without[0]),
+            fix=discovery.switch_on_metadata(cluster, without),
         )
     return passed(facts.workload_pool)
 
@@ -65,7 +65,7 @@ def _some_pools(cluster: Cluster, facts: GkeFacts) -> Finding:
     return Finding(
         Status.WARN,
         f"pods on {', '.join(without)} get the nodes' identity and not their own",
-        fix=discovery.switch_on_metadata(cluster, without[0]),
+        fix=discovery.switch_on_metadata(cluster, without),
     )
 
 

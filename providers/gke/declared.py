@@ -8,19 +8,21 @@ from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 
 _SETUP = frozenset({When.SETUP})
+# What pods stand on: it can be switched off at any time.
+_OF_CLUSTER = ANY_TIME | {When.STATUS}
 _CLOUD = frozenset({Need.CLOUD})
 
 GKE_WORKLOAD_IDENTITY = Check(
     "gke-workload-identity",
     "Pods can have an identity of Google's",
-    ANY_TIME,
+    _OF_CLUSTER,
     _CLOUD,
     error=codes.WORKLOAD_IDENTITY_OFF,
 )
 GKE_POOL_METADATA = Check(
     "gke-pool-metadata",
     "All node pools give pods their identity",
-    ANY_TIME,
+    _OF_CLUSTER,
     _CLOUD,
     Severity.WARNING,
 )

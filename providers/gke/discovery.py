@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from anyscale_k8s_cli import errors
@@ -194,11 +195,12 @@ def switch_on_pool(cluster: Cluster) -> str:
     )
 
 
-def switch_on_metadata(cluster: Cluster, pool: str) -> str:
-    """The command that gives the pods of a node pool their own identity."""
-    return (
+def switch_on_metadata(cluster: Cluster, pools: Iterable[str]) -> str:
+    """The command that gives the pods of node pools their own identity."""
+    return " && ".join(
         f"gcloud container node-pools update {pool} --cluster {cluster.name} {_where(cluster)} "
         "--workload-metadata=GKE_METADATA"
+        for pool in pools
     )
 
 

@@ -28,6 +28,8 @@ WIRES = {
     "bucket-access": "AuthorizationPermissionMismatch",
     "bucket": "ContainerNotFound",
 }
+# What is others' to switch on again, and how the command for it begins.
+SWITCHED_OFF = {"tenant": "az ad sp create --id", "workload-identity": "az aks update"}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,10 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         made.tell("setup", "setup", *WHERE, "--yes")
         made.tell("setup again", "setup", *WHERE, "--yes")
         made.tell("status", "status", "g")
+        for wrong in SWITCHED_OFF:
+            sandbox.admin.break_(wrong, platform="aks")
+            made.tell(f"status of {wrong}", "status", "g")
+            sandbox.admin.mend(wrong, platform="aks")
         for wire in WIRES:
             break_and_mend(made, wire)
         take_down(made)
@@ -118,6 +124,14 @@ def test_a_broken_wire_is_told_by_its_cause(story: Story, wire: str) -> None:
     assert status.ended.code != 0
     assert WIRES[wire] in status.document["cause"] + "".join(status.document["evidence"])
     assert status.document["command"].startswith("anyscale cloud setup --provider aks")
+
+
+@pytest.mark.parametrize("wrong", SWITCHED_OFF)
+def test_what_no_setup_mends_is_told_with_the_command_that_does(story: Story, wrong: str) -> None:
+    """And before the operator notices, which has a token still."""
+    status = story[f"status of {wrong}"]
+    assert status.ended.code == 6
+    assert status.document["command"].startswith(SWITCHED_OFF[wrong])
 
 
 def test_who_is_registered_is_looked_at_before_the_operator_fails(story: Story) -> None:

@@ -15,7 +15,7 @@ from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.aks import AksProvider, codes
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.sandbox.azure.seed import SUBSCRIPTION_ID, AgentPoolSeed
+from anyscale_k8s_cli.sandbox.azure.seed import ANYSCALE_APP_ID, SUBSCRIPTION_ID, AgentPoolSeed
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings
 from anyscale_k8s_cli.spec import Scope
 from tests.cloud_sides import remove
@@ -113,6 +113,25 @@ def finding(world: World, code: str, **more: Any) -> Finding:
 def test_all_is_well(world: World) -> None:
     for check in world.provider.checks(world.spec(), world.provider.discover(world.spec())):
         assert check.run().status is Status.PASS, check.code
+
+
+def in_tenant(world: World) -> Finding:
+    """As setup and status ask it: of a cloud side that is there."""
+    world.setup()
+    return finding(world, "azure-anyscale-in-tenant")
+
+
+def test_the_directory_knows_anyscale(world: World) -> None:
+    found = in_tenant(world)
+    assert (found.status, found.detail) == (Status.PASS, ANYSCALE_APP_ID)
+
+
+def test_a_directory_without_anyscale(start: Start) -> None:
+    found = in_tenant(start(AzureSettings(anyscale_known=False)))
+    assert found.status is Status.FAIL
+    assert ANYSCALE_APP_ID in found.detail
+    assert "AADSTS500011" in found.evidence[0]
+    assert found.fix == f"az ad sp create --id {ANYSCALE_APP_ID}"
 
 
 def test_a_cluster_without_workload_identity(world: World) -> None:

@@ -246,9 +246,10 @@ def test_no_pool_gives_pods_their_identity(start: Callable[[GoogleSettings], Wor
     finding = check_all(world)["gke-workload-identity"]
     assert finding.status is Status.FAIL
     assert finding.evidence == ("one: GCE_METADATA", "two: GCE_METADATA")
-    assert finding.fix == (
-        "gcloud container node-pools update one --cluster demo --location us-central1 "
+    assert finding.fix == " && ".join(
+        f"gcloud container node-pools update {name} --cluster demo --location us-central1 "
         "--project demo --workload-metadata=GKE_METADATA"
+        for name in ("one", "two")
     )
 
 
