@@ -90,6 +90,21 @@ def read_hidden(question: str) -> str:
     return getpass(question, stream=sys.stderr)
 
 
+def forget_typed() -> None:
+    """What was typed before a question stands there is no answer to it."""
+    if not is_terminal(sys.stdin):
+        return
+    if sys.platform == "win32":
+        import msvcrt
+
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
+
 def is_terminal(stream: IO[Any]) -> bool:
     try:
         return stream.isatty()

@@ -116,6 +116,7 @@ def _ask(question: str, default: str = "") -> str:
 def _answer(question: str) -> str:
     """One line from the person. Raises `interrupted` when there is nothing more to read."""
     try:
+        console.forget_typed()
         # Both Typer's prompts and Python's own put something on standard output,
         # where nothing but the result may be.
         with contextlib.redirect_stdout(sys.stderr):

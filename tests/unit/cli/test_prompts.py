@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import select
 from pathlib import Path
 from typing import Any
 
@@ -377,3 +378,25 @@ def test_keys_that_are_there_are_not_asked_for(
     prompts.fill_in({**GENERIC, **said}, {}, environment, may_ask=may_ask)
 
     assert hidden == []
+
+
+def test_what_is_typed_before_the_question_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A "y" for nothing, while the command was still looking."""
+    keyboard, terminal = os.openpty()
+    shown = io.StringIO()
+
+    def write(text: str) -> int:
+        if "Remove" in text:
+            os.write(keyboard, b"no\n")
+        return len(text)
+
+    with open(terminal, encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        monkeypatch.setattr(shown, "write", write)
+        monkeypatch.setattr("sys.stderr", shown)
+        os.write(keyboard, b"y\n")
+        assert select.select([stdin], [], [], 10)[0]
+        with pytest.raises(errors.CliError) as caught:
+            prompts.confirm("Remove 4 objects for good?")
+    os.close(keyboard)
+    assert caught.value.code is errors.CONFIRMATION_NEEDED
