@@ -17,6 +17,7 @@ from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.run import Run
 
 PROOF_KEY = "anyscale-k8s-cli/identity-proof.txt"
+PARTS_KEY = "anyscale-k8s-cli/multipart-proof.txt"
 # Of each install's own, when one of its pods tries.
 POD_KEY = "anyscale-k8s-cli/pod-probe-{install}.txt"
 _CONTENT = (
@@ -34,6 +35,12 @@ class Objects(Protocol):
     def keys(self, prefix: str) -> Sequence[str]: ...
 
     def remove(self, key: str) -> None: ...
+
+
+class PartedObjects(Objects, Protocol):
+    """The same where what is large is written in a way of its own."""
+
+    def put_in_parts(self, key: str, content: bytes) -> None: ...
 
 
 class Contradiction(Exception):
@@ -79,6 +86,18 @@ class BucketProof:
         except Contradiction as wrong:
             raise errors.CliError(
                 errors.BUCKET_DENIED, f"{PROOF_KEY} in the bucket {self.bucket} {wrong}"
+            ) from wrong
+
+    def whole_and_in_parts(self, objects: PartedObjects) -> None:
+        """The same, and once more as SDKs write what is large."""
+        self(objects)
+        self.step("put", lambda: objects.put_in_parts(PARTS_KEY, _CONTENT))
+        read = self.step("get", lambda: objects.get(PARTS_KEY))
+        self.step("delete", lambda: objects.remove(PARTS_KEY))
+        if read != _CONTENT:
+            wrong = Contradiction("was read other than written in parts")
+            raise errors.CliError(
+                errors.BUCKET_DENIED, f"{PARTS_KEY} in the bucket {self.bucket} {wrong}"
             ) from wrong
 
     def step(self, verb: str, call: Callable[[], Any]) -> Any:

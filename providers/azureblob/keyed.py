@@ -9,7 +9,7 @@ from collections.abc import Callable
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import AzureSecret
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.object_storage import BucketProof, Contradiction
+from anyscale_k8s_cli.object_storage import BucketProof
 from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.azureblob import cors
 from anyscale_k8s_cli.providers.azureblob.account import Account
@@ -28,8 +28,6 @@ _RIGHTS = {
     "list": blobs.READ,
     "delete": blobs.DELETE,
 }
-_PARTS_KEY = "anyscale-k8s-cli/blocks-proof.txt"
-_CONTENT = b"Written in blocks by anyscale-k8s-cli.\n"
 # Seconds that a role which was just assigned may not be in force yet.
 _PATIENCE = 10.0
 
@@ -89,16 +87,7 @@ class KeyedAccount:
             self._denied,
             missing=lambda failure: failure.status == 404,
         )
-        found = self.blobs(container)
-        proof(found)
-        proof.step("put", lambda: found.put_in_parts(_PARTS_KEY, _CONTENT))
-        read = proof.step("get", lambda: found.get(_PARTS_KEY))
-        proof.step("delete", lambda: found.remove(_PARTS_KEY))
-        if read != _CONTENT:
-            wrong = Contradiction("was read other than written in blocks")
-            raise errors.CliError(
-                errors.BUCKET_DENIED, f"A blob in {self.account.url(container)} {wrong}"
-            ) from wrong
+        proof.whole_and_in_parts(self.blobs(container))
 
     def check(self, container: str) -> None:
         """Raise what stands against a use of the container, as far as reading can tell."""

@@ -11,7 +11,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import GoogleKey
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install, has_labels_of, lower_case_labels
-from anyscale_k8s_cli.object_storage import BucketProof, Contradiction
+from anyscale_k8s_cli.object_storage import BucketProof
 from anyscale_k8s_cli.providers.gcs.bucket import UID_LABEL
 from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT
 from anyscale_k8s_cli.providers.gcs.sdk.objects import Objects
@@ -28,8 +28,6 @@ _ACTIONS = {
     "list": "storage.objects.list",
     "delete": "storage.objects.delete",
 }
-_PARTS_KEY = "anyscale-k8s-cli/resumable-proof.txt"
-_CONTENT = b"Written in parts by anyscale-k8s-cli.\n"
 # Seconds that a role which was just granted may not be in force yet.
 _PATIENCE = 10.0
 
@@ -100,16 +98,7 @@ class KeyedProject:
             lambda verb, failure: self._denied(bucket, verb, failure),
             missing=lambda failure: failure.api_code == ABSENT,
         )
-        objects = self.objects(bucket)
-        proof(objects)
-        proof.step("put", lambda: objects.put_in_parts(_PARTS_KEY, _CONTENT))
-        read = proof.step("get", lambda: objects.get(_PARTS_KEY))
-        proof.step("delete", lambda: objects.remove(_PARTS_KEY))
-        if read != _CONTENT:
-            wrong = Contradiction("was read other than written in parts")
-            raise errors.CliError(
-                errors.BUCKET_DENIED, f"An object in the bucket {bucket} {wrong}"
-            ) from wrong
+        proof.whole_and_in_parts(self.objects(bucket))
 
     # -- before anything is made ------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import AzureSecret, files_of, kept
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, ControlPlaneFacts, Made, Storage, WorkloadEndpoints
+from anyscale_k8s_cli.provider import ControlPlaneFacts, Made, Storage, WorkloadEndpoints
 from anyscale_k8s_cli.providers.azureblob import checks
 from anyscale_k8s_cli.providers.azureblob.account import CONTAINER, Account, account_of, place_of
 from anyscale_k8s_cli.providers.azureblob.container import (
@@ -19,7 +19,7 @@ from anyscale_k8s_cli.providers.azureblob.container import (
     of_install,
 )
 from anyscale_k8s_cli.providers.azureblob.keyed import KeyedAccount
-from anyscale_k8s_cli.providers.generic.stores import StoreSide
+from anyscale_k8s_cli.providers.generic.stores import StoreSide, entered_with
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
@@ -100,13 +100,7 @@ class AzureStore:
         else:
             name = spec.rules.names.get("bucket") or default_name(install)
             storage = Container(azure, install, name, origin=origin, needs=(keys,))
-        cloud = CloudSide(
-            resources=(keys, storage),
-            storage=storage,
-            identity=None,
-            service_account_annotations=dict,
-            storage_keys=keys,
-        )
+        cloud = entered_with(keys, storage)
         # An account is known by no SDK: its own address is all that there is.
         return StoreSide(cloud, checks.checks(azure, name, origin), lambda _: WorkloadEndpoints())
 

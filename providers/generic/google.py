@@ -12,7 +12,6 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import GoogleKey, GooglePool, kept
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
-    CloudSide,
     ControlPlaneFacts,
     Made,
     Storage,
@@ -29,7 +28,7 @@ from anyscale_k8s_cli.providers.gcs.bucket import (
 from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.gcs.keyed import KeyedProject
 from anyscale_k8s_cli.providers.generic import pools
-from anyscale_k8s_cli.providers.generic.stores import StoreSide
+from anyscale_k8s_cli.providers.generic.stores import StoreSide, entered_with
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, CredentialsSpec, Scope, Settings
@@ -87,13 +86,7 @@ class GoogleStore:
             given = GivenKeys(GoogleKey, install, lambda: given_key(spec.credentials), _MISSING)
             keys, project = given, KeyedProject(self._run, lambda: given.output)
         storage = self._bucket(project, spec, install, plane.cors_origin, dropped_tags, keys)
-        cloud = CloudSide(
-            resources=(keys, storage),
-            storage=storage,
-            identity=None,
-            service_account_annotations=dict,
-            storage_keys=keys,
-        )
+        cloud = entered_with(keys, storage)
         if access:
             cloud = replace(
                 cloud,

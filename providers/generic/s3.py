@@ -11,7 +11,6 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import S3Keys, S3Role, kept
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
-    CloudSide,
     ControlPlaneFacts,
     Made,
     Storage,
@@ -21,7 +20,7 @@ from anyscale_k8s_cli.providers.federation import aws
 from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN
 from anyscale_k8s_cli.providers.generic import s3_wording as wording
-from anyscale_k8s_cli.providers.generic.stores import StoreSide
+from anyscale_k8s_cli.providers.generic.stores import StoreSide, entered_with
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
 from anyscale_k8s_cli.providers.objectstore import checks
 from anyscale_k8s_cli.providers.objectstore.bucket import (
@@ -91,13 +90,7 @@ class AnyS3Store:
         else:
             name = spec.rules.names.get("bucket") or default_name(install)
             storage = Bucket(s3, install, name, origin=origin, needs=(keys,))
-        cloud = CloudSide(
-            resources=(keys, storage),
-            storage=storage,
-            identity=None,
-            service_account_annotations=dict,
-            storage_keys=keys,
-        )
+        cloud = entered_with(keys, storage)
         if role:
             audience = spec.existing.identity_audience or aws.default_audience(role)
             pods = FederatedIdentity(install, S3Role(role), f"role {role}")

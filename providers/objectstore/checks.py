@@ -14,6 +14,7 @@ from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
 from anyscale_k8s_cli.checks.once import Once
 from anyscale_k8s_cli.errors import CliError, ErrorCode
 from anyscale_k8s_cli.providers.objectstore import codes, cors, declared, probe
+from anyscale_k8s_cli.providers.objectstore.asked import failed, unanswered
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.spec import Addressing
 
@@ -64,8 +65,8 @@ class _Asked:
         if not isinstance(problem, CliError):
             return problem
         if problem.code is code:
-            return _failed(problem)
-        return Finding(Status.UNKNOWN, f"not answered: {problem.message}")
+            return failed(problem)
+        return unanswered(problem)
 
     def about_the_rest(self) -> Finding:
         """The keys, and any refusal that nobody foresaw: none must go under."""
@@ -73,8 +74,8 @@ class _Asked:
         if not isinstance(problem, CliError):
             return problem
         if problem.code in _OWN_CHECK:
-            return Finding(Status.UNKNOWN, f"not answered: {problem.message}")
-        return _failed(problem)
+            return unanswered(problem)
+        return failed(problem)
 
     def about_cors(self, bucket: str, origin: str) -> Finding:
         store = self.s3.store
@@ -83,7 +84,7 @@ class _Asked:
             return Finding(Status.WARN, f"{store.title} has no CORS call: {what}")
         problem = self._problem()
         if isinstance(problem, CliError):
-            return Finding(Status.UNKNOWN, f"not answered: {problem.message}")
+            return unanswered(problem)
         if problem.status is Status.UNKNOWN:
             return problem
         if not self.s3.exists(bucket):
@@ -104,7 +105,3 @@ class _Asked:
         store = self.s3.store
         problem = self.once.problem()
         return problem or passed(f"{store.title}, {store.addressing} style, {store.region}")
-
-
-def _failed(problem: CliError) -> Finding:
-    return Finding(Status.FAIL, str(problem), problem.evidence, problem.fix)

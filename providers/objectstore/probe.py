@@ -12,12 +12,11 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CliError, CloudFailure
-from anyscale_k8s_cli.object_storage import PROOF_KEY, Contradiction, round_trip
+from anyscale_k8s_cli.object_storage import PARTS_KEY, PROOF_KEY, Contradiction, round_trip
 from anyscale_k8s_cli.providers.objectstore import codes
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.spec import Addressing, Checksums
 
-PARTS_KEY = "anyscale-k8s-cli/multipart-proof.txt"
 _CONTENT = b"Written in parts by anyscale-k8s-cli.\n"
 _OTHER = {Addressing.PATH: Addressing.VIRTUAL, Addressing.VIRTUAL: Addressing.PATH}
 REFUSED = {
