@@ -196,13 +196,13 @@ class InstallLock:
                 return
             if now["metadata"]["resourceVersion"] != version:
                 raise self._held(now)
-            silent = time.monotonic() - since
-            if silent < duration:
-                raise StillWaiting(f"{_who(now)} has given no sign of life for {silent:.0f} s")
+            if time.monotonic() - since < duration:
+                known = f"whether it is still at work is known within {duration} s"
+                raise StillWaiting(f"{_who(now)}{_since(now)}; {known}")
 
         self._run.wait_for(
             probe,
-            what="the lock of this install to expire",
+            what=f"the other run on cloud {self._install.cloud}",
             timeout=duration * 2,
             every=min(5.0, duration / _RENEWALS),
         )
@@ -236,6 +236,13 @@ def _holder(lease: Document) -> str:
 
 def _who(lease: Document) -> str:
     return str((lease["metadata"].get("annotations") or {}).get(_HOLDER) or "someone")
+
+
+def _since(lease: Document) -> str:
+    """`, since 03:14:05 UTC`; empty where the Lease does not tell."""
+    moment = str((lease.get("spec") or {}).get("acquireTime") or "")
+    clock = moment.partition("T")[2].partition(".")[0]
+    return f", since {clock} UTC" if clock else ""
 
 
 def _description() -> str:

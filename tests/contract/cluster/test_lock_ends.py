@@ -41,7 +41,11 @@ def left_by(world: Any, identity: str, **annotations: str) -> None:
                 "namespace": NAMESPACE,
                 "annotations": {f"anyscale-k8s/{key}": value for key, value in annotations.items()},
             },
-            "spec": {"holderIdentity": identity, "leaseDurationSeconds": 1},
+            "spec": {
+                "holderIdentity": identity,
+                "leaseDurationSeconds": 1,
+                "acquireTime": "2026-11-26T03:14:05.000000Z",
+            },
         }
     )
 
@@ -62,7 +66,12 @@ def test_a_silent_holder_elsewhere_is_waited_for_and_no_longer(world: Any) -> No
         found = lease(world)
         assert found is not None
         assert found["spec"]["holderIdentity"] != "somebody"
-    assert [event for event in world.events if isinstance(event, StepWaiting)]
+    told = [event for event in world.events if isinstance(event, StepWaiting)]
+    assert {event.what for event in told} == {"the other run on cloud prod"}
+    # Once, however often it is looked at.
+    assert [event.detail for event in told if event.detail] == [
+        "ann@elsewhere, since 03:14:05 UTC; whether it is still at work is known within 1 s"
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which process it was")
