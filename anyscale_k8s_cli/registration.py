@@ -306,6 +306,27 @@ class RegisteredResource(Resource[Registration]):
                 raise
             raise replace(refusal, fix=self._of_primary(record.state)) from refusal
 
+    def refusal(self, observed: Observed[Registration]) -> errors.CliError | None:
+        """Why the control plane would not remove it: it is a cloud's first, and others are there.
+
+        None where nothing is known to be in the way.
+        """
+        record = self._cloud.observed
+        others = [
+            item.name
+            for item in (record.state.resources if record else ())
+            if item.name != self.install.resource_name
+        ]
+        if record is None or not others or not observed.state.is_default:
+            return None
+        return errors.CliError(
+            errors.DELETION_REFUSED,
+            f"The registration {self.install.resource_name} cannot be removed alone",
+            cause=f"it is the first of the cloud {self.install.cloud}, which others are in, too: "
+            + ", ".join(others),
+            fix=self._of_primary(record.state),
+        )
+
     def _of_primary(self, found: Found) -> str:
         """What leads on where a cloud keeps its first resource for as long as it is there."""
         if found.made_for(self.install, self._cloud.provider):

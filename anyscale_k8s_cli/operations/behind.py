@@ -28,6 +28,8 @@ from anyscale_k8s_cli.provider import ClusterState, install_on
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec_loading import load_scope
 
+# Which cluster is meant is for whoever asks to say.
+_OF_WHO_ASKS = (errors.CLOUD_ELSEWHERE, errors.CLOUD_AMBIGUOUS)
 _STOPPED = (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED)
 
 
@@ -124,7 +126,7 @@ def _find(
     try:
         return _search(request, cloud.name, cloud.id, clouds, run), None
     except errors.CliError as problem:
-        if problem.exit_code in _STOPPED or problem.code is errors.CLOUD_ELSEWHERE:
+        if problem.exit_code in _STOPPED or problem.code in _OF_WHO_ASKS:
             raise
         return None, problem
 

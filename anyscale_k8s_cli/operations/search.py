@@ -294,7 +294,7 @@ class Searcher:
                 evidence=tuple(
                     f"{item.install.cluster} namespace {item.install.namespace}" for item in found
                 ),
-                fix="say which with --cluster-name, --region or --namespace",
+                fix="say which with --provider, --region, --cluster-name or --namespace",
             )
         return tuple(found)
 

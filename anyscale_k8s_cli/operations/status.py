@@ -35,7 +35,7 @@ class StatusReport:
             "cloud_id": behind.cloud.id,
             "cloud_resource_id": behind.resource.cloud_resource_id if behind.resource else None,
             "provider": install.provider if install else behind.cloud.provider.lower() or None,
-            "region": behind.cloud.region or None,
+            "region": (install.region if install else behind.cloud.region) or None,
             "cluster": install.cluster if install else None,
             "operator_namespace": install.namespace if install else None,
             "operator_version": health.version or None,

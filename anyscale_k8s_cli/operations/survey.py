@@ -127,6 +127,12 @@ class Teardown:
                 cause=self._other_bucket,
                 fix="leave --delete-bucket out, or give the name of the cloud's own bucket",
             )
+        for item in self.parts.registration:
+            resource = item.resource
+            if isinstance(resource, RegisteredResource) and item.change is Change.DELETE:
+                refused = item.observed and resource.refusal(item.observed)
+                if refused:
+                    return refused
         if self.active and not self.request.ignore_active_workloads:
             return errors.CliError(
                 errors.ACTIVE_WORKLOADS,

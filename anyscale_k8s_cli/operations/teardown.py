@@ -72,7 +72,7 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
             with run.phase("delete", "Removing"):
                 await _remove(teardown, run, outcomes)
             with run.phase("proof", "Looking again whether all of it is gone"):
-                left = await _still_there(teardown)
+                left = await still_there(teardown)
             error = _leftovers(left)
         except errors.CliError as problem:
             error = problem
@@ -80,7 +80,7 @@ async def apply(teardown: Teardown, run: Run) -> DeleteReport:
             # failed may make looking fail too: then it is that which is told.
             if not run.stopped:
                 with contextlib.suppress(errors.CliError):
-                    left = await _still_there(teardown)
+                    left = await still_there(teardown)
     seconds = time.monotonic() - teardown.started
     return DeleteReport(teardown, tuple(outcomes), left, error, seconds)
 
@@ -139,20 +139,17 @@ async def _part(
         raise applied.error
 
 
-async def _still_there(teardown: Teardown) -> tuple[PlannedChange, ...]:
+async def still_there(teardown: Teardown) -> tuple[PlannedChange, ...]:
     """Read everything that was to be removed once more."""
 
-    removals = [
-        item for item in teardown.parts.removals if not isinstance(item.resource, RegisteredCloud)
-    ]
-    records = [item for item in teardown.parts.removals if item not in removals]
+    removals = teardown.parts.removals
+    # What is inside a record is read from the record, which others may go on using.
+    records = [item for item in teardown.parts.all if isinstance(item.resource, RegisteredCloud)]
     left: list[PlannedChange] = []
-    for group in (records, removals):
-        for item in group:
-            # A fresh look: what is inside a record is read from the record.
-            item.resource.observed = await asyncio.to_thread(item.resource.read)
-            if item.resource.observed is not None:
-                left.append(item)
+    for item in (*records, *(other for other in removals if other not in records)):
+        item.resource.observed = await asyncio.to_thread(item.resource.read)
+        if item.resource.observed is not None and item in removals:
+            left.append(item)
     return tuple(left)
 
 

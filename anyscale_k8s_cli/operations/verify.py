@@ -69,7 +69,7 @@ class VerifyReport:
             "cloud": behind.cloud.name,
             "cloud_id": behind.cloud.id,
             "provider": install.provider if install else behind.cloud.provider.lower() or None,
-            "region": behind.cloud.region or None,
+            "region": (install.region if install else behind.cloud.region) or None,
             "cluster": install.cluster if install else None,
             "operator_namespace": install.namespace if install else None,
             "well": not self.failed,

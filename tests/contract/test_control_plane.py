@@ -353,6 +353,19 @@ class TestCloudsOfOthers:
             await off_loop(lambda added=added: world.clouds.add_resource(cloud_id, added))
         assert "delete its other clusters first" in (await self.refused(world)).fix
 
+        def seen() -> errors.CliError | None:
+            record, ours = self.of(world)
+            record.observed = record.read()
+            observed = ours.read()
+            assert observed is not None
+            return ours.refusal(observed)
+
+        told = await off_loop(seen)
+        assert told is not None
+        assert "others are in, too: second" in told.cause
+        await off_loop(lambda: world.clouds.remove_resource(cloud_id, "second"))
+        assert await off_loop(seen) is None
+
     async def test_a_further_resource_goes_alone(self, world: World) -> None:
         cloud = await world.created()
         for name in ("first", self.install.resource_name):
