@@ -15,6 +15,7 @@ from anyscale_k8s_cli.addons.storage_credentials import storage_values
 from anyscale_k8s_cli.addons.storage_token import addition
 from anyscale_k8s_cli.addons.token_values import token_values
 from anyscale_k8s_cli.addons.values import beside, merged
+from anyscale_k8s_cli.addons.wording import OWN_VALUES
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -106,6 +107,7 @@ def operator_release(
         source=spec.operator.chart,
         upgrade=context.upgrade,
         apart=frozenset({_account(context)}),
+        open_values=frozenset(OWN_VALUES),
         addition=lambda: addition(cloud_side, context.install.namespace),
         seconds=spec.timeouts.operator,
         deletion_seconds=spec.timeouts.deletion,

@@ -11,7 +11,7 @@ from anyscale_k8s_cli.spec import CloudSpec
 
 # What the operator is by: setup finds each out, status looks for it, and with another
 # one the operator is somebody else's. Beside each, how it is said, if it can be.
-_BY_OPTIONS = {
+OWN_VALUES = {
     "global.cloudDeploymentId": "",
     "global.cloudProvider": "",
     "global.controlPlaneURL": "ANYSCALE_HOST says it",
@@ -37,9 +37,9 @@ def check(spec: CloudSpec) -> None:
             cause="the operator's namespace is labelled, locked and, in the end, deleted",
             fix="give a namespace that is for this cloud, or leave --namespace out",
         )
-    said = [path for path in _BY_OPTIONS if _has(spec.operator.values, path)]
+    said = [path for path in OWN_VALUES if _has(spec.operator.values, path)]
     if said:
-        ways = [f"{path}: {_BY_OPTIONS[path]}" for path in said if _BY_OPTIONS[path]]
+        ways = [f"{path}: {OWN_VALUES[path]}" for path in said if OWN_VALUES[path]]
         raise errors.CliError(
             errors.INVALID_SPEC,
             f"--values: {', '.join(said)} {'is' if len(said) == 1 else 'are'} set by setup alone",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +59,8 @@ class HelmTools:
 class Release:
     """What should be installed.
 
-    `values` are asked for late. `version` is what the user said outright; without
+    `values` are asked for late; those at the dotted keys in `open_values` are no secret of
+    anybody's, and a plan shows them. `version` is what the user said outright; without
     it a new release gets the pinned version and an existing one keeps its own,
     unless `upgrade`. `source` is the user's own place of the chart. `apart` are
     objects of its manifest that are resources of their own, and compared as such.
@@ -77,6 +78,7 @@ class Release:
     upgrade: bool = False
     apart: frozenset[Reference] = frozenset()
     addition: Callable[[], Document] | None = None
+    open_values: frozenset[str] = frozenset()
     seconds: float = 300
     deletion_seconds: float = 300
 
@@ -156,7 +158,9 @@ class ReleaseWork:
         if version is not None:
             changes.append(FieldChange("chart version", record.chart_version, version))
         if with_values:
-            changes += changed_values(record.values, self.release.values())
+            changes += changed_values(
+                record.values, self.release.values(), self.release.open_values
+            )
         changes += self._changed_addition(found)
         changes += [FieldChange(str(item), "missing", "present") for item in found.missing]
         changes += [
@@ -437,16 +441,24 @@ def made_by_us(record: ReleaseRecord) -> bool:
 
 
 def changed_values(
-    found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "values"
+    found: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    shown: Collection[str] = (),
+    prefix: str = "",
 ) -> list[FieldChange]:
-    """Which values differ, by dotted key; what they are is never told, it may be secret."""
+    """Which values differ, by dotted key; what they are is told of those in `shown` alone.
+
+    Any other may be a secret.
+    """
     changes = []
     for key in sorted({*found, *wanted}):
-        old, new, path = found.get(key), wanted.get(key), f"{prefix}.{key}"
+        old, new, path = found.get(key), wanted.get(key), f"{prefix}{key}"
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            changes += changed_values(old, new, path)
+            changes += changed_values(old, new, shown, f"{path}.")
         elif (None if old == {} else old) != (None if new == {} else new):
-            changes.append(FieldChange(path, _presence(old), _presence(new, "set otherwise")))
+            if path not in shown:
+                old, new = _presence(old), _presence(new, "set otherwise")
+            changes.append(FieldChange(f"values.{path}", old, new))
     return changes
 
 

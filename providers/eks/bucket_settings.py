@@ -149,8 +149,13 @@ def _rule_differences(what: str, found: Sequence[Rule], ours: Sequence[Rule]) ->
     for rule in ours:
         current = next((item for item in found if item.get("ID") == rule["ID"]), None)
         if current is None or not same_rule(current, rule):
-            old = "other than wanted" if current else "absent"
-            changes.append(FieldChange(f"{what} {rule['ID']}", old, "as wanted"))
+            parts = sorted(
+                key
+                for key in {*rule, *(current or {})}
+                if (current or {}).get(key) != rule.get(key)
+            )
+            old, new = ({key: one.get(key) for key in parts} for one in (current or {}, rule))
+            changes.append(FieldChange(f"{what} {rule['ID']}", old if current else None, new))
     return changes
 
 

@@ -138,10 +138,8 @@ class Role(Resource[Identity]):
         if not policies.same(state.role.trust, wishes.trust):
             changes.append(_trust_change(state.role.trust, wishes.trust))
         if state.policy is None or not policies.same(state.policy, wishes.policy()):
-            old = (
-                "absent" if state.policy is None else policies.unlike(state.policy, wishes.policy())
-            )
-            changes.append(FieldChange(_POLICY, old, "as wanted"))
+            there: policies.Policy = state.policy or {}
+            changes.append(FieldChange(_POLICY, *policies.unlike(there, wishes.policy())))
         # Without a wish, a boundary that the company has put there stays.
         if wishes.boundary and state.role.boundary != wishes.boundary:
             changes.append(FieldChange(_BOUNDARY, state.role.boundary, wishes.boundary))
@@ -219,7 +217,7 @@ def _trust_change(found: policies.Policy, wanted: policies.Policy) -> FieldChang
     admitted = ", ".join(trust.subjects(found)) or "no service account"
     wished = ", ".join(trust.subjects(wanted))
     if admitted == wished:
-        return FieldChange(_TRUST, policies.unlike(found, wanted), "as wanted")
+        return FieldChange(_TRUST, *policies.unlike(found, wanted))
     return FieldChange(_TRUST, f"for {admitted}", f"for {wished}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anyscale_k8s_cli.templates import load_json
@@ -61,30 +61,32 @@ def canonical(document: Policy) -> list[str]:
     return sorted(json.dumps(item, sort_keys=True) for item in _statements(document))
 
 
-def unlike(found: Policy, wanted: Policy) -> str:
-    """What one document lacks of another and has besides, by the parts of its statements.
+def unlike(found: Policy, wanted: Policy) -> tuple[str | None, str | None]:
+    """What one document has that another has not, and the other way round, by statements' parts.
 
     A statement is held against the most similar one of the other document.
     """
     there, asked = _statements(found), _statements(wanted)
     missing = [item for item in asked if item not in there]
     extra = [item for item in there if item not in asked]
-    texts: list[str] = []
+    has: list[set[str]] = []
+    lacks: list[set[str]] = []
     for statement in missing:
         near = max(extra, key=lambda item: len(_parts(item) & _parts(statement)), default=None)
         if near is None or not _parts(near) & _parts(statement) - {str(statement.get("Effect"))}:
-            texts.append(f"lacks {_told(_parts(statement))}")
+            lacks.append(_parts(statement))
             continue
         extra.remove(near)
-        lacks, besides = _parts(statement) - _parts(near), _parts(near) - _parts(statement)
-        texts += [f"lacks {_told(lacks)}"] if lacks else []
-        texts += [f"has besides {_told(besides)}"] if besides else []
-    texts += [f"has besides {_told(_parts(statement))}" for statement in extra]
-    return "; ".join(texts) or "has a statement twice"
+        lacks.append(_parts(statement) - _parts(near))
+        has.append(_parts(near) - _parts(statement))
+    has += [_parts(statement) for statement in extra]
+    if not any((*has, *lacks)):
+        return "a statement twice", "once"
+    return _told(has), _told(lacks)
 
 
-def _told(parts: set[str]) -> str:
-    return ", ".join(sorted(parts))
+def _told(statements: Iterable[set[str]]) -> str | None:
+    return "; ".join(", ".join(sorted(parts)) for parts in statements if parts) or None
 
 
 def _parts(statement: Mapping[str, Any]) -> set[str]:

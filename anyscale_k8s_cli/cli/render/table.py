@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -48,14 +48,25 @@ def lines(content: Text, room: int) -> list[Text]:
     found: list[Text] = []
     for paragraph in content.split("\n"):
         breaks, begin = [], 0
-        for word in _WORD.finditer(paragraph.plain):
-            if word.end() - begin > room and word.start() > begin:
-                breaks.append(word.start())
-                begin = word.start()
+        for start, end in _pieces(paragraph.plain, room):
+            if end - begin > room and start > begin:
+                breaks.append(start)
+                begin = start
         found += paragraph.divide(breaks)
     for line in found:
         line.rstrip()
     return found
+
+
+def _pieces(text: str, room: int) -> Iterator[tuple[int, int]]:
+    """Where words begin and end. A path that fits on no line may go on before its last key."""
+    for word in _WORD.finditer(text):
+        start, end = word.span()
+        key = text.find('["', start + 1, end) if end - start > room else -1
+        if key > 0:
+            yield start, key
+            start = key
+        yield start, end
 
 
 def findings(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:

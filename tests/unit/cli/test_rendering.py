@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import (
     clouds,
@@ -322,3 +323,17 @@ def test_warnings_of_a_plan_are_seen() -> None:
     document = {**samples.plan(), "warnings": ["the bucket is gone"]}
 
     assert "! the bucket is gone\n" in drawn(under(plan.show_plan, document), 80)
+
+
+def test_a_path_that_fits_on_no_line_goes_on_before_its_last_key() -> None:
+    key = "service.beta.kubernetes.io/aws-load-balancer-scheme"
+    path = f'spec.provider.kubernetes.envoyService.annotations["{key}"]:'
+    shown = [str(line) for line in table.lines(Text(f"{path} 'internal' → 'internet-facing'"), 74)]
+    assert shown == [
+        "spec.provider.kubernetes.envoyService.annotations",
+        f"[\"{key}\"]: 'internal' →",
+        "'internet-facing'",
+    ]
+    # Where it fits it stays whole, and so does what is to be copied.
+    assert len(table.lines(Text(path), 120)) == 1
+    assert len(table.lines(Text("x" * 200), 74)) == 1

@@ -28,3 +28,11 @@ def test_changed_keys(found: Any, wanted: Any, expected: list[str]) -> None:
 def test_values_themselves_are_never_told() -> None:
     changes = changed_values({"token": "old-secret"}, {"token": "new-secret", "more": "secret-3"})
     assert "secret" not in repr([(item.old, item.new) for item in changes])
+
+
+def test_what_is_no_secret_is_told() -> None:
+    old, new = ({"gateway": {"ip": value, "token": value}} for value in ("192.0.2.1", "192.0.2.2"))
+    assert [str(item) for item in changed_values(old, new, {"gateway.ip"})] == [
+        "values.gateway.ip: '192.0.2.1' → '192.0.2.2'",
+        "values.gateway.token: 'set' → 'set otherwise'",
+    ]

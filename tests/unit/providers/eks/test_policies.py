@@ -163,27 +163,29 @@ def test_who_uses_a_provider() -> None:
     [
         (
             document(allow(Action=["s3:GetObject", "s3:PutObject"])),
-            "has besides Action s3:putobject",
+            ("Action s3:putobject", None),
         ),
         (
             document(allow(Action="s3:ListBucket")),
-            "lacks Action s3:getobject; has besides Action s3:listbucket",
+            ("Action s3:listbucket", "Action s3:getobject"),
         ),
         (
             document(allow(Condition={"StringEquals": {"aws:Region": "x"}})),
-            "has besides StringEquals aws:region=x",
+            ("StringEquals aws:region=x", None),
         ),
         (
             document(allow(), allow(Resource="b", Effect="Deny")),
-            "has besides Action s3:getobject, ",
+            ("Action s3:getobject, Deny, Resource b", None),
         ),
-        (document(), "lacks Action s3:getobject, Allow, Resource a"),
-        (document(allow(), allow()), "has a statement twice"),
+        (document(), (None, "Action s3:getobject, Allow, Resource a")),
+        (document(allow(), allow()), ("a statement twice", "once")),
     ],
     ids=["action", "other action", "condition", "statement", "empty", "twice"],
 )
-def test_how_one_differs_is_told(found: dict[str, Any], told: str) -> None:
-    assert policies.unlike(found, document(allow())).startswith(told)
+def test_how_one_differs_is_told(
+    found: dict[str, Any], told: tuple[str | None, str | None]
+) -> None:
+    assert policies.unlike(found, document(allow())) == told
 
 
 def test_a_trust_without_its_audience_is_told() -> None:
@@ -191,4 +193,5 @@ def test_a_trust_without_its_audience_is_told() -> None:
     condition = {"StringEquals": {f"{HOST}:sub": policies.subject("ns")}}
     found = document({**statement, "Condition": condition})
 
-    assert policies.unlike(found, OURS) == f"lacks StringEquals {HOST.lower()}:aud={AUDIENCE}"
+    lacks = f"StringEquals {HOST.lower()}:aud={AUDIENCE}"
+    assert policies.unlike(found, OURS) == (None, lacks)
