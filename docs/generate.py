@@ -28,7 +28,8 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Severity, When
 from anyscale_k8s_cli.checks.registry import every_check
 from anyscale_k8s_cli.cli import main, settings, tree
-from anyscale_k8s_cli.cli.options import Common, SpecOptions
+from anyscale_k8s_cli.cli.options import Common
+from anyscale_k8s_cli.cli.spec_options import SpecOptions
 from anyscale_k8s_cli.cluster.pins import ChartPin, pins
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import ENTRY_POINTS, available, load

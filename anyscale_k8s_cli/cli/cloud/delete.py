@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from anyscale_k8s_cli.cli.options import Common, DryRun, HelmOptions, SearchOptions, WhichCloud, Yes
+from anyscale_k8s_cli.cli.options import Common, DryRun, HelmOptions, WhichCloud, Yes
+from anyscale_k8s_cli.cli.place_options import SearchOptions
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
 

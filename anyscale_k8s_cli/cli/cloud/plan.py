@@ -7,16 +7,11 @@ from typing import Annotated
 
 import typer
 
-from anyscale_k8s_cli.cli.options import (
-    Common,
-    HelmOptions,
-    SetupOptions,
-    SpecOptions,
-    new_file,
-)
+from anyscale_k8s_cli.cli.options import Common, HelmOptions, new_file
 from anyscale_k8s_cli.cli.program import instead
 from anyscale_k8s_cli.cli.settings import typed
 from anyscale_k8s_cli.cli.signature import spread
+from anyscale_k8s_cli.cli.spec_options import SetupOptions, SpecOptions
 from anyscale_k8s_cli.cli.tree import OUTPUT, command
 
 SCHEMA = "anyscale-k8s/plan/v1"

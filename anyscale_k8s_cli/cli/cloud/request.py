@@ -8,7 +8,8 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import prompts, settings
 from anyscale_k8s_cli.cli.execution import Session
-from anyscale_k8s_cli.cli.options import HelmOptions, SetupOptions, SpecOptions
+from anyscale_k8s_cli.cli.options import HelmOptions
+from anyscale_k8s_cli.cli.spec_options import SetupOptions, SpecOptions
 from anyscale_k8s_cli.operations.requests import HelmChoice, SetupRequest
 
 

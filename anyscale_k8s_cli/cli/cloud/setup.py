@@ -6,16 +6,10 @@ from typing import Annotated
 
 import typer
 
-from anyscale_k8s_cli.cli.options import (
-    Common,
-    DryRun,
-    HelmOptions,
-    SetupOptions,
-    SpecOptions,
-    Yes,
-)
+from anyscale_k8s_cli.cli.options import Common, DryRun, HelmOptions, Yes
 from anyscale_k8s_cli.cli.program import instead
 from anyscale_k8s_cli.cli.signature import spread
+from anyscale_k8s_cli.cli.spec_options import SetupOptions, SpecOptions
 from anyscale_k8s_cli.cli.tree import command
 
 SCHEMA = "anyscale-k8s/setup/v1"

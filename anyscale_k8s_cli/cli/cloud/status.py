@@ -1,6 +1,7 @@
 """`cloud status`: tell whether a cloud is healthy."""
 
-from anyscale_k8s_cli.cli.options import Common, SearchOptions, WhichCloud
+from anyscale_k8s_cli.cli.options import Common, WhichCloud
+from anyscale_k8s_cli.cli.place_options import SearchOptions
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
 

@@ -8,11 +8,11 @@ from anyscale_k8s_cli.cli.options import (
     HelmOptions,
     ProbeImage,
     ReportCommon,
-    SearchOptions,
     WhichCloud,
     only_checks,
     without_checks,
 )
+from anyscale_k8s_cli.cli.place_options import SearchOptions
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
 

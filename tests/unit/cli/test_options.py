@@ -11,8 +11,10 @@ import pytest
 import typer
 
 from anyscale_k8s_cli import errors, provider, spec
-from anyscale_k8s_cli.cli import main, options, settings, tree
-from anyscale_k8s_cli.cli.options import Common, SearchOptions, SetupOptions, SpecOptions
+from anyscale_k8s_cli.cli import main, options, place_options, settings, tree
+from anyscale_k8s_cli.cli.options import Common
+from anyscale_k8s_cli.cli.place_options import SearchOptions
+from anyscale_k8s_cli.cli.spec_options import SetupOptions, SpecOptions
 
 
 def flags_of(group: type[Any]) -> dict[str, str]:
@@ -132,7 +134,7 @@ def test_what_is_no_time(text: str) -> None:
 
 
 def test_the_help_offers_the_platforms_that_there_are() -> None:
-    help = options.Provider.__metadata__[0].help  # type: ignore[attr-defined]
+    help = place_options.Provider.__metadata__[0].help  # type: ignore[attr-defined]
     first, _, others = help.partition("; ")
 
     assert sorted(re.split(r", | or ", first)) == provider.available()
