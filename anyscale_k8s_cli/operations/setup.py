@@ -52,9 +52,14 @@ class SetupReport:
 
     @property
     def header(self) -> dict[str, Any]:
-        """The plan's, and where people find what is there now."""
+        """The plan's, and where people find what is there now.
+
+        `told` are the warnings of the plan: who has seen it needs them no more, since they
+        say what would come of it.
+        """
         side = self.made.side
         return {
+            "told": _beforehand(self.made),
             **self.made.header,
             **whereabouts(side.cloud, side.cluster),
             "console": console_origin(self.made.clouds.plane.host),
@@ -88,7 +93,7 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
     applied: engine.Applied | None = None
     health: Health | None = None
     probed = Report()
-    warnings: list[str] = [*made.warnings, *_warnings(made.preflight)]
+    warnings = _beforehand(made)
     error = made.problem
     if error is None:
         try:
@@ -115,6 +120,10 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
             error = problem
     seconds = time.monotonic() - made.started
     return SetupReport(made, applied, health, tuple(warnings), error, seconds, probed)
+
+
+def _beforehand(made: SetupPlan) -> list[str]:
+    return [*made.warnings, *_warnings(made.preflight)]
 
 
 def _warnings(report: Report) -> Iterator[str]:

@@ -50,7 +50,8 @@ def show_setup(
     if document.get("probe"):
         table.heading(console, "Asked from a pod")
         show_checks(document["probe"], console, verbose=verbose)
-    table.warnings(console, document.get("warnings") or [])
+    told = header.get("told") or []
+    table.warnings(console, [text for text in document.get("warnings") or [] if text not in told])
     if not failed and name:
         table.heading(console, "Next")
         table.command(console, f"anyscale cloud status {name}")

@@ -337,3 +337,11 @@ def test_a_path_that_fits_on_no_line_goes_on_before_its_last_key() -> None:
     # Where it fits it stays whole, and so does what is to be copied.
     assert len(table.lines(Text(path), 120)) == 1
     assert len(table.lines(Text("x" * 200), 74)) == 1
+
+
+def test_what_the_plan_has_warned_of_is_not_said_again_when_it_is_done() -> None:
+    told, new = "another load balancer would be made", "the console cannot show logs"
+    document, header = {**samples.setup(), "warnings": [told, new]}, {**HEADER, "told": [told]}
+    text = drawn(lambda to: setup.show_setup(document, header, to, verbose=False), 160)
+    assert f"! {new}" in text
+    assert told not in text
