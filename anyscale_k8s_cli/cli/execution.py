@@ -172,7 +172,8 @@ class Session:
             from anyscale_k8s_cli.cli.render.live import LiveTree
 
             return LiveTree(console.rich_console(sys.stderr), verbose=self.common.verbose)
-        return PlainLines(sys.stderr, verbose=self.common.verbose)
+        shown = self.common.output == "text"
+        return PlainLines(sys.stderr, verbose=self.common.verbose, checks=not shown)
 
     def _file_listeners(self) -> list[Listener]:
         found: list[Listener] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -118,16 +118,16 @@ def _staying(
     table.heading(console, title)
     pairs = [
         (
-            item,
+            group[0],
             objects.Row(
                 mark,
                 "",
-                item["title"],
-                Text(item.get("reason") or "", "dim"),
-                objects.details(item) if verbose else (),
+                ", ".join(item["title"] for item in group),
+                Text(group[0].get("reason") or "", "dim"),
+                objects.details(group[0]) if verbose else (),
             ),
         )
-        for item in items
+        for group in _alike(items, apart=verbose)
     ]
     objects.show(console, pairs, header)
     data = [item for item in items if _DATA in (item.get("command") or "")]
@@ -135,6 +135,16 @@ def _staying(
     _commands(rest, "command", "To remove it, once the cluster can be reached:", console)
     _commands(data, "command", "To delete your data too, for good:", console)
     _commands(items, "look", "To see who uses what is shared:", console)
+
+
+def _alike(items: Sequence[Mapping[str, Any]], *, apart: bool) -> Iterator[list[Mapping[str, Any]]]:
+    """What stays in one place for one reason, such as the same clouds that use it: told at once."""
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for item in items:
+        shared = item.get("ownership") == "shared" and not apart
+        why = (objects.place(item), item.get("reason")) if shared else item["key"]
+        groups.setdefault(why, []).append(item)
+    yield from groups.values()
 
 
 def _commands(items: Sequence[Mapping[str, Any]], key: str, heading: str, console: Console) -> None:

@@ -51,14 +51,21 @@ class Ongoing:
 class PlainLines:
     """One line for each thing that is finished; `verbose` adds beginnings, waits and calls.
 
+    Without `checks` those that did not pass are left to the result, which has them all.
     From `start` to `stop`, what goes on for long is told too, with what it waits for.
     """
 
     def __init__(
-        self, stream: TextIO, *, verbose: bool = False, clock: Callable[[], float] = time.time
+        self,
+        stream: TextIO,
+        *,
+        verbose: bool = False,
+        checks: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._stream = stream
         self._verbose = verbose
+        self._checks = checks
         self._clock = clock
         self._began: float | None = None
         self._ongoing: dict[str, Ongoing] = {}
@@ -136,7 +143,9 @@ class PlainLines:
                 return f"  … {begun.title + ': ' if begun and begun.title else ''}{_waiting(event)}"
             case events.StepFinished():
                 return _finished(event)
-            case events.CheckFinished() if self._verbose or event.status != "pass":
+            case events.CheckFinished() if self._verbose or (
+                self._checks and event.status != "pass"
+            ):
                 mark = STATUSES.get(event.status, UNKNOWN)
                 detail = f": {event.detail}" if event.detail else ""
                 return f"  {mark.symbol} {event.title}{detail} (check {event.code})"

@@ -93,7 +93,9 @@ def _title(here: str, header: Item) -> str:
 
 def _rows(console: Console, rows: Sequence[Row], indent: int) -> None:
     words = max(len(row.word) for row in rows)
-    titles = max((len(row.title) for row in rows if row.note), default=0)
+    # What has several names stands for itself: its note would push all others aside.
+    noted = [len(row.title) for row in rows if row.note and len(row.title) <= console.width // 2]
+    titles = max(noted, default=0)
     for row in rows:
         word = f"{row.word:<{words}} " if words else ""
         head = Text.assemble(" " * indent, (f"{row.mark.symbol} {word}", row.mark.style))
@@ -110,9 +112,9 @@ def _rows(console: Console, rows: Sequence[Row], indent: int) -> None:
 def _noted(console: Console, head: Text, note: Text, *, beside: int, below: int) -> None:
     """The note beside the title, all notes in one column, or below where there is no room."""
     room = console.width - beside
-    if len(note) <= room or room >= console.width // 3:
+    if len(head) < beside and (len(note) <= room or room >= console.width // 3):
         head.append(" " * (beside - len(head)))
         table.wrapped(console, note, first=head, indent=beside)
         return
-    console.print(head, soft_wrap=True)
+    table.wrapped(console, head[below - 2 :], first=head[: below - 2], indent=below - 2)
     table.wrapped(console, note, first=Text(" " * below), indent=below)

@@ -37,7 +37,7 @@ def show_plan(
         objects.show(console, pairs, header)
         if any(item.get("ownership") == "shared" for item, _ in pairs):
             table.wrapped(console, Text(_SHARED, "dim"), first=Text("  "), indent=2)
-    _show_findings(document.get("checks") or [], console)
+    _show_findings(document.get("checks") or [], document.get("error") or {}, console)
     table.warnings(console, document.get("warnings") or [])
     console.print()
     console.print(Text(summary(document["summary"]), style="bold"))
@@ -119,12 +119,17 @@ def _load_balancer(header: Mapping[str, Any]) -> tuple[str, str]:
     return text, "bold red" if public and not header.get("allow_cidrs") else "bold"
 
 
-def _show_findings(checks: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """The checks that did not pass; waived ones stay visible."""
+def _show_findings(
+    checks: Sequence[Mapping[str, Any]], error: Mapping[str, Any], console: Console
+) -> None:
+    """The checks that did not pass; waived ones stay visible.
+
+    What the one has seen that ends the command is told by its error.
+    """
     shown = [item for item in checks if item["status"] != "pass"]
     if shown:
         table.heading(console, "Checks")
-        table.findings(console, shown)
+        table.findings(console, shown, (error.get("cause"), error.get("fix")))
 
 
 def _exposure(header: Mapping[str, Any]) -> Text | None:

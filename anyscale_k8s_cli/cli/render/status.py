@@ -49,7 +49,8 @@ def show_status(
     )
     if document.get("checks"):
         table.heading(console, "Checks")
-        table.findings(console, document["checks"])
+        told = (document.get("cause"), document.get("command"))
+        table.findings(console, document["checks"], told)
     if document.get("cause"):
         table.heading(console, "Cause")
         table.wrapped(console, Text(document["cause"]), first=Text("  "), indent=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -69,14 +69,20 @@ def _pieces(text: str, room: int) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def findings(console: Console, checks: Iterable[Mapping[str, Any]]) -> None:
-    """Checks with what they saw, and below each what mends it, to copy."""
+def findings(
+    console: Console, checks: Iterable[Mapping[str, Any]], told: Collection[str | None] = ()
+) -> None:
+    """Checks with what they saw, and below each what mends it, to copy.
+
+    What is among `told` stands elsewhere on the same screen, and is not said twice.
+    """
     for item in checks:
         mark = STATUSES.get(str(item.get("status")), UNKNOWN)
-        detail = f": {item['detail']}" if item.get("detail") else ""
+        shown = item.get("detail") and item["detail"] not in told
+        detail = f": {item['detail']}" if shown else ""
         said = Text.assemble(item["title"], (detail, "dim"))
         wrapped(console, said, first=Text(f"  {mark.symbol} ", mark.style), indent=4)
-        if item.get("fix"):
+        if item.get("fix") and item["fix"] not in told:
             command(console, str(item["fix"]), indent=4)
 
 

@@ -345,3 +345,42 @@ def test_what_the_plan_has_warned_of_is_not_said_again_when_it_is_done() -> None
     text = drawn(lambda to: setup.show_setup(document, header, to, verbose=False), 160)
     assert f"! {new}" in text
     assert told not in text
+
+
+def test_what_ends_the_command_is_told_by_its_error_alone() -> None:
+    check = {"title": "Pods have an identity", "status": "fail", "detail": "it is off", "fix": "on"}
+    other = {"title": "GPUs", "status": "warn", "detail": "no driver", "fix": "install one"}
+    error = {**samples.ERROR, "cause": check["detail"], "fix": check["fix"]}
+    document = {**samples.plan(), "checks": [check, other], "error": error}
+    text = drawn(under(plan.show_plan, document), 80)
+    assert "  ✗ Pods have an identity\n  ! GPUs: no driver\n    install one\n" in text
+
+
+def test_what_status_says_of_a_cause_stands_there_once() -> None:
+    check = {
+        "title": "The bucket is there",
+        "status": "fail",
+        "detail": "it is gone",
+        "fix": "mend",
+    }
+    document = {"cloud": "prod", "checks": [check], "cause": check["detail"], "command": "mend"}
+    text = drawn(lambda to: status.show_status(document, to, now=NOW), 80)
+    assert (text.count("it is gone"), text.count("mend")) == (1, 1)
+
+
+def test_what_the_same_clouds_still_use_is_told_in_one_paragraph() -> None:
+    titles = ["Namespace envoy-gateway-system", "Gateway API definitions", "Gateway controller"]
+    reason = "still used by cloud dev (install 1); it goes with the last that uses it"
+    kept = [
+        {"key": f"k8s:{n}", "title": title, "ownership": "shared", "reason": reason}
+        for n, title in enumerate(titles)
+    ]
+    document = {"removed": [], "left": [], "kept": kept, "error": samples.ERROR}
+    text = drawn(under(delete.show_deleted, document), 80)
+    assert text.count("still used by cloud dev") == 1
+    assert (
+        "    = Namespace envoy-gateway-system, Gateway API definitions, Gateway controller\n"
+        in text
+    )
+    apart = drawn(under(delete.show_deleted, document, verbose=True), 80)
+    assert apart.count("still used by cloud dev") == 3
