@@ -378,9 +378,7 @@ def test_what_the_same_clouds_still_use_is_told_in_one_paragraph() -> None:
     document = {"removed": [], "left": [], "kept": kept, "error": samples.ERROR}
     text = drawn(under(delete.show_deleted, document), 80)
     assert text.count("still used by cloud dev") == 1
-    assert (
-        "    = Namespace envoy-gateway-system, Gateway API definitions, Gateway controller\n"
-        in text
-    )
+    row = "= Namespace envoy-gateway-system, Gateway API definitions, Gateway\n      controller\n"
+    assert row in text
     apart = drawn(under(delete.show_deleted, document, verbose=True), 80)
     assert apart.count("still used by cloud dev") == 3
