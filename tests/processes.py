@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,10 +22,13 @@ from anyscale_k8s_cli.sandbox.client import AdminClient
 from anyscale_k8s_cli.sandbox.environment import Folder, for_child, harmless
 from anyscale_k8s_cli.sandbox.record import SandboxRecord
 from anyscale_k8s_cli.sandbox.world import World
+from tests.forks import Fork, Forks
 
 COMMAND = Path(sys.executable).parent / "anyscale"
 # Seconds; only what hangs ever waits so long.
 LIMIT = 240.0
+
+Running = Fork | subprocess.Popen[str]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Desk:
 
     home: Path
     environment: Mapping[str, str]
+    forks: Forks = field(repr=False)
 
     @property
     def record(self) -> Path:
@@ -67,6 +72,7 @@ class Sandbox:
     record: SandboxRecord
     admin: AdminClient
     homes: Callable[[], Path] = field(repr=False)
+    forks: Forks = field(repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -82,22 +88,23 @@ class Sandbox:
         limit: float = LIMIT,
     ) -> Ended:
         """Run the command in the sandbox; with `fresh_home` as if from another machine."""
-        environment = {**self.environment, **(self.fresh_home() if fresh_home else {})}
-        return finished(
-            [self._command, *arguments],
-            {**environment, **(env or {})},
-            self.record.directory,
-            limit,
-        )
+        running = self.start(*arguments, env=env, fresh_home=fresh_home)
+        try:
+            out, err = running.communicate(timeout=limit)
+        finally:
+            running.send_signal(signal.SIGKILL)
+        assert running.returncode is not None
+        return Ended(running.returncode, out, err)
 
     def start(
         self, *arguments: str, env: Mapping[str, str] | None = None, fresh_home: bool = False
-    ) -> subprocess.Popen[str]:
-        """The command in the sandbox, started and not waited for; its output is a pipe."""
-        environment = {**self.environment, **(self.fresh_home() if fresh_home else {})}
-        return begun(
-            [self._command, *arguments], {**environment, **(env or {})}, self.record.directory
-        )
+    ) -> Running:
+        """The command in the sandbox, started and not waited for."""
+        variables = {**(self.fresh_home() if fresh_home else {}), **(env or {})}
+        # What is said to the interpreter is heard by one that starts.
+        start = begun if any(name.startswith("PYTHON") for name in variables) else self.forks.begun
+        command = [self._command, *arguments]
+        return start(command, {**self.environment, **variables}, self.record.directory)
 
     def python(self, *arguments: str) -> Ended:
         """Run Python in the sandbox, with this tool's packages."""
@@ -176,13 +183,21 @@ def helm(helm4: HelmExecutable) -> Path:
 
 
 @pytest.fixture(scope="session")
-def desks(tmp_path_factory: pytest.TempPathFactory, helm: Path) -> Callable[[], Desk]:
+def forks(nothing_real: None) -> Iterator[Forks]:
+    """For all commands in sandboxes."""
+    forks = Forks(os.environ)
+    yield forks
+    forks.close()
+
+
+@pytest.fixture(scope="session")
+def desks(tmp_path_factory: pytest.TempPathFactory, helm: Path, forks: Forks) -> Callable[[], Desk]:
     """Makes machines with an empty home."""
 
     def make() -> Desk:
         home = tmp_path_factory.mktemp("home")
         kept = {**harmless(os.environ), "HOME": str(home), "USERPROFILE": str(home)}
-        return Desk(home, {**kept, "ANYSCALE_K8S_HELM": str(helm)})
+        return Desk(home, {**kept, "ANYSCALE_K8S_HELM": str(helm)}, forks)
 
     return make
 
@@ -210,7 +225,7 @@ def started(desk: Desk, homes: Callable[[], Path], world: World | None = None) -
     with _at(desk):
         record = supervisor.up(world=world)
     try:
-        yield Sandbox(record, record.admin, homes)
+        yield Sandbox(record, record.admin, homes, desk.forks)
     finally:
         with _at(desk):
             assert supervisor.down()

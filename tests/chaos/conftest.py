@@ -9,9 +9,9 @@ import pytest
 
 from tests.chaos.crashes import deleted, set_up
 from tests.chaos.likeness import likeness
-from tests.processes import Sandbox, desk, desks, helm, homes, new_sandbox, sandbox
+from tests.processes import Sandbox, desk, desks, forks, helm, homes, new_sandbox, sandbox
 
-__all__ = ["desk", "desks", "helm", "homes", "new_sandbox", "sandbox"]
+__all__ = ["desk", "desks", "forks", "helm", "homes", "new_sandbox", "sandbox"]
 
 
 @dataclass(frozen=True)

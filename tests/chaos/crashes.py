@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
-from tests.processes import Ended, Sandbox, eventually
+from tests.processes import Ended, Running, Sandbox, eventually
 
 SCOPE = ("--provider", "eks", "--region", "us-west-2", "--cluster-name", "demo")
 SETUP = ("cloud", "setup", *SCOPE, "--name", "prod", "--yes", "-o", "json")
@@ -58,7 +57,7 @@ def after(service: str, route: str, object: str = "*", *, nth: int = 1) -> Momen
 
 def stopped_at(
     sandbox: Sandbox, moment: Moment, *arguments: str, env: Mapping[str, str] | None = None
-) -> subprocess.Popen[str]:
+) -> Running:
     """The command, in the sandbox's own home, as it waits for the answer to that call."""
     sandbox.admin.inject(moment.fault)
     running = sandbox.start(*arguments, env=env)
@@ -84,7 +83,7 @@ def kill_at(
     sandbox.admin.clear_faults()
 
 
-def ended(running: subprocess.Popen[str], limit: float) -> Ended:
+def ended(running: Running, limit: float) -> Ended:
     """Wait for a command to end by itself."""
     out, err = running.communicate(timeout=limit)
     return Ended(running.returncode, out, err)

@@ -135,11 +135,14 @@ def hold(by_hand: ByHand) -> None:
 
 def ends_once_released(sandbox: Sandbox, by_hand: ByHand, *arguments: str) -> None:
     """The command waits for what holds the namespace, and goes on when it is let go."""
-    waits = sandbox.start(*arguments, "--events", "-", fresh_home=True)
-    assert waits.stderr is not None
-    for line in waits.stderr:
-        if "step-waiting" in line and "finalizer" in line:
-            break
+    events = sandbox.homes() / "events"
+    waits = sandbox.start(*arguments, "--events", str(events), fresh_home=True)
+
+    def waited() -> bool:
+        told = events.read_text().splitlines() if events.exists() else []
+        return any("step-waiting" in line and "finalizer" in line for line in told)
+
+    eventually(waited, 120)
     by_hand.patch(HELD, {"metadata": {"finalizers": None}})
     done = ended(waits, limit=240)
     assert done.code == 0, done.out + done.err

@@ -339,6 +339,8 @@ def remove_cloud(site: Site) -> None:
     """As the console does it; what is registered in it goes too."""
     site.hand.control_plane.put(f"clouds/{site.cloud_id}/state", params={"state": "DELETING"})
     site.hand.control_plane.delete(f"clouds/{site.cloud_id}")
+    path = f"clouds/{site.cloud_id}"
+    eventually(lambda: site.hand.control_plane.get(path).status_code == 404)
 
 
 def remove(key: str) -> Callable[[Site], None]:
