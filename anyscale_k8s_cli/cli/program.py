@@ -25,6 +25,14 @@ _ON_A_CLOUD = re.compile(
     r"\banyscale (?:(?:auth|cloud) [a-z]+|doctor|login|logout)\b(?! --sandbox)(?=\s|$)"
 )
 
+# What a sandbox's clusters answer to in a shell that was pointed at it, and in no other.
+_IN_SHELL = 'eval "$(anyscale sandbox env)" && '
+_ON_A_CLUSTER = re.compile(
+    r"""(?<! sandbox env\)" && )\b(?=(?:kubectl --(?:server|context)|helm --kube-[a-z]+) )"""
+)
+# With `--sandbox` each command has the sandbox's token, whatever a login has stored.
+_NEW_TOKEN = "unset ANYSCALE_CLI_TOKEN && anyscale login"  # noqa: S105
+
 
 def name() -> str:
     """`anyscale` or `anyscale-k8s`; the second, which is ours alone, when called otherwise."""
@@ -59,7 +67,9 @@ def _same(found: str, typed: str) -> bool:
 def as_typed(text: str) -> str:
     """The text with our commands under the name that was typed, and as much in the sandbox."""
     if "--sandbox" in sys.argv:
+        text = text.replace(_NEW_TOKEN, "anyscale sandbox mend token")
         text = _ON_A_CLOUD.sub(lambda found: f"{found[0]} --sandbox", text)
+        text = _ON_A_CLUSTER.sub(_IN_SHELL, text)
     return _OWN.sub(lambda _: program(), text)
 
 

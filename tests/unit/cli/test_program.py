@@ -88,3 +88,28 @@ def test_what_has_nothing_to_do_with_a_cloud_is_left_alone(
 )
 def test_a_command_becomes_another_of_its_group(typed: list[str], printed: str) -> None:
     assert instead("setup", typed, without=("--exit-code",)) == printed
+
+
+LOGS = "kubectl --server https://127.0.0.1:1 logs -n ray deployment/anyscale-operator"
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        (LOGS, f'eval "$(anyscale sandbox env)" && {LOGS}'),
+        (
+            f"see with: {LOGS}; end it",
+            f'see with: eval "$(anyscale sandbox env)" && {LOGS}; end it',
+        ),
+        ("helm installed ray/x", "helm installed ray/x"),
+        ("unset ANYSCALE_CLI_TOKEN && anyscale login", "anyscale sandbox mend token"),
+    ],
+)
+def test_what_a_shell_could_not_do_in_a_sandbox_is_printed_so_that_it_can(
+    text: str, printed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["anyscale", "cloud", "status", "--sandbox"])
+    assert as_typed(text) == printed
+    assert as_typed(printed) == printed
+    monkeypatch.setattr("sys.argv", ["anyscale", "cloud", "status"])
+    assert as_typed(text) == text
