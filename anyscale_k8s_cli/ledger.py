@@ -23,6 +23,8 @@ from anyscale_k8s_cli.resource import Change, Observed, Ownership, Resource, Rig
 
 LEDGER_NAME = "anyscale-k8s-ledger"
 LEDGER_FORMAT = 1
+# For people, of an install whose ledger is gone.
+UNTOLD = "the cluster's inventory, which tells how it was set up, is not there"
 _DATA_KEY = "ledger.json"
 INTENDED = "intended"
 DONE = "done"

@@ -8,6 +8,7 @@ from anyscale_k8s_cli.addons import gateway_controller, gpu
 from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.controlplane.clouds import Clouds
+from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.operations.planning import side_of
 from anyscale_k8s_cli.operations.requests import SetupRequest, VerifyRequest
 from anyscale_k8s_cli.operations.said import without_secrets
@@ -109,7 +110,7 @@ class Drift:
         )
 
 
-_UNTOLD = Finding(Status.UNKNOWN, "the ledger does not tell how it was set up")
+_UNTOLD = Finding(Status.UNKNOWN, UNTOLD)
 
 
 def _told(item: PlannedChange) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.operations.said import FILE, of_file, option, settings_of, setup_command
 from anyscale_k8s_cli.spec import CloudSpec, NetworkSpec, Settings
 from anyscale_k8s_cli.spec_loading import LoadedSpec, nested
@@ -142,7 +143,7 @@ def check_bucket(loaded: LoadedSpec, registered: str, wanted: str, file: Path | 
     raise errors.CliError(
         errors.OPTIONS_LEFT_OUT,
         f"The cloud is registered with {registered}, and this setup would move it to {wanted}",
-        cause="the ledger is not there, which tells with which options it was set up",
+        cause=UNTOLD,
         evidence=("if the change is meant, add --drop-options",),
         fix=setup_command({**said, "existing.bucket": registered}, file),
     )
@@ -158,7 +159,7 @@ def check_exposure(loaded: LoadedSpec, file: Path | None) -> None:
     raise errors.CliError(
         errors.OPTIONS_LEFT_OUT,
         "The cloud's load balancer is internal, and this setup would make it public",
-        cause="the ledger is not there, which tells with which options it was set up",
+        cause=UNTOLD,
         evidence=("if the change is meant, say --expose public",),
         fix=setup_command({**settings_of(loaded), "network.expose": "internal"}, file),
     )

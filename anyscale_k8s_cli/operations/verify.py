@@ -34,6 +34,7 @@ from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.origin import console_origin
 from anyscale_k8s_cli.controlplane.proof import BucketProof, ProofStep, prove_bucket
+from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.operations.behind import Behind, look_behind
 from anyscale_k8s_cli.operations.clouds import opened
 from anyscale_k8s_cli.operations.drift import Drift
@@ -247,7 +248,7 @@ def _of_cluster(
 def _of_pod(request: VerifyRequest, wiring: Wiring, spec: CloudSpec) -> tuple[BoundCheck, ...]:
     side = wiring.side
     if side is None:
-        untold = partial(Finding, Status.UNKNOWN, "the ledger does not tell how it was set up")
+        untold = partial(Finding, Status.UNKNOWN, UNTOLD)
         return tuple(check.bind(untold) for check in declared.BY_POD)
     named = request.environment.get(ENVIRONMENT["probe.image"][0])
     return FromPod(

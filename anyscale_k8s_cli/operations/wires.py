@@ -27,7 +27,7 @@ from anyscale_k8s_cli.cluster.rollouts import rolled_out
 from anyscale_k8s_cli.controlplane.models import DecoratedCloudResource
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.ledger import LedgerContent
+from anyscale_k8s_cli.ledger import UNTOLD, LedgerContent
 from anyscale_k8s_cli.operations.losses import rights_with_registered
 from anyscale_k8s_cli.operations.registering import registered_members
 from anyscale_k8s_cli.operations.said import spec_of
@@ -110,6 +110,9 @@ class Wiring:
     def _registration(self) -> Finding:
         values = self.values
         if values is None:
+            place = self.install.namespace
+            if self.kubernetes.get("v1", "Namespace", place) is None:
+                return self._fails(f"the namespace {place} is gone, and all that was in it")
             return Finding(Status.UNKNOWN, "the operator's release is not there")
         bound = _value(values, "global", "cloudDeploymentId")
         registered = self.resource.cloud_resource_id
@@ -180,14 +183,14 @@ class Wiring:
     def _identity(self) -> Finding:
         side = self.side
         if side is None:
-            return Finding(Status.UNKNOWN, "the ledger does not tell how it was set up")
+            return Finding(Status.UNKNOWN, UNTOLD)
         others = [item for item in side.resources if item is not side.storage]
         return self._fit(others)
 
     def _storage(self) -> Finding:
         side = self.side
         if side is None:
-            return Finding(Status.UNKNOWN, "the ledger does not tell how it was set up")
+            return Finding(Status.UNKNOWN, UNTOLD)
         if side.identity is None:
             return self._fit(list(side.resources))
         return self._fit([side.storage])

@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 import trustme
 
+from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.test_wires import BUCKET, NAMESPACE, OPERATOR, ROLE, Site, site_in
 from tests.processes import Ended, Sandbox, eventually
@@ -268,7 +269,7 @@ def test_a_cloud_whose_inventory_is_gone(site: Site) -> None:
         if item["status"] == "unknown"
     }
     assert set(unknown) == {"operator-identity", "operator-storage", "drift", "kept-objects"}
-    assert set(unknown.values()) == {"the ledger does not tell how it was set up"}
+    assert set(unknown.values()) == {UNTOLD}
 
 
 def test_a_cloud_whose_cluster_nobody_here_may_see(site: Site) -> None:
