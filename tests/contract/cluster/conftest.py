@@ -161,9 +161,7 @@ def install_of(cloud: str) -> Install:
     return Install("eks", "111122223333", "eu-west-1", "cluster/one", "ray", cloud, "uid-1")
 
 
-@pytest.fixture
-def make_world() -> Iterator[Any]:
-    """Makes worlds that are closed when the test ends."""
+def _worlds() -> Iterator[Callable[..., World]]:
     worlds: list[World] = []
 
     def make(**settings: Any) -> World:
@@ -173,6 +171,28 @@ def make_world() -> Iterator[Any]:
     yield make
     for world in worlds:
         world.close()
+
+
+@pytest.fixture
+def make_world() -> Iterator[Callable[..., World]]:
+    """Makes worlds that are closed when the test ends."""
+    yield from _worlds()
+
+
+@pytest.fixture(scope="module")
+def make_lasting_world() -> Iterator[Callable[..., World]]:
+    """Makes worlds for all tests of a module."""
+    yield from _worlds()
+
+
+@pytest.fixture(scope="module")
+def lasting(
+    make_lasting_world: Callable[..., World],
+    helm4: HelmExecutable,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Site:
+    """One site for all tests of a module."""
+    return make_site(make_lasting_world, helm4, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture

@@ -29,6 +29,13 @@ from tests.probing import left_by_probe
 from .site import Site, make_site
 
 
+@pytest.fixture(scope="module")
+def healthy(lasting: Site) -> Site:
+    """An install as it should be; each test leaves it so."""
+    lasting.world.apply(lasting.install().resources)
+    return lasting
+
+
 @pytest.mark.parametrize("version", ["helm3", "helm4"])
 def test_setup_again_and_teardown(
     version: str, request: pytest.FixtureRequest, make_world: Any, tmp_path: Path
@@ -92,38 +99,35 @@ def _inventory(world: Any) -> set[str]:
     return {str(Reference.of(item)) for kind in kinds for item in world.kubernetes.list(*kind)}
 
 
-def test_each_object_deleted_by_hand_comes_back_and_nothing_else_changes(site: Site) -> None:
-    side = site.install()
-    site.world.apply(side.resources)
+def test_each_object_deleted_by_hand_comes_back_and_nothing_else_changes(healthy: Site) -> None:
     gateway = Reference("gateway.networking.k8s.io/v1", "Gateway", "gateway", "ray")
-    site.world.kubernetes.delete(gateway)
-    site.world.kubernetes.delete(Reference("v1", "ConfigMap", "vector", "ray"))
+    healthy.world.kubernetes.delete(gateway)
+    healthy.world.kubernetes.delete(Reference("v1", "ConfigMap", "vector", "ray"))
     definition = Reference(
         "apiextensions.k8s.io/v1",
         "CustomResourceDefinition",
         "grpcroutes.gateway.networking.k8s.io",
     )
-    site.world.kubernetes.delete(definition)
-    site.world.kubernetes.wait_gone(definition, timeout=10)
-    changes = site.world.changes(site.install().resources)
+    healthy.world.kubernetes.delete(definition)
+    healthy.world.kubernetes.wait_gone(definition, timeout=10)
+    changes = healthy.world.changes(healthy.install().resources)
     assert changes["k8s:definitions/gateway.networking.k8s.io"] == "update"
     assert changes["helm:release/ray/anyscale-operator"] == "update"
     # Its proxy may still be there: then the Gateway is what is missing of it.
     assert changes["k8s:gateway/ray/gateway"] in ("create", "update")
     assert len(changes) == 3
-    site.world.apply(site.install().resources)
-    assert site.world.changes(site.install().resources) == {}
+    healthy.world.apply(healthy.install().resources)
+    assert healthy.world.changes(healthy.install().resources) == {}
 
 
-def test_a_change_by_hand_in_a_release_is_named_and_mended(site: Site) -> None:
-    site.world.apply(site.install().resources)
+def test_a_change_by_hand_in_a_release_is_named_and_mended(healthy: Site) -> None:
     deployment = Reference("apps/v1", "Deployment", "anyscale-operator", "ray")
-    site.world.kubernetes.patch_merge(deployment, {"spec": {"replicas": 0}})
-    item = _planned(site, "helm:release/ray/anyscale-operator")
+    healthy.world.kubernetes.patch_merge(deployment, {"spec": {"replicas": 0}})
+    item = _planned(healthy, "helm:release/ray/anyscale-operator")
     assert item.change is Change.UPDATE
     assert item.decision.reason == "Deployment anyscale-operator in ray: spec.replicas: 0 → 1"
-    site.world.apply(site.install().resources)
-    found = site.world.kubernetes.get("apps/v1", "Deployment", "anyscale-operator", "ray")
+    healthy.world.apply(healthy.install().resources)
+    found = healthy.world.kubernetes.get("apps/v1", "Deployment", "anyscale-operator", "ray")
     assert found["spec"]["replicas"] == 1
 
 
@@ -132,11 +136,10 @@ def _planned(site: Site, key: str, **changes: Any) -> PlannedChange:
     return next(item for item in items if item.resource.key == key)
 
 
-def test_changed_values_are_named_and_never_shown(site: Site) -> None:
-    site.world.apply(site.install().resources)
+def test_changed_values_are_named_and_never_shown(healthy: Site) -> None:
     values = {"operator": {"container": {"additionalEnv": [{"name": "A", "value": "s3cret"}]}}}
     item = _planned(
-        site, "helm:release/ray/anyscale-operator", spec={"operator": {"values": values}}
+        healthy, "helm:release/ray/anyscale-operator", spec={"operator": {"values": values}}
     )
     assert item.change is Change.UPDATE
     assert "values.operator.container" in item.decision.reason
@@ -248,16 +251,15 @@ def test_what_the_api_server_refuses_is_the_cause(site: Site) -> None:
     assert "additional" not in there.values.get("workloads", {}).get("instanceTypes", {})
 
 
-def test_a_release_left_pending_is_recovered(site: Site) -> None:
-    site.world.apply(site.install().resources)
-    record = newest(site.world.kubernetes, "ray", "anyscale-operator")
+def test_a_release_left_pending_is_recovered(healthy: Site) -> None:
+    record = newest(healthy.world.kubernetes, "ray", "anyscale-operator")
     assert record is not None
-    _leave_pending(site, "ray", "anyscale-operator", "pending-upgrade")
-    item = _planned(site, "helm:release/ray/anyscale-operator")
+    _leave_pending(healthy, "ray", "anyscale-operator", "pending-upgrade")
+    item = _planned(healthy, "helm:release/ray/anyscale-operator")
     assert item.change is Change.UPDATE
     assert "pending-upgrade" in item.decision.reason
-    site.world.apply(site.install().resources)
-    assert site.world.changes(site.install().resources) == {}
+    healthy.world.apply(healthy.install().resources)
+    assert healthy.world.changes(healthy.install().resources) == {}
 
 
 def _leave_pending(site: Site, namespace: str, name: str, status: str) -> None:

@@ -17,16 +17,26 @@ from .site import Site
 API = "gateway.networking.k8s.io/v1"
 
 
-@pytest.fixture
-def front(site: Site) -> Document:
-    """Somebody's Gateway for cloud `two`, with a controller and a class that serve it."""
-    one = site.install("one")
+@pytest.fixture(scope="module")
+def edge(lasting: Site) -> Site:
+    """Where somebody has a Gateway `edge/front`, with a controller and a class that serve it."""
+    one = lasting.install("one")
     needed = [item for item in one.resources if item is not one.operator]
-    site.world.apply(needed)
-    site.world.kubernetes.create(
+    lasting.world.apply(needed)
+    lasting.world.kubernetes.create(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}}
     )
-    return made(site, listeners("two"))
+    make(lasting, listeners("two"))
+    return lasting
+
+
+@pytest.fixture
+def front(edge: Site) -> Document:
+    """The Gateway as cloud `two` needs it, whatever the test before has done to it."""
+    change(edge, listeners("two"))
+    found = edge.world.kubernetes.get(API, "Gateway", "front", "edge")
+    assert found is not None
+    return found
 
 
 def listeners(cloud: str) -> list[Document]:
@@ -52,20 +62,18 @@ def listeners(cloud: str) -> list[Document]:
     ]
 
 
-def made(site: Site, wanted: list[Document]) -> Document:
+def make(site: Site, wanted: list[Document]) -> None:
     classes = site.world.kubernetes.list(API, "GatewayClass")
-    return dict(
-        site.world.kubernetes.create(
-            {
-                "apiVersion": API,
-                "kind": "Gateway",
-                "metadata": {"name": "front", "namespace": "edge"},
-                "spec": {
-                    "gatewayClassName": classes[0]["metadata"]["name"],
-                    "listeners": wanted,
-                },
-            }
-        )
+    site.world.kubernetes.create(
+        {
+            "apiVersion": API,
+            "kind": "Gateway",
+            "metadata": {"name": "front", "namespace": "edge"},
+            "spec": {
+                "gatewayClassName": classes[0]["metadata"]["name"],
+                "listeners": wanted,
+            },
+        }
     )
 
 
@@ -83,18 +91,18 @@ def change(site: Site, wanted: list[Document]) -> None:
     site.world.kubernetes.patch_merge(two(site).gateway.reference, {"spec": {"listeners": wanted}})
 
 
-def test_a_gateway_that_fits_is_used_and_stays_as_it_is(site: Site, front: Document) -> None:
-    side = two(site)
-    assert planned(site, side).change is Change.ADOPT
+def test_a_gateway_that_fits_is_used_and_stays_as_it_is(edge: Site, front: Document) -> None:
+    side = two(edge)
+    assert planned(edge, side).change is Change.ADOPT
     kinds = {resource.kind for resource in side.resources}
     assert "k8s:definitions" not in kinds
 
-    site.world.apply(side.resources)
+    edge.world.apply(side.resources)
     values = side.operator.output.values["networking"]["gateway"]
     assert (values["namespace"], values["name"]) == ("edge", "front")
     assert side.gateway.output.address is not None
     assert values["ip"] == side.gateway.output.address.value
-    found = site.world.kubernetes.get(API, "Gateway", "front", "edge")
+    found = edge.world.kubernetes.get(API, "Gateway", "front", "edge")
     assert found["spec"] == front["spec"]
 
 
@@ -108,24 +116,24 @@ def test_a_gateway_that_fits_is_used_and_stays_as_it_is(site: Site, front: Docum
     ],
 )
 def test_what_a_gateway_lacks_is_told_with_the_command_that_adds_it(
-    site: Site, front: Document, field: str, value: Any, reason: str
+    edge: Site, front: Document, field: str, value: Any, reason: str
 ) -> None:
     wrong = copy.deepcopy(listeners("two"))
     wrong[0][field] = value
     if value == "TLS":
         wrong[0]["tls"] = {"mode": "Passthrough"}
-    change(site, wrong)
-    found = planned(site, two(site))
+    change(edge, wrong)
+    found = planned(edge, two(edge))
     assert found.change is Change.REFUSE
     assert reason in found.decision.reason
     patch = found.decision.fix.split("-p ", 1)[1].strip("'")
-    site.world.kubernetes.patch_merge(two(site).gateway.reference, json.loads(patch))
-    assert planned(site, two(site)).change is Change.ADOPT
+    edge.world.kubernetes.patch_merge(two(edge).gateway.reference, json.loads(patch))
+    assert planned(edge, two(edge)).change is Change.ADOPT
 
 
-def test_a_certificate_of_another_registration_is_told(site: Site, front: Document) -> None:
-    change(site, listeners("other"))
-    found = planned(site, two(site))
+def test_a_certificate_of_another_registration_is_told(edge: Site, front: Document) -> None:
+    change(edge, listeners("other"))
+    found = planned(edge, two(edge))
     assert found.change is Change.REFUSE
     assert "does not use the certificate two-ns/anyscale-cldrsrc-two-certificate" in (
         found.decision.reason

@@ -94,15 +94,28 @@ class Signing:
         return base64.b64decode(found["data"]["ANYSCALE_CLI_TOKEN"]).decode()
 
 
-@pytest.fixture
-def signing(make_world: Any, helm3: Any, tmp_path: Path) -> Iterator[Signing]:
-    site = make_site(make_world, helm3, tmp_path)
+def signing_in(make_world: Any, helm: Any, folder: Path) -> Iterator[Signing]:
+    site = make_site(make_world, helm, folder)
     stand_in = ControlPlaneStandIn(Wire(), PERSON)
     site.world.add(stand_in.start(), stand_in.stop)
     credentials = Credentials(stand_in.url, PERSON, "the test")
     plane = ControlPlane(credentials, site.world.run, environ={})
-    yield Signing(site, stand_in, ServiceAccounts(plane), helm3.path, tmp_path)
+    yield Signing(site, stand_in, ServiceAccounts(plane), helm.path, folder)
     plane.close()
+
+
+@pytest.fixture
+def signing(make_world: Any, helm3: Any, tmp_path: Path) -> Iterator[Signing]:
+    yield from signing_in(make_world, helm3, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def set_up(
+    make_lasting_world: Any, helm3: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Signing, OperatorToken]]:
+    """An install, and its token, for tests that only look."""
+    for signing in signing_in(make_lasting_world, helm3, tmp_path_factory.mktemp("site")):
+        yield signing, signing.set_up()
 
 
 def unpacked(item: dict[str, Any]) -> str:
@@ -119,8 +132,10 @@ def unpacked(item: dict[str, Any]) -> str:
     return text
 
 
-def test_a_token_is_where_it_is_documented_and_nowhere_else(signing: Signing) -> None:
-    token = signing.set_up()
+def test_a_token_is_where_it_is_documented_and_nowhere_else(
+    set_up: tuple[Signing, OperatorToken],
+) -> None:
+    signing, token = set_up
     world = signing.site.world
 
     holding = {
@@ -139,9 +154,9 @@ def test_a_token_is_where_it_is_documented_and_nowhere_else(signing: Signing) ->
 
 
 def test_setup_again_changes_nothing_and_a_token_put_in_its_place_is_noticed(
-    signing: Signing,
+    set_up: tuple[Signing, OperatorToken],
 ) -> None:
-    token = signing.set_up()
+    signing, token = set_up
     world = signing.site.world
     assert world.changes(signing.side().resources) == {}
     assert installed_tokens(world.kubernetes, "ray").keys == {token.key_id}
@@ -173,8 +188,10 @@ def test_a_rotation_gives_the_release_a_new_key_and_pods_that_use_it(signing: Si
     assert signing.site.world.changes(signing.side().resources) == {}
 
 
-def test_a_file_of_values_holds_no_token_and_says_how_to_give_it(signing: Signing) -> None:
-    token = signing.set_up()
+def test_a_file_of_values_holds_no_token_and_says_how_to_give_it(
+    set_up: tuple[Signing, OperatorToken],
+) -> None:
+    signing, token = set_up
     side = signing.side()
     found = side.operator.read()
     assert found is not None
