@@ -56,11 +56,11 @@ def opened(request: Request, run: Run) -> Iterator[Clouds]:
 
 
 async def list_clouds(request: ListRequest, run: Run) -> CloudList:
-    """Every cloud, or all those of exactly the given name."""
+    """Every cloud, or all those of exactly the given name. Raises `cloud-not-found` without any."""
 
     def look() -> CloudList:
         with opened(request, run) as clouds:
-            found = clouds.find_clouds(request.name) if request.name else clouds.list_clouds()
+            found = listed(clouds, request.name)
         return CloudList(tuple(found))
 
     return await asyncio.to_thread(look)
@@ -96,16 +96,11 @@ def choose(clouds: Clouds, name: str | None, cloud_id: str | None) -> Cloud:
     """
     if cloud_id:
         return by_id(clouds, name, cloud_id)
-    found = clouds.find_clouds(name) if name else clouds.list_clouds()
+    found = listed(clouds, name)
     if len(found) == 1:
         return found[0]
     if not found:
-        raise errors.CliError(
-            errors.CLOUD_NOT_FOUND,
-            f"There is no cloud named {name!r}" if name else "There is no cloud",
-            cause=f"{clouds.plane.host} lists none for you",
-            fix="anyscale cloud list" if name else "anyscale cloud setup",
-        )
+        raise _not_found(clouds, None)
     if name:
         raise errors.CliError(
             errors.CLOUD_AMBIGUOUS,
@@ -118,6 +113,25 @@ def choose(clouds: Clouds, name: str | None, cloud_id: str | None) -> Cloud:
         f"There are {len(found)} clouds; say which one you mean",
         evidence=_listed(found),
         fix=f"add its name: {found[0].name}",
+    )
+
+
+def listed(clouds: Clouds, name: str | None) -> list[Cloud]:
+    """Every cloud, or those of a name. Raises `cloud-not-found` for one that none has."""
+    if not name:
+        return clouds.list_clouds()
+    found = clouds.find_clouds(name)
+    if not found:
+        raise _not_found(clouds, name)
+    return found
+
+
+def _not_found(clouds: Clouds, name: str | None) -> errors.CliError:
+    return errors.CliError(
+        errors.CLOUD_NOT_FOUND,
+        f"There is no cloud named {name!r}" if name else "There is no cloud",
+        cause=f"{clouds.plane.host} lists none for you",
+        fix="anyscale cloud list" if name else "anyscale cloud setup",
     )
 
 

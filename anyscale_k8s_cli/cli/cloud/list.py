@@ -29,6 +29,4 @@ def list_clouds(common: Common, cloud: CloudArgument = None, name: CloudName = N
 
         request = ListRequest(environment=session.environment, name=wanted)
         found = session.execute(lambda run: clouds.list_clouds(request, run))
-        return session.finish(
-            found.as_json(), lambda shown, to: show_list(shown, to, name=request.name)
-        )
+        return session.finish(found.as_json(), show_list)

@@ -13,16 +13,11 @@ from anyscale_k8s_cli.cli.render import table
 from anyscale_k8s_cli.cli.render.style import HEALTH, UNKNOWN, moment
 
 
-def show_list(document: Mapping[str, Any], console: Console, *, name: str | None = None) -> None:
-    """`name` is the one that was asked for, if only one was."""
+def show_list(document: Mapping[str, Any], console: Console) -> None:
     clouds = document["clouds"]
     if not clouds:
-        if name:
-            console.print(Text(f"No cloud is named {name}. See all of them with:"))
-            table.command(console, "anyscale cloud list")
-        else:
-            console.print("There are no clouds yet. Make one with:")
-            table.command(console, "anyscale cloud setup")
+        console.print("There are no clouds yet. Make one with:")
+        table.command(console, "anyscale cloud setup")
         return
     table.plain(
         console,

@@ -57,7 +57,6 @@ SHOWN: dict[str, Callable[[Console], None]] = {
     "status-unhealthy": lambda to: status.show_status(samples.unhealthy(), to, now=NOW),
     "list": lambda to: clouds.show_list(samples.clouds(), to),
     "list-empty": lambda to: clouds.show_list({"clouds": []}, to),
-    "list-nobody": lambda to: clouds.show_list({"clouds": []}, to, name="prod"),
     "rotate": under(rotation.show_rotation, samples.rotated()),
     "rotate-verbose": under(rotation.show_rotation, samples.rotated(), verbose=True),
     "rotate-failed": under(rotation.show_rotation, samples.rotation_failed()),

@@ -93,3 +93,13 @@ def test_a_long_list_is_cut() -> None:
 
     assert len(caught.value.evidence) == 21
     assert caught.value.evidence[-1] == "and 30 more"
+
+
+def test_a_list_of_a_name_that_no_cloud_has_is_no_empty_list() -> None:
+    there = cast(Clouds, Listed("a", "b", "a"))
+    assert [cloud.id for cloud in clouds.listed(there, "a")] == ["cld_0", "cld_2"]
+    assert len(clouds.listed(there, None)) == 3
+    assert clouds.listed(cast(Clouds, Listed()), None) == []
+    with pytest.raises(errors.CliError) as caught:
+        clouds.listed(there, "c")
+    assert caught.value.code is errors.CLOUD_NOT_FOUND
