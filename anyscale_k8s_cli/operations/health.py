@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -56,6 +56,15 @@ def health_of(resource: DecoratedCloudResource | None) -> Health:
     return Health(verdict, version, resource.reported_at, checks)
 
 
+def last_report(clouds: Clouds, registration: Registration, name: str) -> datetime:
+    """When the operator reported last, as the control plane saw it; long ago if it never did.
+
+    What comes after it was sent after this look: no clock has to be read for that.
+    """
+    reported = health_of(clouds.find_resource(registration.cloud_id, name)).reported_at
+    return reported or datetime.min.replace(tzinfo=UTC)
+
+
 def wait_healthy(
     clouds: Clouds, registration: Registration, name: str, since: datetime, run: Run, seconds: float
 ) -> Health:
@@ -66,7 +75,7 @@ def wait_healthy(
 
     def probe() -> Health:
         health = health_of(clouds.find_resource(registration.cloud_id, name))
-        if health.reported_at is None or health.reported_at < since:
+        if health.reported_at is None or health.reported_at <= since:
             raise StillWaiting("no report since the last change")
         if health.verdict != HEALTHY:
             raise StillWaiting("; ".join(health.failing) or health.verdict)

@@ -12,6 +12,7 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.health import (
     REPORT_INTERVAL,
     Health,
+    last_report,
     prove_storage,
     wait_healthy,
 )
@@ -42,11 +43,13 @@ class Verification:
 
     def run(self, run: Run, notes: list[str]) -> Health:
         """The operator's health, with the bucket proven. Raises with the first cause."""
-        now = self.clouds.plane.server_time()
-        two_reports = 2 * REPORT_INTERVAL
-        since = now if self.changed else now - two_reports
-        seconds = self.seconds if self.changed else min(self.seconds, two_reports.total_seconds())
-        name = self.install.resource_name
+        name, seconds = self.install.resource_name, self.seconds
+        if self.changed:
+            since = last_report(self.clouds, self.registration, name)
+        else:
+            two_reports = 2 * REPORT_INTERVAL
+            since = self.clouds.plane.server_time() - two_reports
+            seconds = min(seconds, two_reports.total_seconds())
         try:
             health = wait_healthy(self.clouds, self.registration, name, since, run, seconds)
         except errors.CliError as problem:

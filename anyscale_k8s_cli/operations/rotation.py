@@ -29,7 +29,7 @@ from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.ledger import Ledger, LedgerContent, ledger_of
 from anyscale_k8s_cli.lock import InstallLock, lease_seconds
-from anyscale_k8s_cli.operations.health import Health, wait_healthy
+from anyscale_k8s_cli.operations.health import Health, last_report, wait_healthy
 from anyscale_k8s_cli.operations.journal import LockedLedger
 from anyscale_k8s_cli.operations.requests import DeleteRequest, RotateRequest
 from anyscale_k8s_cli.operations.said import located, on_install, setup_command, spec_of
@@ -290,12 +290,12 @@ def _wait_healthy(rotation: Rotation, run: Run) -> Health:
     """All pods are new by now, so any report from now on is of one with the new key."""
     clouds, registered = rotation.clouds, rotation.registered
     registration = Registration(registered.cloud.id, registered.resource.cloud_resource_id)
-    since = clouds.plane.server_time()
+    name = rotation.target.install.resource_name
     return wait_healthy(
         clouds,
         registration,
-        rotation.target.install.resource_name,
-        since,
+        name,
+        last_report(clouds, registration, name),
         run,
         rotation.spec.timeouts.operator,
     )

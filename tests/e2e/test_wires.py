@@ -203,7 +203,7 @@ def test_a_cloud_that_was_deleted_in_the_console_is_registered_again(site: Site)
     ended = site.status()
     assert ended.code == 1
     error = ended.document["error"]
-    assert error["code"] == "cloud-not-found"
+    assert error["code"] == "cloud-not-found", error
     assert "namespace anyscale-operator" in error["cause"]
     assert "anyscale cloud delete prod" in "".join(error["evidence"])
     mended = site.paste(error["fix"])
