@@ -40,7 +40,13 @@ _PIPE_WIDTH = 100
 
 
 def prepare_streams() -> None:
-    """Let no character stop us: what a stream cannot encode is written in plain letters."""
+    """Let no character stop us: what a stream cannot encode is written in plain letters.
+
+    Who has closed a stream (`>&-`) wants nothing of it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
     codecs.register_error(_HANDLER, _plainly)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -69,16 +69,26 @@ def masked(text: str) -> str:
     return _TOKEN.sub("***", text)
 
 
+def _folder() -> str:
+    """Where logs are kept. A sandbox's home goes with it, and a log may be wanted later."""
+    from anyscale_k8s_cli.cli.sandbox import attachment
+
+    if attachment.inside(os.environ):
+        return tempfile.gettempdir()
+    from platformdirs import user_log_path
+
+    return str(user_log_path("anyscale-k8s", appauthor=False, ensure_exists=True))
+
+
 def _written(text: str, log_file: Path | None) -> Path:
     if log_file is not None:
         with log_file.open("a", encoding="utf-8") as log:
             log.write(text)
         return log_file
-    from platformdirs import user_log_path
-
-    folder = user_log_path("anyscale-k8s", appauthor=False, ensure_exists=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f"{stamp}-", suffix=".log", text=True)
+    handle, name = tempfile.mkstemp(
+        dir=_folder(), prefix=f"anyscale-k8s-{stamp}-", suffix=".log", text=True
+    )
     with os.fdopen(handle, "w", encoding="utf-8") as log:
         log.write(text)
     return Path(name)

@@ -50,6 +50,17 @@ def test_a_closed_stream_is_no_terminal() -> None:
     assert not console.is_terminal(stream)
 
 
+def test_a_stream_that_was_closed_before_gets_what_goes_nowhere() -> None:
+    code = (
+        "from anyscale_k8s_cli.cli import console; import sys; console.prepare_streams();"
+        "print('out'); assert not console.is_terminal(sys.stdout); sys.stderr.write('told')"
+    )
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, code], capture_output=True, check=True
+    )
+    assert (closed.stdout, closed.stderr) == (b"", b"told")
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_symbols_have_plain_forms_for_old_consoles(encoding: str) -> None:
     code = (

@@ -139,6 +139,22 @@ def test_a_defect_is_told_in_short_and_written_in_full(
     assert "sss_marker_value" not in written
 
 
+def test_what_failed_in_a_sandbox_is_there_when_the_sandbox_is_not(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, world: Path, tmp_path: Path
+) -> None:
+    def break_(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setenv("ANYSCALE_SANDBOX_ADMIN", "http://127.0.0.1:1")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    toys.instead_of_setup(monkeypatch, toys.of_setup(looking=break_))
+
+    ended = invoke(*SETUP, "--yes")
+
+    (log,) = tmp_path.glob("anyscale-k8s-*.log")
+    assert str(log) in ended.err
+
+
 def test_the_log_file_gets_the_traceback_too(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, world: Path
 ) -> None:
