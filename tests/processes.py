@@ -67,12 +67,12 @@ class Desk:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A running sandbox, and commands in it."""
+    """A running sandbox, and commands in it: the installed one, or forks of it."""
 
     record: SandboxRecord
     admin: AdminClient
     homes: Callable[[], Path] = field(repr=False)
-    forks: Forks = field(repr=False)
+    forks: Forks | None = field(default=None, repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -101,10 +101,11 @@ class Sandbox:
     ) -> Running:
         """The command in the sandbox, started and not waited for."""
         variables = {**(self.fresh_home() if fresh_home else {}), **(env or {})}
+        command, environment = [self._command, *arguments], {**self.environment, **variables}
         # What is said to the interpreter is heard by one that starts.
-        start = begun if any(name.startswith("PYTHON") for name in variables) else self.forks.begun
-        command = [self._command, *arguments]
-        return start(command, {**self.environment, **variables}, self.record.directory)
+        to_python = any(name.startswith("PYTHON") for name in variables)
+        start = begun if self.forks is None or to_python else self.forks.begun
+        return start(command, environment, self.record.directory)
 
     def python(self, *arguments: str) -> Ended:
         """Run Python in the sandbox, with this tool's packages."""
@@ -220,12 +221,21 @@ def _at(desk: Desk) -> Iterator[None]:
 
 
 @contextmanager
-def started(desk: Desk, homes: Callable[[], Path], world: World | None = None) -> Iterator[Sandbox]:
-    """A sandbox from `up` to `down`, with proof that no process of it is left."""
+def started(
+    desk: Desk,
+    homes: Callable[[], Path],
+    world: World | None = None,
+    *,
+    installed: bool = False,
+) -> Iterator[Sandbox]:
+    """A sandbox from `up` to `down`, with proof that no process of it is left.
+
+    `installed`: commands in it are the installed one, from the start of Python on.
+    """
     with _at(desk):
         record = supervisor.up(world=world)
     try:
-        yield Sandbox(record, record.admin, homes, desk.forks)
+        yield Sandbox(record, record.admin, homes, None if installed else desk.forks)
     finally:
         with _at(desk):
             assert supervisor.down()

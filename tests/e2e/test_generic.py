@@ -51,7 +51,7 @@ WORLD = World(
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, WORLD) as sandbox:
+    with started(desks(), homes, WORLD, installed=True) as sandbox:
         told = Story(sandbox)
         told.tell("wrong region", *SETUP, "--storage-region", "elsewhere")
         told.tell("no keys", *SETUP, env={"ANYSCALE_K8S_STORAGE_ACCESS_KEY_ID": "NOBODYS"})

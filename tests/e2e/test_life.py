@@ -59,7 +59,7 @@ def _without_its_past(item: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, World(platforms=("eks", "gke"))) as sandbox:
+    with started(desks(), homes, World(platforms=("eks", "gke")), installed=True) as sandbox:
         made = Story(sandbox)
         set_up(made)
         look(made)

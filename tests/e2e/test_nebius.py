@@ -23,7 +23,7 @@ NEBIUS = "nebius.iam.v2.AccessKeyService"
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, World(platforms=("nebius",))) as sandbox:
+    with started(desks(), homes, World(platforms=("nebius",)), installed=True) as sandbox:
         told = Story(sandbox)
         told.tell("setup", *SETUP, "-v")
         told.tell("again", *SETUP)

@@ -59,7 +59,7 @@ def story(
     homes: Callable[[], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Machine]:
-    with started(desks(), homes, World(platforms=("eks",))) as sandbox:
+    with started(desks(), homes, World(platforms=("eks",)), installed=True) as sandbox:
         made = Machine(sandbox, tmp_path_factory.mktemp("private"))
         set_up(made)
         take_down(made)

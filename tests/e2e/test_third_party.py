@@ -35,7 +35,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def story(installed: Path, desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes) as sandbox:
+    with started(desks(), homes, installed=True) as sandbox:
         told = Story(sandbox)
         told.tell("without it", *SETUP)
         there = {"PYTHONPATH": str(installed)}
