@@ -57,7 +57,13 @@ def break_and_mend(story: Story, wire: str) -> None:
         # Whoever is registered already is not asked again.
         AzureByHand(story.sandbox.environment).restart("anyscale-operator")
     eventually(lambda: health(story.sandbox) != "HEALTHY", 60)
-    story.tell(f"status of {wire}", "status", "g")
+
+    def told() -> bool:
+        """The operator meets one refusal after another, as what it holds ends."""
+        status = story.tell(f"status of {wire}", "status", "g").document
+        return WIRES[wire] in f"{status.get('cause')}{status.get('evidence')}"
+
+    eventually(told, 60)
     story.tell(f"plan after {wire}", "plan", *WHERE)
     story.tell(f"setup after {wire}", "setup", *WHERE, "--yes")
 

@@ -104,11 +104,22 @@ def well(ended: Ended) -> bool:
 # -- what is ours to mend ------------------------------------------------------------------
 
 
+def delete_in_console(site: Site) -> None:
+    """Deleted clouds are listed for a moment more."""
+    [cloud] = site.sandbox.admin.break_("registration")
+
+    def gone() -> bool:
+        listed = site.hand.control_plane.get("clouds/").json()["results"]
+        return cloud not in {item["id"] for item in listed}
+
+    eventually(gone)
+
+
 def another_registration(site: Site) -> None:
     """Somebody deletes the cloud in the console and registers the same cluster again."""
     api, resource = site.hand.control_plane, site.registered
     [cloud] = api.get("clouds/").json()["results"]
-    site.sandbox.admin.break_("registration")
+    delete_in_console(site)
     fields = (
         *("name", "provider", "region", "compute_stack", "is_k8s", "auto_add_user"),
         *("is_bring_your_own_resource", "cluster_management_stack_version"),
@@ -199,7 +210,7 @@ def test_status_names_the_cause_and_its_command_mends_it(site: Site, broken: str
 
 def test_a_cloud_that_was_deleted_in_the_console_is_registered_again(site: Site) -> None:
     before = site.resource_id
-    site.sandbox.admin.break_("registration")
+    delete_in_console(site)
     ended = site.status()
     assert ended.code == 1
     error = ended.document["error"]

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import DataNotFoundError
 from botocore.loaders import Loader
 
+from anyscale_k8s_cli.providers.objectstore.sdk import core
 from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session
 
 USED = ["ec2", "eks", "iam", "s3", "sts"]
@@ -18,6 +19,8 @@ USED = ["ec2", "eks", "iam", "s3", "sts"]
 
 @pytest.fixture
 def loader() -> Loader:
+    """Afresh: clients of the SDK write into the description of S3 that they were given."""
+    core._descriptions.cache_clear()
     loader: Loader = new_session().get_component("data_loader")
     return loader
 
