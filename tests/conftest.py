@@ -19,6 +19,8 @@ from anyscale_k8s_cli.cluster.pins import HelmWheel, pins
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.environment import harmless
 
+_TESTS = Path(__file__).parent
+_LONG = ("chaos", "e2e")
 # The machine as it is, seen before anything of it is hidden from the tests.
 _MACHINE = dict(os.environ)
 _HELMS = default_cache() / "helm"
@@ -42,6 +44,11 @@ _HOSTS = {
 
 # A worker holds every test and every SDK, and looking through them all for garbage takes long.
 gc.set_threshold(50_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What takes long is begun first: at the end nobody waits for the one who has it.
+    items.sort(key=lambda item: item.path.relative_to(_TESTS).parts[0] not in _LONG)
 
 
 def pytest_collection_finish() -> None:
