@@ -34,7 +34,7 @@ SWITCHED_OFF = {"tenant": "az ad sp create --id", "workload-identity": "az aks u
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, World(platforms=("aks",)), installed=True) as sandbox:
+    with started(desks(), homes, World(platforms=("aks",))) as sandbox:
         made = Story(sandbox)
         made.tell("plan", "plan", *WHERE)
         made.tell("setup", "setup", *WHERE, "--yes")

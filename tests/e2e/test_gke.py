@@ -83,7 +83,7 @@ class Book:
 @pytest.fixture(scope="module")
 def book(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Book]:
     world = World(platforms=("gke",), gke=GkeWorld(gateway_api=True))
-    with started(desks(), homes, world, installed=True) as sandbox:
+    with started(desks(), homes, world) as sandbox:
         made, hand = Book(sandbox), GoogleByHand(sandbox.environment)
         made.write("autopilot", *setup("auto"))
         made.write("setup", *setup())

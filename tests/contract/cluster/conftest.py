@@ -152,9 +152,18 @@ class World:
             self.do(stop())
         self.run.stop()
         self.do(self.standin.stop())
+        self.do(_end_the_rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _end_the_rest() -> None:
+    """What still waits for something: a loop that is closed over it fails another test later."""
+    waiting = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def install_of(cloud: str) -> Install:
