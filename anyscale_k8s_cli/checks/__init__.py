@@ -10,6 +10,7 @@ nothing with others, so each runs alone.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -52,6 +53,17 @@ def passed(detail: str = "") -> Finding:
 def also(command: str, option: str) -> str:
     """The command with one more option; one that ends in a remark takes no more."""
     return command if "  # " in command or option in command else f"{command} {option}"
+
+
+def problem_of(asked: Callable[[], Any]) -> errors.CliError | None:
+    """What a question raised, None if nothing. Raises what tells of an interruption."""
+    try:
+        asked()
+    except errors.CliError as problem:
+        if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
+            raise
+        return problem
+    return None
 
 
 def room(used: int, limit: int, fix: str, needed: int = 1) -> Finding:
@@ -148,6 +160,18 @@ class Report:
     @property
     def first_failure(self) -> Result | None:
         return next((result for result in self.results if result.failed), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Members of a document about checks: the verdict, how many of each, and all of them."""
+        counts = Counter(result.finding.status for result in self.results)
+        return {
+            "well": self.first_failure is None,
+            "summary": {status.value: counts.get(status, 0) for status in Status},
+            "checks": [
+                {**result.as_json(), "page": f"docs/checks/{result.check.code}.md"}
+                for result in self.results
+            ],
+        }
 
     def raise_for_failure(self) -> None:
         """Raise the first fatal failure, with the others as evidence."""

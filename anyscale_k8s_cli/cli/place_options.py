@@ -234,8 +234,8 @@ Impersonate = Annotated[
 
 
 @dataclass(frozen=True)
-class SearchOptions:
-    """Where to look for what was made, when more is known than the cloud's name."""
+class PlaceOptions:
+    """Which cluster, in whose account, by whose credentials."""
 
     provider: Provider = None
     region: Region = None
@@ -251,6 +251,12 @@ class SearchOptions:
     subscription_id: SubscriptionId = None
     resource_group: ResourceGroup = None
     compartment_id: CompartmentId = None
+
+
+@dataclass(frozen=True)
+class SearchOptions(PlaceOptions):
+    """Where to look for what was made, when more is known than the cloud's name."""
+
     storage_kind: StorageKind = None
     storage_location: StorageLocation = None
     storage_account: StorageAccount = None

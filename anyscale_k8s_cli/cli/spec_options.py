@@ -27,19 +27,7 @@ from anyscale_k8s_cli.cli.options import (
     option,
 )
 from anyscale_k8s_cli.cli.place_options import (
-    AccountId,
-    AwsProfile,
-    ClusterName,
-    CompartmentId,
-    Context,
-    GoogleKeyFile,
-    Impersonate,
-    Kubeconfig,
-    Namespace,
-    ProjectId,
-    Provider,
-    Region,
-    ResourceGroup,
+    PlaceOptions,
     StorageAccount,
     StorageAddressing,
     StorageChecksums,
@@ -47,7 +35,6 @@ from anyscale_k8s_cli.cli.place_options import (
     StorageKind,
     StorageLocation,
     StorageRegion,
-    SubscriptionId,
 )
 
 
@@ -61,23 +48,9 @@ def _only_kubernetes(stack: str) -> str:
 
 
 @dataclass(frozen=True)
-class SpecOptions:
+class SpecOptions(PlaceOptions):
     """Everything about a cloud that can be said by option; None or empty is not said."""
 
-    provider: Provider = None
-    region: Region = None
-    cluster_name: ClusterName = None
-    context: Context = None
-    kubeconfig: Kubeconfig = None
-    namespace: Namespace = None
-    account_id: AccountId = None
-    aws_profile: AwsProfile = None
-    project_id: ProjectId = None
-    impersonate: Impersonate = None
-    google_key_file: GoogleKeyFile = None
-    subscription_id: SubscriptionId = None
-    resource_group: ResourceGroup = None
-    compartment_id: CompartmentId = None
     name: CloudName = None
     bucket: Annotated[
         str | None,

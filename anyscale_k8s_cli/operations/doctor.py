@@ -7,7 +7,6 @@ import os
 import shutil
 import ssl
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -64,16 +63,7 @@ class DoctorReport:
         return self.report.first_failure is not None
 
     def as_json(self) -> dict[str, Any]:
-        counts = Counter(result.finding.status for result in self.report.results)
-        return {
-            "schema": DOCTOR_SCHEMA,
-            "well": not self.failed,
-            "summary": {status.value: counts.get(status, 0) for status in Status},
-            "checks": [
-                {**result.as_json(), "page": f"docs/checks/{result.check.code}.md"}
-                for result in self.report.results
-            ],
-        }
+        return {"schema": DOCTOR_SCHEMA, **self.report.as_json()}
 
 
 async def doctor(request: DoctorRequest, run: Run) -> DoctorReport:

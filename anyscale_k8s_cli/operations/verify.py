@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,6 @@ from anyscale_k8s_cli.checks import (
     Finding,
     Need,
     Report,
-    Result,
     Status,
     When,
     declared,
@@ -64,7 +62,6 @@ class VerifyReport:
 
     def as_json(self) -> dict[str, Any]:
         behind, install = self.behind, self.behind.install
-        counts = Counter(result.finding.status for result in self.report.results)
         return {
             "schema": VERIFY_SCHEMA,
             "cloud": behind.cloud.name,
@@ -73,14 +70,8 @@ class VerifyReport:
             "region": (install.region if install else behind.cloud.region) or None,
             "cluster": install.cluster if install else None,
             "operator_namespace": install.namespace if install else None,
-            "well": not self.failed,
-            "summary": {status.value: counts.get(status, 0) for status in Status},
-            "checks": [_as_json(result) for result in self.report.results],
+            **self.report.as_json(),
         }
-
-
-def _as_json(result: Result) -> dict[str, Any]:
-    return {**result.as_json(), "page": f"docs/checks/{result.check.code}.md"}
 
 
 async def verify(request: VerifyRequest, run: Run) -> VerifyReport:

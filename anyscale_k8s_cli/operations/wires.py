@@ -33,6 +33,7 @@ from anyscale_k8s_cli.operations.registering import registered_members
 from anyscale_k8s_cli.operations.said import spec_of
 from anyscale_k8s_cli.operations.token_check import TokenCheck
 from anyscale_k8s_cli.operator_token import SignIn
+from anyscale_k8s_cli.parallel import Once
 from anyscale_k8s_cli.provider import (
     CloudSide,
     Cluster,
@@ -65,14 +66,6 @@ _EMPTY_ONE = (
 )
 
 
-@dataclass
-class _Once:
-    """Whether an object has been looked at; held while somebody does."""
-
-    lock: Lock = field(default_factory=Lock)
-    done: bool = False
-
-
 @dataclass(frozen=True)
 class Wiring:
     """An install on a cluster that answers.
@@ -92,7 +85,9 @@ class Wiring:
     host: str
     again: str
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
-    _looking: dict[str, _Once] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _looking: dict[str, Once[None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def checks(self) -> tuple[BoundCheck, ...]:
         """In the order in which one breaks because of another."""
@@ -331,12 +326,13 @@ class Wiring:
         for need in resource.needs:
             if need.observed is None:
                 self._look_at(need)
+
+        def look() -> None:
+            resource.observed = resource.read()
+
         with self._lock:
-            once = self._looking.setdefault(resource.key, _Once())
-        with once.lock:
-            if not once.done:
-                resource.observed = resource.read()
-                once.done = True
+            looked = self._looking.setdefault(resource.key, Once(look))
+        looked()
 
     def _fails(self, detail: str, evidence: tuple[str, ...] = ()) -> Finding:
         return Finding(Status.FAIL, detail, evidence, self.again)

@@ -7,9 +7,10 @@ What only a write can show is shown by the container's proof by use.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
-from anyscale_k8s_cli.checks.once import Once
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed, problem_of
+from anyscale_k8s_cli.parallel import Once
 from anyscale_k8s_cli.providers.azureblob import codes
 from anyscale_k8s_cli.providers.azureblob.container import by_hand
 from anyscale_k8s_cli.providers.azureblob.keyed import KeyedAccount
@@ -26,8 +27,8 @@ def checks(azure: KeyedAccount, container: str, origin: str) -> list[BoundCheck]
     ]
 
 
-def _rules(once: Once, azure: KeyedAccount, origin: str) -> Finding:
-    problem = once.problem()
+def _rules(once: Once[Any], azure: KeyedAccount, origin: str) -> Finding:
+    problem = problem_of(once)
     if problem is not None:
         return unanswered(problem)
     if azure.rules() is not None:

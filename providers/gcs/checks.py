@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from anyscale_k8s_cli.checks import BoundCheck
-from anyscale_k8s_cli.checks.once import Once
+from anyscale_k8s_cli.parallel import Once
 from anyscale_k8s_cli.providers.gcs import codes
 from anyscale_k8s_cli.providers.gcs.keyed import KeyedProject
 from anyscale_k8s_cli.providers.objectstore import declared

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from anyscale_k8s_cli.checks import Finding, Status, passed
-from anyscale_k8s_cli.checks.once import Once
+from anyscale_k8s_cli.checks import Finding, Status, passed, problem_of
 from anyscale_k8s_cli.errors import CliError, ErrorCode
+from anyscale_k8s_cli.parallel import Once
 
 
 @dataclass(frozen=True)
 class Looked:
     """`unreachable` is the code of a store that gives no answer at all."""
 
-    once: Once
+    once: Once[Any]
     unreachable: ErrorCode
 
     def reached(self) -> Finding:
-        problem = self.once.problem()
+        problem = problem_of(self.once)
         if problem is not None and problem.code is self.unreachable:
             return failed(problem)
         return passed()
 
     def admitted(self) -> Finding:
         """The keys, and any refusal that nobody foresaw: none must go under."""
-        problem = self.once.problem()
+        problem = problem_of(self.once)
         if problem is None:
             return passed()
         return unanswered(problem) if problem.code is self.unreachable else failed(problem)

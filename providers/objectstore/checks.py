@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
-from anyscale_k8s_cli.checks.once import Once
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed, problem_of
 from anyscale_k8s_cli.errors import CliError, ErrorCode
+from anyscale_k8s_cli.parallel import Once
 from anyscale_k8s_cli.providers.objectstore import codes, cors, declared, probe
 from anyscale_k8s_cli.providers.objectstore.asked import failed, unanswered
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
@@ -57,7 +58,7 @@ class _Asked:
     """What the store's one answer means for each check."""
 
     s3: S3
-    once: Once
+    once: Once[Any]
     known: Callable[[], bool]
 
     def about(self, code: ErrorCode) -> Finding:
@@ -103,5 +104,5 @@ class _Asked:
         if not self.known():
             return Finding(Status.UNKNOWN, "its keys are still to be made")
         store = self.s3.store
-        problem = self.once.problem()
+        problem = problem_of(self.once)
         return problem or passed(f"{store.title}, {store.addressing} style, {store.region}")
