@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side, values_file, wording
+from anyscale_k8s_cli.addons import ClusterSide, cluster_side, values_file, wording
 from anyscale_k8s_cli.addons.gateway import asked_of_service
 from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.addons.token_values import installed_tokens
@@ -21,7 +21,6 @@ from anyscale_k8s_cli.checks.registry import refuse_slips
 from anyscale_k8s_cli.cluster.charts import Charts, default_values
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.controlplane.origin import user_data_domain
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LedgerContent, installs_in, ledger_of
@@ -42,7 +41,7 @@ from anyscale_k8s_cli.operations.token_check import TokenCheck
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
     PlaneFacts,
-    helm_tools,
+    cluster_context,
     load_spec,
     open_clouds,
     open_cluster,
@@ -392,7 +391,6 @@ async def side_of(
     run: Run,
 ) -> Side:
     """Everything that should be, for a spec on a cluster that is open. Reads only."""
-    host = clouds.plane.host
     cloud = provider.cloud_side(wanted, opened.cluster, install, PlaneFacts(clouds), dropped)
     adopt = request.add_to_cloud or request.cloud_id is not None
     record = RegisteredCloud(
@@ -410,25 +408,13 @@ async def side_of(
 
     registration = RegisteredResource(record, install, payload, named)
     token = sign_in(wanted, provider, ServiceAccounts(clouds.plane), install)
-    helm, charts = await helm_tools(opened, wanted, request, run)
     balancer: LoadBalancer | None = None
     if not wanted.existing.gateway:
         balancer = await asyncio.to_thread(
             provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
         )
-    context = ClusterContext(
-        spec=wanted,
-        install=install,
-        provider=provider,
-        cluster=opened.cluster,
-        kubernetes=opened.kubernetes,
-        helm=helm,
-        charts=charts,
-        run=run,
-        nodes=opened.nodes,
-        control_plane_url=host,
-        user_domain=user_data_domain(host),
-        upgrade=request.upgrade,
+    context = await cluster_context(
+        opened, wanted, provider, install, clouds, request, run, upgrade=request.upgrade
     )
     inside = await asyncio.to_thread(
         cluster_side,
@@ -449,7 +435,7 @@ async def side_of(
         TokenCheck(token, partial(installed_tokens, opened.kubernetes, install.namespace))
         if token
         else None,
-        charts,
+        context.charts,
     )
 
 

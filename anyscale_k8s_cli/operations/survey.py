@@ -11,10 +11,9 @@ from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
+from anyscale_k8s_cli.addons import ClusterSide, cluster_side
 from anyscale_k8s_cli.addons.traces import traces
 from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.controlplane.origin import user_data_domain
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
@@ -26,7 +25,7 @@ from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
     check_same_cluster,
-    helm_tools,
+    cluster_context,
     open_clouds,
     open_cluster,
     searched_spec,
@@ -368,21 +367,8 @@ async def _cluster_side(
 ) -> ClusterSide:
     install, provider = target.install, target.provider
     spec = _spec_of(request, target)
-    host = clouds.plane.host
-    helm, charts = await helm_tools(opened, spec, request, run)
-    context = ClusterContext(
-        spec=spec,
-        install=install,
-        provider=provider,
-        cluster=opened.cluster,
-        kubernetes=opened.kubernetes,
-        helm=helm,
-        charts=charts,
-        run=run,
-        nodes=opened.nodes,
-        control_plane_url=host,
-        user_domain=user_data_domain(host),
-        teardown=True,
+    context = await cluster_context(
+        opened, spec, provider, install, clouds, request, run, teardown=True
     )
     return await asyncio.to_thread(
         cluster_side,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors, spec, spec_loading
+from anyscale_k8s_cli.addons import ClusterContext
 from anyscale_k8s_cli.addons.token_values import token_in
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.charts import Charts
@@ -18,7 +19,7 @@ from anyscale_k8s_cli.cluster.helm_executable import default_cache, find_helm
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
 from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.controlplane.origin import azure_hosted, cors_origin
+from anyscale_k8s_cli.controlplane.origin import azure_hosted, cors_origin, user_data_domain
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.clouds import opened
@@ -236,6 +237,38 @@ async def helm_tools(
     kubeconfig = run.resources.enter_context(PrivateKubeconfig(opened_cluster.kubernetes.access))
     helm = Helm(executable, kubeconfig, run, environment)
     return helm, Charts(helm, run, default_cache(), wanted.charts.mirror)
+
+
+async def cluster_context(
+    opened_cluster: OpenCluster,
+    wanted: CloudSpec,
+    provider: Provider,
+    install: Install,
+    clouds: Clouds,
+    request: SetupRequest | DeleteRequest,
+    run: Run,
+    *,
+    upgrade: bool = False,
+    teardown: bool = False,
+) -> ClusterContext:
+    """All that the objects of an install in its cluster are made, read and removed with."""
+    helm, charts = await helm_tools(opened_cluster, wanted, request, run)
+    host = clouds.plane.host
+    return ClusterContext(
+        spec=wanted,
+        install=install,
+        provider=provider,
+        cluster=opened_cluster.cluster,
+        kubernetes=opened_cluster.kubernetes,
+        helm=helm,
+        charts=charts,
+        run=run,
+        nodes=opened_cluster.nodes,
+        control_plane_url=host,
+        user_domain=user_data_domain(host),
+        upgrade=upgrade,
+        teardown=teardown,
+    )
 
 
 def check_same_cluster(install: Install, opened_cluster: OpenCluster) -> None:
