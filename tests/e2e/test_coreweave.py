@@ -26,9 +26,7 @@ CONTEXT, NAMED = "coreweave-demo", ("--name", "w")
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(
-        desks(), homes, World(platforms=("coreweave", "generic")), installed=True
-    ) as sandbox:
+    with started(desks(), homes, World(platforms=("coreweave", "generic"))) as sandbox:
         told = Story(sandbox)
         told.tell("setup", *SETUP, "-v")
         told.tell("again", *SETUP)

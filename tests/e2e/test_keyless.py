@@ -104,7 +104,7 @@ def statement_in(text: str) -> Any:
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
     world = World(platforms=("eks", "generic"), generic=GenericWorld(public_issuer=True))
-    with started(desks(), homes, world, installed=True) as sandbox:
+    with started(desks(), homes, world) as sandbox:
         found = sandbox.environment
         told, owner = Story(sandbox), Owner(found)
         owner.make_bucket(cors_origin(found["ANYSCALE_HOST"]))

@@ -25,7 +25,7 @@ STORE = "oci-s3"
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, World(platforms=("oke",)), installed=True) as sandbox:
+    with started(desks(), homes, World(platforms=("oke",))) as sandbox:
         told = Story(sandbox)
         told.tell("setup", *SETUP, "-v")
         told.tell("again", *SETUP)

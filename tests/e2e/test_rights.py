@@ -131,7 +131,7 @@ def used(calls: list[dict[str, Any]]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def deputy(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Deputy]:
-    with started(desks(), homes, World(platforms=("generic",)), installed=True) as sandbox:
+    with started(desks(), homes, World(platforms=("generic",))) as sandbox:
         yield Deputy(sandbox, homes())
 
 

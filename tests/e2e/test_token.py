@@ -87,7 +87,7 @@ def story(
     homes: Callable[[], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Machine]:
-    with started(desks(), homes, World(platforms=("generic",)), installed=True) as sandbox:
+    with started(desks(), homes, World(platforms=("generic",))) as sandbox:
         made = Machine(sandbox, tmp_path_factory.mktemp("private"))
         tell(made)
         yield made
