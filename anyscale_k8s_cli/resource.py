@@ -289,6 +289,12 @@ def unmarked(install: Install) -> FieldChange:
     return FieldChange(f"mark of install {install.id}", "missing", "set")
 
 
+def lacks_mark_alone(fields: Sequence[FieldChange], install: Install) -> bool:
+    """Whether the object serves the install as it is, and only does not tell that it does."""
+    marks = (unmarked(install).field, f"tag {install.mark}")
+    return bool(fields) and all(change.field in marks for change in fields)
+
+
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 

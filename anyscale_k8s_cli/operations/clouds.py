@@ -127,11 +127,14 @@ def listed(clouds: Clouds, name: str | None) -> list[Cloud]:
 
 
 def _not_found(clouds: Clouds, name: str | None) -> errors.CliError:
+    others = clouds.list_clouds() if name else []
+    lists = f"{clouds.plane.host} lists"
     return errors.CliError(
         errors.CLOUD_NOT_FOUND,
         f"There is no cloud named {name!r}" if name else "There is no cloud",
-        cause=f"{clouds.plane.host} lists none for you",
-        fix="anyscale cloud list" if name else "anyscale cloud setup",
+        cause=f"{lists} these for you" if others else f"{lists} none for you",
+        evidence=_listed(others),
+        fix="give one of these names" if others else "anyscale cloud setup",
     )
 
 

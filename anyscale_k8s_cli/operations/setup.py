@@ -57,13 +57,16 @@ class SetupReport:
         `told` are the warnings of the plan: who has seen it needs them no more, since they
         say what would come of it.
         """
-        side = self.made.side
         return {
             "told": _beforehand(self.made),
             **self.made.header,
-            **whereabouts(side.cloud, side.cluster),
+            **self._found,
             "console": console_origin(self.made.clouds.plane.host),
         }
+
+    @property
+    def _found(self) -> dict[str, Any]:
+        return whereabouts(self.made.side.cloud, self.made.side.cluster)
 
     def as_json(self) -> dict[str, Any]:
         registration = self.made.side.registration.observed
@@ -76,6 +79,7 @@ class SetupReport:
             "cloud_resource_id": registration.id if registration else None,
             "operator_namespace": self.made.install.namespace,
             "health": self.health.verdict if self.health else UNKNOWN,
+            "outputs": {**self._found, "exposure": self.made.header["exposure"] or None},
             "seconds": round(self.seconds, 1),
             "warnings": list(self.warnings),
         }

@@ -51,6 +51,7 @@ from anyscale_k8s_cli.resource import (
     Resource,
     Rights,
     decide,
+    lacks_mark_alone,
 )
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import CloudSpec
@@ -203,6 +204,13 @@ class Wiring:
                 decision = decide(part, part.observed, self._rights)
                 if decision.change not in _FITTING:
                     unfit.append((part, decision))
+        if unfit and all(lacks_mark_alone(item.fields, self.install) for _, item in unfit):
+            return Finding(
+                Status.WARN,
+                f"{unfit[0][0].title} works, and is not marked as used by this install: "
+                "the deletion of another may take it along",
+                fix=self.again,
+            )
         if not unfit:
             return passed(", ".join(resource.title for resource in resources))
         broken, decision = next((item for item in unfit if item[1].lost), unfit[0])

@@ -159,6 +159,12 @@ def test_setup_makes_what_the_plan_says(story: Story) -> None:
         resource["cloud_resource_id"],
     )
     assert all(item["id"] for item in document["resources"])
+    outputs = document["outputs"]
+    config = resource["kubernetes_config"]
+    assert outputs["bucket"] == resource["object_storage"]["bucket_name"]
+    assert outputs["identity"] == config["anyscale_operator_iam_identity"]
+    assert (outputs["exposure"], outputs["token"]) == ("PUBLIC", None)
+    assert outputs["address"].endswith(".amazonaws.com")
 
 
 def test_a_second_setup_only_reads(story: Story) -> None:

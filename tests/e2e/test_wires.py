@@ -428,6 +428,22 @@ def test_the_printed_commands_let_somebody_into_the_cluster(site: Site) -> None:
     assert site.setup("--dry-run", env=outsider).code == 0
 
 
+def test_what_others_may_take_along_is_a_warning(site: Site) -> None:
+    """The provider without our mark serves us as before, until another install goes."""
+    iam = site.hand.aws("iam")
+    [provider] = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    tags = iam.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=provider["Arn"])["Tags"]
+    mark = next(tag for tag in tags if tag["Key"].startswith("anyscale-k8s/user-"))
+    iam.untag_open_id_connect_provider(
+        OpenIDConnectProviderArn=provider["Arn"], TagKeys=[mark["Key"]]
+    )
+    looked = site.status()
+    [check] = [item for item in looked.document["checks"] if item["code"] == "operator-identity"]
+    assert (looked.code, check["status"]) == (0, "warn"), looked.err
+    assert "not marked" in check["detail"]
+    iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=provider["Arn"], Tags=[mark])
+
+
 def test_credentials_that_end_in_the_middle(site: Site) -> None:
     """What is begun with a session that ends is gone on with by the next."""
     admin = site.sandbox.admin
