@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli import errors
@@ -25,6 +25,7 @@ _QUESTIONS = {
     "cluster.context": "Context of your kubeconfig",
     "name": "Name for the Anyscale cloud",
 }
+_CLUSTERS = ("cluster.name", "cluster.context")
 
 
 def fill_in(
@@ -44,9 +45,35 @@ def fill_in(
     missing = [
         path for path in _required(str(known["provider"]), environment) if not known.get(path)
     ]
-    filled |= {path: _ask(_question(path)) for path in missing}
+    for path in missing:
+        filled[path] = _ask_for(path, {**known, **filled})
     _ask_for_secrets({**known, **filled}, environment)
     return filled
+
+
+def _ask_for(path: str, known: Mapping[str, Any]) -> str:
+    names = _clusters(known) if path in _CLUSTERS else []
+    if len(names) > 1:
+        return _ask(f"{_question(path)}, one of {', '.join(names)}")
+    return _ask(_question(path), default="".join(names))
+
+
+def _clusters(known: Mapping[str, Any]) -> Sequence[str]:
+    """Those that there are to choose from; none where nobody may list them.
+
+    What is wrong with the way there is told by whoever goes it next, with its fix.
+    """
+    from anyscale_k8s_cli import provider, spec_loading
+
+    platform = provider.load(str(known["provider"]), Run())
+    if not isinstance(platform, provider.ListsClusters):
+        return []
+    places = ("region", "account.", "credentials.", "cluster.kubeconfig")
+    where = {path: value for path, value in known.items() if path.startswith(places)}
+    try:
+        return platform.clusters(spec_loading.load_scope(where))
+    except errors.CliError:
+        return []
 
 
 def _ask_for_secrets(settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:

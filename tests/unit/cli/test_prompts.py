@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -102,6 +103,35 @@ def test_questions_come_in_the_order_in_which_one_thinks(
         "cluster.name": "demo",
         "name": "prod",
     }
+
+
+@pytest.mark.parametrize(
+    ("contexts", "question"),
+    [
+        (["lab", "office"], "Context of your kubeconfig (--context), one of lab, office: "),
+        (["lab"], "Context of your kubeconfig (--context) [lab]: "),
+        ([], "Context of your kubeconfig (--context): "),
+    ],
+    ids=["some", "one", "none"],
+)
+def test_the_clusters_that_there_are_are_offered(
+    contexts: list[str], question: str, answers: io.StringIO, tmp_path: Path
+) -> None:
+    kubeconfig = tmp_path / "config"
+    cluster = {"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}
+    named = [{"name": name, "context": {"cluster": "c", "user": ""}} for name in contexts]
+    kubeconfig.write_text(json.dumps({"clusters": [cluster], "contexts": named}))
+    type_(answers, "lab", "prod")
+    said = {"provider": "generic", "region": "here", "cluster.kubeconfig": kubeconfig}
+    shown = io.StringIO()
+
+    with contextlib.redirect_stderr(shown):
+        filled = prompts.fill_in(
+            said, {}, {"AWS_ACCESS_KEY_ID": "set", "AWS_SECRET_ACCESS_KEY": "set"}, may_ask=True
+        )
+
+    assert question in shown.getvalue()
+    assert (filled["cluster.context"], filled["name"]) == ("lab", "prod")
 
 
 def test_an_empty_answer_is_asked_again_and_the_end_of_input_ends_it(
