@@ -168,7 +168,7 @@ def fields() -> str:
 def cloud_schema() -> dict[str, Any]:
     """JSON Schema of `cloud.yaml`: the model's own, with what the options' help says."""
     schema = CloudSpec.model_json_schema()
-    told = _help_by_path()
+    told = settings.help_by_path(SpecOptions)
     for path, kind in _leaves(schema, schema):
         kind.pop("title", None)
         if path in told:
@@ -202,18 +202,6 @@ def _section(schema: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     for name in path.split("."):
         part = _resolved(schema, part["properties"][name])
     return part
-
-
-def _help_by_path() -> dict[str, str]:
-    """What the option of a field says of it."""
-    found = {}
-    for field in dataclasses.fields(SpecOptions):
-        path = settings.set_by(field)
-        marks = field.type.__metadata__  # type: ignore[union-attr]
-        told = next((mark.help for mark in marks if getattr(mark, "help", None)), None)
-        if path and told:
-            found[path] = told.replace(" Repeatable.", "")
-    return found
 
 
 def _accepted(kind: Mapping[str, Any]) -> str:

@@ -43,6 +43,17 @@ def set_by(field: dataclasses.Field[Any]) -> str | None:
     return next((mark.path for mark in marks if isinstance(mark, Sets)), None)
 
 
+def help_by_path(options: type[Any]) -> dict[str, str]:
+    """What the option of a field says of it, by the field's path."""
+    found = {}
+    for field in dataclasses.fields(options):
+        path, marks = set_by(field), getattr(field.type, "__metadata__", ())
+        told = next((mark.help for mark in marks if getattr(mark, "help", None)), None)
+        if path and told:
+            found[path] = told.replace(" Repeatable.", "")
+    return found
+
+
 def pairs(texts: Sequence[str]) -> dict[str, str]:
     """`KEY=VALUE` texts as a mapping; a value may hold further equals signs."""
     found: dict[str, str] = {}

@@ -7,6 +7,7 @@ from anyscale_k8s_cli.cli.tree import Branch, Entry, group
 
 class CloudCommands(Branch):
     table = {  # noqa: RUF012 - the base says that it belongs to the class
+        "init": Entry("anyscale_k8s_cli.cli.cloud.init", "Write a cloud.yaml to begin with."),
         "plan": Entry("anyscale_k8s_cli.cli.cloud.plan", "Show what setup would do."),
         "setup": Entry("anyscale_k8s_cli.cli.cloud.setup", "Make a Kubernetes cluster a cloud."),
         "status": Entry("anyscale_k8s_cli.cli.cloud.status", "Tell whether a cloud is healthy."),
