@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster
-from anyscale_k8s_cli.providers.eks import declared, labels, permissions
+from anyscale_k8s_cli.providers.eks import declared, labels, rights
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.providers.eks.rights import Names
 from anyscale_k8s_cli.providers.eks.sdk.account import KEY_ABSENT
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -25,18 +25,11 @@ _MOST_SUBNETS = 6
 _MORE = "ask for more in the Service Quotas console"
 
 
-@dataclass(frozen=True)
-class Names:
-    """What setup will make: `role` with its path, empty for what the user has already."""
-
-    bucket: str
-    role: str
-
-
 def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[BoundCheck]:
     facts: EksFacts = cluster.facts
     found = [
-        declared.AWS_PERMISSIONS.bind(partial(_permissions, aws, facts, cluster, names)),
+        declared.AWS_PERMISSIONS.bind(partial(rights.to_set_up, aws, cluster, names)),
+        declared.AWS_READ_PERMISSIONS.bind(partial(rights.to_look, aws, cluster, names)),
         _subnets(spec, facts, aws),
         declared.AWS_LOAD_BALANCER_QUOTA.bind(partial(_load_balancer_quota, aws)),
     ]
@@ -181,86 +174,3 @@ def _allowed(ask: Callable[[], T]) -> T | None:
         if failure.denied or failure.api_code == "NoSuchResourceException":
             return None
         raise
-
-
-# -- permissions ------------------------------------------------------------------
-
-
-def _permissions(aws: Aws, facts: EksFacts, cluster: Cluster, names: Names) -> Finding:
-    """What the simulator says of the writes of setup; only a clear no is a failure.
-
-    A no about what is there already, or about what setup can do without, is a warning.
-    """
-    if facts.caller.is_root:
-        return Finding(Status.UNKNOWN, "you are the account's root user, which may do everything")
-    denied: list[_Denied] = []
-    unsure = 0
-    for sid, actions, resource in _questions(facts, cluster, names):
-        try:
-            verdicts = aws.iam.simulate(facts.principal, actions, [resource])
-        except CloudFailure as failure:
-            return Finding(Status.UNKNOWN, f"they cannot be simulated: {failure.cause}")
-        refused = [item for item in verdicts if not item.allowed]
-        unsure += sum(not item.certain for item in refused)
-        denied += [_Denied(sid, item.action, resource) for item in refused if item.certain]
-    if denied:
-        needed = [item for item in denied if item.action not in _OPTIONAL]
-        there = _existing(aws, facts, names, {item.sid for item in needed})
-        blocking = any(item.sid not in there for item in needed)
-        return Finding(
-            Status.FAIL if blocking else Status.WARN,
-            f"{facts.principal} lacks {len(denied)} permissions"
-            + ("" if blocking else ", which setup may do without"),
-            tuple(f"{item.action} on {item.resource}" for item in denied),
-            "have them allowed; `anyscale cloud permissions --provider eks` prints the policy",
-        )
-    if unsure:
-        return Finding(Status.UNKNOWN, f"{unsure} actions depend on what is known only then")
-    return passed(facts.principal)
-
-
-@dataclass(frozen=True)
-class _Denied:
-    sid: str
-    action: str
-    resource: str
-
-
-# Tags can follow the creation; the others are for changes of what is there.
-_OPTIONAL = {
-    "s3:TagResource",
-    "iam:AddClientIDToOpenIDConnectProvider",
-    "iam:PutRolePermissionsBoundary",
-    "iam:UpdateAssumeRolePolicy",
-}
-
-
-def _existing(aws: Aws, facts: EksFacts, names: Names, sids: set[str]) -> set[str]:
-    """Those of the statements whose object needs no making any more."""
-    role = names.role.rpartition("/")[2]
-    provider = facts.caller.oidc_provider(facts.issuer)
-    present: dict[str, Callable[[], object | None]] = {
-        "MakeBucket": lambda: aws.s3.region_of(names.bucket),
-        "MakeRole": lambda: aws.iam.role(role),
-        "MakeOidcProvider": lambda: aws.iam.oidc_provider(provider),
-    }
-    return {sid for sid in sids if _allowed(present[sid]) is not None}
-
-
-def _questions(facts: EksFacts, cluster: Cluster, names: Names) -> list[tuple[str, list[str], str]]:
-    """The writes of setup, by statement: whether it may read has been found out by now."""
-    known = {
-        "partition": facts.caller.partition,
-        "account": facts.caller.account,
-        "region": cluster.region,
-        "cluster": cluster.name,
-        "bucket": names.bucket,
-        "role": names.role,
-        "oidc_provider": facts.issuer.removeprefix("https://"),
-    }
-    unneeded = {"MakeBucket" * (not names.bucket), "MakeRole" * (not names.role)}
-    return [
-        (statement["Sid"], statement["Action"], statement["Resource"])
-        for statement in permissions.statements("setup", known)
-        if statement["Sid"] not in unneeded
-    ]

@@ -13,10 +13,10 @@ from anyscale_k8s_cli.providers.eks import bucket, identity, labels, policies, t
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.bucket_settings import BucketWishes, settings
-from anyscale_k8s_cli.providers.eks.checks import Names
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
 from anyscale_k8s_cli.providers.eks.proof import Proof
+from anyscale_k8s_cli.providers.eks.rights import Names
 from anyscale_k8s_cli.providers.eks.trust import Bearer
 from anyscale_k8s_cli.resource import Claim, Resource
 from anyscale_k8s_cli.spec import CloudSpec

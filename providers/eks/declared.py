@@ -11,6 +11,13 @@ _CLOUD = frozenset({Need.CLOUD})
 AWS_PERMISSIONS = Check(
     "aws-permissions", "You may do in AWS what setup does", _SETUP, _CLOUD, error=errors.FORBIDDEN
 )
+AWS_READ_PERMISSIONS = Check(
+    "aws-read-permissions",
+    "You may look at all in AWS that is to be looked at",
+    frozenset({When.REGISTER, When.VERIFY}),
+    _CLOUD,
+    Severity.WARNING,
+)
 AWS_LOAD_BALANCER_QUOTA = Check(
     "aws-load-balancer-quota",
     "The region has room for a Network Load Balancer",
@@ -51,6 +58,7 @@ EKS_SUBNET_TAGS = Check(
 
 CHECKS = (
     AWS_PERMISSIONS,
+    AWS_READ_PERMISSIONS,
     AWS_LOAD_BALANCER_QUOTA,
     AWS_KMS_KEY,
     AWS_PERMISSIONS_BOUNDARY,

@@ -15,7 +15,7 @@ from anyscale_k8s_cli.provider import Identity
 from anyscale_k8s_cli.providers.eks import policies, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
-from anyscale_k8s_cli.providers.eks.sdk.iam import ALREADY_THERE, NewRole, RoleDescription
+from anyscale_k8s_cli.providers.eks.sdk.iam import ALREADY_THERE, Answer, NewRole, RoleDescription
 from anyscale_k8s_cli.resource import (
     OR_IDENTITY,
     AdoptedResource,
@@ -286,16 +286,16 @@ class AdoptedRole(AdoptedResource[Identity]):
             verdicts = [
                 verdict
                 for actions, resource in asked
-                for verdict in self._aws.iam.simulate(role.arn, actions, [resource])
+                for verdict in self._aws.iam.simulate(role.arn, actions, resource)
             ]
         except CloudFailure as failure:
             if failure.denied:
                 return ()
             raise
-        denied = [item for item in verdicts if not item.allowed and item.certain]
+        denied = [item for item in verdicts if item.answer is Answer.DENIED]
         if not denied:
             return ()
-        if not any(item.explicitly_denied for item in denied) and self._bucket_may_allow():
+        if not any(item.explicit for item in denied) and self._bucket_may_allow():
             return ()
         return (
             Unfit(

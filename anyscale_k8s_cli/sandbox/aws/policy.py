@@ -52,16 +52,35 @@ class Grants:
     identity: Sequence[Document] = ()
     boundary: Sequence[Document] | None = None
     session: Sequence[Document] | None = None
+    organisation: Sequence[Document] | None = None
 
     def decide(self, question: Question) -> Decision:
         """The decision of the principal's own policies; an explicit deny anywhere wins."""
-        layers = [self.identity]
-        layers += [layer for layer in (self.boundary, self.session) if layer is not None]
-        decisions = [decide(layer, question) for layer in layers]
-        for decision in (Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY):
-            if decision in decisions:
-                return decision
-        return Decision.ALLOWED
+        bounds = (self.boundary, self.session, self.organisation)
+        layers = [self.identity, *(layer for layer in bounds if layer is not None)]
+        return strictest(decide(layer, question) for layer in layers)
+
+
+def strictest(decisions: Iterable[Decision]) -> Decision:
+    """What several decisions come to: a denial anywhere wins, an explicit one first."""
+    found = set(decisions)
+    for decision in (Decision.EXPLICIT_DENY, Decision.IMPLICIT_DENY):
+        if decision in found:
+            return decision
+    return Decision.ALLOWED
+
+
+def unknown_keys(documents: Iterable[Document], question: Question) -> set[str]:
+    """The condition keys that statements about this action and resource ask for in vain."""
+    return {
+        key
+        for document in documents
+        for statement in statements(document)
+        if _action_applies(statement, question.action) and _resource_applies(statement, question)
+        for keys in statement.get("Condition", {}).values()
+        for key in keys
+        if key.lower() not in question.context
+    }
 
 
 def decide(documents: Iterable[Document], question: Question) -> Decision:

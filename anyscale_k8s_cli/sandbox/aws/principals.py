@@ -53,10 +53,18 @@ class Keys:
 class Principals:
     """The users of the account and the sessions that STS has given out."""
 
-    def __init__(self, account: Account, clock: Clock, propagation: Propagation) -> None:
+    def __init__(
+        self,
+        account: Account,
+        clock: Clock,
+        propagation: Propagation,
+        organisation: Sequence[Document] | None = None,
+    ) -> None:
+        """`organisation` are the policies of the one that the account is in, if it is in any."""
         self._account = account
         self._propagation = propagation
         self._clock = clock
+        self._organisation = organisation
         self._sessions: dict[str, Keys] = {}
 
     def keys(self, access_key: str) -> Keys | None:
@@ -104,11 +112,16 @@ class Principals:
         if role is None:
             return Grants()
         policies = self._propagation.policies(role)
-        return Grants(policies, self._account.boundary(role), keys.policies)
+        bounds = (self._account.boundary(role), keys.policies, self._organisation)
+        return Grants(policies, *bounds)
 
     def grants_of(self, entity: Any) -> Grants:
         """What IAM itself says that a user or role may do."""
-        return Grants(self._account.policies(entity), self._account.boundary(entity))
+        return Grants(
+            self._account.policies(entity),
+            self._account.boundary(entity),
+            organisation=self._organisation,
+        )
 
 
 def credentials(keys: Keys) -> Mapping[str, Any]:

@@ -12,11 +12,21 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
-from anyscale_k8s_cli.sandbox.aws.policy import Decision, Document, Grants, Question, decide
+from anyscale_k8s_cli.sandbox.aws.policy import (
+    Decision,
+    Document,
+    Grants,
+    Question,
+    decide,
+    statements,
+    strictest,
+    unknown_keys,
+)
 from anyscale_k8s_cli.sandbox.aws.principals import Principals
 from anyscale_k8s_cli.sandbox.aws.service import Answer, Inquiry, Operation
 
 _KEYS_OF_ENTITY = ("aws:principalarn", "aws:principalaccount", "aws:username")
+_ANY = "*"
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,11 @@ class Simulation:
         grants = self.principals.grants_of(entity)
         more = _documents(inquiry.get("PolicyInputList"))
         boundary = _documents(inquiry.get("PermissionsBoundaryPolicyInputList"))
-        grants = Grants([*grants.identity, *more], boundary or grants.boundary)
+        grants = Grants(
+            [*grants.identity, *more],
+            boundary or grants.boundary,
+            organisation=_unconditional(grants.organisation),
+        )
         values = (arn, self.account.id, getattr(entity, "name", ""))
         known = {key: (value,) for key, value in zip(_KEYS_OF_ENTITY, values, strict=True)}
         return _answer(inquiry, grants, known)
@@ -71,22 +85,61 @@ def _answer(
 def _results(
     inquiry: Inquiry, grants: Grants, context: Mapping[str, tuple[str, ...]]
 ) -> Iterator[dict[str, Any]]:
+    """One for each action: of all resources together, and of each that was named."""
+    resources = inquiry.get("ResourceArns") or [_ANY]
     for action in inquiry["ActionNames"]:
-        for resource in inquiry.get("ResourceArns") or ["*"]:
-            question = Question(action, resource, context)
-            decision = grants.decide(question)
-            result: dict[str, Any] = {
-                "EvalActionName": action,
-                "EvalResourceName": resource,
-                "EvalDecision": decision.value,
-                "MatchedStatements": [],
-                "MissingContextValues": [],
-            }
-            if grants.boundary is not None:
-                inside = decide(grants.boundary, question) is Decision.ALLOWED
-                detail = {"AllowedByPermissionsBoundary": inside}
-                result["PermissionsBoundaryDecisionDetail"] = detail
-            yield result
+        questions = [Question(action, resource, context) for resource in resources]
+        named = [_of_resource(grants, asked) for asked in questions if asked.resource != _ANY]
+        decisions = [grants.decide(asked) for asked in questions]
+        yield {
+            "EvalActionName": action,
+            "EvalResourceName": resources[0],
+            "EvalDecision": strictest(decisions).value,
+            "MatchedStatements": [],
+            # Of resources that were named it is told with each.
+            "MissingContextValues": [] if named else _missing(grants, questions[0]),
+            **_bounds(grants, questions),
+            **({"ResourceSpecificResults": named} if named else {}),
+        }
+
+
+def _of_resource(grants: Grants, question: Question) -> dict[str, Any]:
+    return {
+        "EvalResourceName": question.resource,
+        "EvalResourceDecision": grants.decide(question).value,
+        "MatchedStatements": [],
+        "MissingContextValues": _missing(grants, question),
+    }
+
+
+def _missing(grants: Grants, question: Question) -> list[str]:
+    return sorted(unknown_keys([*grants.identity, *(grants.boundary or ())], question))
+
+
+def _bounds(grants: Grants, questions: Sequence[Question]) -> dict[str, Any]:
+    """What bounds the principal has their say told apart, where there are any."""
+    found: dict[str, Any] = {}
+    for layer, detail, told in (
+        (grants.boundary, "PermissionsBoundaryDecisionDetail", "AllowedByPermissionsBoundary"),
+        (grants.organisation, "OrganizationsDecisionDetail", "AllowedByOrganizations"),
+    ):
+        if layer is not None:
+            decisions = [decide(layer, question) for question in questions]
+            found[detail] = {told: strictest(decisions) is Decision.ALLOWED}
+    return found
+
+
+def _unconditional(documents: Sequence[Document] | None) -> list[Document] | None:
+    """The organisation's policies as the simulator reads them: without what has conditions.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testing-policies.html
+    """
+    if documents is None:
+        return None
+    return [
+        {"Statement": [item for item in statements(document) if "Condition" not in item]}
+        for document in documents
+    ]
 
 
 def _documents(texts: Sequence[str] | None) -> list[Document]:

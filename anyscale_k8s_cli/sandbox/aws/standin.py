@@ -46,6 +46,7 @@ class AwsSettings:
     """How the world behaves, where it could behave otherwise.
 
     `refused_attempts`: how many uses of what is new or changed in IAM do not meet it yet.
+    `organisation_policies` are the service control policies of an account in an organisation.
     `removal_seconds`: how long a deleted load balancer can still be seen.
     """
 
@@ -54,6 +55,7 @@ class AwsSettings:
     buckets: Sequence[BucketSeed] = (TEAM_DATA, STRANGERS_DATA)
     kms_keys: Sequence[KmsKeySeed] = (DATA_KEY,)
     admin_policies: Sequence[Mapping[str, Any]] = (ADMIN_POLICY,)
+    organisation_policies: Sequence[Mapping[str, Any]] | None = None
     refused_attempts: int = 1
     removal_seconds: float = 0.3
     clock: Callable[[], datetime] = _now

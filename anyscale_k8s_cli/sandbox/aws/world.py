@@ -65,7 +65,9 @@ class World:
         self._issuer_keys = issuer_keys
         self.account = Account(settings.account_id, region)
         self._propagation = Propagation(self.account, settings.refused_attempts)
-        self.principals = Principals(self.account, settings.clock, self._propagation)
+        self.principals = Principals(
+            self.account, settings.clock, self._propagation, settings.organisation_policies
+        )
         self.admin = seed_admin(self.account, settings.admin_policies, region)
         for cluster in settings.clusters:
             seed_cluster(self.account, cluster)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ from anyscale_k8s_cli.providers.eks.sdk.tags import tag_list, tags_of
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
+    from mypy_boto3_iam.type_defs import EvaluationResultTypeDef
 
 Policy = Mapping[str, Any]
 _ABSENT = "NoSuchEntity"
@@ -46,14 +48,25 @@ class NewRole:
     tags: Mapping[str, str]
 
 
+class Answer(StrEnum):
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """The simulator's answer for one action; `certain` is False when it lacked context."""
+    """The simulator's answer for one action; unknown where it lacked the context keys `missing`.
+
+    `explicit` is a denial that no other policy can make up for. `bounded` tells that rules of
+    an organisation have a say too: of them the simulator sees those without conditions.
+    """
 
     action: str
-    allowed: bool
-    explicitly_denied: bool
-    certain: bool
+    answer: Answer
+    explicit: bool = False
+    bounded: bool = False
+    missing: tuple[str, ...] = ()
 
 
 class Iam:
@@ -261,33 +274,42 @@ class Iam:
 
     # -- permissions and quotas ---------------------------------------------------
 
-    def simulate(
-        self, principal: str, actions: Iterable[str], resources: Iterable[str]
-    ) -> list[Verdict]:
-        """What the principal's own policies and its boundary say.
+    def simulate(self, principal: str, actions: Iterable[str], resource: str) -> list[Verdict]:
+        """What the principal's own policies, its boundary and its organisation's rules say.
 
-        A bucket's own policy and the organisation's rules on it are not looked at.
+        A bucket's own policy, those of sessions and of endpoints, and rules of the organisation
+        that have conditions are not looked at.
         """
         pages = self._client.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=principal, ActionNames=list(actions), ResourceArns=list(resources)
+            PolicySourceArn=principal, ActionNames=list(actions), ResourceArns=[resource]
         )
         results = self._session.ask(
             "iam", lambda: [item for page in pages for item in page["EvaluationResults"]]
         )
-        return [
-            Verdict(
-                action=item["EvalActionName"],
-                allowed=item["EvalDecision"] == "allowed",
-                explicitly_denied=item["EvalDecision"] == "explicitDeny",
-                certain=not item.get("MissingContextValues"),
-            )
-            for item in results
-        ]
+        return [_verdict(item) for item in results]
 
     def account_summary(self) -> Mapping[str, int]:
         """Used and limit of the account's IAM objects (`Roles`, `RolesQuota`, …)."""
         answer = self._session.ask("iam", self._client.get_account_summary)
         return {str(key): value for key, value in answer["SummaryMap"].items()}
+
+
+def _verdict(result: EvaluationResultTypeDef) -> Verdict:
+    """Of a resource that was named, what is missing is told beside the verdict on it.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
+    """
+    told = [result, *result.get("ResourceSpecificResults", [])]
+    missing = {key for item in told for key in item.get("MissingContextValues", [])}
+    decision = result["EvalDecision"]
+    known = Answer.ALLOWED if decision == "allowed" else Answer.DENIED
+    return Verdict(
+        action=result["EvalActionName"],
+        answer=Answer.UNKNOWN if missing else known,
+        explicit=decision == "explicitDeny",
+        bounded="OrganizationsDecisionDetail" in result,
+        missing=tuple(sorted(missing)),
+    )
 
 
 def _document(found: Any) -> Policy:

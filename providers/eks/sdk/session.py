@@ -123,6 +123,11 @@ class Session:
         return credentials
 
     @property
+    def temporary(self) -> bool:
+        """Whether the credentials are of a session, which a policy of its own may narrow."""
+        return bool(self.credentials().token)
+
+    @property
     def events(self) -> Any:
         return self._boto3.events
 

@@ -321,12 +321,12 @@ def test_simulation_agrees_with_what_is_enforced(aws: Any, refused: Any) -> None
         ActionNames=["s3:GetObject", "s3:DeleteBucket"],
         ResourceArns=["arn:aws:s3:::mine/k", "arn:aws:s3:::yours/k"],
     )["EvaluationResults"]
-    assert [result["EvalDecision"] for result in results] == [
-        "allowed",
-        "implicitDeny",
-        "explicitDeny",
-        "explicitDeny",
-    ]
+    # One for each action, which is the strictest of all resources.
+    assert [result["EvalDecision"] for result in results] == ["implicitDeny", "explicitDeny"]
+    assert [
+        [item["EvalResourceDecision"] for item in result["ResourceSpecificResults"]]
+        for result in results
+    ] == [["allowed", "implicitDeny"], ["explicitDeny", "explicitDeny"]]
     user = aws.client("sts").get_caller_identity()["Arn"]
     (result,) = iam.simulate_principal_policy(PolicySourceArn=user, ActionNames=["iam:CreateRole"])[
         "EvaluationResults"

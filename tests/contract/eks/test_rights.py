@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Finding, Status, room
+from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.eks import EksProvider, checks
 from anyscale_k8s_cli.providers.eks.bucket import Bucket
@@ -163,6 +167,58 @@ def without(*actions: str) -> list[dict[str, Any]]:
     return [{"Version": "2012-10-17", "Statement": [allowed, denied]}]
 
 
+NAMED = re.compile(r"\b[a-z0-9]+:[A-Z]\w+")
+
+
+def preflight(world: World, code: str) -> tuple[Status, str]:
+    """What one is told before anything is changed: by the check, or by what looking ended with."""
+    spec = world.spec()
+    try:
+        cluster = world.provider.discover(spec)
+    except CliError as problem:
+        return Status.FAIL, " ".join((problem.message, problem.cause, *problem.evidence))
+    (check,) = [item for item in world.provider.checks(spec, cluster) if item.code == code]
+    finding = check.run()
+    return finding.status, " ".join((finding.detail, *finding.evidence))
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"),
+    [(Verb.SETUP, "aws-permissions"), (Verb.VERIFY, "aws-read-permissions")],
+    ids=["setup", "verify"],
+)
+def test_each_action_that_is_taken_away_is_named(world: World, verb: Verb, code: str) -> None:
+    policy, grants = granted(verb)
+    world.stand_in.set_admin_policies([policy])
+    status, told = preflight(world, code)
+    assert status is Status.PASS, told
+
+    named = []
+
+    def one_by_one() -> None:
+        for taken in sorted(grants):
+            world.stand_in.set_admin_policies([less(policy, taken)])
+            status, told = preflight(world, code)
+            assert status is not Status.PASS
+            assert set(NAMED.findall(told)) == {taken}, told
+            assert f"{taken} on " in told, told
+            named.append(taken)
+
+    calls = world.calls(one_by_one)
+    assert not [call for call in calls if call.operation.write]
+    # Counted, and shown with -rP.
+    print(f"{verb.value}: actions tried: {len(grants)}, named: {len(named)}")  # noqa: T201
+
+
+def less(policy: dict[str, Any], taken: str) -> dict[str, Any]:
+    """The policy without one action."""
+    statements = [
+        {**statement, "Action": [item for item in statement["Action"] if item != taken]}
+        for statement in policy["Statement"]
+    ]
+    return {**policy, "Statement": [item for item in statements if item["Action"]]}
+
+
 def test_what_is_denied_fails_before_it_is_needed(world: World) -> None:
     world.stand_in.set_admin_policies(without("iam:CreateRole"))
     finding = check_all(world)["aws-permissions"]
@@ -188,6 +244,108 @@ def test_who_may_not_ask_gets_no_verdict(world: World) -> None:
     findings = check_all(world)
     for code in ("aws-permissions", "aws-load-balancer-quota", "aws-role-quota"):
         assert findings[code].status is Status.UNKNOWN
+
+
+# -- what the simulator cannot see ------------------------------------------------------
+
+NO_ROLES = {"Effect": "Deny", "Action": "iam:CreateRole", "Resource": "*"}
+ELSEWHERE = {"StringNotEquals": {"aws:RequestedRegion": "eu-central-1"}}
+NO_ROLES_HERE = {**NO_ROLES, "Condition": ELSEWHERE}
+KNOWN_AT_ONCE = AwsSettings(clusters=(CLUSTER,), refused_attempts=0)
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def make_role(name: str, **more: Any) -> None:
+    who = {"AWS": "arn:aws:iam::284710593866:root"}
+    trust = document({"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"})
+    client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), **more)
+    client("iam").put_role_policy(
+        RoleName=name, PolicyName="all", PolicyDocument=json.dumps(ADMIN_POLICY)
+    )
+
+
+def become(role: str, monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
+    """From now on whoever asks has a session of the role."""
+    keys = client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::284710593866:role/{role}", RoleSessionName="ci", **more
+    )["Credentials"]
+    assert keys["AccessKeyId"].startswith("ASIA")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"])
+    monkeypatch.setenv("AWS_SESSION_TOKEN", keys["SessionToken"])
+
+
+def test_a_rule_of_the_organisation_with_a_condition_is_not_seen(
+    start: Callable[[AwsSettings], World],
+) -> None:
+    policies = (document(EVERYTHING, NO_ROLES_HERE),)
+    world = start(AwsSettings(clusters=(CLUSTER,), organisation_policies=policies))
+    finding = check_all(world)["aws-permissions"]
+    assert finding.status is Status.UNKNOWN
+    assert finding.evidence == ("not seen: rules of your organisation that have conditions",)
+    with pytest.raises(ClientError, match="iam:CreateRole"):
+        make_role("another")
+
+
+def test_a_rule_of_the_organisation_without_conditions_denies(
+    start: Callable[[AwsSettings], World],
+) -> None:
+    policies = (document(EVERYTHING, NO_ROLES),)
+    world = start(AwsSettings(clusters=(CLUSTER,), organisation_policies=policies))
+    finding = check_all(world)["aws-permissions"]
+    assert finding.status is Status.FAIL
+    assert [line.partition(" on ")[0] for line in finding.evidence] == ["iam:CreateRole"]
+
+
+def test_a_condition_that_nobody_can_judge_beforehand_is_unknown(world: World) -> None:
+    world.stand_in.set_admin_policies([document(EVERYTHING, NO_ROLES_HERE)])
+    finding = check_all(world)["aws-permissions"]
+    assert finding.status is Status.UNKNOWN
+    (line,) = finding.evidence
+    assert line.startswith("unknown: iam:CreateRole on arn:aws:iam::284710593866:role/")
+    assert line.endswith(": aws:RequestedRegion")
+
+
+def test_a_policy_of_the_session_is_not_seen(
+    start: Callable[[AwsSettings], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = start(KNOWN_AT_ONCE)
+    make_role("deployer")
+    narrow = document(EVERYTHING, NO_ROLES)
+    become("deployer", monkeypatch, Policy=json.dumps(narrow))
+    session = replace(world)
+    finding = check_all(session)["aws-permissions"]
+    assert finding.status is Status.UNKNOWN
+    assert "a policy of the session" in finding.evidence[0]
+    with pytest.raises(CliError) as caught:
+        session.setup()
+    assert caught.value.code == errors.FORBIDDEN
+
+
+def test_a_policy_of_an_endpoint_is_not_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of AWS's that leads to an address within a network leads to an endpoint in it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://10.0.7.21")
+    status, told = preflight(replace(world), "aws-permissions")
+    assert status is Status.UNKNOWN
+    assert "the policy of the endpoint 10.0.7.21, by which AWS (s3) is reached" in told
+
+
+def test_a_boundary_is_seen(
+    start: Callable[[AwsSettings], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = start(KNOWN_AT_ONCE)
+    limit = client("iam").create_policy(
+        PolicyName="limit", PolicyDocument=json.dumps(document(EVERYTHING, NO_ROLES))
+    )
+    make_role("deployer", PermissionsBoundary=limit["Policy"]["Arn"])
+    become("deployer", monkeypatch)
+    finding = check_all(replace(world))["aws-permissions"]
+    assert finding.status is Status.FAIL
+    assert [line.partition(" on ")[0] for line in finding.evidence] == ["iam:CreateRole"]
 
 
 def test_what_the_user_has_needs_no_rights(world: World) -> None:

@@ -1,0 +1,194 @@
+"""Whether you may do what a command does: IAM's simulator is asked.
+
+An answer is allowed, denied or unknown. What the simulator cannot see is told as unknown,
+and never taken for allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anyscale_k8s_cli.checks import Finding, Status, passed
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.provider import Cluster, Verb
+from anyscale_k8s_cli.providers.eks import permissions
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.providers.eks.sdk.endpoints import private_host
+from anyscale_k8s_cli.providers.eks.sdk.iam import Answer, Verdict
+
+# Discovery and this question itself have shown by use whether these are granted.
+_SHOWN_BY_USE = {"Cluster", "Simulation"}
+# What is about an object of one's own that setup makes, by the name that it is to have.
+_OF_BUCKET = {"Bucket", "MakeBucket"}
+_OF_ROLE = {"Role", "MakeRole"}
+# Tags can follow the creation, quotas are warnings, and the others are for changes of what
+# is there, for what the user named, and for the names in messages.
+_OPTIONAL = {
+    "ec2:DescribeSubnets",
+    "eks:ListClusters",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "iam:AddClientIDToOpenIDConnectProvider",
+    "iam:GetAccountSummary",
+    "iam:GetPolicy",
+    "iam:PutRolePermissionsBoundary",
+    "iam:UpdateAssumeRolePolicy",
+    "kms:DescribeKey",
+    "s3:GetBucketPolicy",
+    "s3:ListAllMyBuckets",
+    "s3:TagResource",
+    "servicequotas:GetServiceQuota",
+}
+_ENDPOINTS = ("iam", "s3")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What setup will make: `role` with its path, empty for what the user has already."""
+
+    bucket: str
+    role: str
+
+
+def to_set_up(aws: Aws, cluster: Cluster, names: Names) -> Finding:
+    """Only a clear no is a failure.
+
+    A no about what is there already, or about what setup can do without, is a warning.
+    """
+
+    def blocking(denied: Sequence[_Said]) -> bool:
+        needed = [item for item in denied if item.verdict.action not in _OPTIONAL]
+        there = _existing(aws, cluster.facts, names, {item.sid for item in needed})
+        return any(item.sid not in there for item in needed)
+
+    return _finding(aws, cluster, names, Verb.SETUP, blocking)
+
+
+def to_look(aws: Aws, cluster: Cluster, names: Names) -> Finding:
+    """A no is a warning: whoever may not look at something is told so where it matters."""
+    return _finding(aws, cluster, names, Verb.VERIFY, lambda _denied: False)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the simulator says of an action, with the statement that it is from."""
+
+    sid: str
+    resource: str
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        return f"{self.verdict.action} on {self.resource}"
+
+
+def _finding(
+    aws: Aws,
+    cluster: Cluster,
+    names: Names,
+    verb: Verb,
+    blocking: Callable[[Sequence[_Said]], bool],
+) -> Finding:
+    facts: EksFacts = cluster.facts
+    if facts.caller.is_root:
+        return Finding(Status.UNKNOWN, "you are the account's root user, which may do everything")
+    try:
+        said = _ask(aws, facts.principal, _questions(cluster, names, verb))
+    except CloudFailure as failure:
+        return Finding(
+            Status.UNKNOWN, f"they cannot be simulated: {failure.cause}", failure.evidence
+        )
+    denied = [item for item in said if item.verdict.answer is Answer.DENIED]
+    unsure = [item for item in said if item.verdict.answer is Answer.UNKNOWN]
+    unknown = tuple(f"unknown: {item}: {', '.join(item.verdict.missing)}" for item in unsure)
+    if denied:
+        stops = blocking(denied)
+        return Finding(
+            Status.FAIL if stops else Status.WARN,
+            f"{facts.principal} lacks {len(denied)} of {len(said)} permissions"
+            + ("" if stops else ", and may go on without"),
+            (*(str(item) for item in denied), *unknown),
+            f"have them allowed; `anyscale cloud permissions --provider eks --verb {verb.value}` "
+            "prints the policy",
+        )
+    if unsure:
+        return Finding(
+            Status.UNKNOWN, f"{len(unsure)} actions depend on what is known only then", unknown
+        )
+    unseen = tuple(_unseen(aws, said))
+    if unseen:
+        detail = f"allowed as far as IAM's simulator sees: {len(said)} permissions"
+        return Finding(Status.UNKNOWN, detail, tuple(f"not seen: {item}" for item in unseen))
+    return passed(f"{facts.principal}, {len(said)} permissions")
+
+
+def _ask(aws: Aws, principal: str, questions: Sequence[dict[str, Any]]) -> list[_Said]:
+    def one(statement: dict[str, Any]) -> list[_Said]:
+        resource = statement["Resource"]
+        verdicts = aws.iam.simulate(principal, statement["Action"], resource)
+        return [_Said(statement["Sid"], resource, verdict) for verdict in verdicts]
+
+    asked = [lambda statement=item: one(statement) for item in questions]
+    return [item for found in side_by_side(*asked) for item in found]
+
+
+def _unseen(aws: Aws, said: Sequence[_Said]) -> list[str]:
+    """What may still deny, and is not simulated."""
+    found = []
+    if aws.session.temporary:
+        found.append("a policy of the session: your credentials are temporary")
+    if any(item.verdict.bounded for item in said):
+        found.append("rules of your organisation that have conditions")
+    hosts = {service: private_host(aws.session.endpoint(service)) for service in _ENDPOINTS}
+    found += [
+        f"the policy of the endpoint {host}, by which AWS ({service}) is reached"
+        for service, host in hosts.items()
+        if host
+    ]
+    return found
+
+
+def _existing(aws: Aws, facts: EksFacts, names: Names, sids: set[str]) -> set[str]:
+    """Those of the statements whose object needs no making any more."""
+    role = names.role.rpartition("/")[2]
+    provider = facts.caller.oidc_provider(facts.issuer)
+    present: dict[str, Callable[[], object | None]] = {
+        "MakeBucket": lambda: aws.s3.region_of(names.bucket),
+        "MakeRole": lambda: aws.iam.role(role),
+        "MakeOidcProvider": lambda: aws.iam.oidc_provider(provider),
+    }
+
+    def there(sid: str) -> bool:
+        try:
+            return present[sid]() is not None
+        except CloudFailure as failure:
+            if failure.denied:
+                return False
+            raise
+
+    return {sid for sid in sids & present.keys() if there(sid)}
+
+
+def _questions(cluster: Cluster, names: Names, verb: Verb) -> list[dict[str, Any]]:
+    """The statements of the verb's policy about the very objects, each with one resource."""
+    facts: EksFacts = cluster.facts
+    known = {
+        "partition": facts.caller.partition,
+        "account": facts.caller.account,
+        "region": cluster.region,
+        "cluster": cluster.name,
+        "bucket": names.bucket,
+        "role": names.role,
+        "oidc_provider": facts.issuer.removeprefix("https://"),
+    }
+    passed_over = set(_SHOWN_BY_USE)
+    passed_over |= set() if names.bucket else _OF_BUCKET
+    passed_over |= set() if names.role else _OF_ROLE
+    return [
+        statement
+        for part in verb.parts
+        for statement in permissions.statements(part, known)
+        if statement["Sid"] not in passed_over
+    ]
