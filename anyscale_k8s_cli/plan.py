@@ -94,6 +94,18 @@ class Plan:
             fix=first.decision.fix,
         )
 
+    def raise_for_changes(self) -> None:
+        """Raise when something that exists would be changed, a mark on it included."""
+        changed = [item for item in self.writes if item.observed is not None]
+        if changed:
+            raise errors.CliError(
+                errors.CHANGES_EXISTING,
+                f"{changed[0].resource.title} exists, and would be changed",
+                cause=f"--only-create allows none of the {len(changed)} changes to what exists",
+                evidence=tuple(f"{item.resource.key}: {item.decision.reason}" for item in changed),
+                fix="leave --only-create out to make them",
+            )
+
 
 async def compute(resources: Sequence[Resource[Any]], rights: Rights, run: Run) -> Plan:
     """Read every resource, side by side as far as `needs` allows, and decide."""

@@ -426,6 +426,14 @@ class SetupOptions:
             "also those that keep the bucket, the identity or who is let in.",
         ),
     ] = False
+    only_create: Annotated[
+        bool,
+        option(
+            "--only-create",
+            panel=CHANGE,
+            help="Refuse to change anything that exists, a mark on a shared object included.",
+        ),
+    ] = False
     values_file: Annotated[
         Path | None,
         option(

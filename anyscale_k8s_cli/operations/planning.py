@@ -179,6 +179,8 @@ class SetupPlan:
                 self._check_left_out()
             self.preflight.raise_for_failure()
             self.plan.raise_for_refusals()
+            if self.request.only_create:
+                self.plan.raise_for_changes()
             _check_same_cluster(self)
         except errors.CliError as problem:
             return problem

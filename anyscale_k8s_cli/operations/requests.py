@@ -40,6 +40,7 @@ class SetupRequest(Request):
     `values_file` is where the operator's Helm values are written, as documentation;
     an existing file stays unless `overwrite`. With `drop_options` what an earlier
     setup was told and this one is not goes back to its default, whatever comes of it.
+    With `only_create` nothing that exists is changed.
     """
 
     flags: Settings = field(default_factory=dict)
@@ -50,6 +51,7 @@ class SetupRequest(Request):
     replace_cluster: bool = False
     upgrade: bool = False
     drop_options: bool = False
+    only_create: bool = False
     values_file: Path | None = None
     overwrite: bool = False
     helm: HelmChoice = field(default_factory=HelmChoice)

@@ -101,6 +101,7 @@ def set_up(story: Story) -> None:
     story.tell("plan inside", "plan", *brought, "--expose", "internal")
     story.tell("forgotten inside", "setup", *brought, "--yes")
     story.tell("plan dropped", "plan", *brought, "--drop-options")
+    story.tell("only create", "setup", *brought, "--drop-options", "--only-create", "--yes")
     for command in ("get", "status"):
         story.tell(f"{command} which", command)
     story.tell("delete which", "delete", "--yes")
@@ -240,6 +241,15 @@ def test_what_is_dropped_on_purpose_is_told(story: Story) -> None:
     assert "--expose changes from internal to public" in said
     assert len(page["warnings"]) == 2
     assert "update" in story["plan dropped"].changes.values()
+
+
+def test_who_may_only_create_changes_nothing(story: Story) -> None:
+    page = story["only create"]
+    error = page.document["error"]
+    assert (page.ended.code, error["code"]) == (5, "changes-existing")
+    changed = {key for key, change in page.changes.items() if change == "update"}
+    assert {line.partition(": ")[0] for line in error["evidence"]} == changed
+    assert page.writes == []
 
 
 def test_a_plan_that_forgets_the_bucket_says_what_would_come_of_it(story: Story) -> None:

@@ -45,6 +45,7 @@ def setup_request(
         replace_cluster=more.replace_cluster,
         upgrade=more.upgrade,
         drop_options=more.drop_options,
+        only_create=more.only_create,
         values_file=more.values_file,
         overwrite=more.overwrite,
         helm=HelmChoice(helm.helm, helm.helm_from_index),
