@@ -63,7 +63,8 @@ class NodePool:
 
     `gpu_driver` and `gpu_plugin_owner` name who brings them (`node image`, the
     platform's name), empty when nobody is known to. `labels` are those that new
-    nodes will carry; `size` is how many nodes there are wanted now.
+    nodes will carry; `size` is how many nodes there are wanted now. `spot` is whether
+    the platform may take the nodes away at any time.
     """
 
     name: str
@@ -74,6 +75,7 @@ class NodePool:
     gpu: bool = False
     gpu_driver: str = ""
     gpu_plugin_owner: str = ""
+    spot: bool = False
 
 
 @dataclass(frozen=True)
@@ -482,6 +484,16 @@ class NamesEndpoints(Protocol):
         self, spec: CloudSpec, cluster: Cluster, storage: Storage
     ) -> WorkloadEndpoints:
         """Where its SDKs would send a pod that uses the bucket. Nothing is asked for it."""
+        ...
+
+
+@runtime_checkable
+class MarksSpot(Protocol):
+    """An ability that not every platform has: nodes that it may take away carry a label."""
+
+    @property
+    def spot_labels(self) -> Mapping[str, str]:
+        """Labels with their values, by any of which such a node is known."""
         ...
 
 

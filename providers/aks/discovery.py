@@ -191,4 +191,5 @@ def _pool(pool: Pool) -> NodePool:
         gpu=with_gpu,
         gpu_driver=_AKS if with_gpu and pool.gpu_driver == "Install" else "",
         gpu_plugin_owner=_AKS if with_gpu and pool.gpu_managed else "",
+        spot=pool.spot,
     )

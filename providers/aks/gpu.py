@@ -16,7 +16,7 @@ _TOLERATED = (
     "nvidia.com/gpu",
     "node.anyscale.com/capacity-type",
     "node.anyscale.com/accelerator-type",
-    labels.SPOT,
+    labels.PRIORITY,
 )
 
 

@@ -32,6 +32,7 @@ from anyscale_k8s_cli.providers.aks import (
     cloud_side,
     discovery,
     gpu,
+    labels,
     permissions,
     search,
     tags,
@@ -60,6 +61,7 @@ class AksProvider:
     settings = frozenset(
         {"account.subscription_id", "account.resource_group", "rules.azure_shared_key"}
     )
+    spot_labels: Mapping[str, str] = {labels.PRIORITY: labels.SPOT}
 
     def __init__(self, run: Run) -> None:
         self._run = run

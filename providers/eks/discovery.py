@@ -13,7 +13,7 @@ from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Cluster, NodePool
-from anyscale_k8s_cli.providers.eks import codes
+from anyscale_k8s_cli.providers.eks import codes, labels
 from anyscale_k8s_cli.providers.eks.arns import Arn, Caller
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.reach import check_reachable
@@ -195,10 +195,11 @@ def _pool(group: NodeGroup) -> NodePool:
     return NodePool(
         name=group.name,
         instance_types=group.instance_types,
-        labels=group.labels,
+        labels={**group.labels, labels.NODE_GROUP: group.name},
         taints=group.taints,
         size=group.size,
         gpu=nvidia_image or by_family,
         gpu_driver=_NODE_IMAGE if nvidia_image else "",
         gpu_plugin_owner=_NODE_IMAGE if brings_plugin else "",
+        spot=group.capacity_type == labels.SPOT,
     )

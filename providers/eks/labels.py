@@ -10,7 +10,9 @@ ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
+SPOT = "SPOT"
 KARPENTER_CAPACITY_TYPE = "karpenter.sh/capacity-type"
+KARPENTER_SPOT = "spot"
 GPU_PRODUCT = "nvidia.com/gpu.product"
 
 LOAD_BALANCER = "service.beta.kubernetes.io/aws-load-balancer-"

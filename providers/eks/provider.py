@@ -33,6 +33,7 @@ from anyscale_k8s_cli.providers.eks import (
     cloud_side,
     discovery,
     gpu,
+    labels,
     permissions,
     search,
     teardown,
@@ -75,6 +76,10 @@ class EksProvider:
             "rules.kms_key",
         }
     )
+    spot_labels: Mapping[str, str] = {
+        labels.CAPACITY_TYPE: labels.SPOT,
+        labels.KARPENTER_CAPACITY_TYPE: labels.KARPENTER_SPOT,
+    }
 
     def __init__(self, run: Run) -> None:
         self._run = run

@@ -11,7 +11,7 @@ from anyscale_k8s_cli.cluster.reach import why_unreachable
 from anyscale_k8s_cli.errors import ExitCode
 from anyscale_k8s_cli.provider import Cluster, ClusterState, NodePool
 from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
-from anyscale_k8s_cli.providers.gke import codes
+from anyscale_k8s_cli.providers.gke import codes, labels
 from anyscale_k8s_cli.providers.gke.google import Google
 from anyscale_k8s_cli.providers.gke.sdk.container import (
     GKE_METADATA,
@@ -177,14 +177,23 @@ def _pool(pool: Pool) -> NodePool:
     return NodePool(
         name=pool.name,
         instance_types=(pool.machine_type,),
-        labels=pool.labels,
+        labels={**pool.labels, **_own_labels(pool)},
         taints=pool.taints,
         size=pool.size,
         gpu=gpu,
         # GKE runs its own plugin on every pool with GPUs, and installs the driver if told to.
         gpu_driver=_GKE if pool.gpu_driver else "",
         gpu_plugin_owner=_GKE if gpu else "",
+        spot=pool.spot,
     )
+
+
+def _own_labels(pool: Pool) -> dict[str, str]:
+    """Those that GKE puts on a pool's nodes besides the user's."""
+    found = {labels.NODE_POOL: pool.name}
+    if pool.accelerators:
+        found[labels.ACCELERATOR] = pool.accelerators[0]
+    return found
 
 
 def switch_on_pool(cluster: Cluster) -> str:

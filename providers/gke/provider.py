@@ -32,6 +32,7 @@ from anyscale_k8s_cli.providers.gke import checks as checks_of_google
 from anyscale_k8s_cli.providers.gke import (
     cloud_side,
     discovery,
+    labels,
     permissions,
     search,
     tags,
@@ -63,6 +64,7 @@ class GkeProvider:
     }
     required = ("account.project_id", "cluster.name")
     settings = frozenset({"account.project_id", "credentials.impersonate", "rules.kms_key"})
+    spot_labels: Mapping[str, str] = {labels.SPOT: "true"}
 
     def __init__(self, run: Run) -> None:
         self._run = run

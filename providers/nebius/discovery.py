@@ -161,4 +161,5 @@ def _pool(group: NodeGroup) -> NodePool:
         # With its drivers Nebius runs a plugin. Where devices are to be claimed otherwise it
         # runs none, and none is wanted beside that.
         gpu_plugin_owner=_NEBIUS if driven else "",
+        spot=group.preemptible,
     )

@@ -6,5 +6,6 @@ from __future__ import annotations
 PLATFORM = "node.kubernetes.io/instance-type"
 PRESET = "nebius.com/resource-preset"
 NODE_GROUP = "nebius.com/node-group-id"
+PREEMPTIBLE = "nebius.com/preemptible"
 LOAD_BALANCER_TYPE = "nebius.com/load-balancer-type"
 INTERNAL = "internal"

@@ -27,6 +27,7 @@ from anyscale_k8s_cli.providers.nebius import (
     capacity,
     cloud_side,
     discovery,
+    labels,
     permissions,
     search,
     teardown,
@@ -51,6 +52,7 @@ class NebiusProvider:
     workload_identity = False
     environment: Mapping[str, tuple[str, ...]] = {"account.project_id": ("NEBIUS_PROJECT_ID",)}
     settings = frozenset({"account.project_id"})
+    spot_labels: Mapping[str, str] = {labels.PREEMPTIBLE: "true"}
 
     def __init__(self, run: Run) -> None:
         self._run = run

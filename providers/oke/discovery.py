@@ -198,4 +198,5 @@ def _pool(pool: NodePoolDescription, facts: OkeFacts) -> NodePool:
         # Oracle's images for GPU shapes have the drivers.
         gpu_driver="Oracle's node image" if pool.gpu else "",
         gpu_plugin_owner=GPU_PLUGIN if pool.gpu and facts.gpu_plugin else "",
+        spot=pool.preemptible,
     )

@@ -6,6 +6,8 @@ https://docs.oracle.com/iaas/Content/ContEng/Tasks/contengcreatingnetworkloadbal
 from __future__ import annotations
 
 SHAPE = "node.kubernetes.io/instance-type"
+# https://docs.oracle.com/iaas/Content/ContEng/Tasks/contengusingpreemptiblecapacity.htm
+PREEMPTIBLE = "oci.oraclecloud.com/oke-is-preemptible"
 LOAD_BALANCER_TYPE = "oci.oraclecloud.com/load-balancer-type"
 NETWORK_LOAD_BALANCER = "nlb"
 INTERNAL = "oci-network-load-balancer.oraclecloud.com/internal"

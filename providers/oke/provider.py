@@ -28,6 +28,7 @@ from anyscale_k8s_cli.providers.oke import checks as checks_of_oke
 from anyscale_k8s_cli.providers.oke import (
     cloud_side,
     discovery,
+    labels,
     permissions,
     search,
     teardown,
@@ -54,6 +55,7 @@ class OkeProvider:
     # Region and compartment may be in the profile, and a cluster is searched for by its name.
     required = ("cluster.name",)
     settings = frozenset({"account.compartment_id"})
+    spot_labels: Mapping[str, str] = {labels.PREEMPTIBLE: "true"}
 
     def __init__(self, run: Run) -> None:
         self._run = run

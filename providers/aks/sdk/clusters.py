@@ -33,6 +33,7 @@ class Pool:
     size: int
     gpu_driver: str
     gpu_managed: bool
+    spot: bool
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def _pool(pool: Any) -> Pool:
         size=int(pool.count or 0),
         gpu_driver=word(gpu.driver) if gpu and gpu.driver else "Install",
         gpu_managed=bool(nvidia and word(nvidia.management_mode) == "Managed"),
+        spot=word(pool.scale_set_priority or "") == "Spot",
     )
 
 

@@ -29,6 +29,7 @@ class Pool:
     accelerators: tuple[str, ...]
     gpu_driver: bool
     metadata_mode: str
+    spot: bool
 
 
 @dataclass(frozen=True)
@@ -157,4 +158,5 @@ def _pool(pool: Any) -> Pool:
         accelerators=accelerators,
         gpu_driver=any(driver > 1 for driver in drivers),
         metadata_mode=mode.name,
+        spot=config.spot,
     )

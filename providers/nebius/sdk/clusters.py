@@ -60,6 +60,7 @@ class NodeGroup:
     most: int
     drivers: str
     dra: bool
+    preemptible: bool = False
 
     @property
     def gpu(self) -> bool:
@@ -147,4 +148,6 @@ def _group(item: Any) -> NodeGroup:
         most=int(autoscaling.max_node_count) if autoscaling else size,
         drivers=gpus.drivers_preset if gpus else "",
         dra=bool(gpus and gpus.dra),
+        # A message that is not set is read as an empty one, and an empty one means yes here.
+        preemptible=template.check_presence("preemptible"),
     )

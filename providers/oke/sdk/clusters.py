@@ -49,6 +49,7 @@ class NodePoolDescription:
     shape: str
     labels: Mapping[str, str]
     size: int
+    preemptible: bool = False
 
     @property
     def gpu(self) -> bool:
@@ -156,4 +157,8 @@ def _pool(item: Any) -> NodePoolDescription:
         shape=item.node_shape,
         labels={label.key: label.value for label in item.initial_node_labels or ()},
         size=int(details.size or 0) if details else 0,
+        preemptible=any(
+            place.preemptible_node_config
+            for place in (details.placement_configs if details else None) or ()
+        ),
     )
