@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import cached_property
 
 from anyscale_k8s_cli.providers.aks.sdk.clusters import Clusters
-from anyscale_k8s_cli.providers.aks.sdk.identities import Identities
 from anyscale_k8s_cli.providers.aks.sdk.network import Network
 from anyscale_k8s_cli.providers.aks.sdk.roles import Roles
-from anyscale_k8s_cli.providers.aks.sdk.session import Session
 from anyscale_k8s_cli.providers.aks.sdk.storage import Account, Storage
 from anyscale_k8s_cli.providers.aks.sdk.subscription import Subscription
 from anyscale_k8s_cli.providers.azureblob.sdk.blobs import Blobs
+from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identities
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 from anyscale_k8s_cli.run import Run
+
+_ROLE = "; `anyscale cloud permissions --provider aks` prints the whole role"
 
 
 class Azure:
@@ -21,7 +23,7 @@ class Azure:
     def __init__(self, run: Run, subscription: str) -> None:
         self.run = run
         self.subscription_id = subscription
-        self.session = Session(run, subscription)
+        self.session = Session(run, subscription, role=_ROLE)
         self.subscription = Subscription(self.session)
         self.clusters = Clusters(self.session)
         self.identities = Identities(self.session)

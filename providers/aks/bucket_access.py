@@ -12,9 +12,8 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Identity
 from anyscale_k8s_cli.providers.aks import tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
-from anyscale_k8s_cli.providers.aks.sdk import identities
 from anyscale_k8s_cli.providers.aks.sdk.roles import Assignment
-from anyscale_k8s_cli.providers.azureblob.sdk import blobs
+from anyscale_k8s_cli.providers.azureblob.sdk import blobs, identities
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import NO_PRINCIPAL
 from anyscale_k8s_cli.resource import (
     AdoptedResource,

@@ -14,7 +14,8 @@ from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
 from anyscale_k8s_cli.providers.aks.proof import Proof
-from anyscale_k8s_cli.providers.aks.sdk.identities import Identity
+from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity
+from anyscale_k8s_cli.providers.azureblob.trust import Place, subject
 from anyscale_k8s_cli.resource import NotYetKnown, Resource
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -61,7 +62,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             "user-assigned identity, with a federated credential",
             name,
             "the cluster's resource group",
-            (f"vouched for by the cluster's issuer: {identity.subject(install.namespace)}",),
+            (f"vouched for by the cluster's issuer: {subject(install.namespace)}",),
         ),
         Made("role assignment", f"of {name}", "the storage account", (bucket_access.ROLE_NAME,)),
     )
@@ -96,12 +97,12 @@ class _Builder:
         return bucket.Place(name or bucket.default_name(self._install), bucket.CONTAINER)
 
     @cached_property
-    def identity_place(self) -> identity.Place:
+    def identity_place(self) -> Place:
         given = self._spec.existing.identity
         if given and (found := wording.identity_place(given, self._azure.subscription_id)):
             return found
         name = self._spec.rules.names.get("identity") or identity.default_name(self._install)
-        return identity.Place(self._facts.group, name)
+        return Place(self._facts.group, name)
 
     @cached_property
     def storage(self) -> Resource[Storage]:

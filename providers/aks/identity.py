@@ -12,12 +12,9 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.aks import tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
-from anyscale_k8s_cli.providers.aks.sdk.identities import (
-    EXCHANGE_AUDIENCE,
-    Identity,
-    Trust,
-)
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import BUSY
+from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity, Trust
+from anyscale_k8s_cli.providers.azureblob.trust import Place, lacking, subject
 from anyscale_k8s_cli.resource import (
     NO_TAGS,
     OR_IDENTITY,
@@ -31,7 +28,6 @@ from anyscale_k8s_cli.resource import (
 )
 from anyscale_k8s_cli.run import StillWaiting
 
-SERVICE_ACCOUNT = "anyscale-operator"
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 NAME_LIMIT = 128
 TRUST_NAME = "anyscale-operator"
@@ -54,18 +50,6 @@ def title(name: str) -> str:
 def trust(issuer: str, namespace: str) -> Trust:
     """The operator's own tokens. The issuer is compared letter by letter, its slash too."""
     return Trust(issuer, subject(namespace))
-
-
-def subject(namespace: str) -> str:
-    return f"system:serviceaccount:{namespace}:{SERVICE_ACCOUNT}"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A resource group, and the name in it."""
-
-    group: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -209,22 +193,7 @@ class AdoptedIdentity(AdoptedResource[Identity]):
                 raise
             # Who may not look does not know; the proof by use will tell.
             return self._observed(identity, ())
-        if any(self._admits(found) for found in trusts.values()):
-            return self._observed(identity, ())
-        return self._observed(identity, (self._without_trust(),))
-
-    def _admits(self, found: Trust) -> bool:
-        same = (found.issuer, found.subject) == (self._trust.issuer, self._trust.subject)
-        return same and EXCHANGE_AUDIENCE in found.audiences
-
-    def _without_trust(self) -> Unfit:
-        return Unfit(
-            f"it does not trust {self._trust.subject} of {self._trust.issuer}",
-            f"az identity federated-credential create --resource-group {self.place.group} "
-            f"--identity-name {self.place.name} --name {TRUST_NAME} "
-            f"--issuer {self._trust.issuer} --subject {self._trust.subject} "
-            f"--audiences {EXCHANGE_AUDIENCE}",
-        )
+        return self._observed(identity, lacking(self.place, trusts, self._trust, TRUST_NAME))
 
     def _observed(self, identity: Identity, unfit: tuple[Unfit, ...]) -> Observed[Identity]:
         return Observed(id=identity.id.lower(), output=identity, unfit=unfit)

@@ -15,11 +15,13 @@ from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.aks import bucket_access, codes
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_access import ROLE_NAME, Ends
-from anyscale_k8s_cli.providers.aks.identity import Place
-from anyscale_k8s_cli.providers.aks.sdk.identities import EXCHANGE_AUDIENCE
+from anyscale_k8s_cli.providers.aks.identity import TRUST_NAME
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
+from anyscale_k8s_cli.providers.azureblob import trust
 from anyscale_k8s_cli.providers.azureblob.sdk import blobs
 from anyscale_k8s_cli.providers.azureblob.sdk.blobs import Blobs
+from anyscale_k8s_cli.providers.azureblob.sdk.identities import EXCHANGE_AUDIENCE, Trust
+from anyscale_k8s_cli.providers.azureblob.trust import Place
 from anyscale_k8s_cli.resource import Resource
 
 T = TypeVar("T")
@@ -131,12 +133,8 @@ class Proof:
         if not trusts:
             self._raise_if_gone(SHOWN_WITHIN + self.patience)
         near = [item for item in trusts if item.issuer.rstrip("/") == claimed.issuer.rstrip("/")]
-        fix = (
-            "run setup again: it writes the trust anew; for an identity of yours: az identity "
-            f"federated-credential create --resource-group {self.place.group} --identity-name "
-            f"{self.place.name} --name anyscale-operator --issuer {claimed.issuer} --subject "
-            f"{claimed.subject} --audiences {EXCHANGE_AUDIENCE}"
-        )
+        command = trust.command(self.place, TRUST_NAME, Trust(claimed.issuer, claimed.subject))
+        fix = f"run setup again: it writes the trust anew; for an identity of yours: {command}"
         if fitting:
             raise errors.CliError(
                 codes.SUBJECT_MISMATCH,

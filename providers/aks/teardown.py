@@ -11,9 +11,10 @@ from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.aks import bucket, bucket_access, identity, tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes
-from anyscale_k8s_cli.providers.aks.sdk.identities import Identity
 from anyscale_k8s_cli.providers.aks.sdk.roles import Assignment
 from anyscale_k8s_cli.providers.aks.sdk.storage import Account
+from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity
+from anyscale_k8s_cli.providers.azureblob.trust import Place
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.spec import TimeoutsSpec
 
@@ -24,9 +25,9 @@ def find_owned(azure: Azure, install: Install) -> list[Resource[Any]]:
     """The account, the identity and its roles, by usual names and by locators."""
     account, own = side_by_side(lambda: _account(azure, install), lambda: _identity(azure, install))
     found: list[Resource[Any]] = []
-    place = identity.Place(tags.group_of(install), identity.default_name(install))
+    place = Place(tags.group_of(install), identity.default_name(install))
     if own is not None:
-        place = identity.Place(own.group, own.name)
+        place = Place(own.group, own.name)
     user = identity.OperatorIdentity(azure, install, place, "", {})
     user.observed = user.read() if own is not None else None
     if own is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from anyscale_k8s_cli.providers.aks import bucket, identity, tags
+from anyscale_k8s_cli.providers.aks import bucket, tags
+from anyscale_k8s_cli.providers.azureblob.trust import Place, place_of
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import refuse
 
@@ -16,11 +17,6 @@ _CONTAINER = r"(?P<container>(?=.{3,63}(@|$))[a-z0-9]+(-[a-z0-9]+)*)"
 _PLACES = (
     re.compile(rf"abfss://{_CONTAINER}@{_ACCOUNT}\.[a-z0-9.-]+/?"),
     re.compile(rf"{_ACCOUNT}/{_CONTAINER}/?"),
-)
-_IDENTITY = re.compile(
-    r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)/providers/"
-    r"microsoft\.managedidentity/userassignedidentities/(?P<name>[^/]+)",
-    re.IGNORECASE,
 )
 _ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
 _IDENTITY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}")
@@ -35,12 +31,10 @@ def bucket_place(given: str) -> bucket.Place | None:
     return None
 
 
-def identity_place(given: str, subscription: str) -> identity.Place | None:
+def identity_place(given: str, subscription: str) -> Place | None:
     """Where an identity is, by its resource id; None for one of another subscription."""
-    found = _IDENTITY.fullmatch(given)
-    if found is None or found["subscription"].lower() != subscription.lower():
-        return None
-    return identity.Place(found["group"], found["name"])
+    found = place_of(given)
+    return found if found and found.subscription.lower() == subscription.lower() else None
 
 
 def check(spec: CloudSpec) -> None:

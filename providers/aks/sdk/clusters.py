@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from anyscale_k8s_cli.cluster.access import BearerToken
-from anyscale_k8s_cli.providers.aks.sdk.session import Session
 from anyscale_k8s_cli.providers.azureblob.sdk.enums import word
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 
 _KIND = "Microsoft.ContainerService/managedClusters"
 GET = f"{_KIND}/read"

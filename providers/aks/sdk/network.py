@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from anyscale_k8s_cli.providers.aks.sdk.session import Session
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 
 _VERSION = "2024-05-01"
 _ADDRESSES = "Microsoft.Network/publicIPAddresses"

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.providers.aks.sdk.session import Session
 from anyscale_k8s_cli.providers.azureblob.sdk import failures
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 
 _KIND = "Microsoft.Authorization/roleAssignments"
 WRITE = f"{_KIND}/write"

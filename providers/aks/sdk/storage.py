@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from anyscale_k8s_cli.providers.aks.sdk.session import Session
 from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
 from anyscale_k8s_cli.providers.azureblob.sdk.enums import word
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 
 _KIND = "Microsoft.Storage/storageAccounts"
 _CONTAINER = f"{_KIND}/blobServices/containers"

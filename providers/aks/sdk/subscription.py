@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.providers.aks.sdk.session import Session
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 
 _VERSION = "2022-12-01"
 _READ = "Microsoft.Resources/subscriptions/read"

@@ -10,8 +10,8 @@ import pytest
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.aks import codes
-from anyscale_k8s_cli.providers.aks.sdk.identities import Trust
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
+from anyscale_k8s_cli.providers.azureblob.sdk.identities import Trust
 from anyscale_k8s_cli.sandbox.azure.seed import ANYSCALE_APP_ID
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings
 from anyscale_k8s_cli.sandbox.wire import FaultKind

@@ -11,10 +11,10 @@ import pytest
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.aks.azure import Azure
-from anyscale_k8s_cli.providers.aks.sdk.identities import Trust
 from anyscale_k8s_cli.providers.aks.sdk.storage import Settings
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
+from anyscale_k8s_cli.providers.azureblob.sdk.identities import Trust
 from anyscale_k8s_cli.sandbox.azure.seed import (
     NO_SHARED_KEY,
     OTHER_SUBSCRIPTION_ID,

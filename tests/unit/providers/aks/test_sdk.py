@@ -16,11 +16,10 @@ from azure.identity import AuthenticationRequiredError, CredentialUnavailableErr
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.providers.aks.sdk import clouds
-from anyscale_k8s_cli.providers.aks.sdk.session import Session
 from anyscale_k8s_cli.providers.azureblob import codes
-from anyscale_k8s_cli.providers.azureblob.sdk import failures
+from anyscale_k8s_cli.providers.azureblob.sdk import clouds, failures
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import Asker
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 from anyscale_k8s_cli.run import Run
 
 ASKER = Asker("me@example.com", "s-1")

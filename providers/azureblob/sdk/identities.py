@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from anyscale_k8s_cli.providers.aks.sdk.session import Session
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 
 _KIND = "Microsoft.ManagedIdentity/userAssignedIdentities"
 _TRUST = f"{_KIND}/federatedIdentityCredentials"

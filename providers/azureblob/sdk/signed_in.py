@@ -1,4 +1,5 @@
-"""The session with Azure: credentials, clients, what is reported of each call."""
+"""The session with Azure of whoever is signed in on this machine: credentials, clients, and what
+is reported of each call."""
 
 from __future__ import annotations
 
@@ -18,25 +19,28 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from anyscale_k8s_cli.cluster.access import BearerToken
-from anyscale_k8s_cli.providers.aks.sdk import clouds
-from anyscale_k8s_cli.providers.aks.sdk.clouds import AzureCloud
-from anyscale_k8s_cli.providers.azureblob.sdk import failures
+from anyscale_k8s_cli.providers.azureblob.sdk import clouds, failures
+from anyscale_k8s_cli.providers.azureblob.sdk.clouds import AzureCloud
 from anyscale_k8s_cli.providers.azureblob.sdk.session import PATIENCE, Calls, agent
 from anyscale_k8s_cli.run import Run
 
 T = TypeVar("T")
 
-_ROLE = "; `anyscale cloud permissions --provider aks` prints the whole role"
 # Seconds that an executable which the SDK asks for a token may take.
 _PROCESS_SECONDS = 30
 
 
 class Session(Calls):
-    """Whoever this machine's environment is to Azure, in one subscription. Safe for threads."""
+    """Whoever this machine's environment is to Azure, in one subscription. Safe for threads.
 
-    def __init__(self, run: Run, subscription: str) -> None:
+    `role` is what messages say of the rights that a refused call takes. Without a
+    subscription it has no clients of Resource Manager's.
+    """
+
+    def __init__(self, run: Run, subscription: str = "", *, role: str = "") -> None:
         super().__init__(run)
         self.subscription = subscription
+        self._role = role
         self._lock = threading.RLock()
         self._clients: dict[str, Any] = {}
         self._claims: Mapping[str, Any] | None = None
@@ -162,7 +166,7 @@ class Session(Calls):
     @property
     def asker(self) -> failures.Asker:
         # Only if it is known by now: a message must not ask anything.
-        return failures.Asker(self.principal if self._claims else "", self.subscription, _ROLE)
+        return failures.Asker(self.principal if self._claims else "", self.subscription, self._role)
 
 
 def _claims(token: str) -> Mapping[str, Any]:
