@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import K, S3Keys
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.resource import Claim, FieldChange, NotYetKnown, Observed, Resource
+from anyscale_k8s_cli.resource import AdoptedResource, FieldChange, NotYetKnown, Observed, Resource
 
 # Keys that end sooner than this are replaced by the next setup.
 RENEWED_BEFORE = timedelta(days=30)
@@ -39,8 +39,12 @@ class KeysResource(Resource[K], ABC):
     kept: Callable[[], K | None] = staticmethod(nothing_kept)
 
 
-class GivenKeys(KeysResource[K]):
-    """Keys that a person gave: used, never changed, never revoked.
+class AdoptedKeys(AdoptedResource[K], KeysResource[K], ABC):
+    """Credentials that are the user's: used, never changed, never revoked."""
+
+
+class GivenKeys(AdoptedKeys[K]):
+    """Keys that a person gave.
 
     `given` says them, None when nobody did: then what the Secret holds is used, so
     that a later run needs to be told nothing. `missing` is the error for neither.
@@ -59,7 +63,6 @@ class GivenKeys(KeysResource[K]):
             key=f"{self.kind}/{install.name(limit=200)}",
             title="your keys of the object store",
             install=install,
-            claim=Claim.ADOPT,
         )
         self.credentials = credentials
         self._given = given
@@ -78,26 +81,6 @@ class GivenKeys(KeysResource[K]):
     def read(self) -> Observed[K] | None:
         keys = self.output
         return Observed(id=keys.id, output=keys)
-
-    def diff(self, observed: Observed[K]) -> Sequence[FieldChange]:
-        return ()
-
-    def create(self) -> Observed[K]:
-        raise self._never_written()
-
-    def update(self, observed: Observed[K], changes: Sequence[FieldChange]) -> Observed[K]:
-        raise self._never_written()
-
-    def delete(self, observed: Observed[K]) -> None:
-        raise self._never_written()
-
-    def ready(self, observed: Observed[K]) -> Observed[K]:
-        return observed
-
-    def _never_written(self) -> errors.CliError:
-        return errors.CliError(
-            errors.FOREIGN_OBJECT, f"{self.title} are never changed by this tool"
-        )
 
 
 @dataclass(frozen=True)

@@ -64,15 +64,15 @@ def command(place: Place, name: str, wanted: Trust) -> str:
     where = {"--resource-group": place.group, "--identity-name": place.name, "--name": name}
     if place.subscription:
         where = {"--subscription": place.subscription, **where}
-    options = {**where, **arguments(wanted)}
-    told = " ".join(f"{option} {shlex.quote(value)}" for option, value in options.items())
-    return f"az identity federated-credential create {told}"
+    return f"az identity federated-credential create {_told(where)} {arguments(wanted)}"
 
 
-def arguments(wanted: Trust) -> dict[str, str]:
+def arguments(wanted: Trust) -> str:
     """A credential in the words of Azure's command line."""
-    return {
-        "--issuer": wanted.issuer,
-        "--subject": wanted.subject,
-        "--audiences": " ".join(wanted.audiences),
-    }
+    audiences = " ".join(map(shlex.quote, wanted.audiences))
+    bearer = {"--issuer": wanted.issuer, "--subject": wanted.subject}
+    return f"{_told(bearer)} --audiences {audiences}"
+
+
+def _told(options: Mapping[str, str]) -> str:
+    return " ".join(f"{option} {shlex.quote(value)}" for option, value in options.items())

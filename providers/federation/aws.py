@@ -12,7 +12,7 @@ from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.object_storage import BucketProof
-from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN, Refused
+from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN, Refused, denied_to
 from anyscale_k8s_cli.providers.objectstore.probe import BucketObjects
 from anyscale_k8s_cli.providers.objectstore.sdk import sts
 from anyscale_k8s_cli.providers.objectstore.sdk.client import ABSENT, S3
@@ -65,21 +65,15 @@ class WebIdentityProof:
             raise Refusal(self.role_arn, self.audience, claimed, failure).error from failure
 
     def _bucket(self) -> BucketProof:
-        def denied(verb: str, failure: CloudFailure) -> errors.CliError:
-            return errors.CliError(
-                errors.BUCKET_DENIED,
-                f"{self.role_arn} may not {verb} in the bucket {self.bucket}",
-                cause=failure.cause,
-                evidence=failure.evidence,
-                fix="let the role's policies allow s3:ListBucket on the bucket, and s3:GetObject, "
-                "s3:PutObject and s3:DeleteObject on what is in it",
-            )
-
+        fix = (
+            "let the role's policies allow s3:ListBucket on the bucket, and s3:GetObject, "
+            "s3:PutObject and s3:DeleteObject on what is in it"
+        )
         return BucketProof(
             self.run,
             self.bucket,
             self.patience,
-            denied,
+            denied_to(self.role_arn, self.bucket, fix),
             missing=lambda failure: failure.api_code in ABSENT,
         )
 

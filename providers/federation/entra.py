@@ -5,106 +5,113 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+import shlex
 from dataclasses import dataclass
+from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.credential_kinds import EntraIdentity
-from anyscale_k8s_cli.providers.federation.proof import (
-    SETTLED_WITHIN,
-    Refused,
-    Use,
-    denied_later,
-)
-from anyscale_k8s_cli.providers.federation.sdk.session import Answer, Session
-from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.providers.azureblob import trust
+from anyscale_k8s_cli.providers.azureblob.sdk.identities import EXCHANGE_AUDIENCE, Trust
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
+from anyscale_k8s_cli.providers.azureblob.trust import Place
+from anyscale_k8s_cli.providers.federation.proof import Refused
 
 ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # The only one that Entra recommends; others are taken where the credential names them.
-DEFAULT_AUDIENCE = "api://AzureADTokenExchange"
+DEFAULT_AUDIENCE = EXCHANGE_AUDIENCE
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 _STORAGE = "https://storage.azure.com/.default"
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 # https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 _UNREADABLE = ("AADSTS50166", "AADSTS501661", "AADSTS7002133")
+_STALE = "AADSTS700024"
 _NO_APPLICATION = "AADSTS700016"
-_NUMBER = re.compile(r"AADSTS\d+")
+_NUMBER = "AADSTS"
+# What Entra says about the request itself, after the cause.
+_TRACE = " Trace ID:"
 
 
 @dataclass(frozen=True)
-class EntraProof:
-    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`.
+class EntraExchange:
+    """Implements :class:`~anyscale_k8s_cli.providers.federation.proof.Exchange`, for a credential
+    of the SDK's.
 
-    The token is exchanged as the SDKs do it, and the container used: `use` is given an access
-    token for that. `patience` is in seconds.
+    `place` is where a managed identity is, None where only the client id was said; `name` is
+    that of a credential which its owner would add.
     """
 
-    run: Run
+    session: Session
     access: EntraIdentity
     audience: str
-    container: str
-    use: Use
-    patience: float = SETTLED_WITHIN
+    name: str
+    place: Place | None = None
 
-    def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
-        given = token(self.audience)
-        claimed = Claimed.of(given)
-        session = Session(self.run)
-        found = self.run.retry(
-            lambda: self._exchanged(session, given, claimed),
-            retriable=denied_later,
-            what=f"{self.access.client} to be usable",
-            timeout=self.patience,
-        )
-        self.use(found, claimed)
-        return (
-            f"proven: {claimed.subject} is admitted as {self.access.client}",
-            f"proven: that identity can put, get, list and delete in {self.container}",
-        )
+    @property
+    def identity(self) -> str:
+        return self.place.name if self.place else self.access.client
 
-    def _exchanged(self, session: Session, given: str, claimed: Claimed) -> str:
-        authority = (self.access.authority or PUBLIC_AUTHORITY).rstrip("/")
-        answer = session.post_form(
-            "token",
-            f"{authority}/{self.access.tenant}/oauth2/v2.0/token",
-            {
-                "grant_type": "client_credentials",
-                "client_id": self.access.client,
-                "scope": _STORAGE,
-                "client_assertion_type": _ASSERTION,
-                "client_assertion": given,
-            },
-        )
-        if answer.ok:
-            return str(answer.body["access_token"])
-        raise self._refused(answer, claimed)
+    def __call__(self, token: str, claimed: Claimed) -> Any:
+        credential = self.session.federated(self.access.tenant, self.access.client, token)
+        try:
+            self.session.token(_STORAGE, credential)
+        except CloudFailure as failure:
+            if not failure.api_code.startswith(_NUMBER):
+                raise
+            raise self._refused(failure, claimed) from failure
+        return credential
 
-    def _refused(self, answer: Answer, claimed: Claimed) -> errors.CliError:
-        said = str(answer.body.get("error_description") or f"it answers {answer.status}")
-        number = found[0] if (found := _NUMBER.search(said)) else ""
+    def _refused(self, failure: CloudFailure, claimed: Claimed) -> errors.CliError:
         refused = Refused(
-            f"The identity {self.access.client}",
+            f"The identity {self.identity}",
             claimed,
-            said.splitlines()[0],
-            (f"token answered {answer.status} {number}".rstrip(),),
+            failure.cause.partition(_TRACE)[0],
+            (f"Entra answered {failure.api_code}",),
         )
-        if number == _NO_APPLICATION:
+        if failure.api_code == _NO_APPLICATION:
             return refused.error(
                 f"see that {self.access.client} is the client id of an identity in the tenant "
                 f"{self.access.tenant}, and correct --identity or --identity-provider"
             )
-        if number in _UNREADABLE:
+        if failure.api_code in _UNREADABLE:
             return refused.error(
                 f"see that {claimed.issuer} can be read from the internet, with the keys that the "
                 "cluster signs with"
             )
-        wanted = {
-            "issuer": claimed.issuer,
-            "subject": claimed.subject,
-            "audiences": [self.audience],
-        }
-        return refused.error(
-            f"give the identity {self.access.client} the federated credential {json.dumps(wanted)}"
-            "; each is compared letter by letter, a slash at the issuer's end too"
+        if failure.api_code == _STALE:
+            return refused.error("check the clock of the cluster's control plane")
+        return refused.error(self._to_add(Trust(claimed.issuer, claimed.subject, (self.audience,))))
+
+    def _to_add(self, wanted: Trust) -> str:
+        """What the owner types; where only the client id is known it may be either kind."""
+        if self.place is not None:
+            return trust.command(self.place, self.name, wanted)
+        return (
+            f"for an app registration: {for_application(self.access.client, self.name, wanted)}; "
+            f"for a managed identity: {for_client(self.access.client, self.name, wanted)}"
         )
+
+
+def for_application(client: str, name: str, wanted: Trust) -> str:
+    """What an app registration's owner types to have it take such tokens."""
+    credential = {
+        "name": name,
+        "issuer": wanted.issuer,
+        "subject": wanted.subject,
+        "audiences": list(wanted.audiences),
+    }
+    parameters = shlex.quote(json.dumps(credential))
+    return f"az ad app federated-credential create --id {client} --parameters {parameters}"
+
+
+def for_client(client: str, name: str, wanted: Trust) -> str:
+    """The same for a managed identity of which the client id alone is known."""
+    found = (
+        f"\"[?clientId=='{client}'] | [0] | join(' ', ['--resource-group', resourceGroup, "
+        "'--identity-name', name])\""
+    )
+    return (
+        f"az identity federated-credential create $(az identity list --query {found} "
+        f"--output tsv) --name {shlex.quote(name)} {trust.arguments(wanted)}"
+    )

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.credential_kinds import GooglePool
-from anyscale_k8s_cli.providers.federation.proof import (
-    SETTLED_WITHIN,
-    Refused,
-    Use,
-    denied_later,
-)
+from anyscale_k8s_cli.providers.federation.proof import Refused
 from anyscale_k8s_cli.providers.federation.sdk.session import Answer, Session
-from anyscale_k8s_cli.run import Run
 
 PROVIDER = re.compile(
     r"projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+"
@@ -46,42 +39,23 @@ def principal(provider: str, subject: str) -> str:
 
 
 @dataclass(frozen=True)
-class PoolProof:
-    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`.
+class PoolExchange:
+    """Implements :class:`~anyscale_k8s_cli.providers.federation.proof.Exchange`, for an access
+    token."""
 
-    The token is exchanged as the SDKs do it, and the bucket used: `use` is given an access
-    token for that. `patience` is in seconds.
-    """
-
-    run: Run
+    session: Session
     access: GooglePool
     audience: str
-    bucket: str
-    use: Use
-    patience: float = SETTLED_WITHIN
-
-    def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
-        given = token(self.audience)
-        claimed = Claimed.of(given)
-        session = Session(self.run)
-        found = self.run.retry(
-            lambda: self._acted_as(session, self._exchanged(session, given, claimed), claimed),
-            retriable=denied_later,
-            what=f"{self._identity} to be usable",
-            timeout=self.patience,
-        )
-        self.use(found, claimed)
-        return (
-            f"proven: {claimed.subject} is admitted as {self._identity}",
-            f"proven: that identity can put, get, list and delete in gs://{self.bucket}",
-        )
 
     @property
-    def _identity(self) -> str:
+    def identity(self) -> str:
         return self.access.email or self.access.provider
 
-    def _exchanged(self, session: Session, given: str, claimed: Claimed) -> str:
-        answer = session.post_form(
+    def __call__(self, token: str, claimed: Claimed) -> str:
+        return self._acted_as(self._exchanged(token, claimed), claimed)
+
+    def _exchanged(self, given: str, claimed: Claimed) -> str:
+        answer = self.session.post_form(
             "sts.token",
             f"{self.access.sts}/v1/token",
             {
@@ -97,11 +71,13 @@ class PoolProof:
             return str(answer.body["access_token"])
         raise self._refused_by_pool(answer, claimed)
 
-    def _acted_as(self, session: Session, federated: str, claimed: Claimed) -> str:
+    def _acted_as(self, federated: str, claimed: Claimed) -> str:
         if not self.access.impersonation:
             return federated
         body = {"scope": [SCOPE], "lifetime": "600s"}
-        answer = session.post("generateAccessToken", self.access.impersonation, body, federated)
+        answer = self.session.post(
+            "generateAccessToken", self.access.impersonation, body, federated
+        )
         if answer.ok:
             return str(answer.body["accessToken"])
         error = answer.body.get("error") or {}

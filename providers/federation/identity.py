@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
-from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import Credentials
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.resource import Claim, FieldChange, Observed, Resource
-from anyscale_k8s_cli.storage_keys import KeysResource
+from anyscale_k8s_cli.resource import Observed, Resource
+from anyscale_k8s_cli.storage_keys import AdoptedKeys
 
 K = TypeVar("K", bound=Credentials)
 
 
-class FederatedIdentity(KeysResource[K]):
+class FederatedIdentity(AdoptedKeys[K]):
     """Known from what was said, never asked about, never written, never deleted.
 
     Whether it admits the operator is proven by use, with a token of its service account.
@@ -30,7 +29,6 @@ class FederatedIdentity(KeysResource[K]):
             title=title,
             install=install,
             needs=needs,
-            claim=Claim.ADOPT,
         )
         self.credentials = type(access)
         self._access = access
@@ -41,21 +39,3 @@ class FederatedIdentity(KeysResource[K]):
 
     def read(self) -> Observed[K] | None:
         return Observed(id=self._access.id, output=self._access)
-
-    def diff(self, observed: Observed[K]) -> Sequence[FieldChange]:
-        return ()
-
-    def create(self) -> Observed[K]:
-        raise self._never_written()
-
-    def update(self, observed: Observed[K], changes: Sequence[FieldChange]) -> Observed[K]:
-        raise self._never_written()
-
-    def delete(self, observed: Observed[K]) -> None:
-        raise self._never_written()
-
-    def ready(self, observed: Observed[K]) -> Observed[K]:
-        return observed
-
-    def _never_written(self) -> errors.CliError:
-        return errors.CliError(errors.FOREIGN_OBJECT, f"{self.title} is never changed by this tool")

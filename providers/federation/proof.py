@@ -1,20 +1,67 @@
-"""What the proofs of all clouds have in common: the bucket used with what was exchanged."""
+"""What the proofs of all clouds have in common: a token exchanged, and the bucket used then."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.providers.federation import codes
+from anyscale_k8s_cli.run import Run
 
 # Seconds. The identity is there already; what was mended in it a moment ago takes so long.
 SETTLED_WITHIN = 20.0
 
-# Uses the bucket with an access token, on behalf of whom the token says; how is the store's own.
-Use = Callable[[str, Claimed], None]
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Exchange(Protocol[T_co]):
+    """What a cloud makes of a token of the operator's service account."""
+
+    @property
+    def identity(self) -> str:
+        """Whom the token's bearer is then taken for, as people call it."""
+        ...
+
+    def __call__(self, token: str, claimed: Claimed) -> T_co:
+        """What opens the bucket. Raises `federation-refused` with what the owner has to do."""
+        ...
+
+
+@dataclass(frozen=True)
+class TokenProof(Generic[T]):
+    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`: a token is exchanged as the
+    SDKs do it, and the bucket used with what comes of it.
+
+    `audience` is whom the token is made for; `bucket` is said as people call it; `patience` is
+    in seconds.
+    """
+
+    run: Run
+    audience: str
+    exchange: Exchange[T]
+    bucket: str
+    use: Callable[[T, Claimed], None]
+    patience: float = SETTLED_WITHIN
+
+    def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
+        given = token(self.audience)
+        claimed = Claimed.of(given)
+        found = self.run.retry(
+            lambda: self.exchange(given, claimed),
+            retriable=_denied_later,
+            what=f"{self.exchange.identity} to be usable",
+            timeout=self.patience,
+        )
+        self.use(found, claimed)
+        return (
+            f"proven: {claimed.subject} is admitted as {self.exchange.identity}",
+            f"proven: that identity can put, get, list and delete in {self.bucket}",
+        )
 
 
 @dataclass(frozen=True)
@@ -42,7 +89,24 @@ class Refused:
         )
 
 
-def denied_later(problem: BaseException) -> bool:
+def denied_to(
+    identity: str, bucket: str, fix: str
+) -> Callable[[str, CloudFailure], errors.CliError]:
+    """The error for an identity that is admitted and may not use the bucket."""
+
+    def denied(verb: str, failure: CloudFailure) -> errors.CliError:
+        return errors.CliError(
+            errors.BUCKET_DENIED,
+            f"{identity} may not {verb} in the bucket {bucket}",
+            cause=failure.cause,
+            evidence=failure.evidence,
+            fix=fix,
+        )
+
+    return denied
+
+
+def _denied_later(problem: BaseException) -> bool:
     """Whether it is a refusal that may pass within moments."""
     if isinstance(problem, CloudFailure):
         return problem.denied

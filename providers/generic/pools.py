@@ -6,13 +6,12 @@ import json
 import os
 from collections.abc import Iterator
 
-from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.credential_kinds import GooglePool
-from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.object_storage import BucketProof
 from anyscale_k8s_cli.providers.federation import google
-from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN
+from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN, TokenProof, denied_to
+from anyscale_k8s_cli.providers.federation.sdk.session import Session
 from anyscale_k8s_cli.providers.gcs.keyed import BUCKET_ROLES, KeyedProject
 from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT
 from anyscale_k8s_cli.spec import CloudSpec, ExistingSpec
@@ -58,9 +57,11 @@ def audience_of(existing: ExistingSpec, access: GooglePool) -> str:
 
 def proof(
     project: KeyedProject, spec: CloudSpec, access: GooglePool, bucket: str
-) -> google.PoolProof:
+) -> TokenProof[str]:
     """The exchange, and the bucket used with what comes of it."""
     patience = min(SETTLED_WITHIN, spec.timeouts.identity)
+    audience = audience_of(spec.existing, access)
+    exchange = google.PoolExchange(Session(project.run), access, audience)
 
     def use(token: str, claimed: Claimed) -> None:
         member = (
@@ -68,27 +69,17 @@ def proof(
             if access.email
             else google.principal(access.provider, claimed.subject)
         )
-
-        def denied(verb: str, failure: CloudFailure) -> errors.CliError:
-            bindings = [{"role": role, "members": [member]} for role in BUCKET_ROLES]
-            return errors.CliError(
-                errors.BUCKET_DENIED,
-                f"{access.email or access.provider} may not {verb} in the bucket {bucket}",
-                cause=failure.cause,
-                evidence=failure.evidence,
-                fix=f"add to the IAM policy of the bucket the bindings {json.dumps(bindings)}",
-            )
-
+        bindings = json.dumps([{"role": role, "members": [member]} for role in BUCKET_ROLES])
+        fix = f"add to the IAM policy of the bucket the bindings {bindings}"
         BucketProof(
             project.run,
             bucket,
             patience,
-            denied,
+            denied_to(exchange.identity, bucket, fix),
             missing=lambda failure: failure.api_code == ABSENT,
         )(project.objects(bucket, token))
 
-    audience = audience_of(spec.existing, access)
-    return google.PoolProof(project.run, access, audience, bucket, use, patience)
+    return TokenProof(project.run, audience, exchange, f"gs://{bucket}", use, patience)
 
 
 def _address(service: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +15,11 @@ from azure.mgmt.msi import ManagedServiceIdentityClient
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import EntraIdentity
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
+from anyscale_k8s_cli.providers.azureblob.trust import Place
 from anyscale_k8s_cli.providers.federation import codes
 from anyscale_k8s_cli.providers.federation import entra as federation
+from anyscale_k8s_cli.providers.federation.proof import TokenProof
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.azure.seed import SUBSCRIPTION_ID, TENANT_ID
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings, AzureStandIn
@@ -26,6 +30,7 @@ from anyscale_k8s_cli.storage_token import PATH
 from tests.issuer import OPERATOR, Issuer
 
 GROUP, NAME = "demo", "ray"
+STORAGE = "https://storage.azure.com/.default"
 
 
 @dataclass
@@ -75,13 +80,31 @@ class Tenant:
             GROUP, NAME, "lab", {**wanted, **changed}
         )
 
-    def prove(self, access: EntraIdentity | None = None, issuer: Issuer | None = None) -> Any:
-        proof = federation.EntraProof(
+    def obey(self, command: str) -> None:
+        """As the identity's owner types it; where the identity is, he may have had listed."""
+        words = shlex.split(command[command.rindex(" --name ") :])
+        options = dict(zip(words[::2], words[1::2], strict=True))
+        self.trust(
+            issuer=options["--issuer"],
+            subject=options["--subject"],
+            audiences=[options["--audiences"]],
+        )
+
+    def prove(
+        self,
+        access: EntraIdentity | None = None,
+        issuer: Issuer | None = None,
+        place: Place | None = None,
+    ) -> Any:
+        exchange = federation.EntraExchange(
+            Session(self.run), access or self.access, federation.DEFAULT_AUDIENCE, "lab", place
+        )
+        proof = TokenProof(
             self.run,
-            access or self.access,
             federation.DEFAULT_AUDIENCE,
+            exchange,
             "data",
-            lambda token, _: self.used.append(token),
+            lambda credential, _: self.used.append(credential.get_token(STORAGE).token),
             patience=0,
         )
         tokens = issuer or self.issuer
@@ -97,7 +120,12 @@ class Tenant:
 
 @pytest.fixture
 def tenant(
-    authority: Authority, issuer: Issuer, run: Run, served: Any, tmp_path: Path
+    authority: Authority,
+    issuer: Issuer,
+    run: Run,
+    served: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Tenant]:
     trusted = authority.client_context()
     stand_in = AzureStandIn(
@@ -107,6 +135,9 @@ def tenant(
         issuer_keys=lambda url: published_keys(url, trusted),
     )
     served(stand_in.start())
+    for name, value in stand_in.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
     yield Tenant(stand_in, issuer, run, tmp_path / "ca.pem")
     served(stand_in.stop())
 
@@ -130,13 +161,20 @@ def test_the_credential_that_is_told_is_the_one_that_helps(
     tenant: Tenant, wrong: dict[str, Any]
 ) -> None:
     tenant.trust(**wrong)
-    fix = tenant.refused().fix
-    tenant.trust(**json.loads(fix[fix.index("{") : fix.index("}") + 1]))
+    told = tenant.refused(place=Place(GROUP, NAME)).fix
+    tenant.obey(told)
     assert tenant.prove()
 
 
-def test_without_any_credential_the_same_is_told(tenant: Tenant) -> None:
-    assert f'"subject": "{OPERATOR}"' in tenant.refused().fix
+def test_a_client_alone_may_be_an_application_or_a_managed_identity(tenant: Tenant) -> None:
+    application, _, identity = tenant.refused().fix.partition("; ")
+    words = shlex.split(application.partition(": ")[2])
+    assert words[:6] == ["az", "ad", "app", "federated-credential", "create", "--id"]
+    assert words[6] == tenant.client
+    assert json.loads(words[8])["subject"] == OPERATOR
+    assert f"[?clientId=='{tenant.client}']" in identity
+    tenant.obey(identity)
+    assert tenant.prove()
 
 
 def test_an_identity_that_there_is_not_is_told_by_its_options(tenant: Tenant) -> None:

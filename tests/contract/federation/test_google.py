@@ -16,6 +16,8 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import GooglePool
 from anyscale_k8s_cli.providers.federation import codes
 from anyscale_k8s_cli.providers.federation import google as federation
+from anyscale_k8s_cli.providers.federation.proof import TokenProof
+from anyscale_k8s_cli.providers.federation.sdk.session import Session
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.google.policies import Grant
 from anyscale_k8s_cli.sandbox.google.project import PoolProvider
@@ -58,11 +60,13 @@ class Project:
         account.policy.grants.append(Grant(USER, member))
 
     def prove(self, access: GooglePool | None = None, issuer: Issuer | None = None) -> Any:
-        proof = federation.PoolProof(
+        audience = federation.default_audience(self.provider)
+        exchange = federation.PoolExchange(Session(self.run), access or self.access, audience)
+        proof = TokenProof(
             self.run,
-            access or self.access,
-            federation.default_audience(self.provider),
-            "team-data",
+            audience,
+            exchange,
+            "gs://team-data",
             lambda token, _: self.used.append(token),
             patience=0,
         )
