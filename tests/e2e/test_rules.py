@@ -98,7 +98,9 @@ def set_up(story: Story) -> None:
     story.tell("brought again", "setup", *brought, *file, "--yes")
     story.tell("plan without bucket", "plan", *WHERE, *BROUGHT[:4])
     story.tell("brought inside", "setup", *brought, "--expose", "internal", "--yes")
-    story.tell("plan inside", "plan", *brought, "--expose", "internal")
+    story.tell("as spec", "get", "brought", "--as-spec")
+    (story.folder / "kept-spec.yaml").write_text(story["as spec"].done["text"], encoding="utf-8")
+    story.tell("plan inside", "plan", "-f", "kept-spec.yaml")
     story.tell("forgotten inside", "setup", *brought, "--yes")
     story.tell("plan dropped", "plan", *brought, "--drop-options")
     story.tell("only create", "setup", *brought, "--drop-options", "--only-create", "--yes")
@@ -221,6 +223,14 @@ def test_what_was_public_becomes_internal_by_another_load_balancer(story: Story)
         if not item["deleting"]
     ]
     assert schemes == ["internal", "internal"]
+
+
+def test_a_cloud_tells_with_which_file_it_is_set_up_again(story: Story) -> None:
+    assert story["as spec"].writes == []
+    assert story["as spec"].done["missing"] == []
+    summary = story["plan inside"].done["summary"]
+    assert summary["create"] == summary["update"] == 0
+    assert story["plan inside"].document["warnings"] == []
 
 
 def test_what_keeps_the_cloud_inside_cannot_be_forgotten(story: Story) -> None:

@@ -56,6 +56,10 @@ def show_cloud(
         console.print("  No cluster is registered in it.")
 
 
+def show_spec(document: Mapping[str, Any], console: Console) -> None:
+    console.print(Text(document["text"]), soft_wrap=True, end="")
+
+
 def _resource(resource: Mapping[str, Any], console: Console, now: datetime) -> None:
     status = str(resource.get("operator_status") or "UNKNOWN")
     mark = HEALTH.get(status, UNKNOWN)

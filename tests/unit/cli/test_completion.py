@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from anyscale_k8s_cli.cli.cloud import CloudCommands
+
 from .conftest import Invoke
 
 COMPLETE = (
@@ -40,17 +42,7 @@ def completed(*words: str) -> list[str]:
         (("c",), ["cloud"]),
         (
             ("cloud", ""),
-            [
-                "plan",
-                "setup",
-                "status",
-                "verify",
-                "list",
-                "get",
-                "rotate-token",
-                "permissions",
-                "delete",
-            ],
+            [*CloudCommands.table],
         ),
         (("cloud", "setup", "--aws"), ["--aws-profile"]),
         (("cloud", "setup", "--waive", "gke"), ["gke-pool-metadata", "gke-workload-identity"]),

@@ -192,8 +192,8 @@ def test_an_unknown_command_of_our_own_group_is_told_with_those_there_are(invoke
     assert "  fix:   anyscale sandbox --help\n" in ended.err
     assert "client" not in ended.err
 
-    of_cloud = invoke("cloud", "register")
-    assert "there are: plan, setup, " in of_cloud.err
+    of_cloud = invoke("cloud", "frobnicate")
+    assert "there are: init, plan, setup, " in of_cloud.err
     assert "Anyscale's own client, which may have it, is not installed" in of_cloud.err
 
 
