@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -22,57 +23,78 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.provider import Cluster
 
 _TYPES = "anyscale.com/name=instance-types"
-# https://github.com/anyscale/helm-charts: label and values, by `global.cloudProvider`.
-_CHARTS_OWN: Mapping[str, tuple[str, tuple[str, ...]]] = {
+# https://github.com/anyscale/helm-charts: by `global.cloudProvider` the label, and the values
+# of it by the names that instance types ask for.
+_CHARTS_OWN: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "aws": (
         PRODUCT_LABEL,
-        (
-            "Tesla-V100-SXM2-16GB",
-            "Tesla-T4",
-            "NVIDIA-L4",
-            "NVIDIA-A10G",
-            "NVIDIA-L40S",
-            "NVIDIA-A100-SXM4-40GB",
-            "NVIDIA-A100-SXM4-80GB",
-            "NVIDIA-H100-80GB-HBM3",
-        ),
+        {
+            "V100": "Tesla-V100-SXM2-16GB",
+            "T4": "Tesla-T4",
+            "L4": "NVIDIA-L4",
+            "A10G": "NVIDIA-A10G",
+            "L40S": "NVIDIA-L40S",
+            "A100-40G": "NVIDIA-A100-SXM4-40GB",
+            "A100-80G": "NVIDIA-A100-SXM4-80GB",
+            "H100": "NVIDIA-H100-80GB-HBM3",
+        },
     ),
-    "azure": (PRODUCT_LABEL, ("NVIDIA-T4", "NVIDIA-A10", "NVIDIA-A100", "NVIDIA-H100")),
+    "azure": (
+        PRODUCT_LABEL,
+        {"T4": "NVIDIA-T4", "A10": "NVIDIA-A10", "A100": "NVIDIA-A100", "H100": "NVIDIA-H100"},
+    ),
     "gcp": (
         "cloud.google.com/gke-accelerator",
-        (
-            "nvidia-tesla-t4",
-            "nvidia-l4",
-            "nvidia-tesla-a100",
-            "nvidia-a100-80gb",
-            "nvidia-h100-80gb",
-            "nvidia-h100-mega-80gb",
-            "nvidia-rtx-pro-6000",
-        ),
+        {
+            "T4": "nvidia-tesla-t4",
+            "L4": "nvidia-l4",
+            "A100-40G": "nvidia-tesla-a100",
+            "A100-80G": "nvidia-a100-80gb",
+            "H100": "nvidia-h100-80gb",
+            "H100-MEGA": "nvidia-h100-mega-80gb",
+            "RTX-PRO-6000": "nvidia-rtx-pro-6000",
+        },
     ),
 }
 
 
-def node_checks(
-    kubernetes: Kubernetes,
-    cluster: Cluster,
-    nodes: Sequence[Document],
-    namespace: str,
-    values: Mapping[str, Any],
-    again: str,
-) -> tuple[BoundCheck, ...]:
-    """`values` are the operator's Helm values, which say by which label GPUs are asked for."""
+@dataclass(frozen=True)
+class Machines:
+    """Nodes and pools that are there, and what the operator was told of them; each read once.
 
-    def pools() -> tuple[GpuPool, ...]:
-        # Of nodes that are wanted and not there yet nothing can be said.
-        there = [replace(pool, size=0) for pool in cluster.node_pools]
-        found = survey(there, nodes, [])
-        return survey(there, nodes, device_plugins(kubernetes)) if found else ()
+    `values` are the operator's Helm values, which say by which label GPUs are asked for.
+    """
 
+    kubernetes: Kubernetes
+    cluster: Cluster
+    nodes: Sequence[Document]
+    namespace: str
+    values: Mapping[str, Any]
+
+    @cached_property
+    def pools(self) -> tuple[GpuPool, ...]:
+        """Those with GPUs. Of nodes that are wanted and not there yet nothing can be said."""
+        there = [replace(pool, size=0) for pool in self.cluster.node_pools]
+        found = survey(there, self.nodes, [])
+        return survey(there, self.nodes, device_plugins(self.kubernetes)) if found else ()
+
+    @cached_property
+    def types(self) -> Mapping[str, Any] | None:
+        """The instance types that the operator offers now, by name; None without its table."""
+        maps = self.kubernetes.list("v1", "ConfigMap", self.namespace, label_selector=_TYPES)
+        found: dict[str, Any] = {}
+        for item in maps:
+            found |= yaml.safe_load((item.get("data") or {}).get("instance_types.yaml") or "") or {}
+        return found if maps else None
+
+
+def node_checks(machines: Machines, again: str) -> tuple[BoundCheck, ...]:
+    """`again` is the command that sets the cloud up once more."""
+    nodes = machines.nodes
     return (
-        declared.GPU_PLUGIN.bind(lambda: offered(pools(), again)),
-        declared.GPU_LABELS.bind(lambda: labelled(nodes, values, again)),
-        declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(kubernetes, namespace, nodes, again)),
+        declared.GPU_PLUGIN.bind(lambda: offered(machines.pools, again)),
+        declared.GPU_LABELS.bind(lambda: labelled(nodes, machines.values, again)),
+        declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(machines.types, nodes, again)),
     )
 
 
@@ -110,22 +132,23 @@ def labelled(nodes: Sequence[Document], values: Mapping[str, Any], again: str = 
     with_gpus = [node for node in nodes if _gpus(node)]
     if not with_gpus:
         return passed("no node has a GPU")
-    key, table = _selected_by(values)
+    key, table = selected_by(values)
     strange = [node for node in with_gpus if _labels(node).get(key) not in table]
     if strange:
         return _unlabelled(strange, f"no {key} that is in the operator's table", again)
     return passed(f"{len(with_gpus)} nodes, by {key}")
 
 
-def _selected_by(values: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
-    """The label by which pods ask for a GPU, and the values that the operator knows."""
+def selected_by(values: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """The label by which pods ask for a GPU, and the GPUs' names by its values."""
     accelerator = ((values.get("workloads") or {}).get("accelerator")) or {}
     platform = (values.get("global") or {}).get("cloudProvider") or "generic"
-    key, table = _CHARTS_OWN.get(platform, (PRODUCT_LABEL, ()))
+    key, table = _CHARTS_OWN.get(platform, (PRODUCT_LABEL, {}))
     selectors = accelerator.get("nodeSelectors") or {}
-    own = table if selectors.get("enableDefaults", True) else ()
-    additional = (selectors.get("additional") or {}).values()
-    return accelerator.get("customNodeSelectorKey") or key, frozenset((*own, *additional))
+    own = table if selectors.get("enableDefaults", True) else {}
+    names = {**own, **(selectors.get("additional") or {})}
+    label = accelerator.get("customNodeSelectorKey") or key
+    return label, {value: name for name, value in names.items() if value}
 
 
 def _unlabelled(found: Sequence[Document], what: str, again: str) -> Finding:
@@ -141,15 +164,11 @@ def _unlabelled(found: Sequence[Document], what: str, again: str) -> Finding:
 
 
 def types_fit(
-    kubernetes: Kubernetes, namespace: str, nodes: Sequence[Document], again: str = ""
+    types: Mapping[str, Any] | None, nodes: Sequence[Document], again: str = ""
 ) -> Finding:
     """Whether some node can satisfy each of the types that the operator offers now."""
-    maps = kubernetes.list("v1", "ConfigMap", namespace, label_selector=_TYPES)
-    if not maps:
+    if types is None:
         return Finding(Status.WARN, "the operator has no table of instance types", fix=again)
-    types: dict[str, Any] = {}
-    for item in maps:
-        types |= yaml.safe_load((item.get("data") or {}).get("instance_types.yaml") or "") or {}
     if not nodes:
         return Finding(Status.UNKNOWN, "there is no node yet")
     missing = unsatisfied_of(types, nodes)

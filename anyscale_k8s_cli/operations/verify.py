@@ -25,23 +25,21 @@ from anyscale_k8s_cli.checks import (
 )
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.gateway import gateway_checks
-from anyscale_k8s_cli.checks.nodes import node_checks
+from anyscale_k8s_cli.checks.nodes import Machines, node_checks
 from anyscale_k8s_cli.checks.operator import operator_checks, versions
 from anyscale_k8s_cli.checks.registry import declared_by, refuse_slips, refuse_unknown
 from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.controlplane.origin import console_origin
-from anyscale_k8s_cli.controlplane.proof import BucketProof, ProofStep, prove_bucket
 from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.operations.behind import Behind, look_behind
 from anyscale_k8s_cli.operations.clouds import opened
+from anyscale_k8s_cli.operations.console_access import console_checks
 from anyscale_k8s_cli.operations.drift import Drift
 from anyscale_k8s_cli.operations.from_pod import FromPod
 from anyscale_k8s_cli.operations.health import HEALTHY, REPORT_INTERVAL
 from anyscale_k8s_cli.operations.requests import VerifyRequest
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import ENVIRONMENT, OpenCluster
-from anyscale_k8s_cli.parallel import Once
 from anyscale_k8s_cli.provider import ComparesIdentities
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec
@@ -138,9 +136,7 @@ def _of_plane(behind: Behind, clouds: Clouds) -> Iterator[BoundCheck]:
     if behind.resource is None:
         return
     yield declared.OPERATOR_HEALTH.bind(lambda: _health(behind, clouds))
-    proof = Once(partial(_prove, behind, clouds))
-    yield declared.STORAGE_CONSOLE.bind(lambda: _console(proof(), behind.again))
-    yield declared.STORAGE_CORS.bind(lambda: _cors(proof(), behind))
+    yield from console_checks(behind, clouds)
 
 
 def _registered(behind: Behind) -> Finding:
@@ -174,35 +170,6 @@ def _health(behind: Behind, clouds: Clouds) -> Finding:
     return passed(f"version {health.version}, {max(0, int(age.total_seconds()))} s ago")
 
 
-def _prove(behind: Behind, clouds: Clouds) -> BucketProof:
-    assert behind.resource is not None, "asked of a registration only"  # noqa: S101
-    return prove_bucket(
-        clouds,
-        behind.cloud.id,
-        console_origin(clouds.plane.host),
-        resource_id=behind.resource.cloud_resource_id,
-    )
-
-
-def _console(proof: BucketProof, again: str) -> Finding:
-    if not proof.supported:
-        return Finding(Status.UNKNOWN, proof.reason)
-    if proof.failed in (None, ProofStep.CORS):
-        return passed(proof.object_uri)
-    return Finding(Status.FAIL, proof.reason, proof.evidence, again)
-
-
-def _cors(proof: BucketProof, behind: Behind) -> Finding:
-    if proof.failed is None and proof.supported:
-        return passed(proof.origin)
-    if proof.failed is not ProofStep.CORS:
-        return Finding(Status.UNKNOWN, f"not asked: {proof.reason}")
-    if behind.wiring is not None and not behind.wiring.admits_console:
-        detail = "the store has no CORS call: logs and files do not open in the console"
-        return Finding(Status.WARN, detail, proof.evidence)
-    return Finding(Status.FAIL, proof.reason, proof.evidence, behind.again)
-
-
 # -- what the cluster and the cloud account tell --------------------------------------
 
 
@@ -229,7 +196,7 @@ def _of_cluster(
         again,
     )
     yield from gateway_checks(kubernetes, wiring.gateway, again)
-    yield from node_checks(kubernetes, cluster, nodes, namespace, values, again)
+    yield from node_checks(Machines(kubernetes, cluster, nodes, namespace, values), again)
     yield declared.ADDON_VERSIONS.bind(partial(_versions, wiring))
     opened_cluster = OpenCluster(cluster, kubernetes, kubernetes.uid(), nodes)
     yield from _of_pod(request, wiring, spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,12 @@ import pytest
 
 from anyscale_k8s_cli.addons.gpu import GpuPool
 from anyscale_k8s_cli.checks import Finding, Status
-from anyscale_k8s_cli.checks.nodes import labelled, offered, types_fit
+from anyscale_k8s_cli.checks.nodes import Machines, labelled, offered, types_fit
 from anyscale_k8s_cli.checks.operator import holds, rights, versions, webhook
+from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
+from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Pod
 
@@ -257,6 +259,7 @@ def test_a_webhook_that_is_out_of_reach_is_for_the_network(place: Any) -> None:
 
 # -- nodes -----------------------------------------------------------------------------------
 
+ANYWHERE = Cluster("demo", "demo", "", "", "1.33", ClusterAccess("", "", None))
 POOL = GpuPool("gpu", 2, "node image", "", 0, True, {})
 
 
@@ -304,7 +307,10 @@ def test_a_table_of_ones_own_counts() -> None:
 
 def test_instance_types_as_they_are_offered_now(place: Any) -> None:
     nodes = place.kubernetes.list("v1", "Node")
-    ask: Callable[[], Finding] = lambda: types_fit(place.kubernetes, NAMESPACE, nodes, AGAIN)  # noqa: E731
+
+    def ask() -> Finding:
+        return types_fit(Machines(place.kubernetes, ANYWHERE, nodes, NAMESPACE, {}).types, nodes)
+
     assert "no table of instance types" in ask().detail
     with_types(place, "1CPU: {resources: {CPU: 1, memory: 1Gi}}\n99CPU: {resources: {CPU: 99}}")
 
