@@ -19,7 +19,7 @@ from anyscale_k8s_cli.run import Run
 PROOF_KEY = "anyscale-k8s-cli/identity-proof.txt"
 PARTS_KEY = "anyscale-k8s-cli/multipart-proof.txt"
 # Of each install's own, when one of its pods tries.
-POD_KEY = "anyscale-k8s-cli/pod-probe-{install}.txt"
+POD_KEY = "anyscale-k8s-cli/{name}-{install}.txt"
 _CONTENT = (
     b"Written by anyscale-k8s-cli to prove that the operator's identity may use this bucket.\n"
 )

@@ -129,6 +129,20 @@ def shapes(nodes: Iterable[Document]) -> tuple[Shape, ...]:
     return tuple(sorted({shape for node in nodes if (shape := _shape(node)) is not None}))
 
 
+def smallest(types: Mapping[str, Document]) -> str:
+    """The name of the least type that has no accelerator; empty where each has one."""
+    asked = {name: _asked(item) for name, item in types.items()}
+    plain = [name for name, (_, _, gpus, named) in asked.items() if not gpus and not named]
+    return min(plain, key=lambda name: (asked[name], name), default="")
+
+
+def smallest_with(types: Mapping[str, Document], accelerator: str) -> str:
+    """The name of the least type that has this accelerator; empty where none has."""
+    asked = {name: _asked(item) for name, item in types.items()}
+    fitting = [name for name, (_, _, gpus, named) in asked.items() if gpus and named == accelerator]
+    return min(fitting, key=lambda name: (asked[name][2], asked[name], name), default="")
+
+
 def unsatisfied(wanted: str, nodes: Sequence[Document]) -> list[str]:
     """Names of the types in a file that no node can satisfy as it is now."""
     if wanted in (AUTO, DEFAULT):

@@ -6,6 +6,7 @@ What it runs is `templates/pod_probe/`; what its answers mean, the checks say
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.credential_mounts import PodShare, mount_of
 from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.placement import Placement
 from anyscale_k8s_cli.addons.storage_token import token_share
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -28,9 +30,20 @@ from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.templates import load_program, load_yaml
 
 NAME = "anyscale-k8s-probe"
+# A pod that works as one of Ray's, and goes where those go.
+FUNCTIONAL = "anyscale-k8s-functional"
+FUNCTIONAL_GPU = "anyscale-k8s-functional-gpu"
 # Seconds that Kubernetes leaves it beyond ours.
 _GRACE = 60
+# Some tenths of a second of one processor.
+_ROUNDS = 200_000
+_WHAT = {
+    NAME: "probe",
+    FUNCTIONAL: "functional check",
+    FUNCTIONAL_GPU: "functional check of GPUs",
+}
 _PROGRAM = "pod_probe"
+_NODE = {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
 _FOLDER = "/opt/anyscale-k8s"
 _NO_IMAGE = (
     "name an image with Python 3.8 or newer that the cluster can pull, such as your registry's "
@@ -44,19 +57,30 @@ class Question:
 
     `storage` is the bucket, None where that is not asked; `endpoints` are the places that
     SDKs know by themselves. `hosts` are origins to reach: `https://host[:port]`,
-    `http://host[:port]` or `tcp://host:port`.
+    `http://host[:port]` or `tcp://host:port`. `work` is a text to work on, whose result goes
+    into the bucket; `gpu` is whether it is to look for one.
     """
 
     storage: Storage | None = None
     endpoints: WorkloadEndpoints = field(default_factory=WorkloadEndpoints)
     hosts: Sequence[str] = ()
+    work: str = ""
+    gpu: bool = False
 
-    def as_json(self, install: Install) -> dict[str, Any]:
-        asked: dict[str, Any] = {"hosts": list(self.hosts)}
+    @property
+    def result(self) -> str:
+        """What the work comes to."""
+        return hashlib.pbkdf2_hmac("sha256", self.work.encode(), b"anyscale-k8s", _ROUNDS).hex()
+
+    def as_json(self, key: str) -> dict[str, Any]:
+        """`key` is of the object that is written."""
+        asked: dict[str, Any] = {"hosts": list(self.hosts), "gpu": self.gpu}
+        if self.work:
+            asked["work"] = {"text": self.work, "rounds": _ROUNDS}
         if self.storage is not None:
             asked["store"] = {
                 "url": self.storage.url,
-                "key": POD_KEY.format(install=install.id),
+                "key": key,
                 "at": self.storage.endpoint or self.endpoints.storage,
                 "tokens_at": self.endpoints.tokens,
                 "region": self.storage.region,
@@ -88,6 +112,7 @@ class PodProbe:
 
     `cloud_side` tells what pods are given to be let into the store; `account` is the
     workloads' service account, `image` any with Python in it, `seconds` the limit of it all.
+    `name` is that of its objects; `placement` is the operator's own where nothing is said.
     """
 
     kubernetes: Kubernetes
@@ -97,6 +122,8 @@ class PodProbe:
     account: str = SERVICE_ACCOUNT
     tags: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 180.0
+    name: str = NAME
+    placement: Placement | None = None
 
     def ask(self, question: Question) -> tuple[Answer, ...]:
         """Every answer. Leaves nothing behind, and may be repeated after whatever interruption.
@@ -116,11 +143,12 @@ class PodProbe:
         return answers(one_off.run())
 
     def _config_map(self, question: Question) -> Document:
-        asked = json.dumps(question.as_json(self.install), indent=2, sort_keys=True)
+        key = POD_KEY.format(name=self.name, install=self.install.id)
+        asked = json.dumps(question.as_json(key), indent=2, sort_keys=True)
         manifest: Document = load_yaml(
             "pod_probe/config-map.yaml",
             {
-                "name": NAME,
+                "name": self.name,
                 "namespace": self.install.namespace,
                 "files": {**load_program(_PROGRAM), "question.json": asked},
             },
@@ -129,24 +157,25 @@ class PodProbe:
 
     def _job(self) -> Document:
         operator = Operator.read(self.kubernetes, self.install.namespace)
-        share = _share(self.cloud_side)
-        program = {"name": "program", "configMap": {"name": NAME}}
+        share, place = _share(self.cloud_side), self.placement or operator.placement
+        program = {"name": "program", "configMap": {"name": self.name}}
         mount = {"name": "program", "mountPath": f"{_FOLDER}/{_PROGRAM}", "readOnly": True}
         manifest: Document = load_yaml(
             "pod_probe/job.yaml",
             {
-                "name": NAME,
+                "name": self.name,
                 "namespace": self.install.namespace,
                 "seconds": int(self.seconds) + _GRACE,
                 "labels": {**operator.labels, INSTALL_LABEL: self.install.id},
                 "service_account": self.account,
-                "node_selector": operator.spec.get("nodeSelector") or {},
-                "affinity": operator.spec.get("affinity") or {},
-                "tolerations": operator.spec.get("tolerations") or [],
+                "node_selector": place.node_selector,
+                "affinity": place.affinity,
+                "tolerations": place.tolerations,
+                "resources": place.resources,
                 "image_pull_secrets": operator.spec.get("imagePullSecrets") or [],
                 "image": self.image or pins().images["python"],
                 "folder": _FOLDER,
-                "variables": [*operator.proxies, *share.variables],
+                "variables": [_NODE, *operator.proxies, *share.variables],
                 "sources": list(share.sources),
                 "mounts": [mount, *share.mounts],
                 "volumes": [program, *share.volumes],
@@ -187,11 +216,12 @@ def left_behind(
     return tuple(
         KubernetesObject(
             context.surroundings,
-            Reference(api_version, kind, NAME, namespace),
+            Reference(api_version, kind, name, namespace),
             _never,
-            title=f"{kind} of the probe",
+            title=f"{kind} of the {what}",
             needs=needs,
         )
+        for name, what in _WHAT.items()
         for api_version, kind in (("batch/v1", "Job"), ("v1", "ConfigMap"))
     )
 
@@ -214,6 +244,15 @@ class Operator:
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
     proxies: Sequence[Document]
+
+    @property
+    def placement(self) -> Placement:
+        """Where its own pods go."""
+        return Placement(
+            self.spec.get("nodeSelector") or {},
+            self.spec.get("affinity") or {},
+            self.spec.get("tolerations") or [],
+        )
 
     @classmethod
     def read(cls, kubernetes: Kubernetes, namespace: str) -> Operator:

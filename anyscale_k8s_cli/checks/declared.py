@@ -188,6 +188,19 @@ POD_EGRESS = Check(
 )
 BY_POD = (POD_STORAGE, POD_EGRESS)
 
+FUNCTIONAL_JOB = Check(
+    "functional-job",
+    "A pod as the workloads' does its work",
+    _VERIFY,
+    _INSTALLED | {Need.POD},
+)
+FUNCTIONAL_GPU = Check(
+    "functional-gpu",
+    "A pod with a GPU of each kind sees it",
+    _VERIFY,
+    _INSTALLED | {Need.POD},
+)
+
 _MACHINE = frozenset({When.DOCTOR})
 MACHINE_SCRIPT = Check(
     "machine-script",
@@ -266,4 +279,6 @@ CHECKS = (
     DRIFT,
     KEPT_OBJECTS,
     *BY_POD,
+    FUNCTIONAL_JOB,
+    FUNCTIONAL_GPU,
 )

@@ -129,11 +129,11 @@ def offered(pools: Sequence[GpuPool], again: str = "") -> Finding:
 
 def labelled(nodes: Sequence[Document], values: Mapping[str, Any], again: str = "") -> Finding:
     """Whether each node with GPUs is found by a name in the operator's table."""
-    with_gpus = [node for node in nodes if _gpus(node)]
+    with_gpus = [node for node in nodes if gpus_of(node)]
     if not with_gpus:
         return passed("no node has a GPU")
     key, table = selected_by(values)
-    strange = [node for node in with_gpus if _labels(node).get(key) not in table]
+    strange = [node for node in with_gpus if labels_of(node).get(key) not in table]
     if strange:
         return _unlabelled(strange, f"no {key} that is in the operator's table", again)
     return passed(f"{len(with_gpus)} nodes, by {key}")
@@ -183,9 +183,9 @@ def types_fit(
     )
 
 
-def _gpus(node: Document) -> int:
+def gpus_of(node: Document) -> int:
     return int(((node.get("status") or {}).get("allocatable") or {}).get(RESOURCE, 0))
 
 
-def _labels(node: Document) -> Mapping[str, str]:
+def labels_of(node: Document) -> Mapping[str, str]:
     return node["metadata"].get("labels") or {}

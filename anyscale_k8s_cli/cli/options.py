@@ -138,7 +138,7 @@ ProbeImage = Annotated[
         "--probe-image",
         panel=PROBE,
         metavar="IMAGE",
-        help="What the pod of --probe runs: any image with Python 3.8 or newer, such as your "
+        help="What the tool's own pods run: any image with Python 3.8 or newer, such as your "
         "registry's copy.",
     ),
     Sets("probe.image"),

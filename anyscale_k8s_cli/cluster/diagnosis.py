@@ -16,6 +16,8 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 
 EVENTS = 3
 LOG_LINES = 10
+# What the autoscaler answers to the scheduler's warning, as a normal event.
+_OF_AUTOSCALER = ("NotTriggerScaleUp", "TriggeredScaleUp")
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,17 @@ def diagnose_workload(kubernetes: Kubernetes, reference: Reference) -> Diagnosis
 def events_about(kubernetes: Kubernetes, reference: Reference) -> tuple[str, ...]:
     """The last warnings about one object, oldest first; normal events where there are none."""
     found = _events(kubernetes, reference)
-    return _told([event for event in found if event.get("type") == "Warning"] or found)
+    return _told([event for event in found if _matters(event)] or found)
 
 
 def warnings_about(kubernetes: Kubernetes, reference: Reference) -> tuple[str, ...]:
     """The last warnings about one object, oldest first."""
     found = _events(kubernetes, reference)
     return _told([event for event in found if event.get("type") == "Warning"])
+
+
+def _matters(event: Document) -> bool:
+    return event.get("type") == "Warning" or event.get("reason") in _OF_AUTOSCALER
 
 
 def _events(kubernetes: Kubernetes, reference: Reference) -> Documents:

@@ -20,6 +20,11 @@ _NO_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainer
 _REFUSED = "FailedCreate: "
 
 
+@dataclass(eq=False)
+class Unfinished(errors.CliError):
+    """The Job was made and did not come to a good end, for a reason of the cluster's."""
+
+
 @dataclass(frozen=True)
 class OneOff:
     """A Job of one pod with one container of ours, and `beside` it what the pod mounts.
@@ -39,8 +44,8 @@ class OneOff:
     def run(self) -> str:
         """The log of the container, once it has ended well.
 
-        Raises `foreign-object` where a name is taken, `timed-out`, and `cluster-failed` with
-        what keeps the pod from coming up or made it fail.
+        Raises `foreign-object` where a name is taken, and `Unfinished` (`timed-out`, or
+        `cluster-failed`) with what keeps the pod from coming up or made it fail.
         """
         self._clear()
         try:
@@ -148,9 +153,9 @@ class OneOff:
         if reason in _NO_START:
             raise self._failed(f"{reason}: {said}")
 
-    def _late(self, reference: Reference, seen: str) -> errors.CliError:
+    def _late(self, reference: Reference, seen: str) -> Unfinished:
         diagnosis = diagnose_workload(self.kubernetes, reference)
-        return errors.CliError(
+        return Unfinished(
             errors.TIMED_OUT,
             f"{reference} has given no answer within {self.seconds:.0f} s",
             cause=diagnosis.cause if diagnosis else seen,
@@ -158,8 +163,8 @@ class OneOff:
             fix="mend that, then run the same command again",
         )
 
-    def _failed(self, cause: str, evidence: tuple[str, ...] = (), fix: str = "") -> errors.CliError:
-        return errors.CliError(
+    def _failed(self, cause: str, evidence: tuple[str, ...] = (), fix: str = "") -> Unfinished:
+        return Unfinished(
             errors.CLUSTER_FAILED,
             f"{Reference.of(self.job)} could not do its work",
             cause=cause,

@@ -10,6 +10,8 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.names import SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.pod_probe import PodProbe, Question
 from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.checks.functional import Site, functional_checks
+from anyscale_k8s_cli.checks.nodes import Machines
 from anyscale_k8s_cli.checks.pods import pod_checks
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.controlplane.origin import api_origin
@@ -31,8 +33,8 @@ from anyscale_k8s_cli.templates import load_yaml
 class FromPod:
     """An install that is there. `host` is Anyscale's, `again` the command that mends what is ours.
 
-    `storage` gives the bucket, `values` the operator's Helm values; `image` is what was said
-    just now, before what the spec says.
+    `storage` gives the bucket, where it is known; `values` are the operator's Helm values;
+    `image` is what was said just now, before what the spec says.
     """
 
     provider: Provider
@@ -40,8 +42,8 @@ class FromPod:
     cluster: Cluster
     kubernetes: Kubernetes
     install: Install
-    cloud_side: CloudSide
-    storage: Callable[[], Storage]
+    cloud_side: CloudSide | None
+    storage: Callable[[], Storage] | None
     values: Mapping[str, Any]
     host: str
     again: str
@@ -49,7 +51,16 @@ class FromPod:
 
     def checks(self) -> tuple[BoundCheck, ...]:
         """One pod answers all of them; it is made when the first is run."""
-        probe = PodProbe(
+        return pod_checks(self._probe, self._question, self.again, needed=self._needed)
+
+    def functional_checks(self, machines: Machines, *, scale_up: bool) -> tuple[BoundCheck, ...]:
+        """Those by work, with a pod for each."""
+        site = Site(self._probe, machines, self.again, scale_up)
+        return functional_checks(site, self._question)
+
+    @property
+    def _probe(self) -> PodProbe:
+        return PodProbe(
             self.kubernetes,
             self.install,
             self.cloud_side,
@@ -58,9 +69,10 @@ class FromPod:
             self.spec.rules.tags,
             self.spec.timeouts.probe,
         )
-        return pod_checks(probe, self._question, self.again, needed=self._needed)
 
     def _question(self) -> Question:
+        if self.storage is None:
+            return Question(hosts=(*self._needed, *_of_anyscale(self.host)))
         try:
             storage = self.storage()
         except NotYetKnown as unknown:

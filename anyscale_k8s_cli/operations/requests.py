@@ -89,12 +89,17 @@ class VerifyRequest(StatusRequest):
     """`waived` are codes of checks that are not asked; with `only` no others are.
 
     `probe` is whether a pod is asked, too; `probe_image` what it runs, if it was said.
+    `functional` is whether one works as workloads do, `gpu` one for each accelerator as well;
+    `scale_up` tries those of pools that have no node, too.
     """
 
     waived: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     probe: bool = False
     probe_image: str | None = None
+    functional: bool = False
+    gpu: bool = False
+    scale_up: bool = False
     helm: HelmChoice = field(default_factory=HelmChoice)
 
 

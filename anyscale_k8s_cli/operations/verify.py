@@ -15,7 +15,6 @@ from anyscale_k8s_cli.checks import (
     BoundCheck,
     Check,
     Finding,
-    Need,
     Report,
     Status,
     When,
@@ -79,6 +78,7 @@ async def verify(request: VerifyRequest, run: Run) -> VerifyReport:
     """
     refuse_slips("--waive", request.waived, When.VERIFY)
     refuse_unknown("--only", request.only, When.VERIFY)
+    _refuse_halves(request)
 
     def look() -> VerifyReport:
         with opened(request, run) as clouds:
@@ -89,6 +89,21 @@ async def verify(request: VerifyRequest, run: Run) -> VerifyReport:
                 return VerifyReport(behind, run.await_(run_checks(checks, run, request.waived)))
 
     return await asyncio.to_thread(look)
+
+
+def _refuse_halves(request: VerifyRequest) -> None:
+    """Raises `usage` for an option that means nothing without another."""
+    named = declared.FUNCTIONAL_GPU.code in request.only
+    for option, without in (
+        ("--gpu", request.gpu and not request.functional),
+        ("--scale-up", request.scale_up and not (request.gpu or named)),
+    ):
+        if without:
+            raise errors.CliError(
+                errors.USAGE,
+                f"{option} says how --functional is done, which is not asked for",
+                fix="add --functional --gpu",
+            )
 
 
 def _asked(request: VerifyRequest, checks: Sequence[BoundCheck]) -> list[BoundCheck]:
@@ -124,8 +139,12 @@ def _checks(
 
 def _is_asked(check: Check, request: VerifyRequest) -> bool:
     """A pod is made for those that want it, and for nobody else."""
-    named = check.code in request.only
-    return When.VERIFY in check.when and (Need.POD not in check.needs or request.probe or named)
+    wanted = {
+        **dict.fromkeys(declared.BY_POD, request.probe),
+        declared.FUNCTIONAL_JOB: request.functional,
+        declared.FUNCTIONAL_GPU: request.functional and request.gpu,
+    }
+    return When.VERIFY in check.when and (wanted.get(check, True) or check.code in request.only)
 
 
 # -- what the control plane tells ---------------------------------------------------
@@ -196,32 +215,38 @@ def _of_cluster(
         again,
     )
     yield from gateway_checks(kubernetes, wiring.gateway, again)
-    yield from node_checks(Machines(kubernetes, cluster, nodes, namespace, values), again)
+    machines = Machines(kubernetes, cluster, nodes, namespace, values)
+    yield from node_checks(machines, again)
     yield declared.ADDON_VERSIONS.bind(partial(_versions, wiring))
     opened_cluster = OpenCluster(cluster, kubernetes, kubernetes.uid(), nodes)
-    yield from _of_pod(request, wiring, spec)
+    yield from _of_pods(request, wiring, spec, machines)
     yield from Drift(request, wiring, opened_cluster, clouds, behind.cloud.id, run).checks()
 
 
-def _of_pod(request: VerifyRequest, wiring: Wiring, spec: CloudSpec) -> tuple[BoundCheck, ...]:
+def _of_pods(
+    request: VerifyRequest, wiring: Wiring, spec: CloudSpec, machines: Machines
+) -> Iterator[BoundCheck]:
     side = wiring.side
-    if side is None:
-        untold = partial(Finding, Status.UNKNOWN, UNTOLD)
-        return tuple(check.bind(untold) for check in declared.BY_POD)
     named = request.environment.get(ENVIRONMENT["probe.image"][0])
-    return FromPod(
+    asked = FromPod(
         wiring.provider,
         spec,
         wiring.cluster,
         wiring.kubernetes,
         wiring.install,
         side,
-        partial(wiring.bucket, side),
+        partial(wiring.bucket, side) if side else None,
         wiring.values or {},
         wiring.host,
         wiring.again,
         request.probe_image or named,
-    ).checks()
+    )
+    if side is None:
+        untold = partial(Finding, Status.UNKNOWN, UNTOLD)
+        yield from (check.bind(untold) for check in declared.BY_POD)
+    else:
+        yield from asked.checks()
+    yield from asked.functional_checks(machines, scale_up=request.scale_up)
 
 
 def _comparison(wiring: Wiring) -> Any:

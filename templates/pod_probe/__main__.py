@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import azure, google, reach, s3
+from . import azure, google, gpu, reach, s3, work
 from .report import end, tell
-from .store import Store, round_trip
+from .store import CONTENT, Store, round_trip
 from .wire import ANSWERS_NOT, described
 
 # By the scheme of the bucket's address.
@@ -26,14 +26,17 @@ def main() -> int:
     question: dict[str, Any] = json.loads(
         (Path(__file__).parent / "question.json").read_text(encoding="utf-8")
     )
+    content = work.done(question["work"]) if question.get("work") else CONTENT
+    if question.get("gpu"):
+        gpu.look(os.environ)
     if question.get("store"):
-        _use(question["store"])
+        _use(question["store"], content)
     reach.try_all(question.get("hosts") or [])
     end()
     return 0
 
 
-def _use(asked: dict[str, Any]) -> None:
+def _use(asked: dict[str, Any], content: bytes) -> None:
     scheme = str(asked["url"]).partition("://")[0]
     try:
         store: Store = _STORES[scheme](asked, os.environ)
@@ -41,7 +44,7 @@ def _use(asked: dict[str, Any]) -> None:
         tell("store", "credentials", **described(problem))
         return
     tell("store", "credentials", ok=True, said=store.source, at=store.at)
-    round_trip(store, str(asked["key"]))
+    round_trip(store, str(asked["key"]), content)
 
 
 if __name__ == "__main__":

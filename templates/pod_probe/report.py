@@ -10,7 +10,7 @@ _turn = threading.Lock()
 
 
 def tell(part: str, step: str, **found: Any) -> None:
-    """One answer. `part` is `store` or `reach`; `step` what was tried, or which host."""
+    """One answer. `part` is `work`, `gpu`, `store` or `reach`; `step` what was tried."""
     line = json.dumps({"part": part, "step": step, **found}, sort_keys=True)
     with _turn:
         print(line, flush=True)  # noqa: T201 - the log is where it is read

@@ -39,24 +39,24 @@ class Store:
         raise NotImplementedError
 
 
-def round_trip(store: Store, key: str) -> None:
+def round_trip(store: Store, key: str, content: bytes = CONTENT) -> None:
     """Write, read, list, write in parts and delete one small object.
 
     Where writing is refused the others are asked all the same, as far as they can tell
     anything: somebody who may only read is told from somebody who may do nothing.
     """
-    written = _try("put", lambda: store.put(key, CONTENT))
+    written = _try("put", lambda: store.put(key, content))
     if written:
-        _try("get", lambda: _read_back(store, key))
+        _try("get", lambda: _read_back(store, key, content))
     _try("list", lambda: _listed(store, key if written else None))
-    if store.in_parts and _try("multipart", lambda: store.put_in_parts(key, CONTENT)):
+    if store.in_parts and _try("multipart", lambda: store.put_in_parts(key, content)):
         written = True
     if written:
         _try("delete", lambda: store.delete(key))
 
 
-def _read_back(store: Store, key: str) -> None:
-    if store.get(key) != CONTENT:
+def _read_back(store: Store, key: str, content: bytes) -> None:
+    if store.get(key) != content:
         raise Unlike("what was read is not what was written")
 
 

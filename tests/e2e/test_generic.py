@@ -74,6 +74,8 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         told.tell("probed", *SETUP, *nowhere, "--probe")
         no_image = ("--probe-image", "registry.invalid/no-such-image/python:3")
         told.tell("no image", "verify", "w", "--probe", *no_image, "--only", "pod-storage")
+        by_work = ("--only", "functional-job", "--only", "functional-gpu")
+        told.tell("works", "verify", "w", "--functional", "--gpu", *by_work)
         [bucket] = sandbox.admin.snapshot()["onprem_store"]["buckets"]
         nothing = {
             name: "" for name in sandbox.environment if "_STORAGE_" in name or "AWS_" in name
@@ -204,6 +206,15 @@ def test_without_an_image_nothing_is_known_of_the_bucket(story: Story) -> None:
     (asked,) = story["no image"].done["checks"]
     assert asked["status"] == "unknown"
     assert "--probe-image" in asked["fix"]
+
+
+def test_pods_as_the_workloads_do_their_work(story: Story) -> None:
+    """Where the operator would place them: the machine with GPUs is tainted and labelled."""
+    job, gpu = story["works"].done["checks"]
+    assert (job["code"], job["status"]) == ("functional-job", "pass"), job
+    assert "put, get, list, multipart, delete, by shared credentials file" in job["detail"]
+    assert gpu["status"] == "pass", gpu
+    assert gpu["detail"] == "L40S: NVIDIA L40S on gpu-1.demo.internal"
 
 
 def test_the_secret_key_is_nowhere_but_in_its_secret(story: Story) -> None:

@@ -24,6 +24,7 @@ app, register = command(
     anyscale cloud verify prod --waive gpu-labels --waive addon-versions
     anyscale cloud verify prod --only gateway-certificates -o json
     anyscale cloud verify prod --probe
+    anyscale cloud verify prod --functional --gpu
     anyscale cloud verify prod -o junit > anyscale.xml
     """
 )
@@ -41,6 +42,36 @@ Probe = Annotated[
         "it is made for this and removed again.",
     ),
 ]
+Functional = Annotated[
+    bool,
+    typer.Option(
+        "--functional",
+        show_default=False,
+        rich_help_panel="What is tried",
+        help="Also let a pod do some work as those of workloads do: as large as the smallest "
+        "instance type, where the operator would place it, its result in the bucket. It is "
+        "removed again.",
+    ),
+]
+Gpu = Annotated[
+    bool,
+    typer.Option(
+        "--gpu",
+        show_default=False,
+        rich_help_panel="What is tried",
+        help="With --functional: also one pod for each kind of accelerator, which must see it.",
+    ),
+]
+ScaleUp = Annotated[
+    bool,
+    typer.Option(
+        "--scale-up",
+        show_default=False,
+        rich_help_panel="What is tried",
+        help="With --gpu: also for those of pools that have no node, which an autoscaler then "
+        "brings. That takes minutes, and costs what it costs.",
+    ),
+]
 
 
 @register
@@ -54,13 +85,17 @@ def verify(
     waive: Waive = None,
     only: Only = None,
     probe: Probe = False,
+    functional: Functional = False,
+    gpu: Gpu = False,
+    scale_up: ScaleUp = False,
     probe_image: ProbeImage = None,
 ) -> int:
     """Check all that a cloud depends on, in the cluster, in the cloud account, at Anyscale.
 
     It asks nobody and changes nothing but one small object in the bucket, by which the
-    control plane's access is proven, and what --probe makes for a moment. The exit code
-    is 6 if a check fails; a warning, and what cannot be known, is shown and fails nothing.
+    control plane's access is proven, and what --probe and --functional make for a moment. The
+    exit code is 6 if a check fails; a warning, and what cannot be known, is shown and fails
+    nothing.
     """
     from anyscale_k8s_cli.cli import settings
     from anyscale_k8s_cli.cli.cloud.choice import chosen
@@ -82,6 +117,9 @@ def verify(
             only=tuple(only or ()),
             probe=probe,
             probe_image=probe_image,
+            functional=functional,
+            gpu=gpu,
+            scale_up=scale_up,
             helm=HelmChoice(helm.helm, helm.helm_from_index),
         )
         report = session.execute(lambda run: operation.verify(request, run))

@@ -78,6 +78,10 @@ class PodView:
         return self._store.find("pods", self.namespace, self.name) or self._pod
 
     @property
+    def node(self) -> Mapping[str, Any]:
+        return self._store.find("nodes", "", str(self.manifest["spec"].get("nodeName"))) or {}
+
+    @property
     def api_url(self) -> str:
         return self._api_url
 

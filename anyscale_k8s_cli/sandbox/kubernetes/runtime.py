@@ -27,6 +27,11 @@ class Pod(Protocol):
         ...
 
     @property
+    def node(self) -> Mapping[str, Any]:
+        """The node that it runs on, as its kubelet knows it."""
+        ...
+
+    @property
     def api_url(self) -> str:
         """Where the API server answers (TLS, with the sandbox's authority)."""
         ...

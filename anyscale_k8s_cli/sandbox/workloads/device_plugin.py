@@ -8,6 +8,7 @@ a kubelet's token. What a node has is told by its labels, as a world seeds them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,15 @@ from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, PodApi
 Object = dict[str, Any]
 
 _IMAGE = "k8s-device-plugin"
-_RESOURCE = "nvidia.com/gpu"
+RESOURCE = "nvidia.com/gpu"
 _COUNT = "nvidia.com/gpu.count"
 _INSTANCE_TYPE = "node.kubernetes.io/instance-type"
+_TOLD_BY = (
+    "nvidia.com/gpu.product",
+    "cloud.google.com/gke-accelerator",
+    "gpu.nvidia.com/model",
+    _INSTANCE_TYPE,
+)
 
 # GPUs of the instance types that the sandbox's worlds use: count, product, memory in MiB.
 _INSTANCE_TYPES = {
@@ -77,6 +84,18 @@ class DevicePlugin:
         return 0
 
 
+def product(labels: Mapping[str, str]) -> tuple[str, int]:
+    """What the GPUs of a node with these labels are really called, and their MiB of memory.
+
+    The machine tells, whatever other labels say; one that is not known is what they say.
+    """
+    known = _INSTANCE_TYPES.get(labels.get(_INSTANCE_TYPE, ""))
+    if known is not None:
+        return known[1].replace("-", " "), known[2]
+    told = next((labels[key] for key in _TOLD_BY if key in labels), "GPU")
+    return told.replace("-", " "), 0
+
+
 def gpus(labels: dict[str, str]) -> int:
     """How many GPUs a node with these labels has."""
     if labels.get(_COUNT, "").isdigit():
@@ -88,7 +107,7 @@ def _allocatable(node: Object) -> Object:
     count = gpus(node["metadata"].get("labels") or {})
     if not count:
         return {}
-    amounts = {_RESOURCE: str(count)}
+    amounts = {RESOURCE: str(count)}
     return {"status": {"allocatable": amounts, "capacity": amounts}}
 
 
@@ -113,7 +132,7 @@ async def _write(api: PodApi, node: str, change: Object) -> None:
 
 
 async def _withdraw(pod: Pod, api: PodApi, node: str) -> None:
-    nothing = {_RESOURCE: "0"}
+    nothing = {RESOURCE: "0"}
     try:
         await _write(api, node, {"status": {"allocatable": nothing}})
     except (ApiFailure, aiohttp.ClientError) as failure:

@@ -3,31 +3,43 @@
 A process of its own, with the container's variables and nothing of this process's, the
 standard library alone, and what is mounted as files. There is no root of the container's
 own: paths of mounts lead below a folder that goes away with the container, in variables
-and in files.
+and in files. A container with GPUs gets `nvidia-smi`, as from NVIDIA's runtime, which knows
+one question: what the node's devices are called.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
 
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Pod
 from anyscale_k8s_cli.sandbox.tls import Authority
+from anyscale_k8s_cli.sandbox.workloads.device_plugin import RESOURCE, product
 
 IMAGE = "python"
 _METADATA = "GCE_METADATA_HOST"
 _HOST = "127.0.0.1"
 _LONGEST_LINE = 1 << 20
 _PASSED = {"Metadata-Flavor", "Content-Type"}
+_DRIVER = "570.133.20"
+_ASKED = "--query-gpu=name,memory.total,driver_version --format=csv,noheader"
+_NVIDIA_SMI = """#!/bin/sh
+[ "$*" = "{asked}" ] || {{ echo "of nvidia-smi this stand-in has one question: {asked}"; exit 2; }}
+cat <<'END'
+{lines}
+END
+"""
 
 
 @dataclass(frozen=True)
@@ -54,14 +66,13 @@ class PythonImage:
             async with _metadata(pod, environment.get(_METADATA, "")) as host:
                 if host:
                     environment[_METADATA] = host
+                environment |= await asyncio.to_thread(_gpus, pod, container, root)
                 place = root / str(container.get("workingDir", "/")).lstrip("/")
                 return await _execute(pod, command[1:], environment, place)
         finally:
             await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
 
-    async def _mounted(
-        self, pod: Pod, container: Mapping[str, object], root: Path
-    ) -> dict[str, str]:
+    async def _mounted(self, pod: Pod, container: Mapping[str, Any], root: Path) -> dict[str, str]:
         """The variables of the container, once its mounts are written."""
         name = str(container["name"])
         files = await pod.files(name)
@@ -89,6 +100,22 @@ class PythonImage:
             **proxy,
             **variables,
         }
+
+
+def _gpus(pod: Pod, container: Mapping[str, Any], root: Path) -> dict[str, str]:
+    """Bring in what NVIDIA's container runtime would; the variables that lead to it."""
+    limits = (container.get("resources") or {}).get("limits") or {}
+    count = int(limits.get(RESOURCE, 0))
+    if not count:
+        return {}
+    name, memory = product(pod.node["metadata"].get("labels") or {})
+    folder = root / "usr/bin"
+    folder.mkdir(parents=True)
+    program = folder / "nvidia-smi"
+    lines = "\n".join([f"{name}, {memory} MiB, {_DRIVER}"] * count)
+    program.write_text(_NVIDIA_SMI.format(asked=_ASKED, lines=lines), encoding="utf-8")
+    program.chmod(0o755)
+    return {"PATH": f"{folder}:{os.defpath}", "NVIDIA_VISIBLE_DEVICES": "all"}
 
 
 async def _execute(
