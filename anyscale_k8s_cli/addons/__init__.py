@@ -22,7 +22,7 @@ from anyscale_k8s_cli.addons.gateway import (
     envoy_proxy,
     gateway_class,
 )
-from anyscale_k8s_cli.addons.gateway_definitions import envoy_definitions, gateway_api_definitions
+from anyscale_k8s_cli.addons.gateway_definitions import gateway_definitions
 from anyscale_k8s_cli.addons.gpu import GpuPool, device_plugins, gpu_plugin, survey
 from anyscale_k8s_cli.addons.operator import operator_release, service_account
 from anyscale_k8s_cli.addons.pod_probe import left_behind
@@ -125,7 +125,7 @@ def _ways_in(
     context: ClusterContext, namespace: Namespace, load_balancer: LoadBalancer | None
 ) -> tuple[Sequence[Resource[Any]], KubernetesObject]:
     """All that the Gateway stands on, and its class: nothing of it waits for the registration."""
-    api, envoy = gateway_api_definitions(context), envoy_definitions(context)
+    api, envoy = gateway_definitions(context)
     own_place: tuple[Resource[Any], ...] = ()
     if context.teardown or not controller.brought_by_others(context.kubernetes):
         own_place = (controller.namespace(context),)

@@ -13,6 +13,7 @@ from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.cluster.definitions import Definitions, DefinitionSet
 from anyscale_k8s_cli.cluster.documents import Document, Documents
 from anyscale_k8s_cli.cluster.pins import pins
+from anyscale_k8s_cli.parallel import Once
 from anyscale_k8s_cli.resource import Claim, Unfit
 
 CHART = "gateway-crds-helm"
@@ -25,33 +26,34 @@ MINIMUM_BUNDLE = (1, 0)
 _BUNDLE = f"{GATEWAY_API}/bundle-version"
 
 
-def gateway_api_definitions(context: ClusterContext) -> Definitions:
-    """GatewayClass, Gateway, HTTPRoute and ReferenceGrant, as a shared resource."""
-    return _definitions(
-        context,
-        DefinitionSet(
-            group=GATEWAY_API,
-            required=("gateways", "gatewayclasses", "httproutes", "referencegrants"),
-            render=_renderer(context, GATEWAY_API),
-            version=pins().charts[CHART].version,
-            judge=too_old,
-        ),
-        "Gateway API definitions",
+def gateway_definitions(context: ClusterContext) -> tuple[Definitions, Definitions]:
+    """GatewayClass, Gateway, HTTPRoute and ReferenceGrant; and EnvoyProxy with what is beside it.
+
+    Both are shared resources, out of one chart, which is rendered once.
+    """
+    rendered = Once(lambda: _rendered(context))
+
+    def of(group: str) -> Callable[[], Sequence[Document]]:
+        return lambda: [item for item in rendered() if item.get("spec", {}).get("group") == group]
+
+    version = pins().charts[CHART].version
+    api = DefinitionSet(
+        group=GATEWAY_API,
+        required=("gateways", "gatewayclasses", "httproutes", "referencegrants"),
+        render=of(GATEWAY_API),
+        version=version,
+        judge=too_old,
     )
-
-
-def envoy_definitions(context: ClusterContext) -> Definitions:
-    """EnvoyProxy and the policies beside it."""
-    return _definitions(
-        context,
-        DefinitionSet(
-            group=ENVOY_GATEWAY,
-            required=("envoyproxies",),
-            render=_renderer(context, ENVOY_GATEWAY),
-            version=pins().charts[CHART].version,
-            judge=any_version,
-        ),
-        "Envoy Gateway's definitions",
+    envoy = DefinitionSet(
+        group=ENVOY_GATEWAY,
+        required=("envoyproxies",),
+        render=of(ENVOY_GATEWAY),
+        version=version,
+        judge=any_version,
+    )
+    return (
+        _definitions(context, api, "Gateway API definitions"),
+        _definitions(context, envoy, "Envoy Gateway's definitions"),
     )
 
 
@@ -95,22 +97,17 @@ def _definitions(context: ClusterContext, wanted: DefinitionSet, title: str) -> 
     )
 
 
-def _renderer(context: ClusterContext, group: str) -> Callable[[], Sequence[Document]]:
+def _rendered(context: ClusterContext) -> Sequence[Document]:
     values = {
         "crds": {
-            "gatewayAPI": {"enabled": group == GATEWAY_API, "channel": "standard"},
-            "envoyGateway": {"enabled": group == ENVOY_GATEWAY},
+            "gatewayAPI": {"enabled": True, "channel": "standard"},
+            "envoyGateway": {"enabled": True},
         }
     }
-
-    def render() -> Sequence[Document]:
-        archive = context.run.await_(context.charts.fetch(CHART))
-        documents = context.run.await_(
-            context.helm.template(CHART, "default", archive, values, include_crds=True)
-        )
-        return [item for item in documents if item.get("spec", {}).get("group") == group]
-
-    return render
+    archive = context.run.await_(context.charts.fetch(CHART))
+    return context.run.await_(
+        context.helm.template(CHART, "default", archive, values, include_crds=True)
+    )
 
 
 def _version(text: str) -> tuple[int, ...]:
