@@ -1,10 +1,12 @@
-"""A storage account that is there, as an application with a client secret: for clusters that
-are not Azure's."""
+"""A storage account that is there, as an application with a client secret, or as whoever is
+signed in on this machine: for clusters that are not Azure's."""
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import AzureSecret
@@ -17,7 +19,8 @@ from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
 from anyscale_k8s_cli.providers.azureblob.sdk import blobs
 from anyscale_k8s_cli.providers.azureblob.sdk.blobs import Blobs
 from anyscale_k8s_cli.providers.azureblob.sdk.service import Service
-from anyscale_k8s_cli.providers.azureblob.sdk.session import Calls, SecretSession
+from anyscale_k8s_cli.providers.azureblob.sdk.session import SecretSession
+from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 from anyscale_k8s_cli.run import Run
 
 # Containers and what is in them, and to sign addresses: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage
@@ -32,21 +35,27 @@ _RIGHTS = {
 _PATIENCE = 10.0
 
 
+def signed_in() -> None:
+    """For whoever has no secret to say."""
+    return
+
+
 class KeyedAccount:
     """`region` is a label of the cluster's, which says nothing to Azure.
 
-    The secret is asked for at the first call. Safe for threads.
+    The secret is asked for at the first call; without one it is whoever is signed in. Safe for
+    threads.
     """
 
     def __init__(
-        self, run: Run, account: Account, region: str, secret: Callable[[], AzureSecret]
+        self, run: Run, account: Account, region: str, secret: Callable[[], AzureSecret | None]
     ) -> None:
         self.run = run
         self.account = account
         self._region = region
         self._secret = secret
         self._lock = threading.Lock()
-        self._made: tuple[AzureSecret, SecretSession] | None = None
+        self._made: tuple[AzureSecret | None, SecretSession | Session] | None = None
 
     def storage(self, container: str) -> Storage:
         """A container, as the control plane and the chart want it."""
@@ -56,9 +65,11 @@ class KeyedAccount:
     def service(self) -> Service:
         return Service(self._session, self.account.endpoint)
 
-    def blobs(self, container: str) -> Blobs:
+    def blobs(self, container: str, credential: Any = None) -> Blobs:
+        """As oneself, or as whoever an SDK's credential is of."""
         session = self._session
-        return Blobs(session, self.account.endpoint, container, session.credential)
+        proof = credential or session.credential
+        return Blobs(session, self.account.endpoint, container, proof)
 
     # -- the account's rules -----------------------------------------------------------------
 
@@ -103,35 +114,48 @@ class KeyedAccount:
         """The error for an account in which no container may be made."""
         return errors.CliError(
             errors.FORBIDDEN,
-            f"The application may not make a container in the account {self.account.name}",
+            f"{self._name} may not make a container in the account {self.account.name}",
             cause=failure.cause,
             evidence=failure.evidence,
-            fix=f"{self._grant}, or have a container made and name it with --bucket",
+            fix=f"{self._grant_oneself}, or have a container made and name it with --bucket",
         )
 
     def _denied(self, verb: str, failure: CloudFailure) -> errors.CliError:
         return errors.CliError(
             errors.BUCKET_DENIED,
-            f"The application may not {_RIGHTS[verb]} in the account {self.account.name}",
+            f"{self._name} may not {_RIGHTS[verb]} in the account {self.account.name}",
             cause=failure.cause,
             evidence=failure.evidence,
-            fix=self._grant,
+            fix=self._grant_oneself,
         )
 
     @property
-    def _grant(self) -> str:
+    def _name(self) -> str:
+        return "The application" if self._secret() else self._session.asker.name
+
+    @property
+    def _grant_oneself(self) -> str:
+        return self.grant(self._session.principal)
+
+    def grant(self, whom: str) -> str:
+        """What the account's owner types to let somebody use it."""
         scope = f'"$(az storage account show --name {self.account.name} --query id --output tsv)"'
         return (
-            f"az role assignment create --assignee {self._secret().client} "
+            f"az role assignment create --assignee {shlex.quote(whom)} "
             f"--role '{ROLE}' --scope {scope}"
         )
 
     @property
-    def _session(self) -> Calls:
+    def _session(self) -> SecretSession | Session:
         """One for all calls; a new one when the secret is another."""
         secret = self._secret()
         with self._lock:
             if self._made is None or self._made[0] != secret:
                 role = f"; the role {ROLE} on the account has what pods need"
-                self._made = (secret, SecretSession(self.run, secret, role))
+                made = (
+                    SecretSession(self.run, secret, role)
+                    if secret
+                    else Session(self.run, role=role)
+                )
+                self._made = (secret, made)
             return self._made[1]

@@ -1,13 +1,15 @@
-"""A container in a storage account of Azure's, with an application's client secret."""
+"""A container in a storage account of Azure's, with an application's client secret, or without."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.credential_kinds import AzureSecret, files_of, kept
+from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
+from anyscale_k8s_cli.credential_kinds import AzureSecret, EntraIdentity, files_of, kept
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import ControlPlaneFacts, Made, Storage, WorkloadEndpoints
 from anyscale_k8s_cli.providers.azureblob import checks
@@ -18,18 +20,19 @@ from anyscale_k8s_cli.providers.azureblob.container import (
     default_name,
     of_install,
 )
-from anyscale_k8s_cli.providers.azureblob.keyed import KeyedAccount
+from anyscale_k8s_cli.providers.azureblob.keyed import KeyedAccount, signed_in
+from anyscale_k8s_cli.providers.federation.entra import PUBLIC_AUTHORITY
+from anyscale_k8s_cli.providers.generic import entra
 from anyscale_k8s_cli.providers.generic.stores import StoreSide, entered_with
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope, Settings
 from anyscale_k8s_cli.spec_loading import refuse
-from anyscale_k8s_cli.storage_keys import GivenKeys
+from anyscale_k8s_cli.storage_keys import GivenKeys, KeysResource
 
 # As Azure's own SDKs read them.
 TENANT, CLIENT, SECRET = "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"
-AUTHORITY = "AZURE_AUTHORITY_HOST"
 _MISSING = errors.CliError(
     errors.CLOUD_CREDENTIALS_MISSING,
     "There is no client secret for the storage account",
@@ -45,6 +48,8 @@ class AzureStore:
         self._run = run
 
     def secrets(self, settings: Settings, environment: Mapping[str, str]) -> Mapping[str, str]:
+        if settings.get("existing.identity"):
+            return {}
         questions = {
             TENANT: "Directory (tenant) id of the application (nothing: as an earlier setup was "
             "given)",
@@ -66,8 +71,7 @@ class AzureStore:
             wrong.append(f"rules.names.bucket: {named!r} is no name that Azure takes")
         if not given and not named and "--" in spec.rules.name_prefix:
             wrong.append("--name-prefix: containers have no two dashes together in their names")
-        if spec.existing.identity or spec.existing.identity_provider:
-            wrong.append("--identity, --identity-provider: Azure's blobs are entered with a secret")
+        wrong += entra.wrong_words(spec.existing)
         said = spec.storage.account
         if said and account_of(said) is None:
             wrong.append(
@@ -89,20 +93,33 @@ class AzureStore:
         install: Install,
         plane: ControlPlaneFacts,
         dropped_tags: Mapping[str, str],
+        issuer: Callable[[], Issuer],
     ) -> StoreSide:
-        keys = GivenKeys(AzureSecret, install, given_secret, _MISSING)
         account, origin = _account(spec), plane.cors_origin
-        azure = KeyedAccount(self._run, account, install.region, lambda: keys.output)
-        storage: Container | AdoptedContainer
-        if given := spec.existing.bucket:
-            name, _ = place_of(given)
-            storage = AdoptedContainer(azure, install, name, origin=origin, needs=(keys,))
+        access = entra.EntraAccess(self._run, spec, install, issuer)
+        keyless = bool(spec.existing.identity)
+        keys: KeysResource[Any]
+        if keyless:
+            keys = access.keys
+            azure = KeyedAccount(self._run, account, install.region, signed_in)
         else:
-            name = spec.rules.names.get("bucket") or default_name(install)
-            storage = Container(azure, install, name, origin=origin, needs=(keys,))
+            given = GivenKeys(AzureSecret, install, given_secret, _MISSING)
+            keys = given
+            azure = KeyedAccount(self._run, account, install.region, lambda: given.output)
+        storage = _container(azure, spec, install, origin, keys)
         cloud = entered_with(keys, storage)
+        if keyless:
+            cloud = replace(
+                cloud,
+                token_audience=access.audience,
+                prove_identity=access.proof(azure, storage.name),
+            )
         # An account is known by no SDK: its own address is all that there is.
-        return StoreSide(cloud, checks.checks(azure, name, origin), lambda _: WorkloadEndpoints())
+        return StoreSide(
+            cloud,
+            checks.checks(azure, storage.name, origin),
+            lambda _: WorkloadEndpoints(tokens=entra.authority() or PUBLIC_AUTHORITY),
+        )
 
     def makes(self, install: Install) -> Made:
         return Made("container", default_name(install), "a storage account of yours")
@@ -112,14 +129,25 @@ class AzureStore:
     ) -> Sequence[Resource[Storage]]:
         """By the account and secret that are said, else as the cluster has them."""
         found = given_secret() or kept(AzureSecret, secret, install)
+        whose = signed_in if kept(EntraIdentity, secret, install) else lambda: found
         (variable,) = STORE_VARIABLES["storage.account"]
         said = scope.storage.account or os.environ.get(variable) or _noted(secret, install)
         account = account_of(said or "")
-        if found is None or account is None:
+        if account is None or (found is None and whose is not signed_in):
             return ()
-        azure = KeyedAccount(self._run, account, install.region, lambda: found)
+        azure = KeyedAccount(self._run, account, install.region, whose)
         name = of_install(azure, install)
         return (Container(azure, install, name),) if name else ()
+
+
+def _container(
+    azure: KeyedAccount, spec: CloudSpec, install: Install, origin: str, keys: Resource[Any]
+) -> Container | AdoptedContainer:
+    if given := spec.existing.bucket:
+        name, _ = place_of(given)
+        return AdoptedContainer(azure, install, name, origin=origin, needs=(keys,))
+    name = spec.rules.names.get("bucket") or default_name(install)
+    return Container(azure, install, name, origin=origin, needs=(keys,))
 
 
 def given_secret() -> AzureSecret | None:
@@ -128,7 +156,7 @@ def given_secret() -> AzureSecret | None:
     if not all(found):
         return None
     tenant, client, secret = found
-    return AzureSecret(tenant, client, secret, os.environ.get(AUTHORITY, ""))
+    return AzureSecret(tenant, client, secret, entra.authority())
 
 
 def _noted(secret: Mapping[str, Any] | None, install: Install) -> str:

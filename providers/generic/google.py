@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.credential_kinds import GoogleKey, GooglePool, kept
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
@@ -53,7 +54,8 @@ class GoogleStore:
         self._run = run
 
     def secrets(self, settings: Settings, environment: Mapping[str, str]) -> Mapping[str, str]:
-        if settings.get("credentials.google_key_file") or environment.get(KEY_FILE):
+        said = ("credentials.google_key_file", "existing.identity_provider")
+        if any(settings.get(name) for name in said) or environment.get(KEY_FILE):
             return {}
         return {
             KEY_FILE: "Path of a Google key file (nothing: as an earlier setup was given; "
@@ -76,6 +78,7 @@ class GoogleStore:
         install: Install,
         plane: ControlPlaneFacts,
         dropped_tags: Mapping[str, str],
+        issuer: Callable[[], Issuer],
     ) -> StoreSide:
         access = pools.access_of(spec.existing)
         keys: KeysResource[Any]

@@ -94,7 +94,10 @@ class GenericProvider:
         plane: ControlPlaneFacts,
         dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
-        self._side = self._store(_settings(spec)).side(spec, install, plane, dropped_tags)
+        place, store = _place(spec), self._store(_settings(spec))
+        self._side = store.side(
+            spec, install, plane, dropped_tags, lambda: self._clusters.issuer(place)
+        )
         return self._side.cloud
 
     def registration(

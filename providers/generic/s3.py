@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.credential_kinds import S3Keys, S3Role, kept
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
@@ -77,6 +78,7 @@ class AnyS3Store:
         install: Install,
         plane: ControlPlaneFacts,
         dropped_tags: Mapping[str, str],
+        issuer: Callable[[], Issuer],
     ) -> StoreSide:
         role = spec.existing.identity
         keys = _keys(install, spec.credentials, lasting=not role)

@@ -9,8 +9,8 @@ How it is laid out, for whoever adds to it:
   there; `provider.py` knows the cluster and nothing of stores.
 - `Store.side` gives a whole `CloudSide`, so a kind decides for itself how pods get in: by
   credentials (`storage_keys`, a kind of `credential_kinds.py` with its mount in
-  `addons/credential_mounts.py`), or without any (`identity`, `service_account_annotations`,
-  `prove_identity`).
+  `addons/credential_mounts.py`), or with a token of their own (`token_audience`,
+  `prove_identity`), of which that kind says what is made.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.credential_kinds import AzureSecret, Credentials, GoogleKey, S3Keys
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
@@ -87,8 +88,10 @@ class Store(Protocol):
         install: Install,
         plane: ControlPlaneFacts,
         dropped_tags: Mapping[str, str],
+        issuer: Callable[[], Issuer],
     ) -> StoreSide:
-        """The objects that should be. Nothing is asked of the store yet."""
+        """The objects that should be. Nothing is asked of the store yet, nor of the cluster,
+        whose issuer `issuer` tells."""
         ...
 
     def makes(self, install: Install) -> Made:

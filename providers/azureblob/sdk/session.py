@@ -105,8 +105,12 @@ class SecretSession(Calls):
             raise failures.of_variables(problem) from problem
 
     @property
+    def principal(self) -> str:
+        return self._secret.client
+
+    @property
     def asker(self) -> failures.Asker:
-        return failures.Asker(f"the application {self._secret.client}", role=self._role)
+        return failures.Asker(f"the application {self.principal}", role=self._role)
 
 
 def agent() -> str:

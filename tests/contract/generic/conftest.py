@@ -101,9 +101,12 @@ def azure(
     bundle.write_bytes(authority.ca_pem)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
 
-    def begin(*roles: str) -> StoreWorld[AzureStandIn]:
-        settings, wire = AzureSettings(clusters=(), accounts=(TEAM_ACCOUNT,)), Wire()
-        stand_in = AzureStandIn(wire, authority, settings)
+    def begin(
+        *roles: str, settings: AzureSettings | None = None, **more: Any
+    ) -> StoreWorld[AzureStandIn]:
+        settings = settings or AzureSettings(clusters=(), accounts=(TEAM_ACCOUNT,))
+        wire = Wire()
+        stand_in = AzureStandIn(wire, authority, settings, **more)
         asyncio.run(stand_in.start())
         started.append(stand_in)
         stand_in.set_admin_roles([{"role": role} for role in roles])

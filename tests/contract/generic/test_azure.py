@@ -187,7 +187,6 @@ def test_all_of_it_is_found_and_removed(azure: Begin, monkeypatch: pytest.Monkey
         ({"storage": {"account": "http://x.blob.core.windows.net"}}, "--storage-account"),
         ({"storage": {"account": "Team"}}, "--storage-account"),
         ({"storage": {"kind": "azure"}}, "Missing: --storage-account"),
-        ({"storage": {"account": "team"}, "existing": {"identity": "x"}}, "--identity"),
         (
             {"storage": {"account": "team"}, "rules": {"names": {"bucket": "A"}}},
             "rules.names.bucket",
