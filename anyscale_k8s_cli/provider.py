@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.checks import BoundCheck, Finding
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import NO_TAGS, Resource
@@ -43,18 +43,28 @@ class Verb(StrEnum):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts of the permission documents that it takes: whoever changes looks first.
+        """The parts of a platform's document of permissions that it takes.
 
-        What was made by hand is only looked at, before it is registered and ever after.
+        `look` is at what is made, `named` at what the user named, `find` for what is not
+        known by name; `plan` is what is asked before anything is made: quotas, free names.
         """
-        if self in (Verb.PLAN, Verb.REGISTER, Verb.VERIFY):
-            return (Verb.PLAN.value,)
-        return (Verb.PLAN.value, self.value)
+        return _PARTS[self]
 
     @property
     def cluster_parts(self) -> tuple[str, ...]:
         """Those of the cluster's document, of which verifying asks more than looking does."""
-        return (*self.parts, self.value) if self is Verb.VERIFY else self.parts
+        if self in (Verb.PLAN, Verb.REGISTER):
+            return (Verb.PLAN.value,)
+        return (Verb.PLAN.value, self.value)
+
+
+_PARTS = {
+    Verb.PLAN: ("look", "named", "plan"),
+    Verb.SETUP: ("look", "named", "plan", "setup"),
+    Verb.REGISTER: ("look", "named", "plan"),
+    Verb.VERIFY: ("look", "named", "find"),
+    Verb.DELETE: ("look", "find", "delete"),
+}
 
 
 @dataclass(frozen=True)
@@ -494,6 +504,20 @@ class MarksSpot(Protocol):
     @property
     def spot_labels(self) -> Mapping[str, str]:
         """Labels with their values, by any of which such a node is known."""
+        ...
+
+
+@runtime_checkable
+class ForeseesDenials(Protocol):
+    """An ability that not every platform has: it tells beforehand what one may not remove."""
+
+    def removal_rights(
+        self, install: Install, going: Sequence[Resource[Any]], staying: Sequence[Resource[Any]]
+    ) -> Finding:
+        """Of objects that were found, and of those that stay and lose our marks.
+
+        A failure is what would stop a deletion half-way; its evidence names each right.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterSide, cluster_side
 from anyscale_k8s_cli.addons.traces import traces
+from anyscale_k8s_cli.checks import Status
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import Notice
@@ -32,7 +33,7 @@ from anyscale_k8s_cli.operations.workbench import (
 )
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
-from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
+from anyscale_k8s_cli.provider import ClusterState, ForeseesDenials, Identity, Provider, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource
 from anyscale_k8s_cli.run import Run
@@ -90,6 +91,7 @@ class Teardown:
     opened: OpenCluster | None = None
     cluster_state: ClusterState = ClusterState.UNKNOWN
     active: tuple[str, ...] = ()
+    denied: errors.CliError | None = None
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -140,7 +142,7 @@ class Teardown:
                 evidence=self.active[:10],
                 fix="stop them in the console, or add --ignore-active-workloads",
             )
-        return None
+        return self.denied
 
     @property
     def _other_bucket(self) -> str:
@@ -303,7 +305,29 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     for item in parts.all:
         _warn_of_last_chance(item, run)
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
-    return Teardown(request, findings, clouds, target, parts, kept, opened, state, active)
+    denied = await asyncio.to_thread(_denied, provider, install, parts, run)
+    return Teardown(request, findings, clouds, target, parts, kept, opened, state, active, denied)
+
+
+def _denied(provider: Provider, install: Install, parts: Parts, run: Run) -> errors.CliError | None:
+    """What the platform would not let be done; that it cannot tell is told, and stops nothing."""
+    if not isinstance(provider, ForeseesDenials):
+        return None
+    going = [item.resource for item in parts.outside if item.change is Change.DELETE]
+    staying = [item.resource for item in parts.outside if engine.kept_with_marks(item)]
+    found = provider.removal_rights(install, going, staying)
+    if found.status is Status.FAIL:
+        return errors.CliError(
+            errors.FORBIDDEN,
+            "You may not remove all that would be removed",
+            cause=found.detail,
+            evidence=found.evidence,
+            fix=found.fix,
+        )
+    if found.status is not Status.PASS:
+        text = "; ".join((f"what you may remove: {found.detail}", *found.evidence))
+        run.emit(Notice(level="warning" if found.status is Status.WARN else "info", text=text))
+    return None
 
 
 def _warn_of_last_chance(item: PlannedChange, run: Run) -> None:

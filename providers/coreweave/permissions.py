@@ -12,7 +12,7 @@ def documents(verb: Verb) -> list[PolicyDocument]:
     """The roles that cover the verb, with the rights in them that are used, offline."""
     document = load_yaml("coreweave/permissions.yaml")
     text = yaml.safe_dump(
-        {"roles": document["roles"][verb.parts[-1]], "used": of(verb)}, sort_keys=False
+        {"roles": document["roles"][verb.value], "used": of(verb)}, sort_keys=False
     )
     return [PolicyDocument(f"anyscale-k8s-coreweave-{verb.value}", "CoreWeave IAM roles", text)]
 

@@ -30,6 +30,6 @@ def documents(verb: Verb) -> list[PolicyDocument]:
 
 
 def statements(part: str, known: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What one part (`plan`, `setup`, `delete`) needs beyond the others, in one place."""
+    """What one part (`look`, `plan`, `setup`, …) needs beyond the others, in one place."""
     found: list[dict[str, Any]] = load_json(f"eks/permissions-{part}.json", known)["Statement"]
     return found

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.checks import BoundCheck, Finding
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
@@ -35,6 +35,7 @@ from anyscale_k8s_cli.providers.eks import (
     gpu,
     labels,
     permissions,
+    rights,
     search,
     teardown,
     wording,
@@ -181,6 +182,11 @@ class EksProvider:
         discovery.check_account(aws.caller, install.account)
         deleted = self.cluster_state(install) is ClusterState.DELETED
         return teardown.find_owned(aws, install, cluster_deleted=deleted)
+
+    def removal_rights(
+        self, install: Install, going: Sequence[Resource[Any]], staying: Sequence[Resource[Any]]
+    ) -> Finding:
+        return rights.to_remove(self._aws(install.region), install, going, staying)
 
     def cluster_state(self, install: Install) -> ClusterState:
         aws = self._aws(install.region)

@@ -6,34 +6,52 @@ and never taken for allowed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli.checks import Finding, Status, passed
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Cluster, Verb
-from anyscale_k8s_cli.providers.eks import permissions
+from anyscale_k8s_cli.providers.eks import bucket, permissions, tags
+from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
-from anyscale_k8s_cli.providers.eks.discovery import EksFacts
+from anyscale_k8s_cli.providers.eks.discovery import EksFacts, principal_of
 from anyscale_k8s_cli.providers.eks.sdk.endpoints import private_host
 from anyscale_k8s_cli.providers.eks.sdk.iam import Answer, Verdict
+from anyscale_k8s_cli.resource import Resource
 
 # Discovery and this question itself have shown by use whether these are granted.
 _SHOWN_BY_USE = {"Cluster", "Simulation"}
+# What each kind of object takes to be removed, by the statements about it.
+_REMOVALS = {
+    "s3-bucket": ("RemoveBucket", "RemoveObjects"),
+    "iam-role": ("RemoveRole",),
+    "iam-oidc-provider": ("RemoveOidcProvider",),
+    "load-balancer": ("FindLeftovers", "RemoveLeftovers"),
+}
+# What a deletion looks at, some of it only after it has begun.
+_SEEN_BY_DELETION = {"Account", "Bucket", "Find"}
+_PROVES_DELETION = "elasticloadbalancing:DescribeLoadBalancers"
+# What takes our marks off an object that stays; for one that goes it is not needed.
+_MARKS_OFF = {"s3:PutBucketTagging", "iam:UntagOpenIDConnectProvider"}
 # What is about an object of one's own that setup makes, by the name that it is to have.
 _OF_BUCKET = {"Bucket", "MakeBucket"}
 _OF_ROLE = {"Role", "MakeRole"}
 # Tags can follow the creation, quotas are warnings, and the others are for changes of what
-# is there, for what the user named, and for the names in messages.
+# is there, for what the user named, for the names in messages, and for what others attached.
 _OPTIONAL = {
     "ec2:DescribeSubnets",
     "eks:ListClusters",
     "elasticloadbalancing:DescribeLoadBalancers",
     "iam:AddClientIDToOpenIDConnectProvider",
+    "iam:DetachRolePolicy",
     "iam:GetAccountSummary",
     "iam:GetPolicy",
+    "iam:ListRoles",
     "iam:PutRolePermissionsBoundary",
     "iam:UpdateAssumeRolePolicy",
     "kms:DescribeKey",
@@ -41,6 +59,7 @@ _OPTIONAL = {
     "s3:ListAllMyBuckets",
     "s3:TagResource",
     "servicequotas:GetServiceQuota",
+    "tag:GetResources",
 }
 _ENDPOINTS = ("iam", "s3")
 
@@ -64,12 +83,58 @@ def to_set_up(aws: Aws, cluster: Cluster, names: Names) -> Finding:
         there = _existing(aws, cluster.facts, names, {item.sid for item in needed})
         return any(item.sid not in there for item in needed)
 
-    return _finding(aws, cluster, names, Verb.SETUP, blocking)
+    return _finding(aws, cluster.facts.principal, _questions(cluster, names, Verb.SETUP), blocking)
 
 
 def to_look(aws: Aws, cluster: Cluster, names: Names) -> Finding:
     """A no is a warning: whoever may not look at something is told so where it matters."""
-    return _finding(aws, cluster, names, Verb.VERIFY, lambda _denied: False)
+    questions = _questions(cluster, names, Verb.VERIFY)
+    return _finding(aws, cluster.facts.principal, questions, lambda _denied: False, Verb.VERIFY)
+
+
+def to_remove(
+    aws: Aws,
+    install: Install,
+    going: Sequence[Resource[Any]],
+    staying: Sequence[Resource[Any]],
+) -> Finding:
+    """Asked of the very objects that were found, before any of them is touched.
+
+    And of a bucket of the usual name: one whose tags may not be seen looks like nobody's.
+    """
+    questions = [
+        *_removals(aws, going, lambda action: action not in _MARKS_OFF),
+        *_removals(aws, staying, _MARKS_OFF.__contains__),
+    ]
+    if not questions:
+        return passed()
+    known = {
+        **permissions.ANY,
+        "partition": aws.caller.partition,
+        "bucket": bucket.default_name(install),
+    }
+    questions += [
+        _Question(statement["Sid"], tuple(statement["Action"]), statement["Resource"])
+        for part in Verb.DELETE.parts
+        for statement in permissions.statements(part, known)
+        if statement["Sid"] in _SEEN_BY_DELETION
+    ]
+
+    def blocking(denied: Sequence[_Said]) -> bool:
+        actions = {item.verdict.action for item in denied}
+        return bool(actions - (_OPTIONAL - {_PROVES_DELETION}))
+
+    return _finding(aws, principal_of(aws), questions, blocking, Verb.DELETE)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A statement about one object; `context` are condition keys whose values are known."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resource: str
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,16 +151,15 @@ class _Said:
 
 def _finding(
     aws: Aws,
-    cluster: Cluster,
-    names: Names,
-    verb: Verb,
+    principal: str,
+    questions: Sequence[_Question],
     blocking: Callable[[Sequence[_Said]], bool],
+    verb: Verb = Verb.SETUP,
 ) -> Finding:
-    facts: EksFacts = cluster.facts
-    if facts.caller.is_root:
+    if aws.caller.is_root:
         return Finding(Status.UNKNOWN, "you are the account's root user, which may do everything")
     try:
-        said = _ask(aws, facts.principal, _questions(cluster, names, verb))
+        said = _ask(aws, principal, questions)
     except CloudFailure as failure:
         return Finding(
             Status.UNKNOWN, f"they cannot be simulated: {failure.cause}", failure.evidence
@@ -107,7 +171,7 @@ def _finding(
         stops = blocking(denied)
         return Finding(
             Status.FAIL if stops else Status.WARN,
-            f"{facts.principal} lacks {len(denied)} of {len(said)} permissions"
+            f"{principal} lacks {len(denied)} of {len(said)} permissions"
             + ("" if stops else ", and may go on without"),
             (*(str(item) for item in denied), *unknown),
             f"have them allowed; `anyscale cloud permissions --provider eks --verb {verb.value}` "
@@ -121,17 +185,16 @@ def _finding(
     if unseen:
         detail = f"allowed as far as IAM's simulator sees: {len(said)} permissions"
         return Finding(Status.UNKNOWN, detail, tuple(f"not seen: {item}" for item in unseen))
-    return passed(f"{facts.principal}, {len(said)} permissions")
+    return passed(f"{principal}, {len(said)} permissions")
 
 
-def _ask(aws: Aws, principal: str, questions: Sequence[dict[str, Any]]) -> list[_Said]:
-    def one(statement: dict[str, Any]) -> list[_Said]:
-        resource = statement["Resource"]
-        verdicts = aws.iam.simulate(principal, statement["Action"], resource)
-        return [_Said(statement["Sid"], resource, verdict) for verdict in verdicts]
+def _ask(aws: Aws, principal: str, questions: Sequence[_Question]) -> list[_Said]:
+    def one(asked: _Question) -> list[_Said]:
+        verdicts = aws.iam.simulate(principal, asked.actions, asked.resource, asked.context)
+        return [_Said(asked.sid, asked.resource, verdict) for verdict in verdicts]
 
-    asked = [lambda statement=item: one(statement) for item in questions]
-    return [item for found in side_by_side(*asked) for item in found]
+    answers = side_by_side(*(partial(one, asked) for asked in questions))
+    return [item for found in answers for item in found]
 
 
 def _unseen(aws: Aws, said: Sequence[_Said]) -> list[str]:
@@ -171,14 +234,13 @@ def _existing(aws: Aws, facts: EksFacts, names: Names, sids: set[str]) -> set[st
     return {sid for sid in sids & present.keys() if there(sid)}
 
 
-def _questions(cluster: Cluster, names: Names, verb: Verb) -> list[dict[str, Any]]:
-    """The statements of the verb's policy about the very objects, each with one resource."""
+def _questions(cluster: Cluster, names: Names, verb: Verb) -> list[_Question]:
+    """The statements of the verb's policy about the very objects."""
     facts: EksFacts = cluster.facts
     known = {
+        **permissions.ANY,
         "partition": facts.caller.partition,
         "account": facts.caller.account,
-        "region": cluster.region,
-        "cluster": cluster.name,
         "bucket": names.bucket,
         "role": names.role,
         "oidc_provider": facts.issuer.removeprefix("https://"),
@@ -187,8 +249,45 @@ def _questions(cluster: Cluster, names: Names, verb: Verb) -> list[dict[str, Any
     passed_over |= set() if names.bucket else _OF_BUCKET
     passed_over |= set() if names.role else _OF_ROLE
     return [
-        statement
+        _Question(statement["Sid"], tuple(statement["Action"]), statement["Resource"])
         for part in verb.parts
         for statement in permissions.statements(part, known)
         if statement["Sid"] not in passed_over
     ]
+
+
+def _removals(
+    aws: Aws, resources: Sequence[Resource[Any]], wanted: Callable[[str], bool]
+) -> list[_Question]:
+    """What is done to these objects, as far as the actions are `wanted`."""
+    found: list[_Question] = []
+    for resource in resources:
+        about = _REMOVALS.get(resource.kind, ())
+        for statement in permissions.statements("delete", _names_of(aws, resource)):
+            actions = tuple(item for item in statement["Action"] if wanted(item))
+            if statement["Sid"] in about and actions:
+                question = _Question(statement["Sid"], actions, statement["Resource"])
+                if "Condition" in statement:
+                    tag = f"aws:ResourceTag/{tags.INSTALL_TAG}"
+                    question = replace(question, context={tag: resource.install.id})
+                found.append(question)
+    return found
+
+
+def _names_of(aws: Aws, resource: Resource[Any]) -> dict[str, str]:
+    """What stands in a policy for an object that was found, by its ARN."""
+    known = {
+        **permissions.ANY,
+        "partition": aws.caller.partition,
+        "account": aws.caller.account,
+    }
+    observed = resource.observed
+    if observed is None:
+        return known
+    name = Arn.parse(observed.id).resource
+    return {
+        **known,
+        "bucket": name,
+        "role": name.removeprefix("role"),
+        "oidc_provider": name.removeprefix("oidc-provider/"),
+    }

@@ -15,7 +15,7 @@ def documents(verb: Verb) -> list[PolicyDocument]:
     """
     document = load_yaml("nebius/permissions.yaml")
     text = yaml.safe_dump(
-        {"role": document["roles"][verb.parts[-1]], "resource": "the project", "used": of(verb)},
+        {"role": document["roles"][verb.value], "resource": "the project", "used": of(verb)},
         sort_keys=False,
     )
     return [PolicyDocument(f"anyscale-k8s-nebius-{verb.value}", "Nebius access permit", text)]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -274,14 +275,28 @@ class Iam:
 
     # -- permissions and quotas ---------------------------------------------------
 
-    def simulate(self, principal: str, actions: Iterable[str], resource: str) -> list[Verdict]:
+    def simulate(
+        self,
+        principal: str,
+        actions: Iterable[str],
+        resource: str,
+        context: Mapping[str, str] = MappingProxyType({}),
+    ) -> list[Verdict]:
         """What the principal's own policies, its boundary and its organisation's rules say.
+
+        `context` are the condition keys whose values are known.
 
         A bucket's own policy, those of sessions and of endpoints, and rules of the organisation
         that have conditions are not looked at.
         """
         pages = self._client.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=principal, ActionNames=list(actions), ResourceArns=[resource]
+            PolicySourceArn=principal,
+            ActionNames=list(actions),
+            ResourceArns=[resource],
+            ContextEntries=[
+                {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
+                for key, value in context.items()
+            ],
         )
         results = self._session.ask(
             "iam", lambda: [item for page in pages for item in page["EvaluationResults"]]

@@ -15,7 +15,8 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Finding, Status, room
 from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.provider import Verb
-from anyscale_k8s_cli.providers.eks import EksProvider, checks
+from anyscale_k8s_cli.providers.eks import EksProvider, checks, teardown
+from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.bucket import Bucket
 from anyscale_k8s_cli.providers.eks.sdk.actions import action
 from anyscale_k8s_cli.run import Run
@@ -27,6 +28,7 @@ from anyscale_k8s_cli.spec import CloudSpec, Scope
 
 from .conftest import CLUSTER, World, client
 from .test_setup import BREAKS, PROVIDER, ROLE
+from .test_teardown import balanced
 
 # How the wire calls services, and how the SDK does.
 SERVICES = {"tagging": "resourcegroupstaggingapi", "elasticloadbalancing": "elbv2"}
@@ -50,6 +52,7 @@ ON_OTHER_WAYS = {
 
 
 DROPPED = {"team": "ml"}
+HERE = Scope(region="us-west-2")
 
 
 def granted(verb: Verb) -> tuple[dict[str, Any], set[str]]:
@@ -123,8 +126,12 @@ def test_delete_needs_no_more_and_uses_all_that_its_policy_grants(world: World) 
     def work() -> None:
         provider = EksProvider(Run())
         assert provider.search(Scope(), "prod").installs
-        (install,) = provider.search(Scope(region="us-west-2"), "prod").installs
-        owned = provider.find_owned(Scope(region="us-west-2"), install)
+        (install,) = provider.search(HERE, "prod").installs
+        provider.discover(provider.locate(install))
+        owned = provider.find_owned(HERE, install)
+        for item in owned:
+            item.observed = item.read()
+        assert provider.removal_rights(install, owned, ()).status is Status.PASS
         for item in sorted(owned, key=lambda item: -len(item.needs)):
             observed = item.read()
             assert observed is not None
@@ -139,13 +146,30 @@ def test_delete_needs_no_more_and_uses_all_that_its_policy_grants(world: World) 
 
     asked = used(world.calls(work))
     assert asked <= grants
-    # What a plan needs is granted too, and what empties a bucket that is not empty.
-    unused = grants - asked - ON_OTHER_WAYS - granted(Verb.PLAN)[1]
-    assert unused == {
+    # What empties a bucket that is not empty.
+    assert grants - asked - ON_OTHER_WAYS == {
         "s3:AbortMultipartUpload",
         "s3:DeleteObject",
         "s3:DeleteObjectVersion",
     }
+
+
+def test_verify_needs_no_more_and_uses_all_that_its_policy_grants(world: World) -> None:
+    world.setup()
+    policy, grants = granted(Verb.VERIFY)
+    world.stand_in.set_admin_policies([policy])
+
+    def work() -> None:
+        provider = EksProvider(Run())
+        assert provider.search(Scope(), "prod").installs
+        assert provider.search(HERE, "prod").installs
+        assert not provider.load_balancer_left(world.installed()[1], ["x"])
+        found = check_all(world)
+        assert found["aws-read-permissions"].status is Status.PASS
+
+    asked = used(world.calls(work))
+    assert asked - grants == {"servicequotas:GetServiceQuota", "iam:GetAccountSummary"}
+    assert grants - asked - ON_OTHER_WAYS == set()
 
 
 def test_the_policies_know_no_partition(world: World) -> None:
@@ -176,7 +200,7 @@ def preflight(world: World, code: str) -> tuple[Status, str]:
     try:
         cluster = world.provider.discover(spec)
     except CliError as problem:
-        return Status.FAIL, " ".join((problem.message, problem.cause, *problem.evidence))
+        return Status.FAIL, f"{problem.message} {problem.cause}"
     (check,) = [item for item in world.provider.checks(spec, cluster) if item.code == code]
     finding = check.run()
     return finding.status, " ".join((finding.detail, *finding.evidence))
@@ -208,6 +232,45 @@ def test_each_action_that_is_taken_away_is_named(world: World, verb: Verb, code:
     assert not [call for call in calls if call.operation.write]
     # Counted, and shown with -rP.
     print(f"{verb.value}: actions tried: {len(grants)}, named: {len(named)}")  # noqa: T201
+
+
+def test_each_action_of_delete_that_is_taken_away_is_named(world: World) -> None:
+    """Of a deleted cluster, whose load balancer is left; the bucket goes, or stays."""
+    install, _ = balanced(world)
+    policy, grants = granted(Verb.DELETE)
+    named = []
+
+    aws = Aws(Run(), region="us-west-2")
+
+    def preflight(taken: str) -> str:
+        provider = world.provider
+        try:
+            searched = provider.search(HERE, "prod")
+            provider.search(Scope(), "prod")
+            provider.discover(provider.locate(install))
+            owned = teardown.find_owned(aws, install, cluster_deleted=True)
+            for item in owned:
+                item.observed = item.read()
+        except CliError as problem:
+            return f"{problem.message} {problem.cause}"
+        staying = [item for item in owned if taken in MARKS_OFF]
+        going = [item for item in owned if item not in staying]
+        finding = provider.removal_rights(install, going, staying)
+        return " ".join((finding.detail, *finding.evidence, *searched.unsearched))
+
+    def one_by_one() -> None:
+        for taken in sorted(grants):
+            world.stand_in.set_admin_policies([less(policy, taken)])
+            told = preflight(taken)
+            assert set(NAMED.findall(told)) == {taken}, told
+            named.append(taken)
+
+    calls = world.calls(one_by_one)
+    assert not [call for call in calls if call.operation.write]
+    print(f"delete: actions tried: {len(grants)}, named: {len(named)}")  # noqa: T201
+
+
+MARKS_OFF = {"s3:PutBucketTagging", "iam:UntagOpenIDConnectProvider"}
 
 
 def less(policy: dict[str, Any], taken: str) -> dict[str, Any]:
