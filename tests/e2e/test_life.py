@@ -15,6 +15,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from anyscale_k8s_cli.provider import Verb
+from anyscale_k8s_cli.providers.eks import EksProvider
+from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
 from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
@@ -67,6 +70,12 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         yield made
 
 
+def may(story: Story, verb: Verb) -> None:
+    """From now on AWS grants what is printed for the verb, and nothing besides."""
+    (printed,) = EksProvider(Run()).permissions(verb)
+    story.sandbox.admin.set_admin_policies([json.loads(printed.text)])
+
+
 def set_up(story: Story) -> None:
     story.tell("plan", "plan", *WHERE)
     story.tell("setup --dry-run", "setup", *WHERE, "--dry-run")
@@ -75,6 +84,7 @@ def set_up(story: Story) -> None:
         FaultKind.ERROR, "iam", "CreateRole", times=0, status=403, code="AccessDenied"
     )
     story.sandbox.admin.inject(denied)
+    may(story, Verb.SETUP)
     story.tell("setup failed", "setup", *WHERE, "--yes", form="yaml")
     story.sandbox.admin.clear_faults()
     story.tell("setup", "setup", *WHERE, "--yes")
@@ -87,6 +97,9 @@ def look(story: Story) -> None:
         story.tell(name, name)
         story.tell(f"{name} yaml", name, form="yaml")
     story.tell("plan yaml", "plan", *WHERE, form="yaml")
+    may(story, Verb.VERIFY)
+    story.tell("verify", "verify", "prod")
+    may(story, Verb.DELETE)
     story.tell("delete --dry-run", "delete", "prod", "--dry-run")
     for command, flags in LED_PAST.values():
         story.tell(" ".join((command, *flags)), command, "prod", *flags)
@@ -177,6 +190,14 @@ def test_a_second_setup_only_reads(story: Story) -> None:
     }
     assert again.document["health"] == "HEALTHY"
     assert again.writes == []
+
+
+def test_verify_needs_no_more_than_its_printed_policy(story: Story) -> None:
+    """Setup and delete have theirs alone too, all through this story."""
+    verified = story["verify"].ended
+    assert verified.code == 0, verified.err
+    unknown = [item for item in verified.document["checks"] if item["status"] == "unknown"]
+    assert unknown == []
 
 
 def test_status_list_and_get_agree(story: Story) -> None:
@@ -325,7 +346,8 @@ def test_standard_output_is_one_document_of_the_published_form(story: Story) -> 
             assert page.ended.out.count("\n") == 1
         forms.add((page.command, page.form))
     commands = ("plan", "setup", "status", "list", "get", "delete")
-    assert forms == {(command, form) for command in commands for form in ("json", "yaml")}
+    both = {(command, form) for command in commands for form in ("json", "yaml")}
+    assert forms == both | {("verify", "json")}
 
 
 def test_yaml_says_what_json_says(story: Story) -> None:
