@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anyscale_k8s_cli.checks import Finding, Status
+from anyscale_k8s_cli.checks import Finding, Status, When
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.aks import AksProvider, codes
@@ -102,6 +102,21 @@ def test_the_role_of_delete_is_enough_and_not_too_much(world: World) -> None:
     remove(owned, bucket=True)
     beside = set(role(Verb.DELETE)["Actions"]) - set(role(Verb.PLAN)["Actions"])
     assert beside <= used(world)
+
+
+def test_the_role_of_verify_is_enough_and_not_too_much(world: World) -> None:
+    _, install = world.installed()
+    world.stand_in.set_admin_roles([role(Verb.VERIFY)])
+    world = replace(world, events=[])
+    assert world.provider.search(HERE, "prod").installs == (install,)
+    spec = world.provider.locate(install)
+    cluster = world.provider.discover(spec)
+    for check in world.provider.checks(spec, cluster):
+        assert When.VERIFY not in check.check.when or check.run().status is Status.PASS
+    assert set(world.changes().values()) == {"none"}
+    world.provider.load_balancer_left(install, ["203.0.113.1"])
+    granted = set(role(Verb.VERIFY)["Actions"])
+    assert used(world) == granted - ON_OTHER_WAYS
 
 
 def finding(world: World, code: str, **more: Any) -> Finding:

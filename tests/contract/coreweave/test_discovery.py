@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from anyscale_k8s_cli.provider import ClusterState, Verb
 from anyscale_k8s_cli.providers.coreweave import codes
 from anyscale_k8s_cli.sandbox.coreweave.seed import ADMIN, ORGANISATION, ClusterSeed
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import CloudSpec, Scope
+from tests.cloud_sides import remove
 
 from .conftest import Settings, Start, World
 
@@ -187,11 +189,41 @@ def test_what_coreweave_says_of_a_cluster(world: World) -> None:
     assert world.provider.cluster_state(install) is ClusterState.DELETED
 
 
-def test_every_call_of_a_setup_is_among_the_rights(world: World) -> None:
-    calls = world.calls(world.setup)
-    used = {item.operation.name for item in calls if item.operation.service == "coreweave"}
-    (document,) = world.provider.permissions(Verb.SETUP)
-    assert used <= set(yaml.safe_load(document.text)["used"])
+def test_each_verb_asks_for_what_is_printed_and_for_no_more(world: World) -> None:
+    def asked(work: Callable[[], Any]) -> set[str]:
+        calls = world.calls(work)
+        return {item.operation.name for item in calls if item.operation.service == "coreweave"}
+
+    def look() -> None:
+        another = replace(world)
+        another.changes()
+        cluster = another.provider.discover(another.spec())
+        assert [check.run() for check in another.provider.checks(another.spec(), cluster)]
+
+    def verify() -> None:
+        world.elsewhere().search(Scope(), "prod")
+        look()
+
+    def delete() -> None:
+        install = world.install(world.spec(), world.provider.discover(world.spec()))
+        world.elsewhere().search(Scope(), "prod")
+        remove(world.elsewhere().find_owned(Scope(), install), bucket=True)
+
+    def printed(verb: Verb) -> set[str]:
+        (document,) = world.provider.permissions(verb)
+        return set(yaml.safe_load(document.text)["used"])
+
+    planned = asked(look)
+    made = asked(world.setup)
+    verified = asked(verify)
+    deleted = asked(delete)
+    assert planned == printed(Verb.PLAN)
+    assert verified == printed(Verb.VERIFY)
+    assert made <= printed(Verb.SETUP)
+    # Only of a key that is replaced.
+    assert printed(Verb.SETUP) - made - planned == {"cwobject:RevokeAccessKey"}
+    assert deleted <= printed(Verb.DELETE)
+    assert printed(Verb.DELETE) - deleted - verified == set()
 
 
 def test_the_load_balancer_is_public_unless_it_is_said(world: World) -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from anyscale_k8s_cli.checks import Finding, Status
-from anyscale_k8s_cli.provider import Verb
+from anyscale_k8s_cli.checks import Finding, Status, When
+from anyscale_k8s_cli.provider import ClusterState, Verb
 from anyscale_k8s_cli.providers.gcs.bucket import Bucket
 from anyscale_k8s_cli.providers.gke import GkeProvider, codes
 from anyscale_k8s_cli.run import Run
@@ -154,8 +154,26 @@ def test_delete_needs_no_more_and_uses_all_that_its_role_grants(world: World) ->
 
     asked = used(world.calls(work))
     assert asked <= granted(Verb.DELETE)
-    # What a plan needs is granted too: a deletion shows first what it would do.
-    assert granted(Verb.DELETE) - asked <= granted(Verb.PLAN)
+    # What is looked at is granted too: a deletion shows first what it would do.
+    assert granted(Verb.DELETE) - asked <= granted(Verb.VERIFY)
+
+
+def test_verify_needs_no_more_and_uses_all_that_its_role_grants(world: World) -> None:
+    world.setup()
+    only(world, Verb.VERIFY)
+    world = replace(world)
+
+    def work() -> None:
+        (install,) = world.provider.search(HERE, "prod").installs
+        spec = world.provider.locate(install)
+        cluster = world.provider.discover(spec)
+        for check in world.provider.checks(spec, cluster):
+            assert When.VERIFY not in check.check.when or check.run().status is Status.PASS
+        assert set(world.changes().values()) == {"none"}
+        assert look_at_load_balancers(world) == ""
+        assert world.provider.cluster_state(install) is ClusterState.PRESENT
+
+    assert used(world.calls(work)) == granted(Verb.VERIFY) - BY_THE_CLUSTER
 
 
 # -- permissions -----------------------------------------------------------------------

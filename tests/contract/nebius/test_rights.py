@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,6 +44,14 @@ def delete(world: World) -> None:
     world.provider.load_balancer_left(install, ["192.0.2.1"])
 
 
+def verify(world: World, cluster: KeptKeys) -> None:
+    """On another machine, which remembers nothing."""
+    world = replace(world)
+    (install,) = world.provider.search(Scope(), "prod").installs
+    world.provider.discover(world.provider.locate(install))
+    assert set(cluster.changes(world).values()) == {"none"}
+
+
 def change_by_hand(world: World) -> None:
     """So that everything that can be mended is."""
     tenant = world.stand_in.nebius.tenant
@@ -65,10 +74,12 @@ def test_each_verb_asks_for_what_is_printed_and_for_no_more(world: World) -> Non
     assert planned <= set(permissions.of(Verb.PLAN))
     change_by_hand(world)
     mended = asked(world, lambda: cluster.setup(world))
+    verified = asked(world, lambda: verify(world, cluster))
+    assert verified == set(permissions.of(Verb.VERIFY))
     deleted = asked(world, lambda: delete(world))
     assert made | mended | planned == set(permissions.of(Verb.SETUP))
     assert deleted <= set(permissions.of(Verb.DELETE))
-    only_for_deletion = set(permissions.of(Verb.DELETE)) - set(permissions.of(Verb.PLAN))
+    only_for_deletion = set(permissions.of(Verb.DELETE)) - set(permissions.of(Verb.VERIFY))
     assert only_for_deletion <= deleted | {"storage.bucket.update"}
 
 

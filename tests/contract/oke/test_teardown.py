@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -128,6 +130,26 @@ def test_the_printed_rights_are_enough_for_a_deletion(world: World) -> None:
     provider = world.elsewhere()
     remove(provider.find_owned(Scope(), install), bucket=True)
     assert provider.load_balancer_left(install, ["192.0.2.9"]) == ()
+
+
+def test_verify_takes_each_of_its_statements_and_no_more(world: World) -> None:
+    _, install = world.installed()
+    statements = permissions.of(Verb.VERIFY, ADMINISTRATORS, COMPARTMENT_ID)
+
+    def seen(granted: list[str]) -> tuple[Any, ...]:
+        world.stand_in.oci.set_admin_statements(granted)
+        another = replace(world)
+        try:
+            search = another.provider.search(Scope(), "prod")
+            cluster = another.provider.discover(another.provider.locate(install))
+            return (search, cluster.facts, KeptKeys().changes(another))
+        except CliError as problem:
+            return (problem.code,)
+
+    everything = seen(statements)
+    assert everything[0].installs == (install,)
+    for statement in statements:
+        assert seen([item for item in statements if item != statement]) != everything, statement
 
 
 @pytest.mark.parametrize("left_out", ["users", "groups", "policies", "buckets"])
