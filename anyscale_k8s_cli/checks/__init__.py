@@ -18,7 +18,7 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import CheckFinished, Notice
-from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.run import Run, current_step
 
 
 class Status(StrEnum):
@@ -205,6 +205,8 @@ async def run_checks(
         check = bound.check
         if check.code in waived:
             return Result(check, Finding(Status.WAIVED, "waived by its code"))
+        # What a check waits for ends with it, and with no other.
+        current_step.set(check.code)
         try:
             return Result(check, bound.run())
         except errors.CliError as problem:

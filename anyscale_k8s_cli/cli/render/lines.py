@@ -120,6 +120,8 @@ class PlainLines:
                 self._ongoing[event.key].waiting = _waiting(event)
             case events.StepFinished():
                 self._ongoing.pop(event.key, None)
+            case events.CheckFinished():
+                self._ongoing.pop(event.code, None)
             case events.PhaseFinished():
                 # What waits without being a step belongs to its phase, whatever its key: of
                 # an object that is only looked at no step begins or ends.

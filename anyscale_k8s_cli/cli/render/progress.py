@@ -34,10 +34,15 @@ class Phase:
     title: str
     since: float
     seconds: float | None = None
-    waiting: str = ""
     broken: bool = False
+    waits: dict[str, str] = field(default_factory=dict)
     steps: dict[str, Step] = field(default_factory=dict)
     checks: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def waiting(self) -> str:
+        """What it waits for that is no step of it: the last that is not over."""
+        return next(reversed(self.waits.values()), "")
 
     def in_state(self, *states: str) -> list[Step]:
         return [step for step in self.steps.values() if step.state in states]
@@ -79,7 +84,9 @@ class Progress:
                 step.state, step.seconds = event.result, event.seconds
                 step.waiting, step.note = "", event.note
             case events.CheckFinished():
-                self._phase(event.at).checks[event.status] += 1
+                phase = self._phase(event.at)
+                phase.checks[event.status] += 1
+                phase.waits.pop(event.code, None)
             case _:
                 pass
 
@@ -90,7 +97,8 @@ class Progress:
         """
         for phase in self.phases:
             if phase.seconds is None:
-                phase.seconds, phase.waiting = max(0.0, at - phase.since), ""
+                phase.seconds = max(0.0, at - phase.since)
+                phase.waits.clear()
                 phase.broken = bool(phase.name) or bool(phase.checks["fail"])
             for step in phase.in_state("running"):
                 step.state, step.note = "failed", "not finished"
@@ -101,7 +109,8 @@ class Progress:
     def _finish_phase(self, event: events.PhaseFinished) -> None:
         for phase in reversed(self.phases):
             if phase.name == event.phase and phase.seconds is None:
-                phase.seconds, phase.waiting = event.seconds, ""
+                phase.seconds = event.seconds
+                phase.waits.clear()
                 return
 
     def _wait(self, event: events.StepWaiting) -> None:
@@ -111,7 +120,8 @@ class Progress:
         if step is not None:
             step.waiting = waiting
         elif self.current is not None:
-            self.current.waiting = waiting
+            self.current.waits.pop(event.key, None)
+            self.current.waits[event.key] = waiting
 
     def _phase(self, at: float) -> Phase:
         if self.current is None:

@@ -363,6 +363,29 @@ def test_a_wait_of_no_step_is_told_too() -> None:
     assert screen.told_after(2) == ["[   2.0s]   … waiting for a report (none yet), 2.0s so far"]
 
 
+def two_checks_that_wait() -> list[Event]:
+    """One of them is over."""
+    return [
+        PhaseStarted(at=START, phase="verify", title="Checking"),
+        StepWaiting(at=START, key="gpu", what="a pod", detail="no node has room"),
+        StepWaiting(at=START, key="job", what="another pod", detail="it runs"),
+        CheckFinished(at=START + 1, code="job", title="A job", status="pass"),
+    ]
+
+
+def test_what_a_check_waits_for_ends_with_it_and_with_no_other() -> None:
+    screen, lines = Screen(), Waiting()
+    for event in two_checks_that_wait():
+        screen.tell(event)
+        lines.lines(event)
+
+    assert "waiting for a pod: no node has room" in screen.drawn()
+    assert "another pod" not in screen.drawn()
+    assert lines.told_after(2) == [
+        "[   2.0s]   … waiting for a pod (no node has room), 2.0s so far"
+    ]
+
+
 def test_somebody_looks_at_the_clock_from_start_to_stop() -> None:
     told = threading.Event()
 
