@@ -296,6 +296,8 @@ def lacks_mark_alone(fields: Sequence[FieldChange], install: Install) -> bool:
 
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
+# What a load balancer of the platform's is made for.
+GATEWAY_KIND = "k8s:gateway"
 
 
 @runtime_checkable

@@ -22,14 +22,21 @@ from anyscale_k8s_cli.addons.gateway import (
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.objects import object_key
 from anyscale_k8s_cli.registration import Registration
-from anyscale_k8s_cli.resource import AdoptedResource, NotYetKnown, Observed, Resource, Unfit
+from anyscale_k8s_cli.resource import (
+    GATEWAY_KIND,
+    AdoptedResource,
+    NotYetKnown,
+    Observed,
+    Resource,
+    Unfit,
+)
 from anyscale_k8s_cli.run import StillWaiting
 
 
 class AdoptedGateway(AdoptedResource[GatewayState]):
     """Fit when sessions and services reach it over TLS, with the operator's certificates."""
 
-    kind: ClassVar[str] = "k8s:gateway"
+    kind: ClassVar[str] = GATEWAY_KIND
 
     def __init__(
         self, context: ClusterContext, name: str, registration: Resource[Registration]

@@ -25,7 +25,7 @@ from anyscale_k8s_cli.cluster.removal import holding
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.registration import Registration
-from anyscale_k8s_cli.resource import OTHER_NAMESPACE, FieldChange, Observed, Resource
+from anyscale_k8s_cli.resource import GATEWAY_KIND, OTHER_NAMESPACE, FieldChange, Observed, Resource
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.templates import load_yaml
 
@@ -133,7 +133,7 @@ def gateway_reference(context: ClusterContext) -> Reference:
 class Gateway(Resource[GatewayState]):
     """The Gateway and, behind it, the platform's load balancer."""
 
-    kind: ClassVar[str] = "k8s:gateway"
+    kind: ClassVar[str] = GATEWAY_KIND
     way_around: ClassVar[str] = OTHER_NAMESPACE
 
     def __init__(

@@ -66,12 +66,30 @@ def problem_of(asked: Callable[[], Any]) -> errors.CliError | None:
     return None
 
 
-def room(used: int, limit: int, fix: str, needed: int = 1) -> Finding:
-    """Whether a quota has room for what is planned; a warning where it has not."""
-    detail = f"{used} of {limit} used, {needed} needed"
-    if used + needed <= limit:
-        return passed(detail)
-    return Finding(Status.WARN, detail, fix=fix)
+@dataclass(frozen=True)
+class Room:
+    """A limit, what is used of it, and what is needed besides; `what` is its name."""
+
+    what: str
+    used: int
+    limit: int
+    needed: int = 1
+
+    @property
+    def enough(self) -> bool:
+        return self.used + self.needed <= self.limit
+
+    def __str__(self) -> str:
+        return f"{self.what}: limit {self.limit}, used {self.used}, needed {self.needed}"
+
+
+def room(rooms: Sequence[Room], fix: str) -> Finding:
+    """Whether quotas have room for what is planned; a warning that names those that have not."""
+    told = tuple(map(str, rooms))
+    short = [str(item) for item in rooms if not item.enough]
+    if short:
+        return Finding(Status.WARN, "; ".join(short), told, fix)
+    return Finding(Status.PASS, "; ".join(told))
 
 
 class When(StrEnum):
@@ -106,7 +124,8 @@ class Check:
 
     `code` is a slug and the name of its page in `docs/checks/`. `error` is the code of
     the error that a failed fatal check ends the command with, so that scripts see the
-    cause and not only that checks failed.
+    cause and not only that checks failed. `adds` is the kind of object for which there is
+    to be room: it is asked only where one of them is to be made.
     """
 
     code: str
@@ -115,6 +134,7 @@ class Check:
     needs: frozenset[Need] = frozenset()
     severity: Severity = Severity.FATAL
     error: errors.ErrorCode = errors.CHECKS_FAILED
+    adds: str = ""
 
     def bind(self, run: Callable[[], Finding]) -> BoundCheck:
         return BoundCheck(self, run)

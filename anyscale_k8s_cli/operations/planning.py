@@ -50,7 +50,7 @@ from anyscale_k8s_cli.operations.workbench import (
 from anyscale_k8s_cli.plan import Plan, compute
 from anyscale_k8s_cli.provider import CloudSide, LoadBalancer, Provider, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
-from anyscale_k8s_cli.resource import Claim, NotYetKnown, Resource
+from anyscale_k8s_cli.resource import Change, Claim, NotYetKnown, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.saved_plan import SavedPlan
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
@@ -283,15 +283,22 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             *((side.token_check.before(),) if side.token_check else ()),
         )
         asked = [bound for bound in checks if When.SETUP in bound.check.when]
+        first = [bound for bound in asked if not bound.check.adds]
+        later = [bound for bound in asked if bound.check.adds]
         waived = set(loaded.spec.waive) - {check.code for check in declared.BY_POD}
-        checking = asyncio.create_task(run_checks(asked, run, waived))
+        of_later = {bound.code for bound in later}
+        checking = asyncio.create_task(run_checks(first, run, waived - of_later))
         try:
             computed = await compute(side.resources, ledger.rights, run)
         except errors.CliError:
             # A check that failed says why, and what mends it.
             (await checking).raise_for_failure()
             raise
-        preflight = await checking
+        made = {item.resource.kind for item in computed.changes if item.change is Change.CREATE}
+        rooms = [bound for bound in later if bound.check.adds in made]
+        of_rooms = {bound.code for bound in rooms}
+        quotas = await run_checks(rooms, run, waived & of_rooms)
+        preflight = Report((*(await checking).results, *quotas.results))
         unknown = await _look_for_chart(side, computed, loaded.spec.operator.values)
     if any(item.resource is side.record for item in computed.refusals):
         await asyncio.to_thread(_check_not_elsewhere, request, loaded, opened, install, side.record)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed, room
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.eks import declared, labels, rights
@@ -145,25 +145,26 @@ def _load_balancer_quota(aws: Aws) -> Finding:
     def used() -> int:
         return sum(item.kind == "network" for item in aws.network.load_balancers())
 
-    return _quota(used, lambda: int(aws.account.quota(*LOAD_BALANCERS)))
+    return _quota("Network Load Balancers of the region", used, LOAD_BALANCERS, aws)
 
 
 def _bucket_quota(aws: Aws) -> Finding:
-    return _quota(lambda: len(aws.s3.names()), lambda: int(aws.account.quota(*BUCKETS)))
+    return _quota("buckets of the account", lambda: len(aws.s3.names()), BUCKETS, aws)
 
 
 def _role_quota(aws: Aws) -> Finding:
     summary = _allowed(aws.iam.account_summary)
     if summary is None:
         return Finding(Status.UNKNOWN, "you may not ask")
-    return room(summary.get("Roles", 0), summary.get("RolesQuota", 0), _MORE)
+    found = Room("roles of the account", summary.get("Roles", 0), summary.get("RolesQuota", 0))
+    return room([found], _MORE)
 
 
-def _quota(used: Callable[[], int], limit: Callable[[], int]) -> Finding:
-    found, most = _allowed(used), _allowed(limit)
+def _quota(what: str, used: Callable[[], int], quota: tuple[str, str], aws: Aws) -> Finding:
+    found, most = _allowed(used), _allowed(lambda: int(aws.account.quota(*quota)))
     if found is None or most is None:
         return Finding(Status.UNKNOWN, "you may not ask")
-    return room(found, most, _MORE)
+    return room([Room(what, found, most)], _MORE)
 
 
 def _allowed(ask: Callable[[], T]) -> T | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
+from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _SETUP = frozenset({When.SETUP})
 _CLOUD = frozenset({Need.CLOUD})
@@ -21,9 +22,10 @@ AWS_READ_PERMISSIONS = Check(
 AWS_LOAD_BALANCER_QUOTA = Check(
     "aws-load-balancer-quota",
     "The region has room for a Network Load Balancer",
-    BEFORE,
+    _SETUP,
     _CLOUD,
     Severity.WARNING,
+    adds=GATEWAY_KIND,
 )
 AWS_KMS_KEY = Check(
     "aws-kms-key", "The key can encrypt the bucket", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT
@@ -36,10 +38,20 @@ AWS_PERMISSIONS_BOUNDARY = Check(
     error=errors.ADOPTED_UNFIT,
 )
 AWS_ROLE_QUOTA = Check(
-    "aws-role-quota", "The account has room for a role", _SETUP, _CLOUD, Severity.WARNING
+    "aws-role-quota",
+    "The account has room for a role",
+    _SETUP,
+    _CLOUD,
+    Severity.WARNING,
+    adds="iam-role",
 )
 AWS_BUCKET_QUOTA = Check(
-    "aws-bucket-quota", "The account has room for a bucket", _SETUP, _CLOUD, Severity.WARNING
+    "aws-bucket-quota",
+    "The account has room for a bucket",
+    _SETUP,
+    _CLOUD,
+    Severity.WARNING,
+    adds="s3-bucket",
 )
 EKS_SUBNETS_NAMED = Check(
     "eks-subnets-named",

@@ -148,6 +148,14 @@ def test_a_dry_run_says_what_a_plan_says(story: Story) -> None:
     assert set(story["plan"].changes.values()) == {"create"}
 
 
+def test_room_is_asked_for_where_something_is_to_be_made(story: Story) -> None:
+    quotas = {"aws-bucket-quota", "aws-load-balancer-quota", "aws-role-quota"}
+    asked = {item["code"]: item for item in story["plan"].document["checks"]}
+    assert quotas <= set(asked)
+    assert all("needed 1" in asked[code]["detail"] for code in quotas)
+    assert not quotas & {item["code"] for item in story["plan yaml"].document["checks"]}
+
+
 def test_a_setup_that_was_cut_short_is_gone_on_with(story: Story) -> None:
     failed, done = story["setup failed"], story["setup"]
     results = {item["key"]: item["result"] for item in failed.document["resources"]}

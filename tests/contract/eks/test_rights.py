@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Finding, Status, room
+from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.eks import EksProvider, checks, teardown
@@ -471,10 +471,3 @@ def test_a_boundary_that_is_not_there_is_told_before_it_is_needed(world: World) 
 def test_the_quotas_that_are_asked_for_exist() -> None:
     known = {(quota.service, quota.code) for quota in QUOTAS}
     assert {checks.LOAD_BALANCERS, checks.BUCKETS} <= known
-
-
-@pytest.mark.parametrize("used_up", [True, False])
-def test_room_is_told(used_up: bool) -> None:
-    finding = room(50 if used_up else 3, 50, "ask for more")
-    assert finding.status is (Status.WARN if used_up else Status.PASS)
-    assert "of 50 used, 1 needed" in finding.detail

@@ -17,10 +17,12 @@ from anyscale_k8s_cli.checks import (
     Check,
     Finding,
     Report,
+    Room,
     Severity,
     Status,
     When,
     passed,
+    room,
     run_checks,
 )
 from anyscale_k8s_cli.checks.registry import (
@@ -146,3 +148,11 @@ def test_a_check_that_is_asked_for_must_be_one() -> None:
             refuse_unknown("--only", [code], When.VERIFY)
         assert raised.value.code is errors.USAGE
         assert raised.value.cause.startswith(said)
+
+
+@pytest.mark.parametrize(("used", "status"), [(50, Status.WARN), (49, Status.PASS)])
+def test_room_is_told_by_limit_used_and_needed(used: int, status: Status) -> None:
+    found = room([Room("roles", 3, 10), Room("buckets", used, 50)], "ask for more")
+    assert found.status is status
+    assert "buckets: limit 50, used" in found.detail
+    assert ("roles" in found.detail) is (status is Status.PASS)
