@@ -20,7 +20,8 @@ MARK_PREFIX = "anyscale-k8s"
 
 @dataclass(frozen=True)
 class Install:
-    """`cluster` is the cluster's own resource name (an ARN, a path, a UID).
+    """`cluster` is the cluster's own resource name (an ARN, a path, a UID); empty where
+    something is registered before anybody has said which cluster it is for.
 
     `cluster_uid` is the UID of the namespace `kube-system`; empty when it is not
     known (yet). It is not part of the id: a cluster rebuilt under its old name
@@ -57,6 +58,17 @@ class Install:
     def resource_name(self) -> str:
         """The name of our resource in the control plane's record."""
         return f"{self.provider}-{self.id}"
+
+    @property
+    def unplaced(self) -> Install:
+        """The same where nobody has said which cluster it is on: known by its names alone."""
+        return replace(self, account="", cluster="", cluster_uid="")
+
+    @property
+    def registration_names(self) -> tuple[str, ...]:
+        """What its resource may be called: one that was registered without a cluster keeps
+        the name that it got then."""
+        return (self.resource_name, self.unplaced.resource_name)
 
     @property
     def mark(self) -> str:

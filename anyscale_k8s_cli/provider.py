@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -24,6 +24,9 @@ from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, Scope, Setti
 from anyscale_k8s_cli.storage_keys import KeysResource
 
 T = TypeVar("T")
+
+# Of a cluster that nobody has named there is nothing to reach.
+NO_ACCESS = ClusterAccess(endpoint="", ca_pem="", token=None)
 
 ENTRY_POINTS = "anyscale_k8s_cli.providers"
 
@@ -216,7 +219,8 @@ class LoadBalancer:
     `decisive` are the annotations of which another value means another load balancer, with
     another address. `logs` are the words for kubectl that show what that one says, where
     it runs in the cluster. `unlike` tells how the one at an address differs from what is
-    asked for; it is empty when it does not, and when nobody may look.
+    asked for; it is empty when it does not, and when nobody may look. `unmarked` are the
+    annotations without those marks of ours that find it again; None where there are none.
     """
 
     served_by: str
@@ -226,6 +230,13 @@ class LoadBalancer:
     source_ranges: tuple[str, ...] = ()
     logs: str = ""
     unlike: Callable[[str], str] | None = None
+    unmarked: Mapping[str, str] | None = None
+
+    @property
+    def by_hand(self) -> LoadBalancer:
+        """The same for a Service that a person makes: nothing marks it as made by us."""
+        annotations = self.annotations if self.unmarked is None else self.unmarked
+        return replace(self, annotations=annotations)
 
 
 @dataclass(frozen=True)
@@ -438,6 +449,27 @@ class Provider(Protocol):
 
     def load_balancer_left(self, install: Install, addresses: Sequence[str]) -> Sequence[str]:
         """Those load balancers at `addresses` that the platform still lists (ids or names)."""
+        ...
+
+
+@runtime_checkable
+class RegistersUnplaced(Protocol):
+    """An ability that not every platform has: what a person made can be registered unseen.
+
+    That is before anybody says which cluster it is for.
+    """
+
+    @property
+    def required_unplaced(self) -> tuple[str, ...]:
+        """Spec fields (dotted) that must be said where no cluster tells them."""
+        ...
+
+    def unplaced(self, spec: CloudSpec) -> Cluster:
+        """Account and region by credentials and options; the cluster's id is empty.
+
+        `cloud_side`, `registration`, `operator_values`, `load_balancer` and `checks` take it
+        like any other, and leave out what only the cluster would tell. Raises as `discover`.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ credentials or holds our resource.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -54,11 +54,15 @@ class Found:
     resources: tuple[DecoratedCloudResource, ...]
 
     def holds(self, install: Install) -> bool:
-        return any(item.name == install.resource_name for item in self.resources)
+        return registered_for(install, self.resources) is not None
 
     def made_by(self, install: Install, provider: str) -> bool:
         placeholder = placeholder_credentials(provider, install.id)
         return bool(placeholder) and self.cloud.credentials == placeholder
+
+    def begun_by(self, install: Install, provider: str) -> bool:
+        """Whether this install made it, before or since its cluster was known."""
+        return any(self.made_by(one, provider) for one in (install, install.unplaced))
 
     def made_for(self, install: Install, provider: str) -> bool:
         """Whether it would not be there without this install.
@@ -67,12 +71,21 @@ class Found:
         resource is the first: that one the control plane removes with its cloud alone.
         """
         if placeholder_credentials(provider, install.id):
-            return self.made_by(install, provider)
-        return all(item.name == install.resource_name for item in self.resources if item.is_default)
+            return self.begun_by(install, provider)
+        ours = registered_for(install, self.resources)
+        return all(item is ours for item in self.resources if item.is_default)
 
     def unsigned(self, provider: str) -> bool:
         """Whether nothing tells who made it: empty, on a platform without placeholders."""
         return not self.resources and not placeholder_credentials(provider, "")
+
+
+def registered_for(
+    install: Install, resources: Sequence[DecoratedCloudResource]
+) -> DecoratedCloudResource | None:
+    """The registration of an install among those of a cloud."""
+    by_name = {item.name: item for item in resources}
+    return next((by_name[name] for name in install.registration_names if name in by_name), None)
 
 
 class RegisteredCloud(SharedResource[CloudRecord]):
@@ -110,7 +123,7 @@ class RegisteredCloud(SharedResource[CloudRecord]):
     def read(self) -> Observed[CloudRecord] | None:
         found = self._candidates()
         ours = [item for item in found if item.holds(self.install)] or [
-            item for item in found if item.made_by(self.install, self.provider)
+            item for item in found if item.begun_by(self.install, self.provider)
         ]
         others = [item for item in found if item.unsigned(self.provider) or not self._only_ours]
         picked = ours or others
@@ -188,7 +201,8 @@ class RegisteredCloud(SharedResource[CloudRecord]):
     def others(self, observed: Observed[CloudRecord]) -> Users:
         """Other resources in it, or that somebody else made it."""
         found: Found = observed.state
-        names = [item.name for item in found.resources if item.name != self.install.resource_name]
+        ours = registered_for(self.install, found.resources)
+        names = [item.name for item in found.resources if item is not ours]
         look = f"anyscale cloud get --cloud-id {observed.id} --output yaml"
         if names:
             return Users(tuple(f"registration {name}" for name in names), look)
@@ -205,10 +219,22 @@ class RegisteredCloud(SharedResource[CloudRecord]):
 
 
 Payload = Callable[[], Mapping[str, Any]]
+# What a person brings, where it is no part of every registration.
+_SAID = (
+    ("kubernetes_config", "redis_endpoint"),
+    ("file_storage", "persistent_volume_claim"),
+    ("file_storage", "csi_ephemeral_volume_driver"),
+    ("file_storage", "mount_targets"),
+    ("file_storage", "mount_path"),
+)
 
 
 class RegisteredResource(Resource[Registration]):
-    """Our resource in the record. `payload` is asked for late: it needs bucket and identity."""
+    """Our resource in the record. `payload` is asked for late: it needs bucket and identity.
+
+    With `whole` what a person may have and no longer says is taken out of it; else it is
+    left as whoever set it there has it.
+    """
 
     kind: ClassVar[str] = "anyscale:cloud-resource"
     goes_first: ClassVar[bool] = True
@@ -219,6 +245,8 @@ class RegisteredResource(Resource[Registration]):
         install: Install,
         payload: Payload,
         needs: Sequence[Resource[Any]] = (),
+        *,
+        whole: bool = False,
     ) -> None:
         super().__init__(
             key=f"{self.kind}/{install.resource_name}",
@@ -229,15 +257,14 @@ class RegisteredResource(Resource[Registration]):
         self._cloud = cloud
         self._clouds = cloud.clouds
         self._payload = payload
+        self._whole = whole
 
     def read(self) -> Observed[Registration] | None:
         if self._cloud.observed is None:
             return None
         record: Found = self._cloud.observed.state
-        for item in record.resources:
-            if item.name == self.install.resource_name:
-                return self._observed(item)
-        return None
+        found = registered_for(self.install, record.resources)
+        return None if found is None else self._observed(found)
 
     def _observed(self, item: DecoratedCloudResource) -> Observed[Registration]:
         return Observed(
@@ -247,10 +274,17 @@ class RegisteredResource(Resource[Registration]):
             state=item,
         )
 
+    @property
+    def name(self) -> str:
+        """What it is called in the record, or will be."""
+        if self.observed is None:
+            return self.install.resource_name
+        return str(self.observed.state.name)
+
     def _desired(self) -> CloudResource:
         return CloudResource.model_validate(
             {
-                "name": self.install.resource_name,
+                "name": self.name,
                 "provider": self._cloud.provider,
                 "region": self.install.region,
                 **self._payload(),
@@ -261,7 +295,18 @@ class RegisteredResource(Resource[Registration]):
         """What we send and the record has otherwise; what others set beside it is left alone."""
         wanted = self._desired().payload()
         found = observed.state.model_dump(mode="json", exclude_none=True)
-        return list(differences(wanted, found))
+        return [*differences(wanted, found), *self._dropped(wanted, found)]
+
+    def _dropped(
+        self, wanted: Mapping[str, Any], found: Mapping[str, Any]
+    ) -> Iterator[FieldChange]:
+        """What a person may say and has not said again."""
+        if not self._whole:
+            return
+        for member, name in _SAID:
+            there = (found.get(member) or {}).get(name)
+            if there and not (wanted.get(member) or {}).get(name):
+                yield FieldChange(f"{member}.{name}", there, None)
 
     def create(self) -> Observed[Registration]:
         return self._observed(
@@ -273,10 +318,9 @@ class RegisteredResource(Resource[Registration]):
     ) -> Observed[Registration]:
         cloud_id = self._cloud.output.cloud_id
         wanted = self._desired()
+        fields = wanted.model_fields_set | {change.field.partition(".")[0] for change in changes}
         resources = [
-            item.model_copy(
-                update={name: getattr(wanted, name) for name in wanted.model_fields_set}
-            )
+            item.model_copy(update={name: getattr(wanted, name) for name in fields})
             if item.name == wanted.name
             else item
             for item in self._clouds.list_resources(cloud_id)
@@ -300,7 +344,7 @@ class RegisteredResource(Resource[Registration]):
             self._cloud.delete(record)
             return
         try:
-            self._clouds.remove_resource(observed.output.cloud_id, self.install.resource_name)
+            self._clouds.remove_resource(observed.output.cloud_id, observed.state.name)
         except errors.CliError as refusal:
             if refusal.code is not errors.DELETION_REFUSED or not observed.state.is_default:
                 raise
@@ -315,13 +359,13 @@ class RegisteredResource(Resource[Registration]):
         others = [
             item.name
             for item in (record.state.resources if record else ())
-            if item.name != self.install.resource_name
+            if item.name != observed.state.name
         ]
         if record is None or not others or not observed.state.is_default:
             return None
         return errors.CliError(
             errors.DELETION_REFUSED,
-            f"The registration {self.install.resource_name} cannot be removed alone",
+            f"The registration {observed.state.name} cannot be removed alone",
             cause=f"it is the first of the cloud {self.install.cloud}, which others are in, too: "
             + ", ".join(others),
             fix=self._of_primary(record.state),

@@ -98,6 +98,28 @@ class ByHand:
             json=change,
         )
 
+    def apply(self, document: Mapping[str, Any]) -> None:
+        """As `kubectl apply --server-side` does."""
+        metadata = document["metadata"]
+        self.kubernetes.patch(
+            f"{self._collection(document, metadata.get('namespace'))}/{metadata['name']}",
+            params={"fieldManager": "kubectl", "force": "true"},
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            content=yaml.safe_dump(dict(document)),
+        )
+
+    def _collection(self, document: Mapping[str, Any], namespace: str | None) -> str:
+        """Where objects of a kind are, as the API tells."""
+        version = document["apiVersion"]
+        base = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        kinds = self.kubernetes.get(base).json()["resources"]
+        [plural] = [
+            item["name"]
+            for item in kinds
+            if item["kind"] == document["kind"] and "/" not in item["name"]
+        ]
+        return f"{base}/namespaces/{namespace}/{plural}" if namespace else f"{base}/{plural}"
+
     def delete(self, path: str) -> None:
         """Delete an object of the cluster, and return without waiting for its end."""
         self.kubernetes.delete(path, params={"propagationPolicy": "Background"})

@@ -23,7 +23,7 @@ from anyscale_k8s_cli.addons.gateway import (
     gateway_class,
 )
 from anyscale_k8s_cli.addons.gateway_definitions import gateway_definitions
-from anyscale_k8s_cli.addons.gpu import GpuPool, device_plugins, gpu_plugin, survey
+from anyscale_k8s_cli.addons.gpu import GpuPool, gpu_plugin, pools_of
 from anyscale_k8s_cli.addons.operator import operator_release, service_account
 from anyscale_k8s_cli.addons.pod_probe import left_behind
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
@@ -76,12 +76,14 @@ def cluster_side(
         ours=goes_with(context.install),
         privileged=True,
     )
-    pools = _gpu_pools(context)
+    pools = pools_of(context, context.kubernetes)
     gpu = gpu_plugin(context, pools)
     gateway: AnyGateway
     ways: Sequence[Resource[Any]] = ()
     if context.spec.existing.gateway:
-        gateway = AdoptedGateway(context, context.spec.existing.gateway, registration)
+        gateway = AdoptedGateway(
+            context, context.kubernetes, context.spec.existing.gateway, registration
+        )
     else:
         ways, its_class = _ways_in(context, namespace, load_balancer)
         ways = (*ways, its_class)
@@ -101,7 +103,7 @@ def cluster_side(
         *gpu,
         *ways,
         gateway,
-        *file_storage(context),
+        *file_storage(context.spec, context.install, context.kubernetes),
         account,
         *credentials,
         *left_behind(context, needs=(namespace,)),
@@ -135,12 +137,3 @@ def _ways_in(
     # still run when the class goes.
     its_class = gateway_class(context, needs=(proxy, api, running))
     return (*own_place, api, envoy, running, proxy), its_class
-
-
-def _gpu_pools(context: ClusterContext) -> tuple[GpuPool, ...]:
-    if context.spec.gpu == "off":
-        return ()
-    pools = context.cluster.node_pools
-    found = survey(pools, context.nodes, [])
-    # Without GPUs nobody needs to look for plugins.
-    return survey(pools, context.nodes, device_plugins(context.kubernetes)) if found else ()

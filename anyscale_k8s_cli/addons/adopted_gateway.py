@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.addresses import Address, no_address
-from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.context import InstallContext
 from anyscale_k8s_cli.addons.gateway import (
     GATEWAY_API,
     Gateway,
@@ -20,6 +20,7 @@ from anyscale_k8s_cli.addons.gateway import (
     programmed,
 )
 from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import object_key
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import (
@@ -39,20 +40,24 @@ class AdoptedGateway(AdoptedResource[GatewayState]):
     kind: ClassVar[str] = GATEWAY_KIND
 
     def __init__(
-        self, context: ClusterContext, name: str, registration: Resource[Registration]
+        self,
+        context: InstallContext,
+        kubernetes: Kubernetes,
+        name: str,
+        registration: Resource[Registration] | None,
     ) -> None:
-        """`name` is `NAMESPACE/NAME`."""
+        """`name` is `NAMESPACE/NAME`. Without `registration` no certificates are looked for."""
         namespace, _, bare = name.partition("/")
         self.reference = Reference(GATEWAY_API, "Gateway", bare, namespace)
         super().__init__(
             key=object_key(self.reference),
             title=f"Gateway {name}",
             install=context.install,
-            needs=(registration,),
+            needs=(registration,) if registration else (),
         )
         self._context = context
         self._registration = registration
-        self._kubernetes = context.kubernetes
+        self._kubernetes = kubernetes
 
     def read(self) -> Observed[GatewayState] | None:
         reference = self.reference
@@ -121,10 +126,10 @@ class AdoptedGateway(AdoptedResource[GatewayState]):
 
     def _wanted(self) -> list[Document]:
         """The HTTPS listeners that our own Gateway would have; without what is not known yet."""
-        try:
-            resource = self._registration.output.cloud_resource_id
-        except NotYetKnown:
-            resource = ""
+        resource = ""
+        if self._registration is not None:
+            with suppress(NotYetKnown):
+                resource = self._registration.output.cloud_resource_id
         wanted = [item for item in listeners(self._context, resource) if "hostname" in item]
         for item in wanted:
             for reference in item["tls"]["certificateRefs"]:

@@ -19,26 +19,34 @@ from anyscale_k8s_cli.spec import CloudSpec
 
 
 @dataclass(frozen=True)
-class ClusterContext:
-    """One install in one cluster.
+class InstallContext:
+    """One install, as what it is made of is written down; nothing here can be asked.
 
     `nodes` are the cluster's nodes as the API tells them. `user_domain` is the
-    domain under which the control plane publishes users' addresses. `upgrade`
-    lets versions of what is installed move. `teardown` asks for whatever the
-    install may have made, needed by the spec or not.
+    domain under which the control plane publishes users' addresses.
     """
 
     spec: CloudSpec
     install: Install
     provider: Provider
     cluster: Cluster
+    nodes: Sequence[Document]
+    control_plane_url: str
+    user_domain: str
+
+
+@dataclass(frozen=True)
+class ClusterContext(InstallContext):
+    """The same with the cluster that it is in, and all that it is made with there.
+
+    `upgrade` lets versions of what is installed move. `teardown` asks for whatever the
+    install may have made, needed by the spec or not.
+    """
+
     kubernetes: Kubernetes
     helm: Helm
     charts: Charts
     run: Run
-    nodes: Sequence[Document]
-    control_plane_url: str
-    user_domain: str
     upgrade: bool = False
     teardown: bool = False
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import object_key
+from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import AdoptedResource, Observed, Unfit
+from anyscale_k8s_cli.spec import CloudSpec
 
 _BOUND = "Bound"
 _SHARED = "ReadWriteMany"
@@ -21,10 +23,12 @@ class AdoptedStorage(AdoptedResource[Document]):
 
     kind: ClassVar[str] = "k8s:file-storage"
 
-    def __init__(self, context: ClusterContext, reference: Reference, title: str) -> None:
-        super().__init__(key=object_key(reference), title=title, install=context.install)
+    def __init__(
+        self, install: Install, kubernetes: Kubernetes, reference: Reference, title: str
+    ) -> None:
+        super().__init__(key=object_key(reference), title=title, install=install)
         self.reference = reference
-        self._kubernetes = context.kubernetes
+        self._kubernetes = kubernetes
 
     def read(self) -> Observed[Document] | None:
         reference = self.reference
@@ -37,22 +41,21 @@ class AdoptedStorage(AdoptedResource[Document]):
         return Observed(id=found["metadata"]["uid"], output=found, unfit=unfit)
 
 
-def file_storage(context: ClusterContext) -> tuple[AdoptedStorage, ...]:
+def file_storage(
+    spec: CloudSpec, install: Install, kubernetes: Kubernetes
+) -> tuple[AdoptedStorage, ...]:
     """What the spec names of it, if it is in the cluster."""
-    said = context.spec.existing.file_storage
+    said = spec.existing.file_storage
     if said.persistent_volume_claim:
         name = said.persistent_volume_claim
-        place = Reference("v1", "PersistentVolumeClaim", name, context.install.namespace)
-        return (AdoptedStorage(context, place, f"claim {name} for shared storage"),)
+        place = Reference("v1", "PersistentVolumeClaim", name, install.namespace)
+        title = f"claim {name} for shared storage"
+        return (AdoptedStorage(install, kubernetes, place, title),)
     if said.csi_ephemeral_volume_driver:
         name = said.csi_ephemeral_volume_driver
-        return (
-            AdoptedStorage(
-                context,
-                Reference("storage.k8s.io/v1", "CSIDriver", name),
-                f"CSI driver {name} for shared storage",
-            ),
-        )
+        driver = Reference("storage.k8s.io/v1", "CSIDriver", name)
+        title = f"CSI driver {name} for shared storage"
+        return (AdoptedStorage(install, kubernetes, driver, title),)
     return ()
 
 

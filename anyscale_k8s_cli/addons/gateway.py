@@ -16,7 +16,7 @@ from anyscale_k8s_cli.addons.addresses import (
     service_addresses,
     service_selector,
 )
-from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER
 from anyscale_k8s_cli.addons.names import GATEWAY
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
@@ -47,18 +47,12 @@ def envoy_proxy(
     context: ClusterContext, load_balancer: LoadBalancer | None, needs: Sequence[Resource[Any]]
 ) -> KubernetesObject:
     """How the proxy's Service asks for its load balancer."""
-    namespace = context.install.namespace
+    # So that the Service is known for ours when its Gateway is gone already.
+    ours = {INSTALL_LABEL: context.install.id}
     return KubernetesObject(
         context.surroundings,
-        Reference(_ENVOY_API, "EnvoyProxy", GATEWAY, namespace),
-        lambda: load_yaml(
-            "gateway/envoy-proxy.yaml",
-            {
-                "name": GATEWAY,
-                "namespace": namespace,
-                "service": service_settings(context, load_balancer),
-            },
-        ),
+        Reference(_ENVOY_API, "EnvoyProxy", GATEWAY, context.install.namespace),
+        lambda: proxy_document(context, load_balancer, ours),
         title="Proxy settings",
         needs=needs,
     )
@@ -73,7 +67,24 @@ def asked_of_service(resources: Sequence[Resource[Any]]) -> Mapping[str, str] | 
     return None
 
 
-def service_settings(context: ClusterContext, load_balancer: LoadBalancer | None) -> Document:
+def proxy_document(
+    context: InstallContext, load_balancer: LoadBalancer | None, marks: Mapping[str, str]
+) -> Document:
+    """The proxy's settings, whoever makes them; `marks` go on its Service."""
+    manifest: Document = load_yaml(
+        "gateway/envoy-proxy.yaml",
+        {
+            "name": GATEWAY,
+            "namespace": context.install.namespace,
+            "service": _service_settings(context, load_balancer, marks),
+        },
+    )
+    return manifest
+
+
+def _service_settings(
+    context: InstallContext, load_balancer: LoadBalancer | None, marks: Mapping[str, str]
+) -> Document:
     """`envoyService`: what the platform needs, under what the user said."""
     wanted = load_balancer or LoadBalancer(served_by="")
     settings: Document = {
@@ -81,8 +92,7 @@ def service_settings(context: ClusterContext, load_balancer: LoadBalancer | None
         "annotations": {
             **wanted.annotations,
             **context.spec.network.annotations,
-            # So that the Service is known for ours when its Gateway is gone already.
-            INSTALL_LABEL: context.install.id,
+            **marks,
         },
     }
     if wanted.load_balancer_class:
@@ -94,23 +104,28 @@ def service_settings(context: ClusterContext, load_balancer: LoadBalancer | None
 
 def gateway_class(context: ClusterContext, needs: Sequence[Resource[Any]]) -> KubernetesObject:
     """A class of our own, since its parameters are ours."""
-    name = context.install.name(limit=63)
     return KubernetesObject(
         context.surroundings,
-        Reference(GATEWAY_API, "GatewayClass", name),
-        lambda: load_yaml(
-            "gateway/gateway-class.yaml",
-            {
-                "name": name,
-                "controller": CONTROLLER,
-                "proxy": GATEWAY,
-                "namespace": context.install.namespace,
-            },
-        ),
+        Reference(GATEWAY_API, "GatewayClass", context.install.name(limit=63)),
+        lambda: class_document(context),
         title="Gateway class",
         needs=needs,
         let_go=lambda: remove_gateway(context),
     )
+
+
+def class_document(context: InstallContext) -> Document:
+    """The class of the install's Gateway, whoever makes it."""
+    manifest: Document = load_yaml(
+        "gateway/gateway-class.yaml",
+        {
+            "name": context.install.name(limit=63),
+            "controller": CONTROLLER,
+            "proxy": GATEWAY,
+            "namespace": context.install.namespace,
+        },
+    )
+    return manifest
 
 
 def remove_gateway(context: ClusterContext) -> None:
@@ -126,7 +141,7 @@ def remove_gateway(context: ClusterContext) -> None:
         kubernetes.wait_gone(reference, timeout=context.spec.timeouts.deletion, uid=uid)
 
 
-def gateway_reference(context: ClusterContext) -> Reference:
+def gateway_reference(context: InstallContext) -> Reference:
     return Reference(GATEWAY_API, "Gateway", GATEWAY, context.install.namespace)
 
 
@@ -226,7 +241,7 @@ class Gateway(Resource[GatewayState]):
         self._wait_for_platform(sorted(set(addresses)))
 
     def _manifest(self) -> Document:
-        return _document(self._context, self._registration.output.cloud_resource_id)
+        return gateway_document(self._context, self._registration.output.cloud_resource_id)
 
     def _own_services(self) -> Documents:
         return [
@@ -328,7 +343,8 @@ class Gateway(Resource[GatewayState]):
         return observed is not None and going(observed.output)
 
 
-def _document(context: ClusterContext, resource_id: str) -> Document:
+def gateway_document(context: InstallContext, resource_id: str) -> Document:
+    """The Gateway of a registration, whoever makes it."""
     manifest: Document = load_yaml(
         "gateway/gateway.yaml",
         {
@@ -342,9 +358,9 @@ def _document(context: ClusterContext, resource_id: str) -> Document:
     return manifest
 
 
-def listeners(context: ClusterContext, resource_id: str) -> Documents:
+def listeners(context: InstallContext, resource_id: str) -> Documents:
     """Those of a Gateway for a registration, whoever makes it."""
-    found: Documents = _document(context, resource_id)["spec"]["listeners"]
+    found: Documents = gateway_document(context, resource_id)["spec"]["listeners"]
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.addons.belonging import goes_with
-from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.documents import Document, Documents
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -118,10 +118,7 @@ def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resou
         name=RELEASE,
         namespace=NAMESPACE,
         chart=CHART,
-        values=lambda: merged(
-            restricted(context.provider.gpu_plugin_values(context.cluster), pools),
-            context.spec.addons.gpu_plugin.values,
-        ),
+        values=lambda: plugin_values(context, pools),
         upgrade=context.upgrade,
         seconds=context.spec.timeouts.controller,
         deletion_seconds=context.spec.timeouts.deletion,
@@ -138,6 +135,24 @@ def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resou
         in_use_by=in_use_by,
     )
     return (*own_place, plugin)
+
+
+def pools_of(context: InstallContext, kubernetes: Kubernetes) -> tuple[GpuPool, ...]:
+    """Those of the cluster; none where the plugin is nobody's business."""
+    if context.spec.gpu == "off":
+        return ()
+    pools = context.cluster.node_pools
+    found = survey(pools, context.nodes, [])
+    # Without GPUs nobody needs to look for plugins.
+    return survey(pools, context.nodes, device_plugins(kubernetes)) if found else ()
+
+
+def plugin_values(context: InstallContext, pools: Sequence[GpuPool]) -> dict[str, Any]:
+    """The plugin's values, whoever installs it."""
+    return merged(
+        restricted(context.provider.gpu_plugin_values(context.cluster), pools),
+        context.spec.addons.gpu_plugin.values,
+    )
 
 
 def all_served(pools: Sequence[GpuPool]) -> bool:

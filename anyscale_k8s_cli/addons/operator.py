@@ -7,9 +7,10 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import instance_types
+from anyscale_k8s_cli.addons.addresses import Address
 from anyscale_k8s_cli.addons.adopted_gateway import AnyGateway
 from anyscale_k8s_cli.addons.belonging import made_by_operator
-from anyscale_k8s_cli.addons.context import ClusterContext
+from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
 from anyscale_k8s_cli.addons.storage_token import addition
@@ -140,19 +141,34 @@ def operator_values(
     address = gateway.output.address
     if address is None:
         raise NotYetKnown(gateway)
+    sign_in = {} if token is None else token_values(token.output)
+    bound_to = registration.output.cloud_resource_id
+    return values_for(context, cloud_side, bound_to, gateway.reference, address, sign_in)
+
+
+def values_for(
+    context: InstallContext,
+    cloud_side: CloudSide | None,
+    cloud_resource_id: str,
+    gateway: Reference,
+    address: Address | None,
+    sign_in: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The values of an operator, whoever installs it; without the address while there is none."""
     common: dict[str, Any] = load_yaml(
         "operator/values.yaml",
         {
-            "cloud_resource_id": registration.output.cloud_resource_id,
+            "cloud_resource_id": cloud_resource_id,
             "cloud_provider": context.provider.control_plane_name.lower(),
             # The chart refuses a slash at the end.
             "control_plane_url": context.control_plane_url.rstrip("/"),
             "service_account": SERVICE_ACCOUNT,
-            "gateway": gateway.reference.name,
-            "gateway_namespace": gateway.reference.namespace,
+            "gateway": gateway.name,
+            "gateway_namespace": gateway.namespace,
         },
     )
-    common["networking"]["gateway"]["ip" if address.is_ip else "hostname"] = address.value
+    if address is not None:
+        common["networking"]["gateway"]["ip" if address.is_ip else "hostname"] = address.value
     platform: Mapping[str, Any] = {}
     storage: Mapping[str, Any] = {}
     if cloud_side is not None:
@@ -160,7 +176,6 @@ def operator_values(
             context.spec, context.cluster, cloud_side.identity_output, context.nodes
         )
         storage = storage_values(cloud_side)
-    sign_in = {} if token is None else token_values(token.output)
     types = instance_types.values(context.spec.instance_types, context.nodes)
     users = beside(storage, context.spec.operator.values)
     return merged(common, storage, types, platform, sign_in, users)

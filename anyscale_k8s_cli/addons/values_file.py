@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,21 @@ _LEFT_OUT = """\
 """
 
 
-def render(values: Mapping[str, Any], install: Install) -> str:
-    """YAML with a header that says who wrote it and for which install; without the token."""
+def render(values: Mapping[str, Any], install: Install, notes: Sequence[str] = ()) -> str:
+    """YAML with a header that says who wrote it and for which install; without the token.
+
+    `notes` are further lines of the header.
+    """
     values = without_token(values)
+    told = "".join(f"# {note}\n" for note in notes)
     body = yaml.safe_dump(dict(values), sort_keys=False, default_flow_style=False)
     return (
-        f"{_first_line(install)}\n"
-        f"# Helm values of cloud {install.cloud!r} on {install.cluster}, by version "
+        f"{first_line(install)}\n"
+        f"# Helm values of cloud {install.cloud!r}{_place(install)}, by version "
         f"{tool_version()}.\n"
-        "# Written again by each setup: put values of your own into another file and give\n"
+        "# Written again by each run: put values of your own into another file and give\n"
         "# it with --values.\n"
+        f"{told}"
         f"{_LEFT_OUT if token_in(values) else ''}"
         f"{body}"
     )
@@ -45,7 +50,7 @@ def check_writable(path: Path, install: Install) -> None:
         raise errors.CliError(
             errors.FILE_NOT_OURS, f"{path} cannot be written over", cause=str(problem)
         ) from problem
-    if first != _first_line(install):
+    if first != first_line(install):
         raise errors.CliError(
             errors.FILE_NOT_OURS,
             f"{path} is not written over",
@@ -55,13 +60,23 @@ def check_writable(path: Path, install: Install) -> None:
 
 
 def write(
-    path: Path, values: Mapping[str, Any], install: Install, *, overwrite: bool = False
+    path: Path,
+    values: Mapping[str, Any],
+    install: Install,
+    notes: Sequence[str] = (),
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write the file over what is there; ask `check_writable` before, or say `overwrite`."""
     if overwrite:
         path.unlink(missing_ok=True)
-    path.write_text(render(values, install), encoding="utf-8")
+    path.write_text(render(values, install, notes), encoding="utf-8")
 
 
-def _first_line(install: Install) -> str:
+def _place(install: Install) -> str:
+    return f" on {install.cluster}" if install.cluster else ""
+
+
+def first_line(install: Install) -> str:
+    """What a file begins with that was written for an install."""
     return f"# Made by {MANAGED_BY} for install {install.id}."

@@ -29,14 +29,18 @@ _TOLD = 5
 
 
 def cluster_checks(
-    spec: CloudSpec, cluster: Cluster, kubernetes: Kubernetes, nodes: Sequence[Document]
+    spec: CloudSpec,
+    cluster: Cluster,
+    kubernetes: Kubernetes,
+    nodes: Sequence[Document],
+    verb: Verb = Verb.SETUP,
 ) -> tuple[BoundCheck, ...]:
-    """Those that need nothing but the cluster."""
+    """Those that need nothing but the cluster; `verb` is what rights are asked for."""
     namespace = spec.namespace
     found = (
         declared.CLUSTER_REACHABLE.bind(lambda: reachable(kubernetes)),
         declared.CLUSTER_VERSION.bind(lambda: version(kubernetes.version() or cluster.version)),
-        declared.CLUSTER_RIGHTS.bind(lambda: rights(kubernetes, namespace)),
+        declared.CLUSTER_RIGHTS.bind(lambda: rights(kubernetes, namespace, verb)),
         declared.NAMESPACE_POD_SECURITY.bind(lambda: pod_security(kubernetes, namespace)),
         declared.OPERATOR_CAPACITY.bind(lambda: capacity(kubernetes, spec, nodes)),
     )

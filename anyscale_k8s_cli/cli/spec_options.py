@@ -38,7 +38,8 @@ from anyscale_k8s_cli.cli.place_options import (
 )
 
 
-def _only_kubernetes(stack: str) -> str:
+def only_kubernetes(stack: str) -> str:
+    """Refuses clouds on virtual machines."""
     if stack.lower() not in ("k8s", "kubernetes"):
         raise typer.BadParameter(
             f"{stack!r} is not offered here: this tool sets up Anyscale on Kubernetes (k8s) only; "
@@ -390,7 +391,7 @@ class SetupOptions:
             panel=WHICH,
             metavar="k8s",
             help="Accepted as the vendor's client has it; only k8s.",
-            parser=_only_kubernetes,
+            parser=only_kubernetes,
         ),
     ] = None
     add_to_cloud: Annotated[

@@ -146,6 +146,20 @@ class Charts:
             await asyncio.to_thread(_store, Path(shop), place)
 
 
+def words_for(
+    name: str, *, version: str | None = None, source: str | None = None, mirror: str | None = None
+) -> list[str]:
+    """How a person tells helm of the chart that `Charts.fetch` would take."""
+    pin = pins().charts[name]
+    wanted = ["--version", version or pin.version]
+    if source is not None:
+        return [source, *(wanted if source.startswith("oci://") else ())]
+    repository = (mirror or pin.repository).rstrip("/")
+    if repository.startswith("oci://"):
+        return [f"{repository}/{name}", *wanted]
+    return [name, "--repo", repository, *wanted]
+
+
 def _store(shop: Path, place: Path) -> None:
     """Move what was pulled to its place in one step; whoever was first wins."""
     fetched = next(shop.glob("*.tgz"))

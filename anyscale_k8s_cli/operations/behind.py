@@ -15,7 +15,12 @@ from anyscale_k8s_cli.operations.clouds import choose
 from anyscale_k8s_cli.operations.health import Health, health_of
 from anyscale_k8s_cli.operations.remains import what_is_left
 from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
-from anyscale_k8s_cli.operations.said import located, of_unknown_options, setup_command
+from anyscale_k8s_cli.operations.said import (
+    located,
+    of_unknown_options,
+    setup_command,
+    whereabouts_of,
+)
 from anyscale_k8s_cli.operations.search import FoundInstall, Searcher
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import (
@@ -24,7 +29,8 @@ from anyscale_k8s_cli.operations.workbench import (
     load_spec,
     searched_spec,
 )
-from anyscale_k8s_cli.provider import ClusterState, install_on
+from anyscale_k8s_cli.provider import ClusterState, Provider, install_on
+from anyscale_k8s_cli.registration import registered_for
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec_loading import load_scope
 
@@ -69,7 +75,8 @@ class Behind:
             return self.wiring.again
         if self.found is None:
             return of_unknown_options({"name": self.cloud.name})
-        return of_unknown_options(located(self.found.provider.locate(self.found.install)))
+        whereabouts = whereabouts_of(self.found.provider, self.found.install)
+        return of_unknown_options(located(whereabouts))
 
     @property
     def why_unseen(self) -> str:
@@ -159,9 +166,18 @@ def _ours(
     resources: list[DecoratedCloudResource], found: FoundInstall | None
 ) -> DecoratedCloudResource | None:
     if found is not None:
-        named = found.install.resource_name
-        return next((item for item in resources if item.name == named), None)
+        return registered_for(found.install, resources)
     return next((item for item in resources if item.is_default), next(iter(resources), None))
+
+
+def _no_cluster(install: Install, provider: Provider) -> Cause:
+    """It was registered before anybody said which cluster it is for."""
+    by_context = "cluster.context" in provider.required
+    way_in = "--context CONTEXT" if by_context else "--cluster-name NAME"
+    return Cause(
+        "it was registered without a cluster, and nobody has said which one it is on",
+        f"anyscale cloud verify {install.cloud} --provider {install.provider} {way_in}",
+    )
 
 
 def _wiring(
@@ -173,6 +189,8 @@ def _wiring(
         return None, None
     install, provider = found.install, found.provider
     again, scope = told.again, load_scope(request.flags)
+    if not install.cluster:
+        return None, _no_cluster(install, provider)
     try:
         if provider.cluster_state(install) is ClusterState.DELETED:
             delete = f"anyscale cloud delete {install.cloud}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import run_checks
 from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.health import (
     REPORT_INTERVAL,
     Health,
@@ -25,6 +24,7 @@ from anyscale_k8s_cli.run import Run
 class Verification:
     """What is waited for, for `seconds` at most, and what is asked when it does not come.
 
+    `name` is what the registration is called in its cloud.
     `changed` says whether this run wrote anything: if not, the operator has no
     reason to become better than it is, and two of its reports are enough. `cors` is
     False where the store cannot be told to let the console in, `brought` says whether the
@@ -32,7 +32,7 @@ class Verification:
     """
 
     clouds: Clouds
-    install: Install
+    name: str
     registration: Registration
     prove_identity: Callable[[], None]
     wiring: Callable[[], Wiring | None]
@@ -43,7 +43,7 @@ class Verification:
 
     def run(self, run: Run, notes: list[str]) -> Health:
         """The operator's health, with the bucket proven. Raises with the first cause."""
-        name, seconds = self.install.resource_name, self.seconds
+        name, seconds = self.name, self.seconds
         if self.changed:
             since = last_report(self.clouds, self.registration, name)
         else:

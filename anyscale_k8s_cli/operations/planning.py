@@ -34,13 +34,12 @@ from anyscale_k8s_cli.operations.left_out import (
     left_out,
 )
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
-from anyscale_k8s_cli.operations.registering import registered_members
+from anyscale_k8s_cli.operations.registering import outside_of
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of, setup_command
 from anyscale_k8s_cli.operations.token_check import TokenCheck
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
-    PlaneFacts,
     cluster_context,
     load_spec,
     open_clouds,
@@ -50,7 +49,7 @@ from anyscale_k8s_cli.operations.workbench import (
 from anyscale_k8s_cli.plan import Plan, compute
 from anyscale_k8s_cli.provider import CloudSide, LoadBalancer, Provider, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
-from anyscale_k8s_cli.resource import Change, Claim, NotYetKnown, Resource
+from anyscale_k8s_cli.resource import Change, NotYetKnown, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.saved_plan import SavedPlan
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
@@ -400,22 +399,8 @@ async def side_of(
     run: Run,
 ) -> Side:
     """Everything that should be, for a spec on a cluster that is open. Reads only."""
-    cloud = provider.cloud_side(wanted, opened.cluster, install, PlaneFacts(clouds), dropped)
-    adopt = request.add_to_cloud or request.cloud_id is not None
-    record = RegisteredCloud(
-        clouds,
-        install,
-        provider=provider.control_plane_name,
-        cloud_id=request.cloud_id,
-        claim=Claim.ADOPT if adopt else Claim.OWN,
-    )
-
-    named = [item for item in (cloud.storage, cloud.identity) if item]
-
-    def payload() -> Mapping[str, Any]:
-        return registered_members(provider, wanted, opened.cluster, cloud)
-
-    registration = RegisteredResource(record, install, payload, named)
+    outside = outside_of(request, wanted, provider, opened.cluster, install, clouds, dropped)
+    cloud, registration = outside.cloud, outside.registration
     token = sign_in(wanted, provider, ServiceAccounts(clouds.plane), install)
     balancer: LoadBalancer | None = None
     if not wanted.existing.gateway:
@@ -437,7 +422,7 @@ async def side_of(
     made = inside.token.token if inside.token else None
     return Side(
         cloud,
-        record,
+        outside.record,
         registration,
         inside,
         lambda: operator_values(context, cloud, registration, inside.gateway, made),

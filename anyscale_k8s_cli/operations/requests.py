@@ -58,6 +58,14 @@ class SetupRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegisterRequest(SetupRequest):
+    """The same for what a person has made. `manifests_dir` is where manifests are written."""
+
+    install_operator: bool = False
+    manifests_dir: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeleteRequest(Request):
     """`name` or `cloud_id` says which cloud, `flags` (values of a `Scope`) where to search.
 

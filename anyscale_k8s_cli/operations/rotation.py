@@ -290,7 +290,7 @@ def _wait_healthy(rotation: Rotation, run: Run) -> Health:
     """All pods are new by now, so any report from now on is of one with the new key."""
     clouds, registered = rotation.clouds, rotation.registered
     registration = Registration(registered.cloud.id, registered.resource.cloud_resource_id)
-    name = rotation.target.install.resource_name
+    name = registered.resource.name
     return wait_healthy(
         clouds,
         registration,

@@ -52,6 +52,18 @@ def located(spec: CloudSpec) -> dict[str, Any]:
     return dict(leaves(spec.model_dump(mode="json", exclude_defaults=True)))
 
 
+def whereabouts_of(provider: Provider, install: Install) -> CloudSpec:
+    """The spec that leads to an install again; what has no cluster yet has its names alone."""
+    if install.cluster:
+        return provider.locate(install)
+    return CloudSpec(
+        provider=install.provider,
+        name=install.cloud,
+        region=install.region or None,
+        namespace=install.namespace,
+    )
+
+
 def spec_of(settings: Settings) -> CloudSpec:
     """The spec again, as far as it was kept."""
     return CloudSpec.model_validate(nested(without_secrets(settings)))
@@ -85,7 +97,7 @@ def of_unknown_options(settings: Settings) -> str:
 
 def on_install(command: str, provider: Provider, install: Install, scope: Scope) -> str:
     """A command with all that leads to an install, with no registration too."""
-    spec = searched_spec(provider.locate(install), scope)
+    spec = searched_spec(whereabouts_of(provider, install), scope)
     return f"{command} {shlex.quote(install.cloud)} {scope_options(spec)}"
 
 

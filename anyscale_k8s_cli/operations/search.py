@@ -110,9 +110,12 @@ class Searcher:
         for provider in self._providers(registered):
             for install in self._installs(provider, name, registered, clouds):
                 if self._fits(install):
-                    entry = registered.get(install.id)
+                    entry = registered.get(install.id) or registered.get(install.unplaced.id)
                     found[install.id] = FoundInstall(install, provider, entry)
-        if registered and found.keys() <= self._guessed - registered.keys():
+            if not any(item.registered for item in found.values()):
+                found |= self._unplaced(provider, name, registered)
+        known = (item for item in found.values() if item.registered or not self._is_guess(item))
+        if registered and not any(known):
             self._check_elsewhere(name)
         return Findings(
             name,
@@ -122,6 +125,27 @@ class Searcher:
             tuple(self._unsearched),
             tuple(entry.resource.name for entry in registered.values()),
         )
+
+    def _is_guess(self, found: FoundInstall) -> bool:
+        return found.install.id in self._guessed
+
+    def _unplaced(
+        self, provider: Provider, name: str, registered: dict[str, Registered]
+    ) -> dict[str, FoundInstall]:
+        """What was registered without a cluster, and no cluster has been found for."""
+        unplaced = Install(
+            provider=provider.name,
+            account="",
+            region="",
+            cluster="",
+            namespace=self._scope.namespace or DEFAULT_NAMESPACE,
+            cloud=name,
+        )
+        entry = registered.get(unplaced.id)
+        if entry is None:
+            return {}
+        install = replace(unplaced, region=entry.resource.region or "")
+        return {install.id: FoundInstall(install, provider, entry)}
 
     def _check_elsewhere(self, name: str) -> None:
         """What was said may lead past a cloud that is well: that is no cloud that is gone."""
@@ -201,15 +225,21 @@ class Searcher:
             self._searched += search.searched
             self._unsearched += search.unsearched
         if not installs:
-            installs += self._in_clusters(provider, name, scope, clouds)
+            installs += self._in_clusters(provider, name, scope, clouds, registered)
         return installs
 
     def _in_clusters(
-        self, provider: Provider, name: str, scope: Scope, clouds: Sequence[Cloud]
+        self,
+        provider: Provider,
+        name: str,
+        scope: Scope,
+        clouds: Sequence[Cloud],
+        registered: dict[str, Registered],
     ) -> list[Install]:
         """The installs of the named cluster, else of those that the platform lists.
 
-        A run may have died before it made anything outside of the cluster.
+        A run may have died before it made anything outside of the cluster, and what was
+        made by hand and only registered carries nothing of ours anywhere.
         """
         if self._request.skip_cluster:
             self._unsearched.append("the cluster: --skip-cluster was given")
@@ -220,8 +250,10 @@ class Searcher:
             return []
         records = [Found(cloud, ()) for cloud in clouds]
 
-        def made_a_record(install: Install) -> bool:
-            return any(item.made_by(install, provider.control_plane_name) for item in records)
+        def recorded(install: Install) -> bool:
+            return install.id in registered or any(
+                item.made_by(install, provider.control_plane_name) for item in records
+            )
 
         try:
             clusters = provider.clusters(scope)
@@ -233,7 +265,7 @@ class Searcher:
             self._run.check()
             one = scope.model_copy(update={"cluster": _called(provider, cluster)})
             try:
-                found += self._in_cluster(provider, name, one, made_a_record)
+                found += self._in_cluster(provider, name, one, recorded)
             except errors.CliError as problem:
                 self._unsearched.append(f"the cluster {cluster}: {problem}")
         return found

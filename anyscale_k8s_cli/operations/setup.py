@@ -178,7 +178,7 @@ def _with_result(plan: Plan, done: PlannedChange) -> Plan:
 async def _verify(made: SetupPlan, run: Run, notes: list[str]) -> Health:
     verification = Verification(
         made.clouds,
-        made.install,
+        made.side.registration.name,
         made.side.registration.output,
         prove_identity=made.side.cluster.service_account.prove,
         wiring=lambda: _wiring(made),
@@ -211,7 +211,7 @@ async def _probe(made: SetupPlan, run: Run) -> Report:
 def _wiring(made: SetupPlan) -> Wiring | None:
     """The install as it stands at the end, to be looked at where it does not work."""
     resource = made.clouds.find_resource(
-        made.side.registration.output.cloud_id, made.install.resource_name
+        made.side.registration.output.cloud_id, made.side.registration.name
     )
     if resource is None:
         return None

@@ -73,6 +73,12 @@ class Parts:
         )
 
     @property
+    def in_cluster(self) -> bool:
+        """Whether there is anything to do in the cluster."""
+        inside = (*self.inside, *((self.namespace,) if self.namespace else ()))
+        return any(item.change is Change.DELETE or engine.kept_with_marks(item) for item in inside)
+
+    @property
     def anything(self) -> bool:
         """Whether there is anything to do: to remove, or to take our marks off."""
         return bool(self.removals) or any(engine.kept_with_marks(item) for item in self.all)
@@ -92,6 +98,7 @@ class Teardown:
     cluster_state: ClusterState = ClusterState.UNKNOWN
     active: tuple[str, ...] = ()
     denied: errors.CliError | None = None
+    has_ledger: bool = False
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -248,9 +255,15 @@ async def find(request: DeleteRequest, run: Run) -> Teardown:
 async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, run: Run) -> Teardown:
     target = findings.installs[0]
     install, provider = target.install, target.provider
-    state = await asyncio.to_thread(provider.cluster_state, install)
+    placed = bool(install.cluster)
+    state = ClusterState.UNKNOWN
+    if placed:
+        state = await asyncio.to_thread(provider.cluster_state, install)
     opened: OpenCluster | None = None
-    if state is ClusterState.DELETED:
+    if not placed:
+        alone = "it was registered without a cluster: the registration is all that is removed"
+        run.emit(Notice(level="info", text=alone))
+    elif state is ClusterState.DELETED:
         gone = f"{install.cluster} is deleted: what was in it went with it, its steps are skipped"
         run.emit(Notice(level="info", text=gone))
     elif request.skip_cluster:
@@ -269,7 +282,9 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     )
     registration = RegisteredResource(record, install, dict)
     registered: tuple[Resource[Any], ...] = (record, registration)
-    outside = await asyncio.to_thread(provider.find_owned, load_scope(request.flags), install)
+    outside: Sequence[Resource[Any]] = ()
+    if placed:
+        outside = await asyncio.to_thread(provider.find_owned, load_scope(request.flags), install)
     inside: list[Resource[Any]] = []
     side: ClusterSide | None = None
     ledger = LedgerContent(install, {})
@@ -296,7 +311,7 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     kept = (
         *(
             _untouched(target, judge)
-            if opened is None and state is not ClusterState.DELETED
+            if placed and opened is None and state is not ClusterState.DELETED
             else ()
         ),
         *(Kept.of(item) for item in parts.all if item.change is Change.KEEP),
@@ -306,12 +321,24 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         _warn_of_last_chance(item, run)
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
     denied = await asyncio.to_thread(_denied, provider, install, parts, run)
-    return Teardown(request, findings, clouds, target, parts, kept, opened, state, active, denied)
+    return Teardown(
+        request,
+        findings,
+        clouds,
+        target,
+        parts,
+        kept,
+        opened,
+        state,
+        active,
+        denied,
+        has_ledger=bool(ledger.version),
+    )
 
 
 def _denied(provider: Provider, install: Install, parts: Parts, run: Run) -> errors.CliError | None:
     """What the platform would not let be done; that it cannot tell is told, and stops nothing."""
-    if not isinstance(provider, ForeseesDenials):
+    if not install.cluster or not isinstance(provider, ForeseesDenials):
         return None
     going = [item.resource for item in parts.outside if item.change is Change.DELETE]
     staying = [item.resource for item in parts.outside if engine.kept_with_marks(item)]
@@ -344,7 +371,7 @@ def _sign_in(
     target: FoundInstall, clouds: Clouds, ledger: LedgerContent
 ) -> tuple[Resource[Any], ...]:
     """Service account and keys; none where the platform vouches for the operator."""
-    if target.provider.workload_identity:
+    if target.provider.workload_identity or not target.install.cluster:
         return ()
     named = ledger.said.get("operator.service_account")
     return SignIn(ServiceAccounts(clouds.plane), target.install, named).removals()

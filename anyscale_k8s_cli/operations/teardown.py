@@ -101,8 +101,10 @@ async def _remove(teardown: Teardown, run: Run, outcomes: list[engine.Outcome]) 
     parts, opened, target = teardown.parts, teardown.opened, teardown.target
     assert target is not None  # noqa: S101
     unlocked = Unjournaled()
-    if opened is None or parts.namespace is None or not _is_active(parts.namespace):
-        # Of the cluster or the namespace nothing is left that could hold lock and ledger.
+    alone = not parts.in_cluster and not teardown.has_ledger
+    if opened is None or parts.namespace is None or alone or not _is_active(parts.namespace):
+        # Of the cluster or the namespace nothing is left that could hold lock and ledger; or
+        # all that is there was made by somebody else, and nothing is written there.
         await _part(parts.registration, run, unlocked, outcomes)
         await _part(parts.inside, run, unlocked, outcomes)
         await _part(parts.sign_in, run, unlocked, outcomes)

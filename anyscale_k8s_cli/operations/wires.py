@@ -13,6 +13,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.addresses import Cause, in_the_way
 from anyscale_k8s_cli.addons.gateway import programmed
 from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE
@@ -23,15 +24,17 @@ from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord, in_force
+from anyscale_k8s_cli.cluster.release_work import made_by_us
 from anyscale_k8s_cli.cluster.rollouts import rolled_out
 from anyscale_k8s_cli.controlplane.models import DecoratedCloudResource
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import UNTOLD, LedgerContent
 from anyscale_k8s_cli.operations.losses import rights_with_registered
-from anyscale_k8s_cli.operations.registering import registered_members
-from anyscale_k8s_cli.operations.said import spec_of
+from anyscale_k8s_cli.operations.registering import brought_settings, registered_members
+from anyscale_k8s_cli.operations.said import located, spec_of
 from anyscale_k8s_cli.operations.token_check import TokenCheck
+from anyscale_k8s_cli.operations.workbench import with_used
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.parallel import Once
 from anyscale_k8s_cli.provider import (
@@ -242,8 +245,33 @@ class Wiring:
 
     @cached_property
     def spec(self) -> CloudSpec | None:
-        """What the last setup was told; None where the ledger does not say."""
-        return spec_of(self.ledger.said) if self.ledger.said else None
+        """What the last setup was told; None where the ledger does not say.
+
+        Of an operator that was installed by hand the registration tells what is used.
+        """
+        if self.ledger.said:
+            return spec_of(self.ledger.said)
+        by_hand = self.release is not None and not made_by_us(self.release)
+        return self._as_registered() if by_hand else None
+
+    def _as_registered(self) -> CloudSpec | None:
+        """What somebody brought; None where the registration does not say it as it is said."""
+        settings = {
+            **located(self.provider.locate(self.install)),
+            **brought_settings(self.provider, self.resource),
+        }
+        gateway: Mapping[str, Any] = _value(self.values or {}, "networking", "gateway") or {}
+        if gateway.get("name"):
+            place = gateway.get("namespace") or self.install.namespace
+            settings["existing.gateway"] = f"{place}/{gateway['name']}"
+        found = spec_of(with_used(settings, self.provider))
+        try:
+            self.provider.check_spec(found)
+        except errors.CliError as problem:
+            if problem.code is not errors.INVALID_SPEC:
+                raise
+            return None
+        return found
 
     @property
     def admits_console(self) -> bool:

@@ -30,7 +30,7 @@ from anyscale_k8s_cli.operations.requests import (
     SetupRequest,
 )
 from anyscale_k8s_cli.operator_token import SignIn
-from anyscale_k8s_cli.provider import Cluster, Provider, canonical, load
+from anyscale_k8s_cli.provider import Cluster, Provider, RegistersUnplaced, canonical, load
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope
 from anyscale_k8s_cli.spec_loading import LoadedSpec
@@ -42,6 +42,8 @@ ENVIRONMENT = {
 }
 # What every platform needs to be told, as far as is known before the platform is.
 _ALWAYS = ("cluster.name", "name")
+# What setup makes where a person does not say that it is there.
+_OR_MADE = ("existing.oidc_provider",)
 _EXAMPLES = {"--provider": "eks", "--cluster-name": "NAME", "--name": "NAME", "--region": "REGION"}
 
 
@@ -94,9 +96,18 @@ def open_clouds(request: Request, run: Run) -> Clouds:
 
 
 def load_spec(
-    flags: spec.Settings, file: Path | None, environment: Mapping[str, str], run: Run
+    flags: spec.Settings,
+    file: Path | None,
+    environment: Mapping[str, str],
+    run: Run,
+    *,
+    adopting: bool = False,
 ) -> tuple[LoadedSpec, Provider]:
-    """The spec and its provider. Raises `missing-input` and `invalid-spec`, offline."""
+    """The spec and its provider. Raises `missing-input` and `invalid-spec`, offline.
+
+    With `adopting` nothing is to be made outside the cluster, whatever a setup would make
+    by itself, and the cluster need not be said.
+    """
     document = dict(spec.leaves(spec_loading.read_file(file))) if file else {}
     said = {**document, **flags}
     named = said.get("provider")
@@ -109,7 +120,10 @@ def load_spec(
         if (variable := next((name for name in names if environment.get(name)), None))
     }
     found = {path: environment[variable] for path, variable in variables.items()}
-    wanted = (*provider.required, "name")
+    if adopting:
+        flags = with_used(flags, provider)
+    placed = not adopting or names_cluster(said)
+    wanted = (*(provider.required if placed else _required_unplaced(provider)), "name")
     if missing := [path for path in wanted if not said.get(path) and path not in found]:
         raise _missing(missing)
     loaded = spec_loading.load(flags=flags, file=file, environment=found)
@@ -117,6 +131,23 @@ def load_spec(
     _check_known(loaded, provider)
     provider.check_spec(platform)
     return LoadedSpec(platform, loaded.sources, variables), provider
+
+
+def with_used(flags: spec.Settings, provider: Provider) -> dict[str, Any]:
+    """The settings, where what setup would make is there already."""
+    return {**{path: "use" for path in _OR_MADE if path in provider.settings}, **flags}
+
+
+def names_cluster(said: spec.Settings) -> bool:
+    """Whether settings say which cluster is meant."""
+    return bool(said.get("cluster.name") or said.get("cluster.context"))
+
+
+def _required_unplaced(provider: Provider) -> tuple[str, ...]:
+    """Raises `missing-input` on a platform of which nothing is known without a cluster."""
+    if not isinstance(provider, RegistersUnplaced):
+        raise _missing([path for path in provider.required if path.startswith("cluster.")])
+    return provider.required_unplaced
 
 
 def _missing(paths: Sequence[str]) -> errors.CliError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import Install
@@ -20,13 +21,18 @@ def load_balancer(spec: CloudSpec, install: Install) -> LoadBalancer:
 
     Raises `aks-load-balancer-tags` for tags that an annotation cannot carry.
     """
+    asked = _asked(spec, tags.own(install, spec.rules.tags))
+    return replace(asked, unmarked=_asked(spec, spec.rules.tags).annotations)
+
+
+def _asked(spec: CloudSpec, wanted_tags: Mapping[str, str]) -> LoadBalancer:
     network = spec.network
     internal = network.expose == "internal"
     annotations = {labels.INTERNAL: "true" if internal else "false"}
     if internal and network.load_balancer_subnets:
         annotations[labels.SUBNET] = network.load_balancer_subnets[0]
-    if not internal:
-        annotations[labels.ADDRESS_TAGS] = _tag_annotation(tags.own(install, spec.rules.tags))
+    if not internal and wanted_tags:
+        annotations[labels.ADDRESS_TAGS] = _tag_annotation(wanted_tags)
     return LoadBalancer(
         served_by="AKS",
         annotations={**annotations, **network.annotations},

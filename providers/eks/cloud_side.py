@@ -37,7 +37,7 @@ def build(
     builder = _Builder(aws, spec, cluster, install, console_origin, dropped_tags)
     storage, role = builder.storage, builder.role
     return CloudSide(
-        resources=(storage, builder.oidc_provider, role),
+        resources=(storage, *builder.vouching, role),
         storage=storage,
         identity=role,
         service_account_annotations=lambda: {labels.ROLE_ANNOTATION: role.output.helm},
@@ -148,6 +148,11 @@ class _Builder:
             settings(self._aws.s3, self.bucket_name, wishes),
         )
 
+    @property
+    def vouching(self) -> tuple[OidcProvider, ...]:
+        """Who vouches for the operator; nobody before it is known where it is to run."""
+        return (self.oidc_provider,) if self._facts.issuer else ()
+
     @cached_property
     def oidc_provider(self) -> OidcProvider:
         use = self._spec.existing.oidc_provider == "use"
@@ -166,9 +171,7 @@ class _Builder:
         given = self._spec.existing.identity
         if given:
             use = identity.RoleUse(self._bearer, self._bucket_arn)
-            return identity.AdoptedRole(
-                self._aws, self._install, given, use, needs=(self.oidc_provider,)
-            )
+            return identity.AdoptedRole(self._aws, self._install, given, use, needs=self.vouching)
         wishes = identity.RoleWishes(
             name=_role_name(self._spec, self._install),
             path=_role_path(self._spec, self._install),

@@ -8,6 +8,7 @@ from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _SETUP = frozenset({When.SETUP})
 _CLOUD = frozenset({Need.CLOUD})
+_NETWORK = frozenset({Need.CLOUD, Need.CLUSTER})
 
 AWS_PERMISSIONS = Check(
     "aws-permissions", "You may do in AWS what setup does", _SETUP, _CLOUD, error=errors.FORBIDDEN
@@ -57,14 +58,14 @@ EKS_SUBNETS_NAMED = Check(
     "eks-subnets-named",
     "The subnets that you named are the cluster's",
     BEFORE,
-    _CLOUD,
+    _NETWORK,
     error=errors.ADOPTED_UNFIT,
 )
 EKS_SUBNET_TAGS = Check(
     "eks-subnet-tags",
     "Subnets for the load balancer can be found",
     BEFORE,
-    _CLOUD,
+    _NETWORK,
     Severity.WARNING,
 )
 

@@ -12,7 +12,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import Cluster, NodePool
+from anyscale_k8s_cli.provider import NO_ACCESS, Cluster, NodePool
 from anyscale_k8s_cli.providers.eks import codes, labels
 from anyscale_k8s_cli.providers.eks.arns import Arn, Caller
 from anyscale_k8s_cli.providers.eks.aws import Aws
@@ -29,7 +29,10 @@ _AUTO_MODE = "EKS Auto Mode"
 
 @dataclass(frozen=True)
 class EksFacts:
-    """What only this provider looks into. `principal` is the ARN that IAM knows the caller by."""
+    """What only this provider looks into. `principal` is the ARN that IAM knows the caller by.
+
+    `issuer` is empty where nobody has said which cluster is meant.
+    """
 
     caller: Caller
     principal: str
@@ -91,6 +94,31 @@ def discover(aws: Aws, spec: CloudSpec) -> Cluster:
         ),
         zones=tuple(sorted({subnet.zone for subnet in subnets})),
         node_pools=tuple(_pool(group) for group in groups),
+        facts=facts,
+    )
+
+
+def unplaced(aws: Aws, spec: CloudSpec) -> Cluster:
+    """Where things are before anybody says which cluster they are for."""
+    caller = aws.caller
+    check_account(caller, spec.account.id)
+    facts = EksFacts(
+        caller=caller,
+        principal=caller.arn,
+        issuer="",
+        audience=aws.audience,
+        auto_mode=False,
+        vpc_id="",
+        subnets=(),
+        addons=(),
+    )
+    return Cluster(
+        name="",
+        id="",
+        account=caller.account,
+        region=spec.region or "",
+        version="",
+        access=NO_ACCESS,
         facts=facts,
     )
 

@@ -264,6 +264,8 @@ class AdoptedRole(AdoptedResource[Identity]):
 
     def _trust_unfit(self, role: RoleDescription) -> tuple[Unfit, ...]:
         bearer = self._use.bearer
+        if not bearer.issuer:
+            return ()  # whom it should admit is known once the cluster is
         found = trust.admission(role.trust, bearer)
         if found.admitted:
             return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from anyscale_k8s_cli import errors
@@ -30,9 +31,28 @@ def load_balancer(
 
     Raises `eks-load-balancer-tags` for tags that an annotation cannot carry.
     """
-    wanted = _common(spec, tags.own(install, spec.rules.tags))
-    internal = spec.network.expose == "internal"
     controller = _controller(reader)
+    if controller is None and not facts.auto_mode and spec.rules.tags:
+        run.emit(
+            Notice(
+                level="warning",
+                text=f"{IN_TREE} tags a load balancer only after it has made it: a rule that "
+                "demands tags at creation would deny it. The AWS Load Balancer Controller "
+                "tags at creation.",
+            )
+        )
+    asked = _asked(spec, facts, controller, tags.own(install, spec.rules.tags))
+    return replace(asked, unmarked=_asked(spec, facts, controller, spec.rules.tags).annotations)
+
+
+def _asked(
+    spec: CloudSpec,
+    facts: EksFacts,
+    controller: Mapping[str, Any] | None,
+    wanted_tags: Mapping[str, str],
+) -> LoadBalancer:
+    wanted = _common(spec, wanted_tags)
+    internal = spec.network.expose == "internal"
     if controller is not None:
         return LoadBalancer(
             served_by=CONTROLLER,
@@ -63,15 +83,6 @@ def load_balancer(
             decisive=(f"{labels.LOAD_BALANCER}scheme",),
             load_balancer_class=labels.AUTO_MODE_CLASS,
             source_ranges=spec.network.allow_cidrs,
-        )
-    if spec.rules.tags:
-        run.emit(
-            Notice(
-                level="warning",
-                text=f"{IN_TREE} tags a load balancer only after it has made it: a rule that "
-                "demands tags at creation would deny it. The AWS Load Balancer Controller "
-                "tags at creation.",
-            )
         )
     return LoadBalancer(
         served_by=IN_TREE,
@@ -114,7 +125,9 @@ def _controller(reader: ClusterReader) -> dict[str, Any] | None:
 
 
 def _common(spec: CloudSpec, wanted_tags: Mapping[str, str]) -> dict[str, str]:
-    found = {"additional-resource-tags": _tag_annotation(wanted_tags)}
+    found = {}
+    if wanted_tags:
+        found["additional-resource-tags"] = _tag_annotation(wanted_tags)
     if spec.network.load_balancer_subnets:
         found["subnets"] = ",".join(spec.network.load_balancer_subnets)
     return found

@@ -98,6 +98,13 @@ class EksProvider:
     def discover(self, spec: CloudSpec) -> Cluster:
         return discovery.discover(self._of(spec), spec)
 
+    @property
+    def required_unplaced(self) -> tuple[str, ...]:
+        return ("region", "existing.zones")
+
+    def unplaced(self, spec: CloudSpec) -> Cluster:
+        return discovery.unplaced(self._of(spec), spec)
+
     def cloud_side(
         self,
         spec: CloudSpec,

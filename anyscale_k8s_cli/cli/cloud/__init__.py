@@ -10,6 +10,9 @@ class CloudCommands(Branch):
         "init": Entry("anyscale_k8s_cli.cli.cloud.init", "Write a cloud.yaml to begin with."),
         "plan": Entry("anyscale_k8s_cli.cli.cloud.plan", "Show what setup would do."),
         "setup": Entry("anyscale_k8s_cli.cli.cloud.setup", "Make a Kubernetes cluster a cloud."),
+        "register": Entry(
+            "anyscale_k8s_cli.cli.cloud.register", "Register what you have made by hand."
+        ),
         "status": Entry("anyscale_k8s_cli.cli.cloud.status", "Tell whether a cloud is healthy."),
         "verify": Entry("anyscale_k8s_cli.cli.cloud.verify", "Check all that a cloud depends on."),
         "list": Entry("anyscale_k8s_cli.cli.cloud.list", "List your clouds."),

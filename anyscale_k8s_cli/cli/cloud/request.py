@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import prompts, settings
 from anyscale_k8s_cli.cli.execution import Session
 from anyscale_k8s_cli.cli.options import HelmOptions
+from anyscale_k8s_cli.cli.register_options import RegisterOptions, RegisterSpecOptions
 from anyscale_k8s_cli.cli.spec_options import SetupOptions, SpecOptions
-from anyscale_k8s_cli.operations.requests import HelmChoice, SetupRequest
+from anyscale_k8s_cli.operations.requests import HelmChoice, RegisterRequest, SetupRequest
+
+if TYPE_CHECKING:
+    from anyscale_k8s_cli.spec import Settings
 
 
 def setup_request(
@@ -49,6 +54,32 @@ def setup_request(
         values_file=more.values_file,
         overwrite=more.overwrite,
         helm=HelmChoice(helm.helm, helm.helm_from_index),
+    )
+
+
+def register_request(
+    spec: RegisterSpecOptions, more: RegisterOptions, helm: HelmOptions, session: Session
+) -> RegisterRequest:
+    """The same for register. Nobody is asked for a cluster, which need not be named."""
+    if more.manifests_dir and more.install_operator:
+        raise errors.CliError(
+            errors.USAGE,
+            "--manifests-dir goes without --install-operator",
+            cause="what the manifests would make is made",
+            fix="leave one of them out",
+        )
+    said: Settings = {}
+    if more.file:
+        from anyscale_k8s_cli.operations.vendor_file import settings_in
+
+        found = settings_in(more.file)
+        if found is not None:
+            said, more = found, replace(more, file=None)
+    request = setup_request(spec, more, helm, session, may_ask=False)
+    return RegisterRequest(
+        **{**vars(request), "flags": {**said, **request.flags}},
+        manifests_dir=more.manifests_dir,
+        install_operator=more.install_operator,
     )
 
 
