@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -21,6 +22,7 @@ from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
 from tests.processes import Desk, eventually, finished, started
 
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 NAMESPACE, SECOND = "anyscale-operator", "second"
 BUCKET, ROLE = "company-data", "company-operator"
 ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/{ROLE}"
@@ -204,6 +206,13 @@ def test_with_other_arguments_it_says_what_changes(story: Story) -> None:
     }
     assert "redis.demo" in json.dumps(story["with redis"].seen["control_plane"])
     assert "redis.demo" not in json.dumps(story["without redis"].seen["control_plane"])
+
+
+def test_what_it_says_fits_what_is_published(story: Story) -> None:
+    schema = json.loads((SCHEMAS / "register.json").read_text(encoding="utf-8"))
+    for page in story.pages.values():
+        if page.command == "register":
+            jsonschema.Draft202012Validator(schema).validate(page.document)
 
 
 def test_unattended_it_needs_a_yes(story: Story) -> None:

@@ -68,6 +68,8 @@ def register_request(
             cause="what the manifests would make is made",
             fix="leave one of them out",
         )
+    if not more.install_operator:
+        _without_operator(spec, more)
     said: Settings = {}
     if more.file:
         from anyscale_k8s_cli.operations.vendor_file import settings_in
@@ -81,6 +83,25 @@ def register_request(
         manifests_dir=more.manifests_dir,
         install_operator=more.install_operator,
     )
+
+
+def _without_operator(spec: RegisterSpecOptions, more: RegisterOptions) -> None:
+    """Refuse what means something only where the cluster is changed, too."""
+    of_setup = {
+        "--replace-cluster": more.replace_cluster,
+        "--upgrade": more.upgrade,
+        "--drop-options": more.drop_options,
+        "--only-create": more.only_create,
+        "--probe": spec.probe,
+    }
+    given = [name for name, value in of_setup.items() if value]
+    if given:
+        raise errors.CliError(
+            errors.USAGE,
+            f"{given[0]} goes with --install-operator",
+            cause="without it nothing in the cluster is changed",
+            fix=f"leave {given[0]} out, or add --install-operator",
+        )
 
 
 def _only_the_plan(said: dict[str, Any], more: SetupOptions) -> None:

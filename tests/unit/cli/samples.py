@@ -177,6 +177,38 @@ def setup() -> dict[str, Any]:
     }
 
 
+def registered() -> dict[str, Any]:
+    document = plan()
+    document["resources"] = [
+        resource("adopt", "S3 bucket data", "s3-bucket", "you named it", ownership="adopted"),
+        {
+            **resource("create", "registration eks-1f3a9c2e", "anyscale:cloud-resource", "new"),
+            "result": "done",
+            "seconds": 0.2,
+        },
+    ]
+    return {
+        **document,
+        "schema": "anyscale-k8s/register/v1",
+        "left_out": [
+            {
+                "title": "Redis answers at redis.demo:6379",
+                "reason": "only pods in the cluster reach it",
+            }
+        ],
+        "cloud_id": "cld_1",
+        "cloud_resource_id": "cldrsrc_1",
+        "operator_namespace": "anyscale-operator",
+        "health": None,
+        "seconds": 0.4,
+        "values": {"global": {"cloudDeploymentId": "cldrsrc_1"}},
+        "values_file": "values.yaml",
+        "manifests": [{"file": "1-namespace.yaml", "documents": [{"kind": "Namespace"}]}],
+        "manifests_dir": None,
+        "next": [{"title": "Apply the manifests", "command": "kubectl apply -f manifests"}],
+    }
+
+
 def failed_setup() -> dict[str, Any]:
     document = setup()
     operator = next(item for item in document["resources"] if item["change"] == "update")

@@ -38,6 +38,7 @@ def test_every_schema_is_a_schema(path: Path) -> None:
         ("plan", samples.plan()),
         ("setup", samples.setup()),
         ("setup", samples.failed_setup()),
+        ("register", samples.registered()),
         ("delete", samples.teardown()),
         ("delete", samples.deleted()),
         ("delete", samples.nothing_found()),
@@ -54,7 +55,8 @@ def test_sample_reports_fit(name: str, document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["plan", "setup", "delete", "status", "verify", "list", "get", "rotate-token"]
+    "name",
+    ["plan", "setup", "register", "delete", "status", "verify", "list", "get", "rotate-token"],
 )
 def test_a_bare_error_fits_and_an_empty_success_does_not(name: str) -> None:
     only_schema = {"schema": f"anyscale-k8s/{name}/v1"}

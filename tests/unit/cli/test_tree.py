@@ -20,7 +20,13 @@ JARGON = re.compile(r"\b(IRSA|reconcil\w+|idempoten\w+|CRDs?|RBAC|payload|slug|b
 def test_the_tree_is_the_one_that_is_documented() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         *("cloud", "cloud plan", "cloud setup", "cloud status", "cloud list", "cloud get"),
-        *("cloud init", "cloud verify", "cloud rotate-token", "cloud permissions"),
+        *(
+            "cloud init",
+            "cloud verify",
+            "cloud register",
+            "cloud rotate-token",
+            "cloud permissions",
+        ),
         "cloud delete",
         *("doctor", "login", "logout", "auth", "auth show", "auth fix"),
         *("sandbox", "sandbox up", "sandbox status", "sandbox run", "sandbox env", "sandbox down"),
