@@ -293,8 +293,8 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             # A check that failed says why, and what mends it.
             (await checking).raise_for_failure()
             raise
-        made = {item.resource.kind for item in computed.changes if item.change is Change.CREATE}
-        rooms = [bound for bound in later if bound.check.adds in made]
+        new = {item.resource.kind for item in computed.changes if item.change is Change.CREATE}
+        rooms = [bound for bound in later if bound.check.adds in new]
         of_rooms = {bound.code for bound in rooms}
         quotas = await run_checks(rooms, run, waived & of_rooms)
         preflight = Report((*(await checking).results, *quotas.results))

@@ -42,7 +42,7 @@ from anyscale_k8s_cli.operations.workbench import (
 )
 from anyscale_k8s_cli.plan import Plan, compute
 from anyscale_k8s_cli.provider import Cluster, Provider, RegistersUnplaced, Verb, install_on
-from anyscale_k8s_cli.resource import Claim, Resource, Rights
+from anyscale_k8s_cli.resource import GATEWAY_KIND, Claim, Resource, Rights
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import LoadedSpec
@@ -312,9 +312,11 @@ def _checks(
     if opened is not None:
         asked = cluster_checks(spec, cluster, opened.kubernetes, opened.nodes, Verb.REGISTER)
         yield from (bound for bound in asked if When.REGISTER in bound.check.when)
+    # A Gateway is handed over where none is brought, and nothing else is new.
+    new = ("",) if spec.existing.gateway else ("", GATEWAY_KIND)
     for bound in provider.checks(spec, cluster):
         seen = opened is not None or Need.CLUSTER not in bound.check.needs
-        if seen and When.REGISTER in bound.check.when:
+        if seen and bound.check.adds in new and When.REGISTER in bound.check.when:
             yield bound
 
 
