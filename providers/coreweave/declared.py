@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.checks import ANY_TIME, Check, Need
+from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
 
 _CLOUD = frozenset({Need.CLOUD})
 
@@ -13,4 +13,12 @@ COREWEAVE_POLICY_DENIES = Check(
     _CLOUD,
 )
 
-CHECKS = (COREWEAVE_POLICY_DENIES,)
+COREWEAVE_PERMISSIONS = Check(
+    "coreweave-permissions",
+    "You may do at CoreWeave what setup does",
+    frozenset({When.SETUP}),
+    _CLOUD,
+    Severity.WARNING,
+)
+
+CHECKS = (COREWEAVE_POLICY_DENIES, COREWEAVE_PERMISSIONS)

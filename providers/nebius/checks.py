@@ -5,14 +5,21 @@ from __future__ import annotations
 from functools import partial
 
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
-from anyscale_k8s_cli.provider import Cluster
-from anyscale_k8s_cli.providers.nebius import declared
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.provider import Cluster, Verb
+from anyscale_k8s_cli.providers.nebius import declared, permissions
 from anyscale_k8s_cli.providers.nebius.discovery import NebiusFacts
+from anyscale_k8s_cli.providers.nebius.nebius import Nebius
+
+# Roles on a project or its tenant that are known to be too little for setup.
+# https://docs.nebius.com/iam/authorization/roles
+_LESSER = {"viewer", "auditor", "editor"}
 
 
-def checks(cluster: Cluster) -> list[BoundCheck]:
+def checks(cluster: Cluster, nebius: Nebius) -> list[BoundCheck]:
     facts: NebiusFacts = cluster.facts
     return [
+        declared.NEBIUS_PERMISSIONS.bind(partial(permitted, nebius)),
         declared.NEBIUS_GPU_DRIVERS.bind(partial(_drivers, facts)),
         declared.NEBIUS_GPU_CLAIMS.bind(partial(_claims, facts)),
     ]
@@ -42,4 +49,27 @@ def _claims(facts: NebiusFacts) -> Finding:
         f"{', '.join(group.name for group in claimed)} have GPUs by claims (DRA) alone, and no "
         "device plugin",
         fix=f"nebius mk8s node-group update --id {claimed[0].id} --template-gpu-settings-dra=false",
+    )
+
+
+def permitted(nebius: Nebius) -> Finding:
+    """By the roles of the groups that one is in: Nebius has no call that tells it outright.
+
+    A role that is not known here may be enough.
+    """
+    wanted = permissions.role(Verb.SETUP)
+    try:
+        held = nebius.iam.roles(nebius.session.own_id)
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, f"you may not ask: {failure.cause}")
+        raise
+    if wanted in held:
+        return passed(f"{wanted} of the project {nebius.project}")
+    told = ", ".join(sorted(held)) or "none that can be seen"
+    return Finding(
+        Status.FAIL if held and held <= _LESSER else Status.UNKNOWN,
+        f"your roles on the project {nebius.project} are {told}, and setup takes {wanted}",
+        tuple(item for item in permissions.of(Verb.SETUP) if item not in permissions.of(Verb.PLAN)),
+        "have the role given; `anyscale cloud permissions --provider nebius` tells what it is for",
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
 
 _CLOUD = frozenset({Need.CLOUD})
 
@@ -20,8 +21,16 @@ NEBIUS_GPU_CLAIMS = Check(
     _CLOUD,
     Severity.WARNING,
 )
+NEBIUS_PERMISSIONS = Check(
+    "nebius-permissions",
+    "You may do at Nebius what setup does",
+    frozenset({When.SETUP}),
+    _CLOUD,
+    error=errors.FORBIDDEN,
+)
 
 CHECKS = (
     NEBIUS_GPU_DRIVERS,
     NEBIUS_GPU_CLAIMS,
+    NEBIUS_PERMISSIONS,
 )

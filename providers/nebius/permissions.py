@@ -13,12 +13,14 @@ def documents(verb: Verb) -> list[PolicyDocument]:
 
     Nebius has no roles of a company's own; so the narrowest of its roles is said.
     """
-    document = load_yaml("nebius/permissions.yaml")
     text = yaml.safe_dump(
-        {"role": document["roles"][verb.value], "resource": "the project", "used": of(verb)},
-        sort_keys=False,
+        {"role": role(verb), "resource": "the project", "used": of(verb)}, sort_keys=False
     )
     return [PolicyDocument(f"anyscale-k8s-nebius-{verb.value}", "Nebius access permit", text)]
+
+
+def role(verb: Verb) -> str:
+    return str(load_yaml("nebius/permissions.yaml")["roles"][verb.value])
 
 
 def of(verb: Verb) -> list[str]:

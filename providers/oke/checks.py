@@ -5,15 +5,31 @@ from __future__ import annotations
 from functools import partial
 
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
-from anyscale_k8s_cli.provider import Cluster
-from anyscale_k8s_cli.providers.oke import declared
+from anyscale_k8s_cli.provider import Cluster, Verb
+from anyscale_k8s_cli.providers.oke import declared, permissions
 from anyscale_k8s_cli.providers.oke.discovery import OkeFacts
 from anyscale_k8s_cli.providers.oke.sdk.clusters import GPU_PLUGIN
 
 
 def checks(cluster: Cluster) -> list[BoundCheck]:
     facts: OkeFacts = cluster.facts
-    return [declared.OKE_GPU_ADDON.bind(partial(_addon, facts))]
+    return [
+        declared.OKE_GPU_ADDON.bind(partial(_addon, facts)),
+        declared.OCI_PERMISSIONS.bind(_permissions),
+    ]
+
+
+def _permissions() -> Finding:
+    """There is nobody to ask: a refusal comes with the call itself, and names it."""
+    wanted = permissions.of(Verb.SETUP, "<your group>", "<compartment>")
+    return Finding(
+        Status.UNKNOWN,
+        "Oracle Cloud has no call that tells what one may do: what looks has been tried by now, "
+        "what writes has not",
+        tuple(f"unknown: {statement}" for statement in wanted if " to manage " in statement),
+        "compare with your policies; `anyscale cloud permissions --provider oke` prints the "
+        "statements",
+    )
 
 
 def _addon(facts: OkeFacts) -> Finding:

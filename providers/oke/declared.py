@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity
+from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
 
 _CLOUD = frozenset({Need.CLOUD})
 
@@ -14,4 +14,12 @@ OKE_GPU_ADDON = Check(
     Severity.WARNING,
 )
 
-CHECKS = (OKE_GPU_ADDON,)
+OCI_PERMISSIONS = Check(
+    "oci-permissions",
+    "You may do in Oracle Cloud what setup does",
+    frozenset({When.SETUP}),
+    _CLOUD,
+    Severity.WARNING,
+)
+
+CHECKS = (OKE_GPU_ADDON, OCI_PERMISSIONS)

@@ -131,7 +131,7 @@ class Iam:
     # -- groups -------------------------------------------------------------------------------
 
     def _members(self) -> Methods:
-        from nebius.api.nebius.iam.v1 import ListGroupMembershipsResponse
+        from nebius.api.nebius.iam.v1 import ListGroupMembershipsResponse, ListMemberOfResponse
 
         items, service = self.tenant.memberships, "nebius.iam.v1.GroupMembershipService"
 
@@ -151,8 +151,20 @@ class Iam:
             shown, token = page(items.of_parent(call.request.parent_id), call.request)
             return ListGroupMembershipsResponse(memberships=shown, next_page_token=token)
 
+        def member_of(call: Call) -> Any:
+            groups = [
+                self.tenant.groups.get(item.metadata.parent_id)
+                for item in items.items.values()
+                if item.spec.member_id == call.request.subject_id
+            ]
+            shown, token = page(groups, call.request)
+            return ListMemberOfResponse(items=shown, next_page_token=token)
+
         right = "iam.groupmembership"
         return {
+            f"{service}/ListMemberOf": Method(
+                member_of, f"{right}.list", lambda request: str(request.subject_id)
+            ),
             f"{service}/Create": Method(create, f"{right}.create", api.new_parent, write=True),
             f"{service}/ListMembers": Method(members, f"{right}.list", api.parent),
             f"{service}/Delete": Method(

@@ -32,6 +32,7 @@ from nebius.api.nebius.iam.v1 import (
     ListAccessPermitRequest,
     ListGroupMembershipsRequest,
     ListGroupsRequest,
+    ListMemberOfRequest,
     ListServiceAccountRequest,
     ProjectServiceClient,
     ServiceAccountServiceClient,
@@ -111,14 +112,22 @@ class Iam:
 
     def project_region(self) -> str:
         """Where the project is, and so everything in it. Empty when there is no such project."""
-        service = ProjectServiceClient(self._session.sdk)
-        found = self._session.find(
-            "iam.project.get",
-            lambda: service.get(GetProjectRequest(id=self._session.project), **LIMITS),
-        )
+        found = self._project()
         if found is None:
             return ""
         return str((found.status.region if found.status else "") or found.spec.region)
+
+    def tenant(self) -> str:
+        """The id of the tenant that the project is in; empty when there is no such project."""
+        found = self._project()
+        return str(found.metadata.parent_id) if found is not None else ""
+
+    def _project(self) -> Any:
+        service = ProjectServiceClient(self._session.sdk)
+        return self._session.find(
+            "iam.project.get",
+            lambda: service.get(GetProjectRequest(id=self._session.project), **LIMITS),
+        )
 
     # -- service accounts ------------------------------------------------------------
 
@@ -245,6 +254,22 @@ class Iam:
             for page in pages
             for item in page.items
         ]
+
+    def roles(self, subject: str) -> frozenset[str]:
+        """The roles on the project, or on the tenant that it is in, by the subject's groups."""
+        service = GroupMembershipServiceClient(self._session.sdk)
+        pages = self._session.pages(
+            "iam.groupmembership.list",
+            lambda token: service.list_member_of(
+                ListMemberOfRequest(subject_id=subject, page_size=PAGE, page_token=token),
+                **LIMITS,
+            ),
+        )
+        groups = [group.metadata.id for page in pages for group in page.items]
+        places = {self._session.project, self.tenant()}
+        return frozenset(
+            grant.role for group in groups for grant in self.permits(group) if grant.what in places
+        )
 
     def permit(self, group_id: str, resource_id: str, role: str) -> None:
         """Give the group a role on a resource. Already given is success."""

@@ -169,7 +169,7 @@ def test_a_policy_that_denies_is_found(world: World) -> None:
     spec = world.spec()
     cluster = world.provider.discover(spec)
     world.cloud_side(spec)
-    (check,) = world.provider.checks(spec, cluster)
+    check, _ = world.provider.checks(spec, cluster)
     assert check.code == "coreweave-policy-denies"
     assert check.run().status is Status.PASS
     denial = {"name": "no", "effect": "Deny", "actions": ["s3:*"], "principals": ["*"]}
@@ -240,3 +240,12 @@ def test_the_load_balancer_is_public_unless_it_is_said(world: World) -> None:
     kind = "service.beta.kubernetes.io/coreweave-load-balancer-type"
     assert asked() == {kind: "public"}
     assert asked(expose="internal") == {}
+
+
+def test_what_nobody_can_be_asked_is_told_as_unknown(world: World) -> None:
+    world.changes()
+    cluster = world.provider.discover(world.spec())
+    _, check = world.provider.checks(world.spec(), cluster)
+    found = check.run()
+    assert (check.code, found.status) == ("coreweave-permissions", Status.UNKNOWN)
+    assert "unknown: cwobject:CreateAccessKey" in found.evidence

@@ -124,7 +124,11 @@ def test_gpus_that_must_be_claimed_are_told_of_and_get_no_plugin(start: Start) -
     verdicts = {
         item.code: item.run().status for item in world.provider.checks(world.spec(), cluster)
     }
-    assert verdicts == {"nebius-gpu-drivers": Status.PASS, "nebius-gpu-claims": Status.WARN}
+    assert verdicts == {
+        "nebius-gpu-drivers": Status.PASS,
+        "nebius-gpu-claims": Status.WARN,
+        "nebius-permissions": Status.PASS,
+    }
 
 
 # -- credentials -----------------------------------------------------------------

@@ -10,9 +10,13 @@ import pytest
 import yaml
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.provider import Verb
-from anyscale_k8s_cli.providers.nebius import permissions
+from anyscale_k8s_cli.providers.nebius import checks, permissions
+from anyscale_k8s_cli.providers.nebius.nebius import Nebius
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.nebius.seed import PROJECT_ID
 from anyscale_k8s_cli.sandbox.nebius.standin import NebiusSettings
 from anyscale_k8s_cli.spec import Scope
 from tests.cloud_sides import KeptKeys, remove
@@ -90,3 +94,28 @@ def test_a_plan_needs_no_more_than_its_role(world: World) -> None:
     assert set(KeptKeys().changes(world).values()) == {"create"}
     with pytest.raises(errors.CliError):
         KeptKeys().setup(world)
+
+
+def may(world: World) -> Finding:
+    cluster = world.provider.discover(world.spec())
+    checks = world.provider.checks(world.spec(), cluster)
+    return next(item for item in checks if item.code == "nebius-permissions").run()
+
+
+def test_who_has_the_role_is_told_so(world: World) -> None:
+    assert may(world).status is Status.PASS
+
+
+@pytest.mark.parametrize("settings", [NebiusSettings(admin_role="viewer", operation_polls=0)])
+def test_a_lesser_role_is_told_before_it_is_missed(world: World) -> None:
+    found = may(world)
+    assert found.status is Status.FAIL
+    assert "are viewer, and setup takes admin" in found.detail
+    assert "iam.accesspermit.create" in found.evidence
+
+
+@pytest.mark.parametrize("settings", [NebiusSettings(admin_role="storage.editor")])
+def test_a_role_that_tells_nothing_is_unknown(world: World) -> None:
+    """Who may not see groups and permits is not held to have none."""
+    found = checks.permitted(Nebius(Run(), PROJECT_ID))
+    assert found.status is Status.UNKNOWN

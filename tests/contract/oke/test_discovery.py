@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Status
 from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.provider import ClusterState, Verb
 from anyscale_k8s_cli.providers.oke import codes, permissions
@@ -167,3 +168,12 @@ def test_none_of_them_is_too_much(world: World, left_out: str) -> None:
     with pytest.raises(CliError) as caught:
         KeptKeys().setup(world, account={"compartment_id": COMPARTMENT_ID})
     assert caught.value.code is errors.FORBIDDEN
+
+
+def test_what_nobody_can_be_asked_is_told_as_unknown(world: World) -> None:
+    cluster = world.provider.discover(world.spec())
+    checks = world.provider.checks(world.spec(), cluster)
+    found = next(item for item in checks if item.code == "oci-permissions").run()
+    assert found.status is Status.UNKNOWN
+    assert "no call that tells" in found.detail
+    assert len([line for line in found.evidence if line.startswith("unknown: Allow group")]) == 4
