@@ -21,12 +21,14 @@ def checks(cluster: Cluster) -> list[BoundCheck]:
 
 def _permissions() -> Finding:
     """There is nobody to ask: a refusal comes with the call itself, and names it."""
-    wanted = permissions.of(Verb.SETUP, "<your group>", "<compartment>")
+    wanted, seen = (
+        permissions.of(verb, "<your group>", "<compartment>") for verb in (Verb.SETUP, Verb.PLAN)
+    )
     return Finding(
         Status.UNKNOWN,
         "Oracle Cloud has no call that tells what one may do: what looks has been tried by now, "
         "what writes has not",
-        tuple(f"unknown: {statement}" for statement in wanted if " to manage " in statement),
+        tuple(f"unknown: {statement}" for statement in wanted if statement not in seen),
         "compare with your policies; `anyscale cloud permissions --provider oke` prints the "
         "statements",
     )
