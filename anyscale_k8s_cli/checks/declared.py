@@ -15,6 +15,13 @@ CLUSTER_REACHABLE = Check(
     _CLUSTER,
     error=errors.CLUSTER_UNREACHABLE,
 )
+CONTROL_PLANE_REACHABLE = Check(
+    "control-plane-reachable",
+    "Anyscale's control plane answers this machine",
+    ANY_TIME,
+    frozenset({Need.CONTROL_PLANE}),
+    error=errors.CONTROL_PLANE_UNREACHABLE,
+)
 CLUSTER_VERSION = Check(
     "cluster-version",
     "The Kubernetes version is one that was tested",
@@ -254,6 +261,7 @@ CHECKS = (
     MACHINE_HELM,
     CLOUD_REGISTERED,
     OPERATOR_HEALTH,
+    CONTROL_PLANE_REACHABLE,
     CLUSTER_REACHABLE,
     CLUSTER_VERSION,
     CLUSTER_RIGHTS,

@@ -31,6 +31,7 @@ from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, find_helm
 from anyscale_k8s_cli.controlplane.client import ControlPlane
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.credentials import anonymous, find_credentials
+from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.requests import DoctorRequest
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import KnowsCaller, available, load
@@ -112,13 +113,7 @@ class _Machine:
 
     def _control_plane(self) -> Finding:
         with self._plane() as plane:
-            try:
-                plane.server_time()
-            except errors.CliError as problem:
-                if problem.code is not errors.CONTROL_PLANE_UNREACHABLE:
-                    raise
-                return Finding(Status.FAIL, _told(problem), problem.evidence, problem.fix)
-            return passed(plane.host)
+            return from_here(plane)
 
     def _clock(self) -> Finding:
         with self._plane() as plane:

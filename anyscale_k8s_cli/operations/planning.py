@@ -34,6 +34,7 @@ from anyscale_k8s_cli.operations.left_out import (
     left_out,
 )
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
+from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.registering import outside_of
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of, setup_command
@@ -277,6 +278,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         await asyncio.to_thread(_wait_for_namespaces, side)
         ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
         checks = (
+            declared.CONTROL_PLANE_REACHABLE.bind(partial(from_here, clouds.plane)),
             *cluster_checks(loaded.spec, opened.cluster, opened.kubernetes, opened.nodes),
             *provider.checks(loaded.spec, opened.cluster),
             *((side.token_check.before(),) if side.token_check else ()),

@@ -36,6 +36,7 @@ from anyscale_k8s_cli.operations.console_access import console_checks
 from anyscale_k8s_cli.operations.drift import Drift
 from anyscale_k8s_cli.operations.from_pod import FromPod
 from anyscale_k8s_cli.operations.health import HEALTHY, REPORT_INTERVAL
+from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.requests import VerifyRequest
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import ENVIRONMENT, OpenCluster
@@ -151,6 +152,7 @@ def _is_asked(check: Check, request: VerifyRequest) -> bool:
 
 
 def _of_plane(behind: Behind, clouds: Clouds) -> Iterator[BoundCheck]:
+    yield declared.CONTROL_PLANE_REACHABLE.bind(partial(from_here, clouds.plane))
     yield declared.CLOUD_REGISTERED.bind(lambda: _registered(behind))
     if behind.resource is None:
         return

@@ -139,14 +139,19 @@ def _access(google: Google, described: ClusterDescription, *, named: bool) -> Cl
     endpoint = f"https://{described.dns_endpoint if by_name else described.endpoint}"
     if not by_name and not described.open_to_all and not named:
         _check_reachable(described, endpoint, google.project)
+    grant = (
+        f"gcloud projects add-iam-policy-binding {google.project} "
+        f"--member={google.session.member} --role=roles/container.admin"
+    )
     return ClusterAccess(
         endpoint=endpoint,
         # The DNS endpoint has a certificate of Google's public authority.
         ca_pem="" if by_name else described.ca_pem,
         token=google.session.bearer,
         principal=google.session.principal,
-        grant=f"gcloud projects add-iam-policy-binding {google.project} "
-        f"--member={google.session.member} --role=roles/container.admin",
+        grant=grant,
+        # Whoever has this role at Google is the cluster's administrator.
+        grant_rights=grant,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -181,10 +183,22 @@ def _access(
         ca_pem=entrance.ca_pem,
         token=lambda: oracle.session.token(described.id, oracle.region),
         principal=who,
-        grant=f"a policy: Allow group <yours> to manage clusters in compartment id "
-        f"{described.compartment}",
-        grant_rights=f"kubectl create clusterrolebinding anyscale-admin "
-        f"--clusterrole=cluster-admin --user={who}",
+        grant=_grant(described.compartment, oracle.session.where.who.user),
+    )
+
+
+def _grant(compartment: str, user: str) -> str:
+    """The command that lets a user into the compartment's clusters, as their administrator.
+
+    Machines and pods have no user; who they are is for their group's policy to say.
+    """
+    who = f"any-user where request.user.id = '{user}'" if user else "dynamic-group <yours>"
+    name, _, condition = who.partition(" where ")
+    statement = f"Allow {name} to manage clusters in compartment id {compartment}"
+    statements = json.dumps([statement + (f" where {condition}" if condition else "")])
+    return (
+        f"oci iam policy create --compartment-id {compartment} --name anyscale-k8s-clusters "
+        f"--description clusters --statements {shlex.quote(statements)}"
     )
 
 

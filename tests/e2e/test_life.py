@@ -156,6 +156,17 @@ def test_room_is_asked_for_where_something_is_to_be_made(story: Story) -> None:
     assert not quotas & {item["code"] for item in story["plan yaml"].document["checks"]}
 
 
+def test_three_ways_to_the_control_plane_are_told_apart(story: Story) -> None:
+    for name in ("plan", "verify"):
+        checks = {item["code"]: item for item in story[name].document["checks"]}
+        reached = checks["control-plane-reachable"]
+        assert reached["status"] == "pass"
+        assert [line.split(":")[0] for line in reached["evidence"]] == [
+            *("from here", "from a pod", "from the cluster's API server")
+        ]
+    assert checks["operator-webhook"]["status"] == "pass"
+
+
 def test_a_setup_that_was_cut_short_is_gone_on_with(story: Story) -> None:
     failed, done = story["setup failed"], story["setup"]
     results = {item["key"]: item["result"] for item in failed.document["resources"]}

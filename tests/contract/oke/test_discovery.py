@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -177,3 +179,14 @@ def test_what_nobody_can_be_asked_is_told_as_unknown(world: World) -> None:
     assert found.status is Status.UNKNOWN
     assert "no call that tells" in found.detail
     assert len([line for line in found.evidence if line.startswith("unknown: Allow group")]) == 4
+
+
+def test_a_cluster_that_does_not_know_the_user_is_opened_by_one_command(world: World) -> None:
+    access = world.provider.discover(world.spec()).access
+    words = shlex.split(access.grant)
+    assert words[:4] == ["oci", "iam", "policy", "create"]
+    (statement,) = json.loads(words[-1])
+    assert statement == (
+        f"Allow any-user to manage clusters in compartment id {COMPARTMENT_ID} "
+        f"where request.user.id = '{access.principal}'"
+    )
