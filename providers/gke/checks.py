@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.providers.gke import declared, discovery, permissions, wording
@@ -23,6 +23,9 @@ APIS = (
     "storage",
     "sts",
 )
+# Of a passthrough load balancer, which GKE makes for a Service.
+# https://cloud.google.com/compute/docs/reference/rest/v1/regions/get
+LOAD_BALANCER_QUOTAS = ("IN_USE_ADDRESSES", "EXTERNAL_NETWORK_LB_FORWARDING_RULES")
 
 
 def checks(spec: CloudSpec, cluster: Cluster, google: Google, names: Names) -> list[BoundCheck]:
@@ -33,6 +36,10 @@ def checks(spec: CloudSpec, cluster: Cluster, google: Google, names: Names) -> l
         declared.GCP_APIS.bind(partial(_apis, google)),
         declared.GCP_PERMISSIONS.bind(partial(_permissions, google, names)),
     ]
+    if spec.network.expose == "public":
+        # Of internal ones Google tells the limit by network, and not what is used of it.
+        quota = partial(_load_balancer_quota, google, cluster.region)
+        found.append(declared.GCP_LOAD_BALANCER_QUOTA.bind(quota))
     if spec.rules.kms_key:
         found.append(
             declared.GCP_KMS_KEY.bind(partial(_kms_key, spec.rules.kms_key, cluster.region))
@@ -84,6 +91,20 @@ def _apis(google: Google) -> Finding:
             fix=f"gcloud services enable {' '.join(off)} --project {google.project}",
         )
     return passed(f"{len(APIS)} APIs")
+
+
+def _load_balancer_quota(google: Google, region: str) -> Finding:
+    found = may_see(partial(google.compute.quotas, region), None)
+    if found is None:
+        return Finding(Status.UNKNOWN, "you may not ask")
+    rooms = [
+        Room(f"{metric} of {region}", quota.used, quota.limit)
+        for metric, quota in found.items()
+        if metric in LOAD_BALANCER_QUOTAS
+    ]
+    if not rooms:
+        return Finding(Status.UNKNOWN, f"Google tells of no such limit in {region}")
+    return room(rooms, "ask for more on the page of quotas in Google's console")
 
 
 def _kms_key(key: str, region: str) -> Finding:

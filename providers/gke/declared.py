@@ -6,6 +6,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
 from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
+from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _SETUP = frozenset({When.SETUP})
 # What pods stand on: it can be switched off at any time.
@@ -40,6 +41,14 @@ GCP_PERMISSIONS = Check(
     _CLOUD,
     error=errors.FORBIDDEN,
 )
+GCP_LOAD_BALANCER_QUOTA = Check(
+    "gcp-load-balancer-quota",
+    "The region has room for a load balancer and its address",
+    _SETUP,
+    _CLOUD,
+    Severity.WARNING,
+    adds=GATEWAY_KIND,
+)
 GCP_KMS_KEY = Check(
     "gcp-kms-key", "The key is where the bucket is", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT
 )
@@ -49,5 +58,6 @@ CHECKS = (
     GKE_POOL_METADATA,
     GCP_APIS,
     GCP_PERMISSIONS,
+    GCP_LOAD_BALANCER_QUOTA,
     GCP_KMS_KEY,
 )

@@ -10,7 +10,7 @@ from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.templates import load_yaml
 
 # What is done without where it is not granted.
-DISPENSABLE = frozenset({"compute.forwardingRules.list"})
+DISPENSABLE = frozenset({"compute.forwardingRules.list", "compute.regions.get"})
 
 
 def documents(verb: Verb) -> list[PolicyDocument]:

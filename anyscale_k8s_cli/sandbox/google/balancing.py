@@ -61,6 +61,14 @@ class Balancing:
     project_id: str
     monotonic: Callable[[], float]
     removal_seconds: float = 0.3
+    # Of each region, by the metric; what is taken by others is not counted here.
+    limits: dict[str, int] = field(
+        default_factory=lambda: {
+            "CPUS": 2400,
+            "EXTERNAL_NETWORK_LB_FORWARDING_RULES": 75,
+            "IN_USE_ADDRESSES": 575,
+        }
+    )
     _rules: dict[str, ForwardingRule] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -133,9 +141,28 @@ class Compute:
                     self._list,
                     scopes=_SCOPES,
                 ),
+                Method(
+                    "compute.regions.get",
+                    "GET",
+                    f"{path}/regions/{{region}}",
+                    self._region,
+                    scopes=_SCOPES,
+                ),
             ),
             old_form=True,
         )
+
+    def _region(self, call: Call) -> Reply:
+        self._check(call, "compute.regions.get")
+        region = call.params["region"]
+        used = sum(
+            rule.region == region and rule.scheme == "EXTERNAL" for rule in self.balancing.rules()
+        )
+        quotas = [
+            {"metric": metric, "limit": float(limit), "usage": float(used)}
+            for metric, limit in self.balancing.limits.items()
+        ]
+        return Reply({"kind": "compute#region", "name": region, "quotas": quotas})
 
     def _aggregated(self, call: Call) -> Reply:
         self._check(call)
@@ -178,9 +205,8 @@ class Compute:
 
         return [rule for rule in rules if fits(rule)]
 
-    def _check(self, call: Call) -> None:
+    def _check(self, call: Call, permission: str = "compute.forwardingRules.list") -> None:
         known = self.project.is_called(call.params["project"])
-        permission = "compute.forwardingRules.list"
         if not known or not self.project.permits(call.caller, permission):
             raise GoogleError(
                 "PERMISSION_DENIED",

@@ -63,7 +63,11 @@ PREDEFINED: Mapping[str, tuple[str, ...]] = {
         "resourcemanager.projects.*",
     ),
     "roles/browser": (*_SHOWN_PROJECT, "resourcemanager.projects.getIamPolicy"),
-    "roles/compute.networkViewer": ("compute.forwardingRules.get", "compute.forwardingRules.list"),
+    "roles/compute.networkViewer": (
+        "compute.forwardingRules.get",
+        "compute.forwardingRules.list",
+        "compute.regions.get",
+    ),
     "roles/compute.viewer": ("compute.*.aggregatedList", "compute.*.get", "compute.*.list"),
     "roles/container.admin": ("container.*", *_SHOWN_PROJECT),
     "roles/container.clusterAdmin": ("container.clusters.*", *_SHOWN_PROJECT),

@@ -17,6 +17,14 @@ class ForwardingRule:
     internal: bool
 
 
+@dataclass(frozen=True)
+class Quota:
+    """A limit of a region, and what is used of it."""
+
+    used: int
+    limit: int
+
+
 class Compute:
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -45,3 +53,12 @@ class Compute:
             token = str(page.get("nextPageToken") or "")
             if not token:
                 return found
+
+    def quotas(self, region: str) -> dict[str, Quota]:
+        """The limits of a region by Google's names for them (`IN_USE_ADDRESSES`)."""
+        path = f"/compute/v1/projects/{self._session.project}/regions/{region}"
+        found = self._session.rest("compute.regions.get", "GET", "compute", path)
+        return {
+            str(item["metric"]): Quota(int(item.get("usage", 0)), int(item.get("limit", 0)))
+            for item in found.get("quotas", [])
+        }

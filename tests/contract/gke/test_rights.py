@@ -187,7 +187,8 @@ def test_who_owns_the_project_passes(world: World) -> None:
     findings = check_all(world)
     assert {finding.status for finding in findings.values()} == {Status.PASS}
     assert set(findings) == {
-        *("gke-workload-identity", "gke-pool-metadata", "gcp-apis", "gcp-permissions")
+        *("gke-workload-identity", "gke-pool-metadata", "gcp-apis", "gcp-permissions"),
+        "gcp-load-balancer-quota",
     }
 
 
@@ -234,6 +235,21 @@ def test_what_the_user_has_needs_no_rights(world: World) -> None:
     )
     assert check_all(world)["gcp-permissions"].status is Status.FAIL
     assert check_all(world, world.spec(**BOTH))["gcp-permissions"].status is Status.PASS
+
+
+# -- quotas ----------------------------------------------------------------------------
+
+
+def test_room_for_a_load_balancer_is_told(world: World) -> None:
+    """By Google's own names; nobody is stopped by it, and who may not ask is told so."""
+    found = check_all(world)["gcp-load-balancer-quota"]
+    assert "IN_USE_ADDRESSES of us-central1: limit 575, used 0, needed 1" in found.detail
+    world.stand_in.balancing.limits["EXTERNAL_NETWORK_LB_FORWARDING_RULES"] = 0
+    found = check_all(world)["gcp-load-balancer-quota"]
+    assert found.status is Status.WARN
+    assert found.detail.endswith("us-central1: limit 0, used 0, needed 1")
+    without(world, "compute.regions.get")
+    assert check_all(world)["gcp-load-balancer-quota"].status is Status.UNKNOWN
 
 
 # -- the cluster -----------------------------------------------------------------------
