@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.providers.nebius import declared, permissions
 from anyscale_k8s_cli.providers.nebius.discovery import NebiusFacts
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
+from anyscale_k8s_cli.spec import CloudSpec
 
 # Roles on a project or its tenant that are known to be too little for setup.
 # https://docs.nebius.com/iam/authorization/roles
 _LESSER = {"viewer", "auditor", "editor"}
 
 
-def checks(cluster: Cluster, nebius: Nebius) -> list[BoundCheck]:
+# Quotas of a tenant in a region, by Nebius' names.
+BUCKETS, PUBLIC_ADDRESSES = "storage.bucket.count", "vpc.ipv4-address.public.count"
+
+
+def checks(spec: CloudSpec, cluster: Cluster, nebius: Nebius) -> list[BoundCheck]:
     facts: NebiusFacts = cluster.facts
+    quota = partial(_quota, nebius, cluster.region)
+    public = [declared.NEBIUS_ADDRESS_QUOTA.bind(partial(quota, PUBLIC_ADDRESSES))]
     return [
+        declared.NEBIUS_BUCKET_QUOTA.bind(partial(quota, BUCKETS)),
+        *(public if spec.network.expose == "public" else []),
         declared.NEBIUS_PERMISSIONS.bind(partial(permitted, nebius)),
         declared.NEBIUS_GPU_DRIVERS.bind(partial(_drivers, facts)),
         declared.NEBIUS_GPU_CLAIMS.bind(partial(_claims, facts)),
@@ -72,4 +81,20 @@ def permitted(nebius: Nebius) -> Finding:
         f"your roles on the project {nebius.project} are {told}, and setup takes {wanted}",
         tuple(item for item in permissions.of(Verb.SETUP) if item not in permissions.of(Verb.PLAN)),
         "have the role given; `anyscale cloud permissions --provider nebius` tells what it is for",
+    )
+
+
+def _quota(nebius: Nebius, region: str, name: str) -> Finding:
+    try:
+        found = nebius.quotas.room(nebius.iam.tenant(), region, name)
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, f"you may not ask: {failure.cause}")
+        raise
+    if found is None:
+        return Finding(Status.UNKNOWN, f"Nebius tells of no quota {name} in {region}")
+    used, limit = found
+    return room(
+        [Room(f"{name} of {region}", used, limit)],
+        "ask for more on the page of quotas in Nebius' console",
     )

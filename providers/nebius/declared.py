@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _CLOUD = frozenset({Need.CLOUD})
 
@@ -28,9 +29,27 @@ NEBIUS_PERMISSIONS = Check(
     _CLOUD,
     error=errors.FORBIDDEN,
 )
+NEBIUS_BUCKET_QUOTA = Check(
+    "nebius-bucket-quota",
+    "The region has room for a bucket",
+    frozenset({When.SETUP}),
+    _CLOUD,
+    Severity.WARNING,
+    adds="nebius-bucket",
+)
+NEBIUS_ADDRESS_QUOTA = Check(
+    "nebius-address-quota",
+    "The region has room for a public address",
+    frozenset({When.SETUP}),
+    _CLOUD,
+    Severity.WARNING,
+    adds=GATEWAY_KIND,
+)
 
 CHECKS = (
     NEBIUS_GPU_DRIVERS,
     NEBIUS_GPU_CLAIMS,
     NEBIUS_PERMISSIONS,
+    NEBIUS_BUCKET_QUOTA,
+    NEBIUS_ADDRESS_QUOTA,
 )

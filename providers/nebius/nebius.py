@@ -12,6 +12,7 @@ from anyscale_k8s_cli.install import MARK_PREFIX
 from anyscale_k8s_cli.providers.nebius.sdk.clusters import Clusters
 from anyscale_k8s_cli.providers.nebius.sdk.iam import Iam, Owner
 from anyscale_k8s_cli.providers.nebius.sdk.network import Network
+from anyscale_k8s_cli.providers.nebius.sdk.quotas import Quotas
 from anyscale_k8s_cli.providers.nebius.sdk.session import Session
 from anyscale_k8s_cli.providers.nebius.sdk.storage import Storage
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
@@ -35,6 +36,7 @@ class Nebius:
         self.iam = Iam(self.session)
         self.storage = Storage(self.session)
         self.network = Network(self.session)
+        self.quotas = Quotas(self.session)
 
     @cached_property
     def region(self) -> str:

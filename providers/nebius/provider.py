@@ -106,7 +106,7 @@ class NebiusProvider:
         return {}
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
-        return checks_of_nebius.checks(cluster, self._nebius(cluster.account))
+        return checks_of_nebius.checks(spec, cluster, self._nebius(cluster.account))
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)

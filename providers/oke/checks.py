@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
 from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.providers.oke import declared, permissions
 from anyscale_k8s_cli.providers.oke.discovery import OkeFacts
+from anyscale_k8s_cli.providers.oke.oracle import Oracle
 from anyscale_k8s_cli.providers.oke.sdk.clusters import GPU_PLUGIN
 
 
-def checks(cluster: Cluster) -> list[BoundCheck]:
+def checks(cluster: Cluster, oracle: Oracle) -> list[BoundCheck]:
     facts: OkeFacts = cluster.facts
     return [
         declared.OKE_GPU_ADDON.bind(partial(_addon, facts)),
         declared.OCI_PERMISSIONS.bind(_permissions),
+        declared.OCI_LOAD_BALANCER_QUOTA.bind(
+            partial(_load_balancer_quota, oracle, cluster.account)
+        ),
     ]
+
+
+def _load_balancer_quota(oracle: Oracle, compartment: str) -> Finding:
+    found = oracle.network.balancer_room(compartment)
+    if found is None:
+        return Finding(Status.UNKNOWN, "Oracle does not tell, or you may not ask")
+    used, limit = found
+    return room(
+        [Room(f"network load balancers of {oracle.region}", used, limit)],
+        "ask for more on the page of limits, quotas and usage in Oracle's console",
+    )
 
 
 def _permissions() -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _CLOUD = frozenset({Need.CLOUD})
 
@@ -22,4 +23,13 @@ OCI_PERMISSIONS = Check(
     Severity.WARNING,
 )
 
-CHECKS = (OKE_GPU_ADDON, OCI_PERMISSIONS)
+OCI_LOAD_BALANCER_QUOTA = Check(
+    "oci-load-balancer-quota",
+    "The region has room for a network load balancer",
+    frozenset({When.SETUP}),
+    _CLOUD,
+    Severity.WARNING,
+    adds=GATEWAY_KIND,
+)
+
+CHECKS = (OKE_GPU_ADDON, OCI_PERMISSIONS, OCI_LOAD_BALANCER_QUOTA)

@@ -19,6 +19,7 @@ from anyscale_k8s_cli.sandbox.nebius.api import Method
 from anyscale_k8s_cli.sandbox.nebius.front import Front
 from anyscale_k8s_cli.sandbox.nebius.iam import Iam
 from anyscale_k8s_cli.sandbox.nebius.mk8s import Clusters, Mk8s
+from anyscale_k8s_cli.sandbox.nebius.quotas import Quotas
 from anyscale_k8s_cli.sandbox.nebius.refusals import Refused
 from anyscale_k8s_cli.sandbox.nebius.seed import (
     ADMIN,
@@ -86,6 +87,7 @@ class NebiusStandIn:
                 **Mk8s(self.tenant, self.clusters).methods(),
                 **Storage(self.tenant, store).methods(),
                 **self.addresses.methods(),
+                **Quotas(self.tenant.region, self._quotas).methods(),
                 "nebius.common.v1.OperationService/Get": Method(
                     lambda call: self.tenant.operations.get(call.request.id)
                 ),
@@ -95,6 +97,14 @@ class NebiusStandIn:
         self.outsider_id = self._seed_account(OUTSIDER, "")
         self._admin_key = AuthorizedKey()
         self.tenant.tokens.add_key(self.admin_id, self._admin_key)
+
+    def _quotas(self) -> dict[str, tuple[int, int]]:
+        public = sum(not item.internal for item in self.addresses.live())
+        buckets = self.tenant.buckets
+        return {
+            "storage.bucket.count": (len(buckets.items), buckets.most),
+            "vpc.ipv4-address.public.count": (public, self.addresses.most_public),
+        }
 
     def _seed_account(self, name: str, role: str) -> str:
         from nebius.api.nebius.common.v1 import ResourceMetadata

@@ -12,12 +12,15 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.oci.api import Answer, Call, Route
 from anyscale_k8s_cli.sandbox.oci.policies import Need
+from anyscale_k8s_cli.sandbox.oci.refusals import Refused
 from anyscale_k8s_cli.sandbox.oci.seed import ClusterSeed, ocid
 from anyscale_k8s_cli.sandbox.oci.tenancy import Tenancy
 
 TYPE = "oci.oraclecloud.com/load-balancer-type"
 INTERNAL = "oci-network-load-balancer.oraclecloud.com/internal"
 SUBNET = "oci-network-load-balancer.oraclecloud.com/subnet"
+
+LIMIT = ("network-load-balancer-api", "max-nlb-flexible-count")
 
 
 @dataclass
@@ -52,12 +55,17 @@ class Balancers:
     monotonic: Callable[[], float]
     removal_seconds: float = 0.3
     answers: bool = True
+    most: int = 50
     _items: dict[str, Balancer] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def routes(self) -> list[Route]:
         path = "/20200501/networkLoadBalancers"
-        return [Route("ListNetworkLoadBalancers", "GET", path, self._list)]
+        limit = "/20190729/services/{service}/limits/{limit}/resourceAvailability"
+        return [
+            Route("ListNetworkLoadBalancers", "GET", path, self._list),
+            Route("GetResourceAvailability", "GET", limit, self._available),
+        ]
 
     def live(self) -> list[Balancer]:
         now = self.monotonic()
@@ -98,6 +106,14 @@ class Balancers:
         self._items.clear()
         self.answers = False
         return gone
+
+    def _available(self, call: Call) -> Answer:
+        place = call.asked("compartmentId")
+        self.tenancy.check(call.caller, Need("read", "resource-availability", place))
+        if (call.path["service"], call.path["limit"]) != LIMIT:
+            raise Refused(404, "NotAuthorizedOrNotFound", "No such limit")
+        used = len(self.live())
+        return Answer({"used": used, "available": max(0, self.most - used)})
 
     def _list(self, call: Call) -> Answer:
         place = call.asked("compartmentId")

@@ -24,6 +24,7 @@ RESOURCES = frozenset(
         "groups",
         "network-load-balancers",
         "policies",
+        "resource-availability",
         "tenancies",
         "users",
         "virtual-node-pools",

@@ -128,6 +128,8 @@ def test_gpus_that_must_be_claimed_are_told_of_and_get_no_plugin(start: Start) -
         "nebius-gpu-drivers": Status.PASS,
         "nebius-gpu-claims": Status.WARN,
         "nebius-permissions": Status.PASS,
+        "nebius-bucket-quota": Status.PASS,
+        "nebius-address-quota": Status.PASS,
     }
 
 

@@ -48,6 +48,12 @@ def delete(world: World) -> None:
     world.provider.load_balancer_left(install, ["192.0.2.1"])
 
 
+def check_all(world: World) -> None:
+    spec = world.spec()
+    for check in world.provider.checks(spec, world.provider.discover(spec)):
+        assert check.run().status is Status.PASS, check.code
+
+
 def verify(world: World, cluster: KeptKeys) -> None:
     """On another machine, which remembers nothing."""
     world = replace(world)
@@ -73,7 +79,7 @@ def change_by_hand(world: World) -> None:
 
 def test_each_verb_asks_for_what_is_printed_and_for_no_more(world: World) -> None:
     cluster = KeptKeys()
-    made = asked(world, lambda: cluster.setup(world))
+    made = asked(world, lambda: check_all(world)) | asked(world, lambda: cluster.setup(world))
     planned = asked(world, lambda: cluster.changes(world))
     assert planned <= set(permissions.of(Verb.PLAN))
     change_by_hand(world)
@@ -119,3 +125,16 @@ def test_a_role_that_tells_nothing_is_unknown(world: World) -> None:
     """Who may not see groups and permits is not held to have none."""
     found = checks.permitted(Nebius(Run(), PROJECT_ID))
     assert found.status is Status.UNKNOWN
+
+
+def test_room_is_told_by_nebius_own_names(world: World) -> None:
+    def quotas() -> dict[str, Finding]:
+        cluster = world.provider.discover(world.spec())
+        found = world.provider.checks(world.spec(), cluster)
+        return {item.code: item.run() for item in found if item.code.endswith("-quota")}
+
+    found = quotas()
+    assert found["nebius-bucket-quota"].status is Status.PASS
+    assert found["nebius-bucket-quota"].detail.endswith("limit 20, used 0, needed 1")
+    world.stand_in.nebius.addresses.remove_all()
+    assert quotas()["nebius-address-quota"].status is Status.WARN

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Status
+from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.provider import ClusterState, Verb
 from anyscale_k8s_cli.providers.oke import codes, permissions
@@ -190,3 +190,17 @@ def test_a_cluster_that_does_not_know_the_user_is_opened_by_one_command(world: W
         f"Allow any-user to manage clusters in compartment id {COMPARTMENT_ID} "
         f"where request.user.id = '{access.principal}'"
     )
+
+
+def test_room_for_a_load_balancer_is_told(world: World) -> None:
+    def quota() -> Finding:
+        cluster = world.provider.discover(world.spec())
+        checks = world.provider.checks(world.spec(), cluster)
+        return next(item for item in checks if item.code == "oci-load-balancer-quota").run()
+
+    assert quota().detail.endswith("limit 50, used 0, needed 1")
+    world.stand_in.oci.balancers.most = 0
+    assert quota().status is Status.WARN
+    statements = permissions.of(Verb.VERIFY, ADMINISTRATORS, COMPARTMENT_ID)
+    world.stand_in.oci.set_admin_statements(statements)
+    assert quota().status is Status.UNKNOWN
