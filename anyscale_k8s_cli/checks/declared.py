@@ -134,6 +134,12 @@ STORAGE_CORS = Check(
     _VERIFY,
     frozenset({Need.CONTROL_PLANE}),
 )
+GATEWAY_ADDRESS = Check(
+    "gateway-address",
+    "DNS leads to the gateway",
+    _VERIFY,
+    _INSTALLED,
+)
 GATEWAY_LISTENERS = Check(
     "gateway-listeners",
     "The gateway serves every listener",
@@ -279,6 +285,7 @@ CHECKS = (
     OPERATOR_WEBHOOK,
     STORAGE_CONSOLE,
     STORAGE_CORS,
+    GATEWAY_ADDRESS,
     GATEWAY_LISTENERS,
     GATEWAY_CERTIFICATES,
     GPU_PLUGIN,

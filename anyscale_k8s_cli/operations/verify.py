@@ -23,6 +23,7 @@ from anyscale_k8s_cli.checks import (
     run_checks,
 )
 from anyscale_k8s_cli.checks.cluster import cluster_checks
+from anyscale_k8s_cli.checks.dns import SERVER_VARIABLE, dns_checks, lookup
 from anyscale_k8s_cli.checks.gateway import gateway_checks
 from anyscale_k8s_cli.checks.nodes import Machines, node_checks
 from anyscale_k8s_cli.checks.operator import operator_checks, versions
@@ -216,6 +217,9 @@ def _of_cluster(
         _comparison(wiring),
         again,
     )
+    server = request.environment.get(SERVER_VARIABLE, "")
+    look = partial(lookup, server)
+    yield from dns_checks(kubernetes, wiring.gateway, namespace, values, look, again)
     yield from gateway_checks(kubernetes, wiring.gateway, again)
     machines = Machines(kubernetes, cluster, nodes, namespace, values)
     yield from node_checks(machines, again)

@@ -15,6 +15,8 @@ from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.controlplane.accounts import Seed
 from anyscale_k8s_cli.sandbox.controlplane.aws import S3Signer
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
+from anyscale_k8s_cli.sandbox.dns import DnsStandIn, of_load_balancers
+from anyscale_k8s_cli.sandbox.kubernetes.objects import dig
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.platforms import Platform
 from anyscale_k8s_cli.sandbox.tls import Authority
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from anyscale_k8s_cli.sandbox.oke import OkePlatform
 
 MIRROR_VARIABLE = "ANYSCALE_K8S_CHART_MIRROR"
+# As checks/dns.py knows it.
+DNS_VARIABLE = "ANYSCALE_K8S_DNS_SERVER"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -65,6 +69,7 @@ class Stage:
         self._by_name = {name: self._made(name, world) for name in world.platforms}
         self.platforms: tuple[Platform, ...] = tuple(self._by_name.values())
         self.charts = ChartRepository(self.wire, self.authority)
+        self.dns = DnsStandIn(self._names)
         self.plane = ControlPlaneStandIn(
             self.wire,
             self.token,
@@ -81,6 +86,17 @@ class Stage:
 
     def _google(self) -> Mapping[str, str]:
         return self.gke.google.endpoints() if self.has("gke") else {}
+
+    def _names(self) -> Mapping[str, str]:
+        """The load balancers' names are all that DNS knows."""
+        return of_load_balancers(
+            given["hostname"]
+            for platform in self.platforms
+            for cluster in platform.clusters.values()
+            for service in cluster.store.items("services")
+            for given in dig(service, "status", "loadBalancer", "ingress") or ()
+            if given.get("hostname")
+        )
 
     def has(self, platform: str) -> bool:
         return platform in self._by_name
@@ -129,7 +145,7 @@ class Stage:
     async def start(self) -> None:
         """Returns once every stand-in answers."""
         starts = [platform.start() for platform in self.platforms]
-        await asyncio.gather(self.charts.start(), *starts)
+        await asyncio.gather(self.charts.start(), self.dns.start(), *starts)
         for platform in self.platforms:
             self.plane.verifiers |= platform.verifiers(self.plane.http)
             self.plane.signers |= platform.signers(self.plane.http)
@@ -144,6 +160,7 @@ class Stage:
             await platform.stop()
         await self.plane.stop()
         await self.charts.stop()
+        await self.dns.stop()
 
     def environment(self, folder: Path) -> dict[str, str]:
         """The variables that lead clients here; files that they name are written to `folder`."""
@@ -154,6 +171,7 @@ class Stage:
             "ANYSCALE_CLI_TOKEN": self.token,
             "SSL_CERT_FILE": str(bundle),
             MIRROR_VARIABLE: self.charts.url,
+            DNS_VARIABLE: self.dns.address,
         }
         for platform in self.platforms:
             found |= platform.environment(folder)
