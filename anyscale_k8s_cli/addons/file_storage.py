@@ -37,7 +37,7 @@ class AdoptedStorage(AdoptedResource[Document]):
         )
         if found is None:
             return None
-        unfit = _of_claim(found) if reference.kind == "PersistentVolumeClaim" else ()
+        unfit = unfit_claim(found) if reference.kind == "PersistentVolumeClaim" else ()
         return Observed(id=found["metadata"]["uid"], output=found, unfit=unfit)
 
 
@@ -59,7 +59,7 @@ def file_storage(
     return ()
 
 
-def _of_claim(claim: Document) -> tuple[Unfit, ...]:
+def unfit_claim(claim: Document) -> tuple[Unfit, ...]:
     """A claim that waits for its first pod is bound with it; one that is lost never is."""
     phase = (claim.get("status") or {}).get("phase", "Pending")
     modes = claim["spec"].get("accessModes") or []

@@ -81,9 +81,9 @@ def survey(
     for pool in pools:
         members = [node for node in rest if _belongs(node, pool)]
         rest = [node for node in rest if node not in members]
-        if pool.gpu or any(map(_has_gpu, members)):
+        if pool.gpu or any(map(has_gpu, members)):
             found.append(_judged(pool, members, plugins))
-    strays = [node for node in rest if _has_gpu(node)]
+    strays = [node for node in rest if has_gpu(node)]
     if strays:
         found.append(_judged(NodePool(_OUTSIDE, gpu=True), strays, plugins))
     return tuple(found)
@@ -199,7 +199,7 @@ def gpu_users(kubernetes: Kubernetes, own_namespace: str) -> Users:
 
 
 def _judged(pool: NodePool, members: Sequence[Document], plugins: Documents) -> GpuPool:
-    allocatable = sum(map(_allocatable, members))
+    allocatable = sum(map(allocatable_gpus, members))
     labelled = PRODUCT_LABEL in pool.labels or (
         bool(members) and all(PRODUCT_LABEL in _labels(node) for node in members)
     )
@@ -237,14 +237,16 @@ def _belongs(node: Document, pool: NodePool) -> bool:
     return bool(pool.labels) and all(labels.get(key) == value for key, value in pool.labels.items())
 
 
-def _has_gpu(node: Document) -> bool:
+def has_gpu(node: Document) -> bool:
+    """By what it offers, or by what its labels say."""
     labels = _labels(node)
-    return _allocatable(node) > 0 or any(
+    return allocatable_gpus(node) > 0 or any(
         labels.get(key) not in (None, "false") for key in _GPU_LABELS
     )
 
 
-def _allocatable(node: Document) -> int:
+def allocatable_gpus(node: Document) -> int:
+    """How many of its GPUs pods can ask for."""
     offered = (node.get("status") or {}).get("allocatable") or {}
     return int(offered.get(RESOURCE, 0))
 

@@ -191,6 +191,11 @@ def accelerator(product: str) -> str:
     return re.sub(r"[^A-Z0-9]", "", parts[0]) or "GPU"
 
 
+def gpu_selector(labels: Mapping[str, str]) -> tuple[str, str]:
+    """The label, and its value, that tells best which GPU a node has; empty without any."""
+    return next(((key, str(labels[key])) for key in _SELECTORS if labels.get(key)), ("", ""))
+
+
 def _all(found: Iterable[Shape]) -> list[Shape]:
     whole = list(found)
     return [*whole, *(shape.slice() for shape in whole if shape.gpus > 1)]
@@ -228,7 +233,7 @@ def _shape(node: Mapping[str, Any]) -> Shape | None:
     if cpus < 1 or memory < 1:
         return None
     gpus = int(offered.get(_GPU) or 0) or _labelled_count(labels)
-    selector = next(((key, str(labels[key])) for key in _SELECTORS if labels.get(key)), ("", ""))
+    selector = gpu_selector(labels)
     return Shape(
         cpus,
         memory,

@@ -13,10 +13,10 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import instance_types, placement
-from anyscale_k8s_cli.addons.gpu import RESOURCE
+from anyscale_k8s_cli.addons.gpu import RESOURCE, allocatable_gpus
 from anyscale_k8s_cli.addons.pod_probe import FUNCTIONAL, FUNCTIONAL_GPU, Answer, PodProbe, Question
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, also, declared
-from anyscale_k8s_cli.checks.nodes import Machines, gpus_of, labels_of, selected_by
+from anyscale_k8s_cli.checks.nodes import Machines, labels_of, selected_by
 from anyscale_k8s_cli.checks.pods import storage
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.one_off import Unfinished
@@ -147,7 +147,7 @@ def _kinds(site: Site) -> tuple[list[Kind], list[str]]:
     key, names = selected_by(site.values)
     kinds: dict[str, Kind] = {}
     untried = []
-    for node in filter(gpus_of, site.nodes):
+    for node in filter(allocatable_gpus, site.nodes):
         value = labels_of(node).get(key, "")
         if value in names:
             kinds[value] = Kind(names[value], (key, value))
@@ -245,7 +245,9 @@ def _hindered(problem: errors.CliError, probe: PodProbe, what: str, site: Site) 
 def _all_in_use(probe: PodProbe, site: Site) -> bool:
     """Whether a node that the pod may go to has GPUs, so that others must have taken them."""
     wanted = probe.placement.node_selector if probe.placement else {}
-    return any(gpus_of(node) and wanted.items() <= labels_of(node).items() for node in site.nodes)
+    return any(
+        allocatable_gpus(node) and wanted.items() <= labels_of(node).items() for node in site.nodes
+    )
 
 
 def _fixes(cause: str, probe: PodProbe, site: Site) -> Iterator[str]:

@@ -11,8 +11,8 @@ import yaml
 
 from anyscale_k8s_cli.addons.gpu import (
     PRODUCT_LABEL,
-    RESOURCE,
     GpuPool,
+    allocatable_gpus,
     device_plugins,
     survey,
 )
@@ -129,7 +129,7 @@ def offered(pools: Sequence[GpuPool], again: str = "") -> Finding:
 
 def labelled(nodes: Sequence[Document], values: Mapping[str, Any], again: str = "") -> Finding:
     """Whether each node with GPUs is found by a name in the operator's table."""
-    with_gpus = [node for node in nodes if gpus_of(node)]
+    with_gpus = [node for node in nodes if allocatable_gpus(node)]
     if not with_gpus:
         return passed("no node has a GPU")
     key, table = selected_by(values)
@@ -181,10 +181,6 @@ def types_fit(
         fix="add such nodes, or set up again with --instance-types auto, which writes types that "
         "fit",
     )
-
-
-def gpus_of(node: Document) -> int:
-    return int(((node.get("status") or {}).get("allocatable") or {}).get(RESOURCE, 0))
 
 
 def labels_of(node: Document) -> Mapping[str, str]:

@@ -90,7 +90,7 @@ def rights(
     if record is None:
         return Finding(Status.UNKNOWN, _NO_RELEASE)
     wanted = sorted(set(_granted(record)))
-    account = f"{namespace}/{_account(record.values)}"
+    account = f"{namespace}/{account_of(record.values)}"
 
     lacking = denied(kubernetes, wanted, namespace, account)
     if not lacking:
@@ -116,7 +116,8 @@ def _granted(record: ReleaseRecord) -> Iterator[Right]:
                         yield Right(group, resource, verb, inside)
 
 
-def _account(values: Mapping[str, Any]) -> str:
+def account_of(values: Mapping[str, Any]) -> str:
+    """The operator's own ServiceAccount, by its Helm values."""
     operator = values.get("operator") or {}
     return str((operator.get("serviceAccount") or {}).get("name") or SERVICE_ACCOUNT)
 

@@ -89,6 +89,7 @@ class Cloud(Shape):
     state: str | None = None
     is_default: bool = False
     is_k8s: bool | None = None
+    is_aggregated_logs_enabled: bool | None = None
     creator_id: str = ""
     created_at: datetime | None = None
     credentials: str | None = Field(default=None, repr=False)

@@ -85,11 +85,15 @@ class DeleteRequest(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class StatusRequest(Request):
-    """`flags` are values of a `Scope` that say where to look."""
+    """`flags` are values of a `Scope` that say where to look.
+
+    `features` is whether each feature of the cloud is judged, too.
+    """
 
     name: str | None = None
     cloud_id: str | None = None
     flags: Settings = field(default_factory=dict)
+    features: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

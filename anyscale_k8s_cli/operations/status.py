@@ -10,6 +10,8 @@ from typing import Any
 from anyscale_k8s_cli.checks import Report, run_checks
 from anyscale_k8s_cli.operations.behind import Behind, Cause, look_behind
 from anyscale_k8s_cli.operations.clouds import opened
+from anyscale_k8s_cli.operations.features import FeatureLine
+from anyscale_k8s_cli.operations.features.card import Card
 from anyscale_k8s_cli.operations.health import HEALTHY, UNHEALTHY
 from anyscale_k8s_cli.operations.requests import StatusRequest
 from anyscale_k8s_cli.operations.said import from_files
@@ -24,6 +26,7 @@ class StatusReport:
     behind: Behind
     wires: Report
     cause: Cause | None
+    features: tuple[FeatureLine, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         behind, health = self.behind, self.behind.health
@@ -58,7 +61,13 @@ class StatusReport:
             "evidence": list(self.cause.evidence) if self.cause else [],
             "command": self.cause.command if self.cause else None,
             "setup": behind.again if behind.wiring else None,
+            **self._features,
         }
+
+    @property
+    def _features(self) -> dict[str, Any]:
+        lines = self.features
+        return {} if lines is None else {"features": [line.as_json() for line in lines]}
 
 
 def _own_checks(unmade: str) -> dict[str, str]:
@@ -85,12 +94,15 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
         with opened(request, run) as clouds:
             behind = look_behind(request, clouds, run)
             wiring = behind.wiring
-            wires = run.await_(run_checks(wiring.checks(), run)) if wiring else Report()
+            checks = wiring.checks() if wiring else ()
+            card = Card(behind, clouds) if request.features else None
+            found = run.await_(run_checks((*checks, *(card.checks() if card else ())), run))
+            wires = Report(found.results[: len(checks)])
             cause = _cause(behind, wires)
             if cause and wiring and cause.command == wiring.again:
                 files = from_files(wiring.ledger.said)
                 cause = replace(cause, evidence=(*cause.evidence, *files))
-            return StatusReport(behind, wires, cause)
+            return StatusReport(behind, wires, cause, card.lines(found) if card else None)
 
     return await asyncio.to_thread(look)
 

@@ -286,9 +286,14 @@ class Wiring:
     # -- the gateway -----------------------------------------------------------
 
     @property
+    def gateway_values(self) -> Mapping[str, Any]:
+        """What the operator was told of it."""
+        return _value(self.values or {}, "networking", "gateway") or {}
+
+    @property
     def gateway(self) -> Reference:
         """The one that the operator was told of; ours where it was told of none."""
-        told: Mapping[str, Any] = _value(self.values or {}, "networking", "gateway") or {}
+        told = self.gateway_values
         return Reference(
             _GATEWAY_API,
             "Gateway",
@@ -313,7 +318,7 @@ class Wiring:
             address = programmed(found).value
         except StillWaiting as waiting:
             return self._fails(f"{reference}: {waiting}", conditions_of(found))
-        told: Mapping[str, Any] = _value(self.values or {}, "networking", "gateway") or {}
+        told = self.gateway_values
         given = told.get("hostname") or told.get("ip") or address
         if address != given:
             return self._fails(f"the operator was told {given}, and {reference} is at {address}")

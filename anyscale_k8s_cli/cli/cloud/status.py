@@ -1,6 +1,8 @@
 """`cloud status`: tell whether a cloud is healthy."""
 
-from anyscale_k8s_cli.cli.options import Common, WhichCloud
+from typing import Annotated
+
+from anyscale_k8s_cli.cli.options import Common, WhichCloud, option
 from anyscale_k8s_cli.cli.place_options import SearchOptions
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
@@ -10,18 +12,32 @@ SCHEMA = "anyscale-k8s/status/v1"
 app, register = command(
     examples="""
     anyscale cloud status prod
+    anyscale cloud status prod --features
     anyscale cloud status prod -o json
     """
 )
 
+Features = Annotated[
+    bool,
+    option(
+        "--features",
+        panel="What is told",
+        help="Also say of each feature (logs in the console, services, each kind of GPU, spot, …) "
+        "whether it works here, or why not and what to do.",
+    ),
+]
+
 
 @register
 @spread
-def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
+def status(
+    which: WhichCloud, where: SearchOptions, common: Common, *, features: Features = False
+) -> int:
     """Tell whether a cloud is healthy, and what mends it if it is not.
 
     The exit code is 0 for a cloud that is healthy with all that it depends on, and
-    6 for any other.
+    6 for any other, whatever features it has. With --features one small object is
+    written into the bucket, by which the console's access is proven.
     """
     from anyscale_k8s_cli.cli import settings
     from anyscale_k8s_cli.cli.cloud.choice import chosen
@@ -39,6 +55,7 @@ def status(which: WhichCloud, where: SearchOptions, common: Common) -> int:
             name=name,
             cloud_id=cloud_id,
             flags=settings.from_options(where),
+            features=features,
         )
         report = session.execute(lambda run: operation.status(request, run))
         document = report.as_json()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import objects, table
-from anyscale_k8s_cli.cli.render.style import HEALTH, STATUSES, UNKNOWN, moment
+from anyscale_k8s_cli.cli.render.style import FEATURES, HEALTH, STATUSES, UNKNOWN, moment
 
 
 def show_status(
@@ -51,6 +51,9 @@ def show_status(
         table.heading(console, "Checks")
         told = (document.get("cause"), document.get("command"))
         table.findings(console, document["checks"], told)
+    if document.get("features"):
+        table.heading(console, "Features")
+        _show_features(document["features"], console)
     if document.get("cause"):
         table.heading(console, "Cause")
         table.wrapped(console, Text(document["cause"]), first=Text("  "), indent=2)
@@ -62,6 +65,29 @@ def show_status(
     if verbose and document.get("setup") not in (None, document.get("command")):
         table.heading(console, "Set up with")
         table.command(console, str(document["setup"]))
+
+
+def _show_features(lines: Iterable[Mapping[str, Any]], console: Console) -> None:
+    """What each works by, or why it does not, and below that the one thing to do.
+
+    What would be said twice in a row is said once.
+    """
+    lines = list(lines)
+    width = max(len(line["title"]) for line in lines)
+    said = None
+    for line in lines:
+        verdict, mark = line["verdict"], FEATURES.get(line["verdict"], UNKNOWN)
+        reason = (verdict, line["detail"], line["fix"])
+        again = verdict != "works" and reason == said
+        first = Text.assemble(
+            (f"  {mark.symbol} ", mark.style), (f"{line['title']:<{width}}  ", "bold")
+        )
+        detail = "the same" if again else line["detail"]
+        content = Text.assemble(f"{verdict}: ", (detail, "dim" * (verdict == "works")))
+        table.wrapped(console, content, first=first, indent=width + 6)
+        if line["fix"] and not again:
+            table.command(console, str(line["fix"]), indent=6)
+        said = reason
 
 
 def _evidence(document: Mapping[str, Any]) -> list[str]:

@@ -47,6 +47,11 @@ STATUSES = {
     "unknown": Mark("?", "magenta"),
     "waived": Mark("○", "dim"),
 }
+FEATURES = {
+    "works": Mark("✓", "green"),
+    "no": Mark("✗", "magenta"),
+    "unknown": Mark("?", "magenta"),
+}
 HEALTH = {
     "HEALTHY": Mark("✓", "green"),
     "UNHEALTHY": Mark("✗", "red"),
