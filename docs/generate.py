@@ -32,6 +32,7 @@ from anyscale_k8s_cli.cli.options import Common
 from anyscale_k8s_cli.cli.spec_options import SpecOptions
 from anyscale_k8s_cli.cluster.pins import ChartPin, pins
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.operations.features import FEATURES
 from anyscale_k8s_cli.provider import ENTRY_POINTS, available, load
 from anyscale_k8s_cli.providers import azureblob, federation, gcs, objectstore
 from anyscale_k8s_cli.run import Run
@@ -314,6 +315,21 @@ def checks() -> str:
     )
 
 
+def features() -> str:
+    """Every feature with the checks that it stands on first."""
+    return _table(
+        ("Feature", "In JSON", "Does not work where one of these fails"),
+        (
+            (
+                item.title,
+                f"`{item.name}`",
+                ", ".join(f"[`{check.code}`](checks/{check.code}.md)" for check in item.needs),
+            )
+            for item in FEATURES
+        ),
+    )
+
+
 _COMMANDS = {
     When.SETUP: "cloud setup",
     When.STATUS: "cloud status",
@@ -339,6 +355,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "checks": checks,
     "commands": commands,
     "error-codes": error_codes,
+    "features": features,
     "fields": fields,
     "made": made,
     "versions": versions,

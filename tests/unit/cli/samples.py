@@ -370,6 +370,27 @@ def healthy() -> dict[str, Any]:
     }
 
 
+def featured() -> dict[str, Any]:
+    """As `--features` adds them."""
+    setup = "anyscale cloud setup --name prod"
+    broken = "the operator is scaled to zero"
+    told = (
+        ("services", "Services", "works", "gate.elb.us-west-2.amazonaws.com", ""),
+        ("shared-storage", "Shared storage", "no", broken, setup),
+        ("spot", "Spot nodes", "no", broken, setup),
+        (
+            "head-node-fault-tolerance",
+            "Head-node fault tolerance",
+            "unknown",
+            "redis.example.com:6379 is registered, and only a pod can tell whether it answers",
+            "anyscale cloud verify prod --only pod-egress",
+        ),
+    )
+    names = ("name", "title", "verdict", "detail", "fix")
+    lines = [{**dict(zip(names, line, strict=True)), "checks": []} for line in told]
+    return {**unhealthy(), "features": lines}
+
+
 def clouds() -> dict[str, Any]:
     cloud = {
         "id": "cld_1",

@@ -55,6 +55,7 @@ SHOWN: dict[str, Callable[[Console], None]] = {
     "status-verbose": lambda to: status.show_status(samples.healthy(), to, verbose=True, now=NOW),
     "status-mending": lambda to: status.show_status(samples.mending(), to, now=NOW),
     "status-unhealthy": lambda to: status.show_status(samples.unhealthy(), to, now=NOW),
+    "status-features": lambda to: status.show_status(samples.featured(), to, now=NOW),
     "list": lambda to: clouds.show_list(samples.clouds(), to),
     "list-empty": lambda to: clouds.show_list({"clouds": []}, to),
     "rotate": under(rotation.show_rotation, samples.rotated()),

@@ -43,6 +43,7 @@ def test_every_schema_is_a_schema(path: Path) -> None:
         ("delete", samples.deleted()),
         ("delete", samples.nothing_found()),
         ("status", samples.unhealthy()),
+        ("status", samples.featured()),
         ("verify", samples.verified()),
         ("list", samples.clouds()),
         ("get", samples.cloud()),
