@@ -9,6 +9,7 @@ from anyscale_k8s_cli.providers.aks.sdk.network import Network
 from anyscale_k8s_cli.providers.aks.sdk.roles import Roles
 from anyscale_k8s_cli.providers.aks.sdk.storage import Account, Storage
 from anyscale_k8s_cli.providers.aks.sdk.subscription import Subscription
+from anyscale_k8s_cli.providers.aks.sdk.usages import Usages
 from anyscale_k8s_cli.providers.azureblob.sdk.blobs import Blobs
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identities
 from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
@@ -30,6 +31,7 @@ class Azure:
         self.storage = Storage(self.session)
         self.roles = Roles(self.session)
         self.network = Network(self.session)
+        self.usages = Usages(self.session)
 
     @cached_property
     def tenant(self) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Cluster, NodePool, Verb
 from anyscale_k8s_cli.providers.aks import declared, gpu, labels, permissions
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
+from anyscale_k8s_cli.providers.aks.namespaces import NETWORK, STORAGE
 from anyscale_k8s_cli.providers.aks.proof import (
     NO_CONSENT,
     NO_SUCH_RESOURCE,
@@ -19,14 +20,27 @@ from anyscale_k8s_cli.providers.aks.proof import (
     without_anyscale,
 )
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import register
+from anyscale_k8s_cli.spec import CloudSpec
 
 NAMESPACES = ("Microsoft.ManagedIdentity", "Microsoft.Storage")
+# By Azure's names; that of standard addresses has two, by the age of the API.
+ADDRESSES = (
+    *("PublicIPAddresses", "StandardSkuPublicIpAddresses", "IPv4StandardSkuPublicIpAddresses"),
+)
+ACCOUNTS = ("StorageAccounts",)
 
 
-def checks(azure: Azure, cluster: Cluster, audience: Callable[[], str] | None) -> list[BoundCheck]:
+def checks(
+    spec: CloudSpec, azure: Azure, cluster: Cluster, audience: Callable[[], str] | None
+) -> list[BoundCheck]:
     """`audience` is what the operator's tokens are for; None where nobody has asked Anyscale."""
     facts: AksFacts = cluster.facts
+    address = partial(_quota, azure, NETWORK, ADDRESSES, cluster.region)
+    storage = partial(_quota, azure, STORAGE, ACCOUNTS, cluster.region)
+    public = [declared.AZURE_ADDRESS_QUOTA.bind(address)]
     return [
+        declared.AZURE_STORAGE_QUOTA.bind(storage),
+        *(public if spec.network.expose == "public" else []),
         declared.AKS_WORKLOAD_IDENTITY.bind(partial(_workload_identity, azure, cluster, facts)),
         *(
             [declared.AZURE_ANYSCALE_IN_TENANT.bind(partial(_in_tenant, azure, audience))]
@@ -127,7 +141,9 @@ def _permissions(azure: Azure, facts: AksFacts) -> Finding:
         if failure.denied:
             return Finding(Status.UNKNOWN, "you may not ask")
         raise
-    wanted = permissions.actions(Verb.SETUP)
+    wanted = [
+        item for item in permissions.actions(Verb.SETUP) if item not in permissions.DISPENSABLE
+    ]
     lacking = [name for name in wanted if not any(item.allows(name) for item in held)]
     if lacking:
         who = azure.session.principal or "your Azure account"
@@ -138,3 +154,20 @@ def _permissions(azure: Azure, facts: AksFacts) -> Finding:
             "have them allowed; `anyscale cloud permissions --provider aks` prints the role",
         )
     return passed(f"{len(wanted)} actions")
+
+
+def _quota(azure: Azure, namespace: str, names: Sequence[str], region: str) -> Finding:
+    try:
+        found = azure.usages.of(namespace, region)
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, "you may not ask")
+        raise
+    rooms = [
+        Room(f"{name} of {region}", found[name].used, found[name].limit)
+        for name in names
+        if name in found
+    ]
+    if not rooms:
+        return Finding(Status.UNKNOWN, f"Azure tells of no such limit in {region}")
+    return room(rooms, "ask for more on the page of usage and quotas in Azure's portal")

@@ -6,6 +6,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
+from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _SETUP = frozenset({When.SETUP})
 # What pods stand on: it can be switched off at any time.
@@ -43,6 +44,22 @@ AZURE_PERMISSIONS = Check(
     _CLOUD,
     error=errors.FORBIDDEN,
 )
+AZURE_ADDRESS_QUOTA = Check(
+    "azure-address-quota",
+    "The region has room for a public address",
+    _SETUP,
+    _CLOUD,
+    Severity.WARNING,
+    adds=GATEWAY_KIND,
+)
+AZURE_STORAGE_QUOTA = Check(
+    "azure-storage-quota",
+    "The region has room for a storage account",
+    _SETUP,
+    _CLOUD,
+    Severity.WARNING,
+    adds="storage-account",
+)
 
 CHECKS = (
     AKS_WORKLOAD_IDENTITY,
@@ -50,4 +67,6 @@ CHECKS = (
     AKS_GPU_LABELS,
     AZURE_PROVIDERS,
     AZURE_PERMISSIONS,
+    AZURE_ADDRESS_QUOTA,
+    AZURE_STORAGE_QUOTA,
 )

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 
 from anyscale_k8s_cli.provider import PolicyDocument, Verb
+from anyscale_k8s_cli.providers.aks.namespaces import NETWORK, STORAGE
 from anyscale_k8s_cli.templates import load_yaml
+
+# What is done without where it is not granted.
+DISPENSABLE = frozenset(f"{item}/locations/usages/read" for item in (NETWORK, STORAGE))
 
 
 def documents(verb: Verb) -> list[PolicyDocument]:

@@ -115,7 +115,7 @@ class AksProvider:
         return gpu.plugin_values()
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
-        return checks_of_azure.checks(self._of(spec), cluster, self._audience)
+        return checks_of_azure.checks(spec, self._of(spec), cluster, self._audience)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,8 @@ class AzureSettings:
     policies: Sequence[PolicySeed] = ()
     locks: Sequence[LockSeed] = ()
     unregistered: Sequence[str] = ()
+    # Quotas that are not as Azure begins with them, by name.
+    limits: Mapping[str, int] = field(default_factory=dict)
     admin_roles: Sequence[Mapping[str, Any]] = ADMIN_ROLES
     admin_groups: tuple[str, ...] = ()
     anyscale_known: bool = True

@@ -30,6 +30,7 @@ from anyscale_k8s_cli.sandbox.azure.snapshot import snapshot
 from anyscale_k8s_cli.sandbox.azure.storage import StorageAccounts
 from anyscale_k8s_cli.sandbox.azure.subscriptions import NAMESPACES, Subscriptions
 from anyscale_k8s_cli.sandbox.azure.tokens import BadToken
+from anyscale_k8s_cli.sandbox.azure.usages import Usages
 
 if TYPE_CHECKING:
     from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings
@@ -127,6 +128,7 @@ class World:
             BlobServices(self.accounts, self.locks),
             self.clusters,
             Network(self.resources),
+            Usages(self.resources, self.settings.limits),
             self.operations,
         )
         routes = Routes([route for service in services for route in service.routes()])

@@ -200,3 +200,17 @@ def test_a_role_is_one_that_azure_takes(verb: Verb) -> None:
     assert found["IsCustom"]
     assert found["AssignableScopes"] == ["/subscriptions/SUBSCRIPTION_ID"]
     assert len(set(found["Actions"])) == len(found["Actions"])
+
+
+def test_room_is_told_by_azures_own_names(start: Start) -> None:
+    world = start(AzureSettings(limits={"StorageAccounts": 0}))
+    found = finding(world, "azure-address-quota")
+    assert found.status is Status.PASS
+    assert "PublicIPAddresses of " in found.detail
+    assert "limit 1000, used " in found.detail
+    found = finding(world, "azure-storage-quota")
+    assert found.status is Status.WARN
+    assert "limit 0, used " in found.detail
+    world.stand_in.set_admin_roles([{"role": "Owner", "scope": GROUP}])
+    assert finding(world, "azure-storage-quota").status is Status.UNKNOWN
+    assert finding(world, "azure-permissions").status is Status.PASS
