@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
@@ -23,6 +24,7 @@ from tests.by_hand import ByHand
 from tests.processes import Ended, Sandbox, eventually, finished
 
 WORLD = World(platforms=("eks",))
+STATUS_SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "status.json"
 
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2", "--name", "prod")
 # Nobody waits for minutes here for what never comes.
@@ -53,6 +55,14 @@ class Site:
 
     def status(self) -> Ended:
         return self.sandbox.anyscale("cloud", "status", "prod", "-o", "json")
+
+    def features(self, exit_code: int) -> dict[str, dict[str, Any]]:
+        """What works, by names; the command ends as without them."""
+        ended = self.sandbox.anyscale("cloud", "status", "prod", "--features", "-o", "json")
+        assert ended.code == exit_code, ended.out + ended.err
+        schema = json.loads(STATUS_SCHEMA.read_text(encoding="utf-8"))
+        jsonschema.validate(ended.document, schema)
+        return {item["name"]: item for item in ended.document["features"]}
 
     def paste(self, command: str, env: Mapping[str, str] | None = None) -> Ended:
         """What a person does with a printed command; `--yes` stands for their answer."""
@@ -206,6 +216,24 @@ def test_status_names_the_cause_and_its_command_mends_it(site: Site, broken: str
     assert well(mended), mended.out + mended.err
     if broken == "registration under another id":
         assert site.resource_id != before
+
+
+def test_a_feature_that_does_not_work_is_mended_by_what_it_says(site: Site) -> None:
+    whole = site.features(0)
+    assert {name for name, item in whole.items() if item["verdict"] == "works"} == {
+        "console-logs",
+        "services",
+        "zero-downtime",
+    }
+    assert all(item["fix"] for item in whole.values() if item["verdict"] != "works")
+    site.hand.aws("s3").delete_bucket_cors(Bucket=BUCKET)
+    told = site.features(6)
+    logs = told.pop("console-logs")
+    assert logs["verdict"] == "no"
+    assert "does not allow" in logs["detail"]
+    assert told == {name: item for name, item in whole.items() if name != "console-logs"}
+    assert well(site.paste(logs["fix"]))
+    assert site.features(0) == whole
 
 
 def test_a_cloud_that_was_deleted_in_the_console_is_registered_again(site: Site) -> None:
