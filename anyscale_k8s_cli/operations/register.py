@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import apply as engine
@@ -19,7 +20,7 @@ from anyscale_k8s_cli.addons import values_file, wording
 from anyscale_k8s_cli.addons.adopted_gateway import AdoptedGateway
 from anyscale_k8s_cli.addons.context import InstallContext
 from anyscale_k8s_cli.addons.file_storage import file_storage
-from anyscale_k8s_cli.checks import BoundCheck, Need, Report, Status, When, run_checks
+from anyscale_k8s_cli.checks import BoundCheck, Need, Report, Status, When, declared, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import declared_by, refuse_slips
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -30,6 +31,7 @@ from anyscale_k8s_cli.operations.clouds import by_id
 from anyscale_k8s_cli.operations.handing_over import HandOver, Place, hand_over
 from anyscale_k8s_cli.operations.journal import Unjournaled
 from anyscale_k8s_cli.operations.planning import SetupPlan
+from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.registering import Outside, outside_of
 from anyscale_k8s_cli.operations.requests import RegisterRequest
 from anyscale_k8s_cli.operations.workbench import (
@@ -211,7 +213,10 @@ async def plan(request: RegisterRequest, run: Run) -> RegisterPlan:
     outside = outside_of(request, spec, provider, cluster, install, clouds, whole=True)
     _check_all_brought(outside)
     with run.phase("plan", "Looking at what you bring, and at what is registered"):
-        checks = list(_checks(spec, provider, cluster, opened))
+        checks = [
+            declared.CONTROL_PLANE_REACHABLE.bind(partial(from_here, clouds.plane)),
+            *_checks(spec, provider, cluster, opened),
+        ]
         checking = asyncio.create_task(run_checks(checks, run, spec.waive))
         resources = (*outside.cloud.resources, outside.record, outside.registration)
         inside = _brought_inside(spec, provider, install, cluster, opened, clouds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.resource import GATEWAY_KIND
@@ -47,7 +47,7 @@ AZURE_PERMISSIONS = Check(
 AZURE_ADDRESS_QUOTA = Check(
     "azure-address-quota",
     "The region has room for a public address",
-    _SETUP,
+    BEFORE,
     _CLOUD,
     Severity.WARNING,
     adds=GATEWAY_KIND,

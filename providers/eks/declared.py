@@ -23,7 +23,7 @@ AWS_READ_PERMISSIONS = Check(
 AWS_LOAD_BALANCER_QUOTA = Check(
     "aws-load-balancer-quota",
     "The region has room for a Network Load Balancer",
-    _SETUP,
+    BEFORE,
     _CLOUD,
     Severity.WARNING,
     adds=GATEWAY_KIND,

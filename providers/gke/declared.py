@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
 from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.resource import GATEWAY_KIND
@@ -44,7 +44,7 @@ GCP_PERMISSIONS = Check(
 GCP_LOAD_BALANCER_QUOTA = Check(
     "gcp-load-balancer-quota",
     "The region has room for a load balancer and its address",
-    _SETUP,
+    BEFORE,
     _CLOUD,
     Severity.WARNING,
     adds=GATEWAY_KIND,

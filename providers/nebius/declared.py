@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
 from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _CLOUD = frozenset({Need.CLOUD})
@@ -40,7 +40,7 @@ NEBIUS_BUCKET_QUOTA = Check(
 NEBIUS_ADDRESS_QUOTA = Check(
     "nebius-address-quota",
     "The region has room for a public address",
-    frozenset({When.SETUP}),
+    BEFORE,
     _CLOUD,
     Severity.WARNING,
     adds=GATEWAY_KIND,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
 from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _CLOUD = frozenset({Need.CLOUD})
@@ -26,7 +26,7 @@ OCI_PERMISSIONS = Check(
 OCI_LOAD_BALANCER_QUOTA = Check(
     "oci-load-balancer-quota",
     "The region has room for a network load balancer",
-    frozenset({When.SETUP}),
+    BEFORE,
     _CLOUD,
     Severity.WARNING,
     adds=GATEWAY_KIND,

@@ -107,9 +107,10 @@ class ContainerEngine:
         state = "DELETED" if item.deleted else "CREATING" if item.reads_left else "ACTIVE"
         item.reads_left = max(item.reads_left - 1, 0)
         host = item.endpoint.removeprefix("https://")
-        ends = {"privateEndpoint": "10.0.0.12:6443"}
+        # Of one that has no public endpoint the private one listens here.
+        ends = {"privateEndpoint": host}
         if seed.public_endpoint:
-            ends["publicEndpoint"] = host
+            ends = {"privateEndpoint": "10.0.0.12:6443", "publicEndpoint": host}
         return {
             "id": seed.id,
             "name": seed.name,
@@ -187,7 +188,8 @@ def _pool(seed: ClusterSeed, pool: NodePoolSeed) -> dict[str, Any]:
 def _kubeconfig(item: Cluster, region: str, *, public: bool) -> str:
     """What Oracle's command line writes: who runs that command gets a token."""
     arguments = ["ce", "cluster", "generate-token", "--cluster-id", item.seed.id]
-    server = item.endpoint if public else "https://10.0.0.12:6443"
+    elsewhere = item.seed.public_endpoint and not public
+    server = "https://10.0.0.12:6443" if elsewhere else item.endpoint
     name = item.seed.id[-11:]
     ca = base64.b64encode(item.ca_pem.encode()).decode()
     return yaml.safe_dump(

@@ -6,6 +6,7 @@ import base64
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -204,3 +205,15 @@ def test_room_for_a_load_balancer_is_told(world: World) -> None:
     statements = permissions.of(Verb.VERIFY, ADMINISTRATORS, COMPARTMENT_ID)
     world.stand_in.oci.set_admin_statements(statements)
     assert quota().status is Status.UNKNOWN
+
+
+PRIVATE = replace(DEMO, public_endpoint=False)
+
+
+@pytest.mark.parametrize("settings", [OciSettings(clusters=(PRIVATE,))])
+def test_a_private_endpoint_is_told_before_anything_is_made(world: World) -> None:
+    world.stand_in.oci.set_endpoint("demo", "https://127.0.0.1:1", b"")
+    failure = refused(world)
+    assert failure.code is errors.CLUSTER_UNREACHABLE
+    assert "private endpoint alone" in failure.cause
+    assert "127.0.0.1" in failure.evidence[0]
