@@ -25,8 +25,6 @@ from anyscale_k8s_cli.storage_keys import KeysResource
 
 T = TypeVar("T")
 
-# Of a cluster that nobody has named there is nothing to reach.
-NO_ACCESS = ClusterAccess(endpoint="", ca_pem="", token=None)
 
 ENTRY_POINTS = "anyscale_k8s_cli.providers"
 
@@ -107,6 +105,12 @@ class Cluster:
     zones: tuple[str, ...] = ()
     node_pools: tuple[NodePool, ...] = ()
     facts: Any = None
+
+
+def unplaced(account: str, region: str, facts: Any = None) -> Cluster:
+    """What stands for a cluster that nobody has named: where things are, and nothing to reach."""
+    access = ClusterAccess(endpoint="", ca_pem="", token=None)
+    return Cluster("", "", account, region, version="", access=access, facts=facts)
 
 
 def install_on(cluster: Cluster, spec: CloudSpec, uid: str = "") -> Install:
@@ -210,6 +214,17 @@ class CloudSide:
     def identity_output(self) -> Identity:
         """The identity; raises `NotYetKnown` until it exists."""
         return NO_IDENTITY if self.identity is None else self.identity.output
+
+
+def entered_with(keys: KeysResource[Any], storage: Resource[Storage]) -> CloudSide:
+    """The side of a store that pods enter with credentials."""
+    return CloudSide(
+        resources=(keys, storage),
+        storage=storage,
+        identity=None,
+        service_account_annotations=dict,
+        storage_keys=keys,
+    )
 
 
 @dataclass(frozen=True)

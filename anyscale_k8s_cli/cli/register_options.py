@@ -105,6 +105,9 @@ class RegisterSpecOptions(SpecOptions):
     oidc_provider: Annotated[
         str | None, refused("--oidc-provider", why="that of the cluster is used as it is")
     ] = None  # type: ignore[assignment] # refused, whatever it says
+    storage_keys: Annotated[
+        str | None, refused("--storage-keys", why="your own keys are used as they are")
+    ] = None  # type: ignore[assignment] # refused, whatever it says
     role_path: Annotated[str | None, refused("--role-path", why=_NOTHING_MADE)] = None
     permissions_boundary: Annotated[
         str | None, refused("--permissions-boundary", why=_NOTHING_MADE)

@@ -102,6 +102,17 @@ class SpecOptions(PlaceOptions):
         ),
         Sets("existing.oidc_provider"),
     ] = None
+    storage_keys: Annotated[
+        Literal["use", "create"] | None,
+        option(
+            "--storage-keys",
+            panel=EXISTING,
+            metavar="use|create",
+            help="Whether keys of your own open the object store, from variables or a profile, or "
+            "are created.",
+        ),
+        Sets("existing.storage_keys"),
+    ] = None
     gateway: Annotated[
         str | None,
         option(

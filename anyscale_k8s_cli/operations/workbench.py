@@ -43,7 +43,7 @@ ENVIRONMENT = {
 # What every platform needs to be told, as far as is known before the platform is.
 _ALWAYS = ("cluster.name", "name")
 # What setup makes where a person does not say that it is there.
-_OR_MADE = ("existing.oidc_provider",)
+_OR_MADE = ("existing.oidc_provider", "existing.storage_keys")
 _EXAMPLES = {"--provider": "eks", "--cluster-name": "NAME", "--name": "NAME", "--region": "REGION"}
 
 

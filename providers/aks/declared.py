@@ -12,12 +12,13 @@ _SETUP = frozenset({When.SETUP})
 # What pods stand on: it can be switched off at any time.
 _OF_CLUSTER = ANY_TIME | {When.STATUS}
 _CLOUD = frozenset({Need.CLOUD})
+_IN_CLUSTER = frozenset({Need.CLOUD, Need.CLUSTER})
 
 AKS_WORKLOAD_IDENTITY = Check(
     "aks-workload-identity",
     "Pods can have an identity of Azure's",
     _OF_CLUSTER,
-    _CLOUD,
+    _IN_CLUSTER,
     error=codes.AKS_IDENTITY_OFF,
 )
 AZURE_ANYSCALE_IN_TENANT = Check(
@@ -28,7 +29,7 @@ AZURE_ANYSCALE_IN_TENANT = Check(
     error=codes.ANYSCALE_NOT_IN_TENANT,
 )
 AKS_GPU_LABELS = Check(
-    "aks-gpu-labels", "Pools with GPUs say which", ANY_TIME, _CLOUD, Severity.WARNING
+    "aks-gpu-labels", "Pools with GPUs say which", ANY_TIME, _IN_CLUSTER, Severity.WARNING
 )
 AZURE_PROVIDERS = Check(
     "azure-providers",

@@ -179,6 +179,7 @@ class AdoptedIdentity(AdoptedResource[Identity]):
         super().__init__(key=key(place.name), title=title(place.name), install=install)
         self._azure = azure
         self.place = place
+        self._issuer = issuer
         self._trust = trust(issuer, install.namespace)
 
     def read(self) -> Observed[Identity] | None:
@@ -186,6 +187,8 @@ class AdoptedIdentity(AdoptedResource[Identity]):
         identity = self._azure.identities.get(group, name)
         if identity is None:
             return None
+        if not self._issuer:
+            return self._observed(identity, ())  # whom it should admit is known with the cluster
         try:
             trusts = self._azure.identities.trusts(group, name)
         except CloudFailure as failure:

@@ -26,6 +26,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    unplaced,
 )
 from anyscale_k8s_cli.providers.aks import checks as checks_of_azure
 from anyscale_k8s_cli.providers.aks import (
@@ -74,6 +75,16 @@ class AksProvider:
 
     def discover(self, spec: CloudSpec) -> Cluster:
         return discovery.discover(self._of(spec), spec)
+
+    @property
+    def required_unplaced(self) -> tuple[str, ...]:
+        return ("account.subscription_id", "region")
+
+    def unplaced(self, spec: CloudSpec) -> Cluster:
+        azure = self._of(spec)
+        group = spec.account.resource_group or ""
+        facts = AksFacts(group, azure.tenant, issuer="", workload_identity=False)
+        return unplaced(azure.subscription_id, spec.region or "", facts)
 
     def cloud_side(
         self,

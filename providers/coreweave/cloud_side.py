@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Made, Storage
+from anyscale_k8s_cli.provider import CloudSide, Made, Storage, entered_with
 from anyscale_k8s_cli.providers.coreweave import keys, policy, tags, wording
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.coreweave.keys import CoreWeaveKeys
 from anyscale_k8s_cli.providers.coreweave.policy import BucketPolicy
 from anyscale_k8s_cli.providers.objectstore.bucket import AdoptedBucket, Bucket, default_name
+from anyscale_k8s_cli.providers.objectstore.own_keys import own_keys
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.storage_keys import IssuedKeys
@@ -29,6 +30,8 @@ def build(coreweave: CoreWeave, spec: CloudSpec, install: Install, origin: str) 
     names, given = spec.rules.names, spec.existing.bucket
     usual = names.get("bucket") or default_name(install)
     name = wording.bucket_name(given) if given else usual
+    if spec.existing.storage_keys == "use":
+        return _with_own_keys(coreweave, spec, install, name, origin)
     access = BucketPolicy(
         coreweave, install, names.get("policy") or policy.default_name(install), name
     )
@@ -48,6 +51,20 @@ def build(coreweave: CoreWeave, spec: CloudSpec, install: Install, origin: str) 
         storage_keys=issued,
     )
     return Built(side, name)
+
+
+def _with_own_keys(
+    coreweave: CoreWeave, spec: CloudSpec, install: Install, name: str, origin: str
+) -> Built:
+    """Nothing of the organisation's is made: no policy and no key."""
+    own = own_keys(install)
+    s3 = coreweave.s3(install.region, lambda: own.output)
+    storage: Resource[Storage]
+    if spec.existing.bucket:
+        storage = AdoptedBucket(s3, install, name, origin=origin, needs=(own,))
+    else:
+        storage = Bucket(s3, install, name, origin=origin, needs=(own,))
+    return Built(entered_with(own, storage), name)
 
 
 def makes(install: Install) -> tuple[Made, ...]:

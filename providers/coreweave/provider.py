@@ -20,6 +20,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    unplaced,
 )
 from anyscale_k8s_cli.providers.coreweave import (
     checks,
@@ -48,7 +49,7 @@ class CoreWeaveProvider:
     environment: Mapping[str, tuple[str, ...]] = {}
     # The cluster's name or a context, of which neither is always needed.
     required: tuple[str, ...] = ()
-    settings: frozenset[str] = frozenset()
+    settings = frozenset({"existing.storage_keys"})
 
     def __init__(self, run: Run) -> None:
         self._coreweave = CoreWeave(run)
@@ -64,6 +65,13 @@ class CoreWeaveProvider:
 
     def discover(self, spec: CloudSpec) -> Cluster:
         return discovery.discover(self._coreweave, spec)
+
+    @property
+    def required_unplaced(self) -> tuple[str, ...]:
+        return ("region",)
+
+    def unplaced(self, spec: CloudSpec) -> Cluster:
+        return unplaced(self._coreweave.caller.organisation, (spec.region or "").lower())
 
     def cloud_side(
         self,

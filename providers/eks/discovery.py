@@ -12,7 +12,8 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import NO_ACCESS, Cluster, NodePool
+from anyscale_k8s_cli.provider import Cluster, NodePool
+from anyscale_k8s_cli.provider import unplaced as no_cluster
 from anyscale_k8s_cli.providers.eks import codes, labels
 from anyscale_k8s_cli.providers.eks.arns import Arn, Caller
 from anyscale_k8s_cli.providers.eks.aws import Aws
@@ -112,15 +113,7 @@ def unplaced(aws: Aws, spec: CloudSpec) -> Cluster:
         subnets=(),
         addons=(),
     )
-    return Cluster(
-        name="",
-        id="",
-        account=caller.account,
-        region=spec.region or "",
-        version="",
-        access=NO_ACCESS,
-        facts=facts,
-    )
+    return no_cluster(caller.account, spec.region or "", facts)
 
 
 def check_account(caller: Caller, wanted: str | None) -> None:

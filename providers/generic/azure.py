@@ -11,7 +11,13 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.credential_kinds import AzureSecret, EntraIdentity, files_of, kept
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import ControlPlaneFacts, Made, Storage, WorkloadEndpoints
+from anyscale_k8s_cli.provider import (
+    ControlPlaneFacts,
+    Made,
+    Storage,
+    WorkloadEndpoints,
+    entered_with,
+)
 from anyscale_k8s_cli.providers.azureblob import checks
 from anyscale_k8s_cli.providers.azureblob.account import CONTAINER, Account, account_of, place_of
 from anyscale_k8s_cli.providers.azureblob.container import (
@@ -23,7 +29,7 @@ from anyscale_k8s_cli.providers.azureblob.container import (
 from anyscale_k8s_cli.providers.azureblob.keyed import KeyedAccount, signed_in
 from anyscale_k8s_cli.providers.federation.entra import PUBLIC_AUTHORITY
 from anyscale_k8s_cli.providers.generic import entra
-from anyscale_k8s_cli.providers.generic.stores import StoreSide, entered_with
+from anyscale_k8s_cli.providers.generic.stores import StoreSide
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run

@@ -17,6 +17,7 @@ from anyscale_k8s_cli.provider import (
     Made,
     Storage,
     WorkloadEndpoints,
+    entered_with,
 )
 from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.gcs import checks, wording
@@ -29,7 +30,7 @@ from anyscale_k8s_cli.providers.gcs.bucket import (
 from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.gcs.keyed import KeyedProject
 from anyscale_k8s_cli.providers.generic import pools
-from anyscale_k8s_cli.providers.generic.stores import StoreSide, entered_with
+from anyscale_k8s_cli.providers.generic.stores import StoreSide
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, CredentialsSpec, Scope, Settings

@@ -23,6 +23,7 @@ from anyscale_k8s_cli.provider import (
     Storage,
     Verb,
     WorkloadEndpoints,
+    unplaced,
 )
 from anyscale_k8s_cli.providers.federation.issuer import public_issuer
 from anyscale_k8s_cli.providers.federation.sdk.session import Session
@@ -85,6 +86,13 @@ class GenericProvider:
 
     def discover(self, spec: CloudSpec) -> Cluster:
         return self._clusters.at(_place(spec), spec.region or "")
+
+    @property
+    def required_unplaced(self) -> tuple[str, ...]:
+        return ("region",)
+
+    def unplaced(self, spec: CloudSpec) -> Cluster:
+        return unplaced("", spec.region or "")
 
     def cloud_side(
         self,

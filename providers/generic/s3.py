@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.credential_kinds import S3Keys, S3Role, kept
 from anyscale_k8s_cli.install import Install
@@ -16,12 +15,13 @@ from anyscale_k8s_cli.provider import (
     Made,
     Storage,
     WorkloadEndpoints,
+    entered_with,
 )
 from anyscale_k8s_cli.providers.federation import aws
 from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN
 from anyscale_k8s_cli.providers.generic import s3_wording as wording
-from anyscale_k8s_cli.providers.generic.stores import StoreSide, entered_with
+from anyscale_k8s_cli.providers.generic.stores import StoreSide
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
 from anyscale_k8s_cli.providers.objectstore import checks
 from anyscale_k8s_cli.providers.objectstore.bucket import (
@@ -30,6 +30,7 @@ from anyscale_k8s_cli.providers.objectstore.bucket import (
     bucket_name,
     default_name,
 )
+from anyscale_k8s_cli.providers.objectstore.own_keys import own_keys
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.providers.objectstore.sdk.core import endpoint
 from anyscale_k8s_cli.providers.objectstore.sdk.given import (
@@ -41,16 +42,7 @@ from anyscale_k8s_cli.providers.objectstore.sdk.given import (
 from anyscale_k8s_cli.providers.objectstore.stored import stored_settings
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, CredentialsSpec, Scope, Settings, StorageSpec
-from anyscale_k8s_cli.storage_keys import GivenKeys
-
-_MISSING_KEYS = errors.CliError(
-    errors.CLOUD_CREDENTIALS_MISSING,
-    "There are no keys for the object store",
-    cause=f"neither {OWN[0]} and {OWN[1]} nor {AMAZONS[0]} and {AMAZONS[1]} are set, and no "
-    "profile was named",
-    fix="set them, or name a profile with --aws-profile",
-)
+from anyscale_k8s_cli.spec import CloudSpec, Scope, Settings, StorageSpec
 
 
 class AnyS3Store:
@@ -81,7 +73,7 @@ class AnyS3Store:
         issuer: Callable[[], Issuer],
     ) -> StoreSide:
         role = spec.existing.identity
-        keys = _keys(install, spec.credentials, lasting=not role)
+        keys = own_keys(install, spec.credentials.aws_profile, lasting=not role)
         store = wording.store(spec.storage, role=role)
         s3 = S3(self._run, store, lambda: keys.output)
         adopted, origin = spec.existing.bucket, plane.cors_origin
@@ -137,16 +129,6 @@ def _endpoints(storage: Storage) -> WorkloadEndpoints:
     if storage.endpoint:
         return WorkloadEndpoints()
     return WorkloadEndpoints(endpoint("s3", storage.region), endpoint("sts", storage.region))
-
-
-def _keys(install: Install, credentials: CredentialsSpec, *, lasting: bool) -> GivenKeys[S3Keys]:
-    """Those that pods are given must last; those of whoever sets up need not."""
-
-    def given() -> S3Keys | None:
-        profile = credentials.aws_profile
-        return given_keys(profile) if lasting else callers_keys(profile)
-
-    return GivenKeys(S3Keys, install, given, _MISSING_KEYS)
 
 
 def _said_or_set(storage: StorageSpec) -> StorageSpec:

@@ -35,7 +35,6 @@ from anyscale_k8s_cli.provider import (
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope, Settings
-from anyscale_k8s_cli.storage_keys import KeysResource
 
 
 class Kind(StrEnum):
@@ -103,17 +102,6 @@ class Store(Protocol):
     ) -> Sequence[Resource[Any]]:
         """What may be ours in it, for a teardown: by what is said, else by our `secret`."""
         ...
-
-
-def entered_with(keys: KeysResource[Any], storage: Resource[Storage]) -> CloudSide:
-    """The side of a store that pods enter with credentials."""
-    return CloudSide(
-        resources=(keys, storage),
-        storage=storage,
-        identity=None,
-        service_account_annotations=dict,
-        storage_keys=keys,
-    )
 
 
 def kind_of(settings: Settings) -> Kind:

@@ -12,19 +12,20 @@ _SETUP = frozenset({When.SETUP})
 # What pods stand on: it can be switched off at any time.
 _OF_CLUSTER = ANY_TIME | {When.STATUS}
 _CLOUD = frozenset({Need.CLOUD})
+_IN_CLUSTER = frozenset({Need.CLOUD, Need.CLUSTER})
 
 GKE_WORKLOAD_IDENTITY = Check(
     "gke-workload-identity",
     "Pods can have an identity of Google's",
     _OF_CLUSTER,
-    _CLOUD,
+    _IN_CLUSTER,
     error=codes.WORKLOAD_IDENTITY_OFF,
 )
 GKE_POOL_METADATA = Check(
     "gke-pool-metadata",
     "All node pools give pods their identity",
     _OF_CLUSTER,
-    _CLOUD,
+    _IN_CLUSTER,
     Severity.WARNING,
 )
 GCP_APIS = Check(

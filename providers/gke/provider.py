@@ -26,6 +26,7 @@ from anyscale_k8s_cli.provider import (
     Verb,
     WorkloadEndpoints,
     install_on,
+    unplaced,
 )
 from anyscale_k8s_cli.providers.gcs.sdk.session import default_project
 from anyscale_k8s_cli.providers.gke import checks as checks_of_google
@@ -77,6 +78,16 @@ class GkeProvider:
 
     def discover(self, spec: CloudSpec) -> Cluster:
         return discovery.discover(self._of(spec), spec)
+
+    @property
+    def required_unplaced(self) -> tuple[str, ...]:
+        return ("account.project_id", "region", "existing.zones")
+
+    def unplaced(self, spec: CloudSpec) -> Cluster:
+        """The pool that vouches for service accounts is the project's, whatever the cluster."""
+        project = self._of(spec).project
+        facts = discovery.GkeFacts("", f"{project}.svc.id.goog", {})
+        return unplaced(project, spec.region or "", facts)
 
     def cloud_side(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Made
+from anyscale_k8s_cli.provider import CloudSide, Made, entered_with
 from anyscale_k8s_cli.providers.nebius import bucket, bucket_access, identity, keys, tags, wording
 from anyscale_k8s_cli.providers.nebius.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.nebius.bucket_access import BUCKET_ROLES, BucketAccess
@@ -14,6 +14,7 @@ from anyscale_k8s_cli.providers.nebius.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.nebius.identity import AdoptedAccount, OperatorAccount
 from anyscale_k8s_cli.providers.nebius.keys import NebiusKeys
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
+from anyscale_k8s_cli.providers.objectstore.own_keys import own_keys
 from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.storage_keys import IssuedKeys
@@ -52,6 +53,8 @@ def build(
         storage = AdoptedBucket(nebius, install, wording.bucket_name(given), console_origin)
     else:
         storage = Bucket(nebius, install, made.bucket, BucketWishes(labels, console_origin))
+    if spec.existing.storage_keys == "use":
+        return entered_with(own_keys(install), storage)
     account: Resource[str]
     if spec.existing.identity:
         account = AdoptedAccount(nebius, install, spec.existing.identity)

@@ -7,19 +7,20 @@ from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, Whe
 from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _CLOUD = frozenset({Need.CLOUD})
+_IN_CLUSTER = frozenset({Need.CLOUD, Need.CLUSTER})
 
 NEBIUS_GPU_DRIVERS = Check(
     "nebius-gpu-drivers",
     "All node groups with GPUs have Nebius' drivers",
     ANY_TIME,
-    _CLOUD,
+    _IN_CLUSTER,
     Severity.WARNING,
 )
 NEBIUS_GPU_CLAIMS = Check(
     "nebius-gpu-claims",
     "GPUs are offered in the way that Anyscale asks for them",
     ANY_TIME,
-    _CLOUD,
+    _IN_CLUSTER,
     Severity.WARNING,
 )
 NEBIUS_PERMISSIONS = Check(

@@ -38,14 +38,8 @@ def discover(nebius: Nebius, spec: CloudSpec) -> Cluster:
     what `CloudFailure` maps.
     """
     region, described = side_by_side(
-        lambda: nebius.region, lambda: find(nebius, spec.cluster.name or "")
+        lambda: region_of(nebius), lambda: find(nebius, spec.cluster.name or "")
     )
-    if not region:
-        raise errors.CliError(
-            errors.ACCOUNT_MISMATCH,
-            f"There is no Nebius project {nebius.project}",
-            fix="check --project-id; the console shows it beside the project's name",
-        )
     if spec.region and spec.region != region:
         raise errors.CliError(
             errors.CLUSTER_NOT_FOUND,
@@ -70,6 +64,17 @@ def discover(nebius: Nebius, spec: CloudSpec) -> Cluster:
         access=_access(nebius, described, named=named),
         node_pools=tuple(map(_pool, groups)),
         facts=NebiusFacts(described.id, groups),
+    )
+
+
+def region_of(nebius: Nebius) -> str:
+    """Where the project is. Raises `account-mismatch` where there is none."""
+    if nebius.region:
+        return nebius.region
+    raise errors.CliError(
+        errors.ACCOUNT_MISMATCH,
+        f"There is no Nebius project {nebius.project}",
+        fix="check --project-id; the console shows it beside the project's name",
     )
 
 

@@ -22,6 +22,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    unplaced,
 )
 from anyscale_k8s_cli.providers.nebius import (
     capacity,
@@ -51,7 +52,7 @@ class NebiusProvider:
     control_plane_name = "GENERIC"
     workload_identity = False
     environment: Mapping[str, tuple[str, ...]] = {"account.project_id": ("NEBIUS_PROJECT_ID",)}
-    settings = frozenset({"account.project_id"})
+    settings = frozenset({"account.project_id", "existing.storage_keys"})
     spot_labels: Mapping[str, str] = {labels.PREEMPTIBLE: "true"}
 
     def __init__(self, run: Run) -> None:
@@ -70,6 +71,15 @@ class NebiusProvider:
 
     def discover(self, spec: CloudSpec) -> Cluster:
         return discovery.discover(self._of(spec.account), spec)
+
+    @property
+    def required_unplaced(self) -> tuple[str, ...]:
+        return tuple(path for path in self.required if path.startswith("account."))
+
+    def unplaced(self, spec: CloudSpec) -> Cluster:
+        nebius = self._of(spec.account)
+        facts = discovery.NebiusFacts("", ())
+        return unplaced(nebius.project, discovery.region_of(nebius), facts)
 
     def cloud_side(
         self,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Made
+from anyscale_k8s_cli.provider import CloudSide, Made, entered_with
+from anyscale_k8s_cli.providers.objectstore.own_keys import own_keys
 from anyscale_k8s_cli.providers.oke import bucket, keys, named, tags, wording
 from anyscale_k8s_cli.providers.oke.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.oke.bucket_access import BucketPolicy, rights
@@ -29,6 +30,8 @@ def build(
     else:
         name = given.get("bucket") or bucket.default_name(install)
         storage = Bucket(oracle, install, name, wanted)
+    if existing.storage_keys == "use":
+        return entered_with(own_keys(install), storage)
     user: Resource[str]
     if existing.identity:
         user = AdoptedUser(oracle, install, existing.identity)

@@ -6,12 +6,13 @@ from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, Whe
 from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _CLOUD = frozenset({Need.CLOUD})
+_IN_CLUSTER = frozenset({Need.CLOUD, Need.CLUSTER})
 
 OKE_GPU_ADDON = Check(
     "oke-gpu-addon",
     "Oracle's add-on offers the GPUs of node pools that have them",
     ANY_TIME,
-    _CLOUD,
+    _IN_CLUSTER,
     Severity.WARNING,
 )
 

@@ -23,6 +23,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    unplaced,
 )
 from anyscale_k8s_cli.providers.oke import checks as checks_of_oke
 from anyscale_k8s_cli.providers.oke import (
@@ -54,7 +55,7 @@ class OkeProvider:
     }
     # Region and compartment may be in the profile, and a cluster is searched for by its name.
     required = ("cluster.name",)
-    settings = frozenset({"account.compartment_id"})
+    settings = frozenset({"account.compartment_id", "existing.storage_keys"})
     spot_labels: Mapping[str, str] = {labels.PREEMPTIBLE: "true"}
 
     def __init__(self, run: Run) -> None:
@@ -67,6 +68,15 @@ class OkeProvider:
 
     def discover(self, spec: CloudSpec) -> Cluster:
         return discovery.discover(self._in(spec.region), spec, self._compartment(spec.account))
+
+    @property
+    def required_unplaced(self) -> tuple[str, ...]:
+        return ()
+
+    def unplaced(self, spec: CloudSpec) -> Cluster:
+        oracle = self._in(spec.region)
+        facts = discovery.OkeFacts("", (), gpu_plugin=False)
+        return unplaced(self._compartment(spec.account), oracle.region, facts)
 
     def cloud_side(
         self,
