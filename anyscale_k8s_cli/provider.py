@@ -507,7 +507,8 @@ class KnowsItsAccount(Protocol):
     def completed(self, scope: Scope) -> Scope:
         """The scope, with the account of the credentials where none is said.
 
-        Raises `missing-input` where they name none either.
+        Where they name none either it raises `missing-input`, or leaves the account open if
+        all of them can be searched.
         """
         ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,10 @@ import httpx
 import yaml
 
 CLUSTER = "demo"
+# Azure's own id of the role Storage Blob Data Contributor, and one for its assignment.
+_BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+_PATIENCE = 200
+_ASSIGNMENT = "5b1f2c77-0f0c-4f0e-9a35-2d64f1f6a001"
 NOT_FOUND = 404
 
 
@@ -137,6 +142,78 @@ class AzureByHand:
     def restart(self, namespace: str) -> None:
         """Delete the pods of a namespace: whoever owns them makes them anew."""
         self._kubernetes.delete(f"/api/v1/namespaces/{namespace}/pods")
+
+    def make_for_operator(self, namespace: str) -> tuple[str, str]:
+        """A container, and an identity that may use it and trusts the operator."""
+        network = "Microsoft.Storage/storageAccounts/companydata"
+        place = {"location": "eastus"}
+        wanted = {"allowBlobPublicAccess": False, "isHnsEnabled": True}
+        sku = {"sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
+        self._put(network, "2024-01-01", {**place, **sku, "properties": wanted})
+        rule = {
+            "allowedOrigins": [self.environment["ANYSCALE_HOST"]],
+            "allowedMethods": ["GET", "HEAD", "PUT", "POST", "DELETE"],
+            "allowedHeaders": ["*"],
+            "exposedHeaders": ["Accept-Ranges", "Content-Range", "Content-Length"],
+            "maxAgeInSeconds": 3600,
+        }
+        service = f"{network}/blobServices/default"
+        self._put(service, "2024-01-01", {"properties": {"cors": {"corsRules": [rule]}}})
+        self._put(f"{service}/containers/lake", "2024-01-01", {"properties": {}})
+        called = "Microsoft.ManagedIdentity/userAssignedIdentities/company-operator"
+        identity = self._put(called, "2023-01-31", place)
+        trust = {
+            "issuer": self._cluster["properties"]["oidcIssuerProfile"]["issuerURL"],
+            "subject": f"system:serviceaccount:{namespace}:anyscale-operator",
+            "audiences": ["api://AzureADTokenExchange"],
+        }
+        credential = f"{called}/federatedIdentityCredentials/operator"
+        self._put(credential, "2023-01-31", {"properties": trust})
+        definitions = "Microsoft.Authorization/roleDefinitions"
+        role = {
+            "roleDefinitionId": f"{self._subscription}/providers/{definitions}/{_BLOB_CONTRIBUTOR}",
+            "principalId": identity["properties"]["principalId"],
+            "principalType": "ServicePrincipal",
+        }
+        assignment = f"{network}/providers/Microsoft.Authorization/roleAssignments/{_ASSIGNMENT}"
+        for _ in range(_PATIENCE):
+            # Its directory does not know a new principal at once.
+            with suppress(AssertionError):
+                self._put(assignment, "2022-04-01", {"properties": role})
+                break
+        assert self._management.get(
+            f"{self._group}/providers/{assignment}", params={"api-version": "2022-04-01"}
+        ).is_success
+        return "companydata/lake", str(identity["id"])
+
+    def _put(self, what: str, version: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make something in the resource group, and return it as Azure then has it."""
+        path, asked = f"{self._group}/providers/{what}", {"api-version": version}
+        self._management.put(path, params=asked, json=body)
+
+        def there() -> Any:
+            answer = self._management.get(path, params=asked)
+            found = {} if answer.status_code == NOT_FOUND else answer.json()
+            state = (found.get("properties") or {}).get("provisioningState", "Succeeded")
+            return found if found and state == "Succeeded" else None
+
+        for _ in range(_PATIENCE):
+            if found := there():
+                return dict(found)
+        raise AssertionError(f"{what} is not there")
+
+    @property
+    def _subscription(self) -> str:
+        return f"/subscriptions/{self.environment['AZURE_SUBSCRIPTION_ID']}"
+
+    @property
+    def _group(self) -> str:
+        return f"{self._subscription}/resourceGroups/demo"
+
+    @cached_property
+    def _cluster(self) -> dict[str, Any]:
+        path = f"{self._group}/providers/Microsoft.ContainerService/managedClusters/demo"
+        return dict(self._management.get(path, params={"api-version": "2025-01-01"}).json())
 
     @cached_property
     def _kubernetes(self) -> httpx.Client:

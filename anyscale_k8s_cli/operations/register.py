@@ -354,7 +354,9 @@ def _unasked(
     existing = spec.existing
     if opened is None:
         for check in declared_by(provider.name):
-            if When.REGISTER in check.when and Need.CLUSTER in check.needs:
+            # No token is made, so there is none to look at.
+            asked = When.REGISTER in check.when and check is not declared.OPERATOR_TOKEN
+            if asked and Need.CLUSTER in check.needs:
                 yield Unasked(check.title, _NO_CLUSTER)
         if outside.cloud.identity is not None:
             title = f"{outside.cloud.identity.title} admits the operator of the cluster"

@@ -21,8 +21,9 @@ def load_balancer(spec: CloudSpec, install: Install) -> LoadBalancer:
 
     Raises `aks-load-balancer-tags` for tags that an annotation cannot carry.
     """
-    asked = _asked(spec, tags.own(install, spec.rules.tags))
-    return replace(asked, unmarked=_asked(spec, spec.rules.tags).annotations)
+    wanted = spec.rules.tags
+    asked = _asked(spec, tags.own(install, wanted) if install.cluster else wanted)
+    return replace(asked, unmarked=_asked(spec, wanted).annotations)
 
 
 def _asked(spec: CloudSpec, wanted_tags: Mapping[str, str]) -> LoadBalancer:

@@ -137,10 +137,16 @@ class AksProvider:
     def caller(self) -> str:
         return self._azure("").session.principal
 
-    def search(self, scope: Scope, cloud: str | None) -> Search:
-        """In one subscription, or in all that one sees where nothing says which."""
+    def completed(self, scope: Scope) -> Scope:
+        """Where nothing says which subscription it stays open: all that one sees are searched."""
         said = (scope.account.subscription_id, *map(os.environ.get, _VARIABLES))
         named = next(filter(None, said), None)
+        account = scope.account.model_copy(update={"subscription_id": named})
+        return scope.model_copy(update={"account": account})
+
+    def search(self, scope: Scope, cloud: str | None) -> Search:
+        """In one subscription, or in all that one sees where nothing says which."""
+        named = self.completed(scope).account.subscription_id
         seen = [named] if named else self._azure("").subscription.seen()
         found = [search.search(self._azure(subscription), scope, cloud) for subscription in seen]
         return Search(

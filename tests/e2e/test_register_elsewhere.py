@@ -1,0 +1,188 @@
+"""What somebody made by hand is registered on every platform but EKS, which has a test of its own.
+
+One life on each: made by hand, registered, registered again, without a cluster, installed,
+verified, deleted. Where stores are entered with keys, the bucket and the keys are those of
+another cloud, whose they stay.
+"""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli.cluster.context import context_names, from_context
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.world import World
+from tests.by_hand import AzureByHand
+from tests.e2e.story import Story as Told
+from tests.e2e.test_gke import OWN_BUCKET, OWN_EMAIL
+from tests.e2e.test_gke import make_by_hand as make_on_google
+from tests.google_by_hand import GoogleByHand
+from tests.processes import Desk, Sandbox, started
+
+NAMESPACE = "anyscale-operator"
+KEYS = ("ANYSCALE_K8S_STORAGE_ACCESS_KEY_ID", "ANYSCALE_K8S_STORAGE_SECRET_ACCESS_KEY")
+
+
+class Story(Told):
+    """With the variables that open the store; none where the platform vouches for pods."""
+
+    opened: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What to register: the options of it, and the variables that open it."""
+
+    options: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """`where` leads to the account, `cluster` to the cluster; `zones` stand in for it."""
+
+    where: tuple[str, ...]
+    cluster: tuple[str, ...]
+    zones: tuple[str, ...] = ()
+
+
+DEMO = ("--cluster-name", "demo")
+PLATFORMS = {
+    "gke": Platform(
+        ("--project-id", "demo", "--region", "us-central1"),
+        DEMO,
+        ("--kubernetes-zones", "us-central1-a"),
+    ),
+    "aks": Platform(("--resource-group", "demo", "--region", "eastus"), DEMO),
+    "generic": Platform(("--region", "onprem"), ("--context", "demo")),
+    "coreweave": Platform(("--region", "us-east-04a"), DEMO),
+    "nebius": Platform(("--region", "eu-north1"), DEMO),
+    "oke": Platform(("--region", "us-ashburn-1"), DEMO),
+}
+
+
+@pytest.fixture(scope="module", params=sorted(PLATFORMS))
+def story(
+    request: pytest.FixtureRequest, desks: Callable[[], Desk], homes: Callable[[], Path]
+) -> Iterator[Story]:
+    name = request.param
+    with started(desks(), homes, World(platforms=(name,))) as sandbox:
+        story = Story(sandbox)
+        live(story, name, PLATFORMS[name])
+        yield story
+
+
+def live(story: Story, name: str, platform: Platform) -> None:
+    where = ("--provider", name, *platform.where)
+    brought = made_by_hand(story, name, (*where, *platform.cluster))
+    story.opened = brought.environment
+    said = (*where, "--name", "own", *brought.options, "--yes")
+    more: dict[str, Any] = {"env": brought.environment}
+    story.tell("unplaced", "register", *said, *platform.zones, **more)
+    story.tell("unplaced delete", "delete", "own", "--yes", fresh_home=True)
+    placed = (*said, *platform.cluster)
+    story.tell("register", "register", *placed, **more)
+    story.tell("again", "register", *placed, **more)
+    # Azure lists no clusters without their resource group.
+    deletion = ("delete", "own", "--yes", *((*where, *platform.cluster) if name == "aks" else ()))
+    story.tell("delete", *deletion, fresh_home=True, **more)
+    story.tell("installed", "register", *placed, "--install-operator", **more)
+    story.tell("installed again", "register", *placed, "--install-operator", **more)
+    story.tell("verify", "verify", *deletion[1:2], *deletion[3:], **more)
+    story.tell("installed delete", *deletion, fresh_home=True, **more)
+    story.tell("afterwards", "register", *placed, "--dry-run", **more)
+
+
+def made_by_hand(story: Story, name: str, where: tuple[str, ...]) -> Brought:
+    environment = story.sandbox.environment
+    match name:
+        case "gke":
+            make_on_google(GoogleByHand(environment))
+            options = ("--bucket", OWN_BUCKET, "--identity", OWN_EMAIL)
+            return Brought(options, {})
+        case "aks":
+            bucket, identity = AzureByHand(environment).make_for_operator(NAMESPACE)
+            return Brought(("--bucket", bucket, "--identity", identity), {})
+        case _:
+            donor = ("--name", "donor", "--namespace", "donor", "--yes")
+            values = story.tell("donor", "setup", *where, *donor).done
+            bucket = str(values["outputs"]["bucket"]).removeprefix("s3://")
+            return Brought(("--bucket", bucket), keys_of(story.sandbox))
+
+
+def keys_of(sandbox: Sandbox) -> dict[str, str]:
+    """Those that the donor's pods have."""
+    file = Path(sandbox.environment["KUBECONFIG"])
+    [context] = context_names(file)
+    kubernetes = Kubernetes(from_context(context, file), Run())
+    secret = kubernetes.get("v1", "Secret", "anyscale-aws-credentials", "donor")
+    assert secret is not None
+    said = configparser.ConfigParser()
+    said.read_string(base64.b64decode(secret["data"]["credentials"]).decode())
+    [section] = said.sections()
+    words = (said[section]["aws_access_key_id"], said[section]["aws_secret_access_key"])
+    return dict(zip(KEYS, words, strict=True))
+
+
+def test_only_the_control_plane_is_written(story: Story) -> None:
+    for name in ("unplaced", "unplaced delete", "register", "delete"):
+        page = story[name]
+        assert page.ended.code == 0, page.ended.err
+        assert page.writes, name
+        assert all("/api/v2/clouds/" in call for call in page.writes), page.writes
+
+
+def test_the_same_again_changes_nothing(story: Story) -> None:
+    for name in ("again", "installed again"):
+        assert set(story[name].changes.values()) <= {"adopt", "none", "keep"}, name
+        # The operator proves the bucket in its own time.
+        assert [call for call in story[name].writes if "storage.objects" not in call] == []
+
+
+def test_what_is_handed_over_is_whole_and_tells_no_secret(story: Story) -> None:
+    for name in ("unplaced", "register"):
+        page = story[name].done
+        assert page["values"]["global"]["cloudDeploymentId"] == page["cloud_resource_id"]
+        host = story.hand.environment["ANYSCALE_HOST"]
+        assert page["values"]["global"]["controlPlaneURL"] == host
+        files = {item["file"]: item["documents"] for item in page["manifests"]}
+        if story.opened:
+            assert "FILL-IN" in json.dumps(files["3-storage-credentials.yaml"])
+            assert story.opened[KEYS[1]] not in story[name].ended.out
+        steps = " ".join(step["command"] for step in page["next"])
+        assert ("--set-file global.auth.anyscaleCliToken=" in steps) == bool(story.opened)
+
+
+def test_what_was_left_out_is_told(story: Story) -> None:
+    left = {item["title"] for item in story["unplaced"].done["left_out"]}
+    assert "The cluster answers and knows who is asking" in left
+    assert story["register"].done["left_out"] == []
+
+
+def test_nothing_is_made_outside_the_cluster(story: Story) -> None:
+    made = [key for key, change in story["installed"].changes.items() if change == "create"]
+    assert story["installed"].done["health"] == "HEALTHY"
+    assert {key.partition(":")[0] for key in made} <= {"k8s", "helm", "anyscale"}
+    assert story["verify"].done["well"]
+
+
+def test_delete_removes_the_registration_and_nothing_that_was_brought(story: Story) -> None:
+    for name in ("unplaced delete", "delete"):
+        removed = [item["kind"] for item in story[name].done["removed"]]
+        assert sorted(removed) == ["anyscale:cloud", "anyscale:cloud-resource"]
+    removed = {item["key"].partition(":")[0] for item in story["installed delete"].done["removed"]}
+    assert removed <= {"k8s", "helm", "anyscale"}
+    # What was brought is there, and as fit as it was.
+    assert (
+        story["afterwards"].done["summary"]["adopt"] == story["register"].done["summary"]["adopt"]
+    )
