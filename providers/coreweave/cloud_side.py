@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import CloudSide, Made, Storage, entered_with
 from anyscale_k8s_cli.providers.coreweave import keys, policy, tags, wording
@@ -12,7 +13,7 @@ from anyscale_k8s_cli.providers.coreweave.keys import CoreWeaveKeys
 from anyscale_k8s_cli.providers.coreweave.policy import BucketPolicy
 from anyscale_k8s_cli.providers.objectstore.bucket import AdoptedBucket, Bucket, default_name
 from anyscale_k8s_cli.providers.objectstore.own_keys import own_keys
-from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.resource import NotYetKnown, Resource
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.storage_keys import IssuedKeys
 
@@ -37,7 +38,14 @@ def build(coreweave: CoreWeave, spec: CloudSpec, install: Install, origin: str) 
     )
     issuer = CoreWeaveKeys(coreweave, install, name, spec.rules.tags)
     issued = IssuedKeys(install, issuer, key=keys.key(install), needs=(access,))
-    s3 = coreweave.s3(install.region, lambda: issued.output)
+
+    def let_in() -> S3Keys:
+        # Without the policy no key opens anything, and says no more than that.
+        if access.observed is None or access.diff(access.observed):
+            raise NotYetKnown(access)
+        return issued.output
+
+    s3 = coreweave.s3(install.region, let_in)
     storage: Resource[Storage]
     if given:
         storage = AdoptedBucket(s3, install, name, origin=origin, needs=(issued,))
