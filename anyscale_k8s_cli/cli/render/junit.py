@@ -40,14 +40,16 @@ def report(document: Mapping[str, Any]) -> str:
 def _case(suite: Element, item: Mapping[str, Any]) -> None:
     case = SubElement(suite, "testcase", classname="anyscale.verify", name=item["code"])
     detail = _text(item.get("detail") or item["title"])
-    body = _lines(item["title"], item.get("evidence") or (), item.get("fix", ""))
+    seen = (item.get("evidence") or (), item.get("fix", ""), item.get("page", ""))
+    body = _lines(item["title"], *seen)
     if _fails(item):
         SubElement(case, "failure", message=detail).text = body
     elif item["status"] in ("unknown", "waived"):
-        SubElement(case, "skipped", message=f"{item['status']}: {detail}")
+        SubElement(case, "skipped", message=f"{item['status']}: {detail}").text = body
+    elif item["status"] in ("warn", "fail"):
+        SubElement(case, "system-out").text = f"warning: {detail}\n{body}"
     else:
-        warned = "warning: " * (item["status"] in ("warn", "fail"))
-        SubElement(case, "system-out").text = f"{warned}{detail}"
+        SubElement(case, "system-out").text = detail
 
 
 def _fails(item: Mapping[str, Any]) -> bool:

@@ -83,11 +83,28 @@ def test_a_report_for_ci() -> None:
     assert failure.get("message") == "S3 bucket: tags differ"
     assert failure.text is not None
     assert "a?[31mb" in failure.text
-    assert failure.text.endswith("anyscale cloud setup --name prod")
+    assert failure.text.endswith("anyscale cloud setup --name prod\ndocs/checks/drift.md")
     assert case(suite, "operator-token").find("skipped") is not None
     assert case(suite, "cluster-version")[0].get("message") == "waived: waived by its code"
-    assert case(suite, "gpu-labels")[0].text == "warning: gpu-1 has no label"
+    warned = case(suite, "gpu-labels")[0].text
+    assert warned == "warning: gpu-1 has no label\nIt is so\ndocs/checks/gpu-labels.md"
     assert case(suite, "operator-workload")[0].tag == "system-out"
+
+
+def test_people_and_ci_are_told_the_same() -> None:
+    document = samples.verified()
+    unknown = [item for item in document["checks"] if item["status"] == "unknown"]
+    unknown[0].update(fix="ask your administrator")
+    console = Console(width=200, color_system=None)
+    with console.capture() as captured:
+        show_verify(document, console, verbose=True)
+
+    text, report = captured.get(), junit.report(document)
+
+    for item in document["checks"]:
+        for word in (item["code"], item["detail"], item["fix"]):
+            assert word in text
+            assert word in report
 
 
 def test_a_command_that_failed_is_one_error() -> None:
