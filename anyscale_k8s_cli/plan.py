@@ -22,6 +22,7 @@ from anyscale_k8s_cli.resource import (
     Ownership,
     Resource,
     Rights,
+    awaiting,
     decide,
 )
 from anyscale_k8s_cli.run import Run
@@ -116,9 +117,8 @@ async def compute(resources: Sequence[Resource[Any]], rights: Rights, run: Run) 
         try:
             observed = resource.read()
         except NotYetKnown as unknown:
-            owned = Ownership.OURS
-            reason = f"depends on {unknown.resource.title}, known after apply"
-            return PlannedChange(resource, Decision(Change.CREATE, owned, reason), None)
+            decision = awaiting(unknown, Change.CREATE, Ownership.OURS)
+            return PlannedChange(resource, decision, None)
         resource.observed = observed
         return PlannedChange(resource, decide(resource, observed, rights), observed)
 

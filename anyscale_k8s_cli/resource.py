@@ -353,7 +353,10 @@ def with_pairs(
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done with one object, and why. `lost`: data was in it, and it is gone."""
+    """What is to be done with one object, and why. `lost`: data was in it, and it is gone.
+
+    `awaits` is the key of the object that must be there before anything else can be said.
+    """
 
     change: Change
     ownership: Ownership
@@ -361,6 +364,7 @@ class Decision:
     fields: tuple[FieldChange, ...] = ()
     fix: str = ""
     lost: bool = False
+    awaits: str = ""
 
 
 @dataclass(frozen=True)
@@ -415,12 +419,16 @@ def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Righ
     try:
         fields = tuple(resource.diff(observed))
     except NotYetKnown as unknown:
-        return Decision(
-            Change.UPDATE, owned, f"depends on {unknown.resource.title}, known after apply"
-        )
+        return awaiting(unknown, Change.UPDATE, owned)
     if not fields:
         return Decision(Change.NONE, owned, "as it should be")
     return Decision(Change.UPDATE, owned, "; ".join(str(item) for item in fields), fields)
+
+
+def awaiting(unknown: NotYetKnown, change: Change, owned: Ownership) -> Decision:
+    """What depends on an object that is still to be made."""
+    reason = f"depends on {unknown.resource.title}, known after apply"
+    return Decision(change, owned, reason, awaits=unknown.resource.key)
 
 
 def _absent(resource: Resource[Any], rights: Rights) -> Decision:

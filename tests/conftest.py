@@ -56,6 +56,24 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Of the planted faults, over all platforms: how many were found, and mended."""
+    told = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "fault" and report.when == "call"
+    ]
+    if told:
+        ours = [mended for *_, mended, is_ours in told if is_ours]
+        found = sum(seen for _, _, seen, *_ in told)
+        terminalreporter.write_line(
+            f"planted faults: found {found} of {len(told)}, repaired {sum(ours)} of the "
+            f"{len(ours)} that are for this tool to repair"
+        )
+
+
 class LeftTheMachine(RuntimeError):
     """A test reached for the network. No OSError: it must not pass for a server that is away."""
 

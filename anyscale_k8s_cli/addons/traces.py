@@ -10,6 +10,8 @@ from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE, SERVICE_ACC
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import Ownership
 
+GPU_PLUGIN_KEY = f"helm:release/{gpu.NAMESPACE}/{gpu.RELEASE}"
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -24,19 +26,38 @@ def traces(install: Install) -> tuple[Trace, ...]:
     """All that setup makes in a cluster where nobody else has: exact in names, not in presence."""
     own = install.namespace
     controller = gateway_controller.NAMESPACE
+    gateway, gateway_class, proxy = gateway_keys(install)
     return (
-        _ours(f"helm:release/{own}/{OPERATOR_RELEASE}", "Anyscale operator"),
-        _ours(f"k8s:serviceaccount/{own}/{SERVICE_ACCOUNT}", "Operator's service account"),
-        _ours(f"k8s:gateway/{own}/{GATEWAY}", "Gateway with its load balancer"),
-        _ours(f"k8s:gatewayclass/{install.name(limit=63)}", "Gateway class"),
-        _ours(f"k8s:envoyproxy/{own}/{GATEWAY}", "Proxy settings"),
+        _ours(operator_key(own), "Anyscale operator"),
+        _ours(account_key(install), "Operator's service account"),
+        _ours(gateway, "Gateway with its load balancer"),
+        _ours(gateway_class, "Gateway class"),
+        _ours(proxy, "Proxy settings"),
         _shared(f"k8s:namespace/{own}", f"Namespace {own}"),
         _shared(f"helm:release/{controller}/{gateway_controller.RELEASE}", "Gateway controller"),
         _shared(f"k8s:namespace/{controller}", f"Namespace {controller}"),
         _shared(f"k8s:definitions/{GATEWAY_API}", "Gateway API definitions"),
         _shared(f"k8s:definitions/{ENVOY_GATEWAY}", "Envoy Gateway's definitions"),
-        _shared(f"helm:release/{gpu.NAMESPACE}/{gpu.RELEASE}", "GPU device plugin"),
+        _shared(GPU_PLUGIN_KEY, "GPU device plugin"),
         _shared(f"k8s:namespace/{gpu.NAMESPACE}", f"Namespace {gpu.NAMESPACE}"),
+    )
+
+
+def operator_key(namespace: str) -> str:
+    return f"helm:release/{namespace}/{OPERATOR_RELEASE}"
+
+
+def account_key(install: Install) -> str:
+    return f"k8s:serviceaccount/{install.namespace}/{SERVICE_ACCOUNT}"
+
+
+def gateway_keys(install: Install) -> tuple[str, str, str]:
+    """Of the Gateway, its class, and the settings of its proxy."""
+    own = install.namespace
+    return (
+        f"k8s:gateway/{own}/{GATEWAY}",
+        f"k8s:gatewayclass/{install.name(limit=63)}",
+        f"k8s:envoyproxy/{own}/{GATEWAY}",
     )
 
 

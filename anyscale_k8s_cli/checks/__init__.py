@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -38,12 +38,16 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check saw: its verdict, one line of detail, the evidence, and what mends it."""
+    """What a check saw: its verdict, one line of detail, the evidence, and what mends it.
+
+    `objects` are the keys of those that are wrong, where another check may tell of the same.
+    """
 
     status: Status
     detail: str = ""
     evidence: tuple[str, ...] = ()
     fix: str = ""
+    objects: tuple[str, ...] = ()
 
 
 def passed(detail: str = "") -> Finding:
@@ -125,7 +129,8 @@ class Check:
     `code` is a slug and the name of its page in `docs/checks/`. `error` is the code of
     the error that a failed fatal check ends the command with, so that scripts see the
     cause and not only that checks failed. `adds` is the kind of object for which there is
-    to be room: it is asked only where one of them is to be made.
+    to be room: it is asked only where one of them is to be made. `breaks` are the codes of
+    those that cannot be well while this one fails.
     """
 
     code: str
@@ -135,17 +140,19 @@ class Check:
     severity: Severity = Severity.FATAL
     error: errors.ErrorCode = errors.CHECKS_FAILED
     adds: str = ""
+    breaks: frozenset[str] = frozenset()
 
-    def bind(self, run: Callable[[], Finding]) -> BoundCheck:
-        return BoundCheck(self, run)
+    def bind(self, run: Callable[[], Finding], about: Iterable[str] = ()) -> BoundCheck:
+        return BoundCheck(self, run, frozenset(about))
 
 
 @dataclass(frozen=True)
 class BoundCheck:
-    """A check with what it does here and now."""
+    """A check with what it does here and now; `about` are keys of the objects that it judges."""
 
     check: Check
     run: Callable[[], Finding]
+    about: frozenset[str] = frozenset()
 
     @property
     def code(self) -> str:
@@ -160,6 +167,10 @@ class Result:
     @property
     def failed(self) -> bool:
         return self.finding.status is Status.FAIL and self.check.severity is Severity.FATAL
+
+    @property
+    def unwell(self) -> bool:
+        return self.finding.status in (Status.WARN, Status.FAIL)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -215,7 +226,8 @@ async def run_checks(
 ) -> Report:
     """Run all side by side; a check that cannot tell is `unknown`, never `pass`.
 
-    That a waiver names no check that would run is told.
+    What fails only because another one does is `unknown`, too, and says so: each fault is
+    told by one. That a waiver names no check that would run is told.
     """
     for code in sorted(set(waived) - {check.code for check in checks}):
         text = f"--waive {code}: no check of that name would run here"
@@ -235,16 +247,45 @@ async def run_checks(
             finding = Finding(Status.UNKNOWN, str(problem), problem.evidence, problem.fix)
             return Result(check, finding)
 
-    async def reported(bound: BoundCheck) -> Result:
-        result = await asyncio.to_thread(one, bound)
+    everything = [asyncio.ensure_future(asyncio.to_thread(one, bound)) for bound in checks]
+
+    async def reported(own: asyncio.Future[Result]) -> Result:
+        result = await own
+        if result.unwell:
+            seen = await asyncio.gather(*everything)
+            others = [pair for pair in zip(checks, seen, strict=True) if pair[1] is not result]
+            result = judged(result, others)
         run.emit(
             CheckFinished(
-                code=bound.code,
-                title=bound.check.title,
+                code=result.check.code,
+                title=result.check.title,
                 status=result.finding.status.value,
                 detail=result.finding.detail,
             )
         )
         return result
 
-    return Report(tuple(await asyncio.gather(*(reported(check) for check in checks))))
+    return Report(tuple(await asyncio.gather(*map(reported, everything))))
+
+
+def judged(result: Result, others: Iterable[tuple[BoundCheck, Result]]) -> Result:
+    """The result as it is; `unknown` where others tell already of all that is wrong with it."""
+    unwell = [(bound, other) for bound, other in others if other.unwell]
+    broken = {
+        other.check.code
+        for _, other in unwell
+        # A warning excuses no failure.
+        if result.check.code in other.check.breaks and (other.failed or not result.failed)
+    }
+    wrong = set(result.finding.objects)
+    telling = {other.check.code: bound.about & wrong for bound, other in unwell}
+    told = bool(wrong) and wrong <= frozenset().union(*telling.values())
+    causes = sorted(broken or {code for code, about in telling.items() if about and told})
+    if not causes:
+        return result
+    finding = Finding(
+        Status.UNKNOWN,
+        f"not judged before {' and '.join(causes)} is well: {result.finding.detail}",
+        result.finding.evidence,
+    )
+    return Result(result.check, finding)

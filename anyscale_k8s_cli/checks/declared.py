@@ -8,6 +8,15 @@ from anyscale_k8s_cli.checks import AFTER, ANY_TIME, BEFORE, Check, Need, Severi
 _CLUSTER = frozenset({Need.CLUSTER})
 _INSTALLED = frozenset({Need.CLUSTER, Need.OPERATOR})
 
+# What cannot be well without the thing that is named: each fault is told by one check.
+WITHOUT_OPERATOR = frozenset({"operator-health", "operator-holds-identity"})
+WITHOUT_IDENTITY = WITHOUT_OPERATOR | {
+    *("operator-workload", "pod-storage", "storage-console", "storage-cors"),
+}
+WITHOUT_STORAGE = frozenset(
+    {"operator-health", "operator-workload", "pod-storage", "storage-console"}
+)
+
 CLUSTER_REACHABLE = Check(
     "cluster-reachable",
     "The cluster answers and knows who is asking",
@@ -42,6 +51,7 @@ NAMESPACE_POD_SECURITY = Check(
     ANY_TIME,
     _CLUSTER,
     error=errors.ADOPTED_UNFIT,
+    breaks=WITHOUT_OPERATOR | {"operator-workload"},
 )
 OPERATOR_CAPACITY = Check(
     "operator-capacity",
@@ -49,6 +59,13 @@ OPERATOR_CAPACITY = Check(
     BEFORE,
     _CLUSTER,
     Severity.WARNING,
+)
+OPERATOR_TYPES = Check(
+    "operator-types",
+    "The operator has its table of instance types",
+    frozenset({When.VERIFY}),
+    _INSTALLED,
+    breaks=frozenset({"instance-types-fit", "operator-health", "operator-webhook"}),
 )
 INSTANCE_TYPES_FIT = Check(
     "instance-types-fit",
@@ -63,32 +80,39 @@ OPERATOR_TOKEN = Check(
     BEFORE | AFTER,
     frozenset({Need.CLUSTER, Need.CONTROL_PLANE}),
     error=errors.TOKEN_LIFETIME,
+    breaks=WITHOUT_OPERATOR | {"operator-workload"},
 )
 OPERATOR_REGISTRATION = Check(
     "operator-registration",
     "The operator is bound to the registration",
     AFTER,
     _INSTALLED | {Need.CLOUD, Need.CONTROL_PLANE},
+    breaks=WITHOUT_IDENTITY | {"operator-webhook"},
 )
 OPERATOR_IDENTITY = Check(
     "operator-identity",
     "The operator's identity admits it",
     AFTER,
     frozenset({Need.CLOUD}),
+    breaks=WITHOUT_IDENTITY,
 )
 OPERATOR_STORAGE = Check(
     "operator-storage",
     "The bucket is there and fits",
     AFTER,
     frozenset({Need.CLOUD, Need.CONTROL_PLANE}),
+    breaks=WITHOUT_STORAGE,
 )
 OPERATOR_GATEWAY = Check(
     "operator-gateway",
     "Users reach the gateway where it is told",
     AFTER,
     _INSTALLED,
+    breaks=WITHOUT_OPERATOR | {"gateway-listeners", "operator-workload"},
 )
-OPERATOR_WORKLOAD = Check("operator-workload", "The operator runs", AFTER, _INSTALLED)
+OPERATOR_WORKLOAD = Check(
+    "operator-workload", "The operator runs", AFTER, _INSTALLED, breaks=WITHOUT_OPERATOR
+)
 
 _VERIFY = frozenset({When.VERIFY})
 
@@ -115,6 +139,7 @@ OPERATOR_RIGHTS = Check(
     "The operator may do in the cluster what its chart grants",
     _VERIFY,
     _INSTALLED,
+    breaks=WITHOUT_OPERATOR | {"operator-workload"},
 )
 OPERATOR_WEBHOOK = Check(
     "operator-webhook",
@@ -127,12 +152,14 @@ STORAGE_CONSOLE = Check(
     "The control plane can write and read the bucket",
     _VERIFY,
     frozenset({Need.CONTROL_PLANE}),
+    breaks=frozenset({"operator-health"}),
 )
 STORAGE_CORS = Check(
     "storage-cors",
     "The console's pages may read the bucket (CORS)",
     _VERIFY,
     frozenset({Need.CONTROL_PLANE}),
+    breaks=frozenset({"operator-storage"}),
 )
 GATEWAY_ADDRESS = Check(
     "gateway-address",
@@ -151,12 +178,14 @@ GATEWAY_CERTIFICATES = Check(
     "The gateway's certificates are valid",
     _VERIFY,
     _CLUSTER,
+    breaks=frozenset({"gateway-listeners"}),
 )
 GPU_PLUGIN = Check(
     "gpu-plugin",
     "The GPUs of nodes that have them can be asked for",
     _VERIFY,
     _CLUSTER,
+    breaks=frozenset({"gpu-labels", "instance-types-fit"}),
 )
 GPU_LABELS = Check(
     "gpu-labels",
@@ -164,6 +193,7 @@ GPU_LABELS = Check(
     _VERIFY,
     _CLUSTER,
     Severity.WARNING,
+    breaks=frozenset({"instance-types-fit"}),
 )
 ADDON_VERSIONS = Check(
     "addon-versions",
@@ -192,6 +222,7 @@ POD_STORAGE = Check(
     "A pod with the workloads' identity can use the bucket",
     _PROBE,
     _INSTALLED | {Need.POD},
+    breaks=frozenset({"operator-health", "storage-console"}),
 )
 POD_EGRESS = Check(
     "pod-egress",
@@ -273,6 +304,7 @@ CHECKS = (
     CLUSTER_RIGHTS,
     NAMESPACE_POD_SECURITY,
     OPERATOR_CAPACITY,
+    OPERATOR_TYPES,
     INSTANCE_TYPES_FIT,
     OPERATOR_REGISTRATION,
     OPERATOR_IDENTITY,

@@ -34,9 +34,9 @@ class Certificate:
 
 
 def gateway_checks(
-    kubernetes: Kubernetes, reference: Reference, again: str
+    kubernetes: Kubernetes, reference: Reference, again: str, about: Sequence[str] = ()
 ) -> tuple[BoundCheck, ...]:
-    """`again` is the command that sets the cloud up once more."""
+    """`again` is the command that sets the cloud up once more; `about` are keys of our own."""
 
     def look() -> Document | None:
         where = (reference.api_version, reference.kind, reference.name, reference.namespace)
@@ -55,7 +55,7 @@ def gateway_checks(
         return validity(list(_certificates(kubernetes, found)), datetime.now(UTC))
 
     return (
-        declared.GATEWAY_LISTENERS.bind(listeners),
+        declared.GATEWAY_LISTENERS.bind(listeners, about),
         declared.GATEWAY_CERTIFICATES.bind(certificates),
     )
 
@@ -93,7 +93,8 @@ def validity(certificates: Sequence[Certificate], now: datetime) -> Finding:
         if item.leaf is None:
             if item.name.startswith(_FOR_SERVICES):
                 continue
-            return _broken(item, "there is no such Secret with a certificate")
+            # Whether it is the Secret that is wrong, or its name, the gateway's controller says.
+            return Finding(Status.UNKNOWN, f"{item.secret}: there is no certificate")
         end, problem = _examined(item.leaf, item.hostname, now)
         if end is None:
             return _broken(item, problem)

@@ -17,12 +17,14 @@ from anyscale_k8s_cli.addons.gpu import (
     survey,
 )
 from anyscale_k8s_cli.addons.instance_types import unsatisfied_of
+from anyscale_k8s_cli.addons.traces import GPU_PLUGIN_KEY, operator_key
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, also, declared, passed
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.provider import Cluster
 
 _TYPES = "anyscale.com/name=instance-types"
+_BY_NODES = "--instance-types auto"
 # https://github.com/anyscale/helm-charts: by `global.cloudProvider` the label, and the values
 # of it by the names that instance types ask for.
 _CHARTS_OWN: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -91,10 +93,14 @@ class Machines:
 def node_checks(machines: Machines, again: str) -> tuple[BoundCheck, ...]:
     """`again` is the command that sets the cloud up once more."""
     nodes = machines.nodes
+    # Types that are made of the nodes change with them.
+    release = (operator_key(machines.namespace),)
+    plugin = (GPU_PLUGIN_KEY, *release)
     return (
-        declared.GPU_PLUGIN.bind(lambda: offered(machines.pools, again)),
-        declared.GPU_LABELS.bind(lambda: labelled(nodes, machines.values, again)),
-        declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(machines.types, nodes, again)),
+        declared.GPU_PLUGIN.bind(lambda: offered(machines.pools, again), plugin),
+        declared.GPU_LABELS.bind(lambda: labelled(nodes, machines.values, again), release),
+        declared.OPERATOR_TYPES.bind(lambda: table(machines.types, again), release),
+        declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(machines.types, nodes, again), release),
     )
 
 
@@ -159,8 +165,15 @@ def _unlabelled(found: Sequence[Document], what: str, again: str) -> Finding:
         "GPU is placed there",
         tuple(names),
         # The same setup would write the same table.
-        also(again, "--instance-types auto"),
+        also(again, _BY_NODES),
     )
+
+
+def table(types: Mapping[str, Any] | None, again: str = "") -> Finding:
+    """Whether there is anything that people can ask for."""
+    if types is None:
+        return Finding(Status.FAIL, "the operator has no table of instance types", fix=again)
+    return passed(f"{len(types)} types")
 
 
 def types_fit(
@@ -168,7 +181,7 @@ def types_fit(
 ) -> Finding:
     """Whether some node can satisfy each of the types that the operator offers now."""
     if types is None:
-        return Finding(Status.WARN, "the operator has no table of instance types", fix=again)
+        return Finding(Status.UNKNOWN, "the operator has no table of instance types")
     if not nodes:
         return Finding(Status.UNKNOWN, "there is no node yet")
     missing = unsatisfied_of(types, nodes)
@@ -178,8 +191,7 @@ def types_fit(
         Status.WARN,
         f"no node can satisfy {', '.join(missing)}: what asks for it waits for ever, unless "
         "nodes are added",
-        fix="add such nodes, or set up again with --instance-types auto, which writes types that "
-        "fit",
+        fix="add such nodes, or let types that fit be written\n" + also(again, _BY_NODES),
     )
 
 

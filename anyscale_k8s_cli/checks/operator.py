@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.traces import operator_key
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, also, declared, passed
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -40,9 +41,12 @@ def operator_checks(
     `registered` is the identity in the registration, empty where there is none; `same`
     compares it with a held one.
     """
+    release = (operator_key(namespace),)
     found = (
-        declared.OPERATOR_RIGHTS.bind(lambda: rights(kubernetes, namespace, record, again)),
-        declared.OPERATOR_WEBHOOK.bind(lambda: webhook(kubernetes, namespace, again)),
+        declared.OPERATOR_RIGHTS.bind(
+            lambda: rights(kubernetes, namespace, record, again), release
+        ),
+        declared.OPERATOR_WEBHOOK.bind(lambda: webhook(kubernetes, namespace, again), release),
     )
     if not registered:
         return found

@@ -15,9 +15,10 @@ from anyscale_k8s_cli.parallel import Once
 def console_checks(behind: Behind, clouds: Clouds) -> tuple[BoundCheck, ...]:
     """One proof answers both. It leaves one small object in the bucket."""
     proof = Once(partial(_prove, behind, clouds))
+    stored = behind.wiring.stored if behind.wiring else ()
     return (
         declared.STORAGE_CONSOLE.bind(lambda: _console(proof(), behind.again)),
-        declared.STORAGE_CORS.bind(lambda: _cors(proof(), behind)),
+        declared.STORAGE_CORS.bind(lambda: _cors(proof(), behind), stored),
     )
 
 

@@ -63,6 +63,8 @@ class Drift:
             _told(drifted[0]) + (f", and {len(drifted) - 1} more" if drifted[1:] else ""),
             tuple(f"{item.resource.key}: {item.decision.reason}" for item in drifted),
             refused.decision.fix if refused and refused.decision.fix else self.wiring.again,
+            # What waits for another is no fault of its own.
+            tuple(item.decision.awaits or item.resource.key for item in drifted),
         )
 
     def _kept(self, plan: Plan | None) -> Finding:

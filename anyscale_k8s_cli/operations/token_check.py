@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.traces import operator_key
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
 from anyscale_k8s_cli.checks.declared import OPERATOR_TOKEN
 from anyscale_k8s_cli.controlplane.failures import ApiFailure
@@ -37,7 +38,10 @@ class TokenCheck:
 
     def now(self) -> BoundCheck:
         """For an install that is there."""
-        return OPERATOR_TOKEN.bind(self._present)
+        keys = (item.key for item in self.sign_in.removals())
+        return OPERATOR_TOKEN.bind(
+            self._present, (*keys, operator_key(self.sign_in.install.namespace))
+        )
 
     def _foreseen(self) -> Finding:
         sign_in = self.sign_in

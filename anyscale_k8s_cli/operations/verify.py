@@ -11,6 +11,7 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import gateway_controller, gpu
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART
+from anyscale_k8s_cli.addons.traces import gateway_keys
 from anyscale_k8s_cli.checks import (
     BoundCheck,
     Check,
@@ -201,7 +202,7 @@ def _of_cluster(
     wiring = behind.wiring
     if wiring is None:
         return
-    kubernetes, cluster, namespace = wiring.kubernetes, wiring.cluster, wiring.install.namespace
+    kubernetes, cluster = wiring.kubernetes, wiring.cluster
     again, values = wiring.again, wiring.values or {}
     spec = wiring.spec or wiring.provider.locate(wiring.install)
     nodes = tuple(kubernetes.list("v1", "Node"))
@@ -212,16 +213,16 @@ def _of_cluster(
     yield from operator_checks(
         kubernetes,
         wiring.release,
-        namespace,
+        wiring.install.namespace,
         wiring.registered_identity,
         _comparison(wiring),
         again,
     )
     server = request.environment.get(SERVER_VARIABLE, "")
     look = partial(lookup, server)
-    yield from dns_checks(kubernetes, wiring.gateway, namespace, values, look, again)
-    yield from gateway_checks(kubernetes, wiring.gateway, again)
-    machines = Machines(kubernetes, cluster, nodes, namespace, values)
+    yield from dns_checks(kubernetes, wiring.gateway, wiring.install.namespace, values, look, again)
+    yield from gateway_checks(kubernetes, wiring.gateway, again, gateway_keys(wiring.install))
+    machines = Machines(kubernetes, cluster, nodes, wiring.install.namespace, values)
     yield from node_checks(machines, again)
     yield declared.ADDON_VERSIONS.bind(partial(_versions, wiring))
     opened_cluster = OpenCluster(cluster, kubernetes, kubernetes.uid(), nodes)

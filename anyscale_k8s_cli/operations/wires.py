@@ -7,7 +7,7 @@ in the cloud, the gateway, its own Deployment. Reads only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -19,6 +19,7 @@ from anyscale_k8s_cli.addons.gateway import programmed
 from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE
 from anyscale_k8s_cli.addons.storage_credentials import tell_what_is_kept
 from anyscale_k8s_cli.addons.token_values import installed_tokens
+from anyscale_k8s_cli.addons.traces import account_key, gateway_keys, operator_key
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, When, declared, passed
 from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
@@ -45,10 +46,9 @@ from anyscale_k8s_cli.provider import (
     Provider,
     Storage,
 )
-from anyscale_k8s_cli.registration import differences
+from anyscale_k8s_cli.registration import RegisteredResource, differences
 from anyscale_k8s_cli.resource import (
     Change,
-    Decision,
     FieldChange,
     NotYetKnown,
     Resource,
@@ -95,13 +95,15 @@ class Wiring:
 
     def checks(self) -> tuple[BoundCheck, ...]:
         """In the order in which one breaks because of another."""
+        operator, gateway = operator_key(self.install.namespace), gateway_keys(self.install)
+        registration = f"{RegisteredResource.kind}/{self.install.resource_name}"
         return (
-            declared.OPERATOR_REGISTRATION.bind(self._registration),
+            declared.OPERATOR_REGISTRATION.bind(self._registration, (registration, operator)),
             *self._of_platform(),
             self._admission(),
-            declared.OPERATOR_STORAGE.bind(self._storage),
-            declared.OPERATOR_GATEWAY.bind(self._gateway),
-            declared.OPERATOR_WORKLOAD.bind(self._workload),
+            declared.OPERATOR_STORAGE.bind(self._storage, self.stored),
+            declared.OPERATOR_GATEWAY.bind(self._gateway, (*gateway, operator)),
+            declared.OPERATOR_WORKLOAD.bind(self._workload, (operator,)),
         )
 
     # -- the registration ------------------------------------------------------
@@ -164,7 +166,10 @@ class Wiring:
     def _admission(self) -> BoundCheck:
         """Its identity; or its token, where no platform vouches for it."""
         if self.provider.workload_identity:
-            return declared.OPERATOR_IDENTITY.bind(self._identity)
+            storage = self.side.storage if self.side else None
+            others = (item.key for item in self._outside if item is not storage)
+            about = (*others, account_key(self.install))
+            return declared.OPERATOR_IDENTITY.bind(self._identity, about)
         account = self.spec.operator.service_account if self.spec else None
         sign_in = SignIn(self.accounts, self.install, account)
         return TokenCheck(
@@ -184,7 +189,7 @@ class Wiring:
         if side is None:
             return Finding(Status.UNKNOWN, UNTOLD)
         others = [item for item in side.resources if item is not side.storage]
-        return self._fit(others)
+        return self._fit(others, but=side.storage)
 
     def _storage(self) -> Finding:
         side = self.side
@@ -194,19 +199,32 @@ class Wiring:
             return self._fit(list(side.resources))
         return self._fit([side.storage])
 
-    def _fit(self, resources: list[Resource[Any]]) -> Finding:
-        """The first that setup would make, change or refuse; lost data before all."""
-        unfit: list[tuple[Resource[Any], Decision]] = []
-        for resource in resources:
-            try:
-                self._look_at(resource)
-            except NotYetKnown as missing:
-                return self._fails(f"{missing.resource.title}: does not exist")
-            gone = [need for need in resource.needs if need.observed is None]
-            for part in (*gone, resource):
-                decision = decide(part, part.observed, self._rights)
-                if decision.change not in _FITTING:
-                    unfit.append((part, decision))
+    @property
+    def _outside(self) -> tuple[Resource[Any], ...]:
+        return self.side.resources if self.side is not None else ()
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The keys of the bucket, and of all that is judged with it or goes with it."""
+        side = self.side
+        if side is None or side.identity is None:
+            return tuple(item.key for item in self._outside)
+        standing = (item.key for item in side.resources if side.storage in item.needs)
+        return (side.storage.key, *standing)
+
+    def _fit(self, resources: list[Resource[Any]], but: Resource[Any] | None = None) -> Finding:
+        """The first that setup would make, change or refuse; lost data before all.
+
+        Of one that they stand on, `but`, another check tells.
+        """
+        decided = {
+            part: decide(part, part.observed, self._rights) for part in self._parts(resources)
+        }
+        unfit = [item for item in decided.items() if item[1].change not in _FITTING]
+        if but is not None and any(part is but for part, _ in unfit):
+            unfit = [item for item in unfit if but not in (item[0], *item[0].needs)]
+            if not unfit:
+                return Finding(Status.UNKNOWN, f"not to be told before it is well: {but.title}")
         if unfit and all(lacks_mark_alone(item.fields, self.install) for _, item in unfit):
             return Finding(
                 Status.WARN,
@@ -224,6 +242,17 @@ class Wiring:
             (_EMPTY_ONE,) if decision.lost else (),
             fix=decision.fix if refused and decision.fix else self.again,
         )
+
+    def _parts(self, resources: list[Resource[Any]]) -> Iterator[Resource[Any]]:
+        """All that can be looked at, and what stands in the way of the rest."""
+        for resource in resources:
+            try:
+                self._look_at(resource)
+            except NotYetKnown as missing:
+                yield missing.resource
+                continue
+            yield from (need for need in resource.needs if need.observed is None)
+            yield resource
 
     @property
     def _rights(self) -> Rights:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
+from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.resource import GATEWAY_KIND
@@ -20,6 +21,7 @@ AKS_WORKLOAD_IDENTITY = Check(
     _OF_CLUSTER,
     _IN_CLUSTER,
     error=codes.AKS_IDENTITY_OFF,
+    breaks=WITHOUT_IDENTITY,
 )
 AZURE_ANYSCALE_IN_TENANT = Check(
     "azure-anyscale-in-tenant",
@@ -27,6 +29,7 @@ AZURE_ANYSCALE_IN_TENANT = Check(
     _OF_CLUSTER,
     frozenset({Need.CLOUD, Need.CONTROL_PLANE}),
     error=codes.ANYSCALE_NOT_IN_TENANT,
+    breaks=WITHOUT_IDENTITY,
 )
 AKS_GPU_LABELS = Check(
     "aks-gpu-labels", "Pools with GPUs say which", ANY_TIME, _IN_CLUSTER, Severity.WARNING

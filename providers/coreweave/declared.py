@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli.checks.declared import WITHOUT_STORAGE
 
 _CLOUD = frozenset({Need.CLOUD})
 
@@ -11,6 +12,7 @@ COREWEAVE_POLICY_DENIES = Check(
     "No policy of the organisation keeps the operator out of its bucket",
     ANY_TIME,
     _CLOUD,
+    breaks=WITHOUT_STORAGE | {"operator-storage"},
 )
 
 COREWEAVE_PERMISSIONS = Check(

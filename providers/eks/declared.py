@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
+from anyscale_k8s_cli.checks.declared import WITHOUT_STORAGE
 from anyscale_k8s_cli.resource import GATEWAY_KIND
 
 _SETUP = frozenset({When.SETUP})
@@ -29,7 +30,12 @@ AWS_LOAD_BALANCER_QUOTA = Check(
     adds=GATEWAY_KIND,
 )
 AWS_KMS_KEY = Check(
-    "aws-kms-key", "The key can encrypt the bucket", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT
+    "aws-kms-key",
+    "The key can encrypt the bucket",
+    ANY_TIME,
+    _CLOUD,
+    error=errors.ADOPTED_UNFIT,
+    breaks=WITHOUT_STORAGE,
 )
 AWS_PERMISSIONS_BOUNDARY = Check(
     "aws-permissions-boundary",

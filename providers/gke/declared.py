@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
+from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY
 from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.resource import GATEWAY_KIND
@@ -20,6 +21,7 @@ GKE_WORKLOAD_IDENTITY = Check(
     _OF_CLUSTER,
     _IN_CLUSTER,
     error=codes.WORKLOAD_IDENTITY_OFF,
+    breaks=WITHOUT_IDENTITY | {"gke-pool-metadata"},
 )
 GKE_POOL_METADATA = Check(
     "gke-pool-metadata",
@@ -34,6 +36,7 @@ GCP_APIS = Check(
     ANY_TIME,
     _CLOUD,
     error=gcs_codes.API_DISABLED,
+    breaks=WITHOUT_IDENTITY,
 )
 GCP_PERMISSIONS = Check(
     "gcp-permissions",

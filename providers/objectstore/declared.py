@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity
+from anyscale_k8s_cli.checks.declared import WITHOUT_STORAGE
 from anyscale_k8s_cli.providers.objectstore import codes
 
 _CLOUD = frozenset({Need.CLOUD})
@@ -22,7 +23,12 @@ STORE_VIRTUAL_HOST_REFUSED = Check(
     error=codes.STORE_VIRTUAL_HOST_REFUSED,
 )
 STORE_UNREACHABLE = Check(
-    "store-unreachable", "The object store answers", ANY_TIME, _CLOUD, error=codes.STORE_UNREACHABLE
+    "store-unreachable",
+    "The object store answers",
+    ANY_TIME,
+    _CLOUD,
+    error=codes.STORE_UNREACHABLE,
+    breaks=WITHOUT_STORAGE,
 )
 STORE_KEYS_DENIED = Check(
     "store-keys-denied",
@@ -30,6 +36,7 @@ STORE_KEYS_DENIED = Check(
     ANY_TIME,
     _CLOUD,
     error=codes.STORE_KEYS_DENIED,
+    breaks=WITHOUT_STORAGE,
 )
 STORE_SIGNING_REGION = Check(
     "store-signing-region",

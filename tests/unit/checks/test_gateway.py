@@ -89,10 +89,16 @@ def test_a_certificate_near_its_end(leaf: bytes, days: int, status: str) -> None
     assert f"{end_of(leaf):%Y-%m-%d}" in finding.detail
 
 
+def test_of_a_certificate_that_is_not_there_the_listener_tells() -> None:
+    finding = validity([certificate(None)], datetime.now(UTC))
+
+    assert finding.status is Status.UNKNOWN
+    assert "there is no certificate" in finding.detail
+
+
 def test_what_is_wrong_with_a_certificate(leaf: bytes) -> None:
     now = datetime.now(UTC)
     for found, said in (
-        (certificate(None), "there is no such Secret"),
         (certificate(b"nonsense"), "is no certificate"),
         (certificate(leaf, hostname="*.s.example.com"), "it is not for *.s.example.com"),
     ):
