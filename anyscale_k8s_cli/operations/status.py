@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from anyscale_k8s_cli.checks import Report, run_checks
+from anyscale_k8s_cli.checks import BoundCheck, Report, run_checks
 from anyscale_k8s_cli.operations.behind import Behind, Cause, look_behind
 from anyscale_k8s_cli.operations.clouds import opened
 from anyscale_k8s_cli.operations.features import FeatureLine
@@ -96,8 +97,8 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
             wiring = behind.wiring
             checks = wiring.checks() if wiring else ()
             card = Card(behind, clouds) if request.features else None
-            found = run.await_(run_checks((*checks, *(card.checks() if card else ())), run))
-            wires = Report(found.results[: len(checks)])
+            wires, features = run.await_(_both(checks, tuple(card.checks()) if card else (), run))
+            found = Report((*wires.results, *features.results))
             cause = _cause(behind, wires)
             if cause and wiring and cause.command == wiring.again:
                 files = from_files(wiring.ledger.said)
@@ -105,6 +106,13 @@ async def status(request: StatusRequest, run: Run) -> StatusReport:
             return StatusReport(behind, wires, cause, card.lines(found) if card else None)
 
     return await asyncio.to_thread(look)
+
+
+async def _both(
+    wires: Sequence[BoundCheck], features: Sequence[BoundCheck], run: Run
+) -> tuple[Report, Report]:
+    """Side by side, each judged by itself: a feature's fault takes no wire's place."""
+    return await asyncio.gather(run_checks(wires, run), run_checks(features, run))
 
 
 def _cause(behind: Behind, wires: Report) -> Cause | None:
