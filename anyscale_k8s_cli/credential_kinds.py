@@ -128,13 +128,13 @@ class GooglePool:
     account: nothing is secret.
 
     `provider` is the full name of a pool's provider (`projects/…/providers/…`), `email` the
-    service account that is acted as, empty where the pool's principals have the rights
-    themselves. The two addresses are those of Google's own services.
+    service account that is acted as. The two addresses are those of Google's own services.
     """
 
     SECRET: ClassVar[str] = GoogleKey.SECRET
     FILE: ClassVar[str] = GoogleKey.FILE
     _TYPE: ClassVar[str] = "external_account"
+    _VERB: ClassVar[str] = "generateAccessToken"
 
     provider: str
     email: str
@@ -143,37 +143,33 @@ class GooglePool:
 
     @property
     def id(self) -> str:
-        return f"{self.email} {self.provider}".strip()
+        return f"{self.email} {self.provider}"
 
     @property
     def audience(self) -> str:
         """What STS is asked on behalf of."""
         return f"//iam.googleapis.com/{self.provider}"
 
-    @property
-    def impersonation(self) -> str:
-        """Where a token of the account is had; empty without one."""
-        path = f"/v1/projects/-/serviceAccounts/{self.email}:generateAccessToken"
-        return f"{self.iam_credentials}{path}" if self.email else ""
+    def as_account(self, verb: str) -> str:
+        """Where something is asked for as the account."""
+        return f"{self.iam_credentials}/v1/projects/-/serviceAccounts/{self.email}:{verb}"
 
     @property
     def project(self) -> str:
-        """The account's own, else the pool's by its number."""
-        of_account = self.email.partition("@")[2].partition(".")[0]
-        return of_account or self.provider.split("/")[1]
+        """The account's own."""
+        return self.email.partition("@")[2].partition(".")[0]
 
     @property
     def text(self) -> str:
         """The file that Google's SDKs read: https://google.aip.dev/auth/4117"""
-        said: dict[str, Any] = {
+        said = {
             "type": self._TYPE,
             "audience": self.audience,
             "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
             "token_url": f"{self.sts}/v1/token",
             "credential_source": {"file": PATH, "format": {"type": "text"}},
+            "service_account_impersonation_url": self.as_account(self._VERB),
         }
-        if self.impersonation:
-            said["service_account_impersonation_url"] = self.impersonation
         return json.dumps(said, indent=1, sort_keys=True) + "\n"
 
     @classmethod
@@ -182,13 +178,13 @@ class GooglePool:
             said = json.loads(files.get(cls.FILE, ""))
             provider = said["audience"].removeprefix("//iam.googleapis.com/")
             sts = said["token_url"].removesuffix("/v1/token")
+            acts = said["service_account_impersonation_url"]
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
         if said.get("type") != cls._TYPE:
             return None
-        acts = str(said.get("service_account_impersonation_url") or "")
-        host, _, account = acts.partition("/v1/projects/-/serviceAccounts/")
-        return cls(provider, account.removesuffix(":generateAccessToken"), sts, host)
+        host, _, account = str(acts).partition("/v1/projects/-/serviceAccounts/")
+        return cls(provider, account.removesuffix(f":{cls._VERB}"), sts, host)
 
 
 @dataclass(frozen=True)

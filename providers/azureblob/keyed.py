@@ -18,7 +18,7 @@ from anyscale_k8s_cli.providers.azureblob.account import Account
 from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
 from anyscale_k8s_cli.providers.azureblob.sdk import blobs
 from anyscale_k8s_cli.providers.azureblob.sdk.blobs import Blobs
-from anyscale_k8s_cli.providers.azureblob.sdk.service import Service
+from anyscale_k8s_cli.providers.azureblob.sdk.service import SIGN, Service
 from anyscale_k8s_cli.providers.azureblob.sdk.session import SecretSession
 from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 from anyscale_k8s_cli.run import Run
@@ -30,7 +30,9 @@ _RIGHTS = {
     "get": blobs.READ,
     "list": blobs.READ,
     "delete": blobs.DELETE,
+    "sign": SIGN,
 }
+Denied = Callable[[str, CloudFailure], errors.CliError]
 # Seconds that a role which was just assigned may not be in force yet.
 _PATIENCE = 10.0
 
@@ -90,15 +92,26 @@ class KeyedAccount:
     # -- use -----------------------------------------------------------------------------------
 
     def prove(self, container: str) -> None:
-        """Put, get, list and delete, whole and in blocks. Raises `bucket-denied`."""
-        proof = BucketProof(
+        """Put, get, list and delete, whole and in blocks, and sign. Raises `bucket-denied`."""
+        proof = self._proof(container, _PATIENCE, self._denied)
+        proof.whole_and_in_parts(self.blobs(container))
+        proof.step("sign", self.service.signing_key)
+
+    def prove_as(self, credential: Any, container: str, patience: float, denied: Denied) -> None:
+        """The same as whoever an SDK's credential is of, whole alone."""
+        proof = self._proof(container, patience, denied)
+        proof(self.blobs(container, credential))
+        service = Service(self._session, self.account.endpoint, credential)
+        proof.step("sign", service.signing_key)
+
+    def _proof(self, container: str, patience: float, denied: Denied) -> BucketProof:
+        return BucketProof(
             self.run,
             self.account.url(container),
-            _PATIENCE,
-            self._denied,
+            patience,
+            denied,
             missing=lambda failure: failure.status == 404,
         )
-        proof.whole_and_in_parts(self.blobs(container))
 
     def check(self, container: str) -> None:
         """Raise what stands against a use of the container, as far as reading can tell."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
@@ -19,6 +21,9 @@ EMAIL = re.compile(r"[a-z0-9-]+@[a-z0-9.:-]+\.iam\.gserviceaccount\.com")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TOKEN_TYPE = "urn:ietf:params:oauth:token-type"  # noqa: S105 - a name
 _FEDERATED = "roles/iam.workloadIdentityUser"
+_SIGNER = "roles/iam.serviceAccountTokenCreator"
+# What is signed stands for nothing.
+_ANYTHING = base64.b64encode(b"anyscale-k8s-cli").decode()
 
 
 def provider_name(given: str) -> str:
@@ -41,7 +46,8 @@ def principal(provider: str, subject: str) -> str:
 @dataclass(frozen=True)
 class PoolExchange:
     """Implements :class:`~anyscale_k8s_cli.providers.federation.proof.Exchange`, for an access
-    token."""
+    token of the service account, which must be able to sign with it: so addresses come about by
+    which Anyscale's console reads the bucket."""
 
     session: Session
     access: GooglePool
@@ -49,10 +55,12 @@ class PoolExchange:
 
     @property
     def identity(self) -> str:
-        return self.access.email or self.access.provider
+        return self.access.email
 
     def __call__(self, token: str, claimed: Claimed) -> str:
-        return self._acted_as(self._exchanged(token, claimed), claimed)
+        found = self._acted_as(self._exchanged(token, claimed), claimed)
+        self._sign(found, claimed)
+        return found
 
     def _exchanged(self, given: str, claimed: Claimed) -> str:
         answer = self.session.post_form(
@@ -72,24 +80,36 @@ class PoolExchange:
         raise self._refused_by_pool(answer, claimed)
 
     def _acted_as(self, federated: str, claimed: Claimed) -> str:
-        if not self.access.impersonation:
-            return federated
         body = {"scope": [SCOPE], "lifetime": "600s"}
-        answer = self.session.post(
-            "generateAccessToken", self.access.impersonation, body, federated
-        )
+        member = principal(self.access.provider, claimed.subject)
+        answer = self._as_account("generateAccessToken", body, federated)
         if answer.ok:
             return str(answer.body["accessToken"])
+        raise self._lacking("generateAccessToken", answer, claimed, (_FEDERATED, member))
+
+    def _sign(self, token: str, claimed: Claimed) -> None:
+        answer = self._as_account("signBlob", {"payload": _ANYTHING}, token)
+        if not answer.ok:
+            oneself = f"serviceAccount:{self.access.email}"
+            raise self._lacking("signBlob", answer, claimed, (_SIGNER, oneself))
+
+    def _as_account(self, verb: str, body: dict[str, Any], bearer: str) -> Answer:
+        return self.session.post(verb, self.access.as_account(verb), body, bearer)
+
+    def _lacking(
+        self, verb: str, answer: Answer, claimed: Claimed, wanted: tuple[str, str]
+    ) -> errors.CliError:
+        """The error for an account whose policy has no such role for such a member."""
         error = answer.body.get("error") or {}
         refused = Refused(
             self.access.email,
             claimed,
             str(error.get("message") or f"it answers {answer.status}"),
-            (f"generateAccessToken answered {answer.status} {error.get('status', '')}".rstrip(),),
+            (f"{verb} answered {answer.status} {error.get('status', '')}".rstrip(),),
         )
-        member = principal(self.access.provider, claimed.subject)
-        binding = json.dumps({"role": _FEDERATED, "members": [member]})
-        raise refused.error(f"add to the IAM policy of {self.access.email} the binding {binding}")
+        role, member = wanted
+        binding = json.dumps({"role": role, "members": [member]})
+        return refused.error(f"add to the IAM policy of {self.access.email} the binding {binding}")
 
     def _refused_by_pool(self, answer: Answer, claimed: Claimed) -> errors.CliError:
         word, said = str(answer.body.get("error", "")), answer.body.get("error_description") or ""

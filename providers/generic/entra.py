@@ -12,7 +12,6 @@ from anyscale_k8s_cli.cluster.service_account_tokens import Claimed, Issuer
 from anyscale_k8s_cli.credential_kinds import EntraIdentity
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.object_storage import BucketProof
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import IdentityProof
 from anyscale_k8s_cli.providers.azureblob import trust
@@ -108,13 +107,8 @@ class EntraAccess:
         )
 
         def use(credential: object, _: Claimed) -> None:
-            BucketProof(
-                self.run,
-                bucket,
-                patience,
-                denied_to(exchange.identity, bucket, azure.grant(access.client)),
-                missing=lambda failure: failure.status == 404,
-            )(azure.blobs(container, credential))
+            denied = denied_to(exchange.identity, bucket, azure.grant(access.client))
+            azure.prove_as(credential, container, patience, denied)
 
         return TokenProof(self.run, self.audience, exchange, bucket, use, patience)
 

@@ -84,7 +84,7 @@ class GoogleStore:
         access = pools.access_of(spec.existing)
         keys: KeysResource[Any]
         if access:
-            keys = FederatedIdentity(install, access, f"{access.email or 'pool'} at Google")
+            keys = FederatedIdentity(install, access, f"{access.email} at Google")
             project = KeyedProject(self._run, lambda: callers_key(spec.credentials, access))
         else:
             given = GivenKeys(GoogleKey, install, lambda: given_key(spec.credentials), _MISSING)

@@ -35,6 +35,11 @@ def wrong_words(existing: ExistingSpec) -> Iterator[str]:
             "--identity: Google admits the cluster by a provider of a workload identity pool; "
             "name it with --identity-provider"
         )
+    if provider and not email:
+        yield (
+            "--identity-provider: name a service account with --identity: a pool's principals by "
+            "themselves cannot sign the addresses by which Anyscale's console reads the bucket"
+        )
 
 
 def access_of(existing: ExistingSpec) -> GooglePool | None:
@@ -45,9 +50,7 @@ def access_of(existing: ExistingSpec) -> GooglePool | None:
         google.provider_name(existing.identity_provider),
         existing.identity or "",
         _address("sts") or "https://sts.googleapis.com",
-        (_address("iamcredentials") or "https://iamcredentials.googleapis.com")
-        if existing.identity
-        else "",
+        _address("iamcredentials") or "https://iamcredentials.googleapis.com",
     )
 
 
@@ -63,12 +66,8 @@ def proof(
     audience = audience_of(spec.existing, access)
     exchange = google.PoolExchange(Session(project.run), access, audience)
 
-    def use(token: str, claimed: Claimed) -> None:
-        member = (
-            f"serviceAccount:{access.email}"
-            if access.email
-            else google.principal(access.provider, claimed.subject)
-        )
+    def use(token: str, _: Claimed) -> None:
+        member = f"serviceAccount:{access.email}"
         bindings = json.dumps([{"role": role, "members": [member]} for role in BUCKET_ROLES])
         fix = f"add to the IAM policy of the bucket the bindings {bindings}"
         BucketProof(

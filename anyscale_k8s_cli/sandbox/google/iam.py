@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from anyscale_k8s_cli.sandbox.google.accounts import ServiceAccount
 from anyscale_k8s_cli.sandbox.google.api import Call, Handle, Method, Reply, Service
 from anyscale_k8s_cli.sandbox.google.errors import denied, not_found
+from anyscale_k8s_cli.sandbox.google.identity_pools import IdentityPools
 from anyscale_k8s_cli.sandbox.google.project import Project
 
 _PATH = "/v1/projects/{project}/serviceAccounts"
@@ -47,6 +48,7 @@ class Iam:
                     self._test,
                     write=False,
                 ),
+                *IdentityPools(self.project).methods(),
             ),
         )
 

@@ -48,7 +48,8 @@ class PoolProvider:
 class Project:
     """Everything that is known by e-mail, role or token.
 
-    `providers` are of pools that people have made, by their full resource names. `keys` are
+    `own_pools` are those that people have made, `providers` what is in them, by their full
+    resource names. `keys` are
     those that accounts hold themselves, with the account's unique id;
     `google_key` is what Google signs with, for itself and for accounts.
     """
@@ -61,6 +62,7 @@ class Project:
     refused_attempts: int = 1
     enabled: set[str] = field(default_factory=set)
     pools: set[str] = field(default_factory=set)
+    own_pools: set[str] = field(default_factory=set)
     providers: dict[str, PoolProvider] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     roles: Roles = field(default_factory=Roles)

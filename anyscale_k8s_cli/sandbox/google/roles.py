@@ -60,6 +60,8 @@ PREDEFINED: Mapping[str, tuple[str, ...]] = {
         "iam.serviceAccounts.getIamPolicy",
         "iam.serviceAccounts.setIamPolicy",
         "iam.serviceAccounts.undelete",
+        "iam.workloadIdentityPoolProviders.*",
+        "iam.workloadIdentityPools.*",
         "resourcemanager.projects.*",
     ),
     "roles/browser": (*_SHOWN_PROJECT, "resourcemanager.projects.getIamPolicy"),

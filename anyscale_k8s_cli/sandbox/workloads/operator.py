@@ -21,7 +21,12 @@ from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.workloads import operator_checks as checks
 from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, PodApi
 from anyscale_k8s_cli.sandbox.workloads.operator_aws import Aws
-from anyscale_k8s_cli.sandbox.workloads.operator_azure import CLIENT_SECRET, Azure, ClientSecret
+from anyscale_k8s_cli.sandbox.workloads.operator_azure import (
+    CLIENT_SECRET,
+    TOKEN_FILE,
+    Azure,
+    BlobsAlone,
+)
 from anyscale_k8s_cli.sandbox.workloads.operator_checks import Component, Finding, examine
 from anyscale_k8s_cli.sandbox.workloads.operator_cloud import (
     CloudFailure,
@@ -29,7 +34,7 @@ from anyscale_k8s_cli.sandbox.workloads.operator_cloud import (
     OperatorCloud,
 )
 from anyscale_k8s_cli.sandbox.workloads.operator_config import BadConfig, OperatorConfig
-from anyscale_k8s_cli.sandbox.workloads.operator_google import KEY_FILE, Google, MountedKeyFile
+from anyscale_k8s_cli.sandbox.workloads.operator_google import KEY_FILE, Google, MountedFile
 from anyscale_k8s_cli.sandbox.workloads.operator_objects import ManagedObjects
 from anyscale_k8s_cli.sandbox.workloads.operator_plane import OperatorPlane, PlaneRefused
 from anyscale_k8s_cli.sandbox.workloads.operator_s3 import MountedKeys
@@ -333,18 +338,18 @@ class Operator:
 
 
 def store_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> OperatorCloud:
-    """Whose keys the container was given, where no cloud vouches for it."""
+    """What opens the store for the container, where no cloud vouches for it."""
     if config.environ.get(KEY_FILE):
-        return MountedKeyFile(Google(http, config, pod.token), pod.file)
-    if config.environ.get(CLIENT_SECRET):
-        return ClientSecret(Azure(http, config, pod.token))
+        return MountedFile(Google(http, config, pod.token), pod.file, pod.token_file)
+    if config.environ.get(CLIENT_SECRET) or config.environ.get(TOKEN_FILE):
+        return BlobsAlone(Azure(http, config, pod.token_file))
     return MountedKeys(http, config, pod.file, pod.token_file)
 
 
 def cloud_of(config: OperatorConfig, http: aiohttp.ClientSession, pod: Pod) -> OperatorCloud:
     """The cloud whose SDK this operator would use."""
     if config.provider == "azure":
-        return Azure(http, config, pod.token)
+        return Azure(http, config, pod.token_file)
     if config.provider == "gcp":
         return Google(http, config, pod.token)
     if config.provider == "generic":

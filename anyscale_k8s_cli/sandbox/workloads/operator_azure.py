@@ -1,7 +1,7 @@
 """Azure as the operator's SDK would use it: the pod's federated token, Entra, blob storage.
 
-Plain HTTP. The only credentials are those of workload identity, and an application's
-secret: pods of the stand-in cluster have no metadata service.
+Plain HTTP. The only credentials are a pod's token in a file that a variable names, and an
+application's secret: pods of the stand-in cluster have no metadata service.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from yarl import URL
 from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure, Tokens
 from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
-EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _STORAGE_SCOPE = "https://storage.azure.com/.default"
 _VERSION = "2023-11-03"
@@ -27,9 +26,10 @@ _ERROR = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)[\n<]", re.DOTALL)
 # What Entra says about the request itself, after the cause.
 _TRACE = re.compile(r"\s*Trace ID:.*", re.DOTALL)
 CLIENT_SECRET = "AZURE_CLIENT_SECRET"
+TOKEN_FILE = "AZURE_FEDERATED_TOKEN_FILE"
 # In the sandbox no cloud is the public one.
-_NEEDED_WITH_SECRET = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_AUTHORITY_HOST")
-_NEEDED = ("AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST")
+_NEEDED_FOR_BLOBS = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_AUTHORITY_HOST")
+_NEEDED = ("AZURE_TENANT_ID", TOKEN_FILE, "AZURE_AUTHORITY_HOST")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class AzureSession:
 
 @dataclass(frozen=True)
 class Azure:
-    """Entra at the authority that the pod was given; `tokens` projects one per audience."""
+    """Entra at the authority that the pod was given; `tokens` are the pod's, by path."""
 
     http: aiohttp.ClientSession
     config: OperatorConfig
@@ -123,7 +123,7 @@ class Azure:
         if secret := self.config.environ.get(CLIENT_SECRET):
             return await self._granted({**form, "client_secret": secret})
         try:
-            assertion = await self.tokens(EXCHANGE_AUDIENCE)
+            assertion = await self.tokens(self.config.environ.get(TOKEN_FILE, ""))
         except LookupError as missing:
             raise CloudFailure(f"failed to read the token file: {missing}") from missing
         of_pod = {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": assertion}
@@ -150,20 +150,21 @@ class Azure:
 
 
 @dataclass(frozen=True)
-class ClientSecret:
-    """An application's secret in the container's variables: it opens blobs, and proves nothing."""
+class BlobsAlone:
+    """What the container's variables name opens blobs, and proves nothing to the control plane."""
 
     azure: Azure
 
     async def session(self) -> AzureSession:
         environ = self.azure.config.environ
-        missing = [name for name in _NEEDED_WITH_SECRET if not environ.get(name)]
+        missing = [name for name in _NEEDED_FOR_BLOBS if not environ.get(name)]
         if missing:
             raise CloudFailure(
                 f"EnvironmentCredential: missing environment variables {', '.join(missing)}"
             )
         client_id = environ["AZURE_CLIENT_ID"]
-        return AzureSession(self.azure, client_id, "", f"client secret, client {client_id}")
+        kind = "client secret" if environ.get(CLIENT_SECRET) else "workload identity"
+        return AzureSession(self.azure, client_id, "", f"{kind}, client {client_id}")
 
 
 def _container_url(storage: dict[str, Any]) -> str:

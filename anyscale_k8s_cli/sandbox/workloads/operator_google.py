@@ -1,8 +1,8 @@
 """Google Cloud as the operator's SDK would use it: the metadata server, identity tokens, storage.
 
 Plain HTTP. Who the operator is, the metadata server tells: it knows this pod by a
-token of the pod's own, which in life its address does. Elsewhere a key file does that is
-mounted.
+token of the pod's own, which in life its address does. Elsewhere a mounted file does: an
+account's key, or where the pod's own token is exchanged.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from urllib.parse import quote, urlencode, urlsplit
 import aiohttp
 from yarl import URL
 
-from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure
+from anyscale_k8s_cli.sandbox.workloads.operator_cloud import CloudFailure, Tokens
 from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
 # Whom the operator's identity tokens are made for.
 AUDIENCE = "https://console.anyscale.com"
 KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+_FEDERATED = "external_account"
+_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _METADATA = "/computeMetadata/v1/instance/service-accounts/default"
@@ -140,31 +144,58 @@ class Google:
 
 
 @dataclass(frozen=True)
-class MountedKeyFile:
-    """The key file of the operator's container: who has it is the account."""
+class MountedFile:
+    """The file that the operator's container is told of: who has it is the account, or whoever
+    the pod's own token is taken for. `tokens` are the pod's, by path."""
 
     google: Google
     files: Files
+    tokens: Tokens
 
     async def session(self) -> GoogleSession:
         path = self.google.config.environ[KEY_FILE]
         try:
-            key = json.loads(self.files(path))
-            email, private_key, token_uri = (
-                str(key[name]) for name in ("client_email", "private_key", "token_uri")
-            )
-            assertion = _assertion(email, private_key, token_uri)
+            said = json.loads(self.files(path))
+            if said["type"] == _FEDERATED:
+                return await self._federated(said)
+            return await self._of_key(said)
         except (LookupError, ValueError, TypeError) as problem:
             raise CloudFailure(
                 f"could not find default credentials: {path}: {problem}"
             ) from problem
-        form = urlencode({"grant_type": _GRANT, "assertion": assertion}).encode()
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = await self.google.send("POST", token_uri, headers, form)
-        token = json.loads(answer)["access_token"]
+
+    async def _of_key(self, key: dict[str, Any]) -> GoogleSession:
+        email, private_key, token_uri = (
+            str(key[name]) for name in ("client_email", "private_key", "token_uri")
+        )
+        assertion = _assertion(email, private_key, token_uri)
+        token = await self._asked(token_uri, {"grant_type": _GRANT, "assertion": assertion})
         return GoogleSession(
             self.google, email, token, f"the key file, account {email}", private_key
         )
+
+    async def _federated(self, said: dict[str, Any]) -> GoogleSession:
+        """https://google.aip.dev/auth/4117"""
+        form = {
+            "grant_type": _EXCHANGE,
+            "audience": said["audience"],
+            "scope": _SCOPE,
+            "requested_token_type": _ACCESS_TOKEN,
+            "subject_token_type": said["subject_token_type"],
+            "subject_token": await self.tokens(str(said["credential_source"]["file"])),
+        }
+        token = await self._asked(str(said["token_url"]), form)
+        url = str(said["service_account_impersonation_url"])
+        headers = {"Authorization": f"Bearer {token}"}
+        asked = json.dumps({"scope": [_SCOPE]}).encode()
+        answer = json.loads(await self.google.send("POST", url, headers, asked))
+        email = url.rpartition("/")[2].partition(":")[0]
+        source = f"workload identity federation, account {email}"
+        return GoogleSession(self.google, email, str(answer["accessToken"]), source)
+
+    async def _asked(self, url: str, form: dict[str, str]) -> str:
+        answer = await self.google.send("POST", url, _FORM, urlencode(form).encode())
+        return str(json.loads(answer)["access_token"])
 
 
 def _assertion(email: str, private_key: str, token_uri: str) -> str:

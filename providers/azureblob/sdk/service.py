@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -12,15 +13,19 @@ from anyscale_k8s_cli.providers.azureblob.sdk.session import PATIENCE, Calls
 _SERVICE = "Microsoft.Storage/storageAccounts/blobServices"
 _CONTAINERS = f"{_SERVICE}/containers"
 WRITE_RULES = f"{_SERVICE}/write"
+SIGN = f"{_SERVICE}/generateUserDelegationKey/action"
 EXISTS = "ContainerAlreadyExists"
+# Azure gives no key for less than a moment, nor for more than a week.
+_LIFE = timedelta(minutes=5)
 
 
 class Service:
-    """One account, at its endpoint for blobs."""
+    """One account, at its endpoint for blobs: as oneself, or as whoever a credential is of."""
 
-    def __init__(self, session: Calls, endpoint: str) -> None:
+    def __init__(self, session: Calls, endpoint: str, credential: Any = None) -> None:
         self._session = session
         self._endpoint = endpoint
+        self._credential = credential
 
     def container(self, name: str) -> Mapping[str, str] | None:
         """Its metadata; None without one."""
@@ -56,6 +61,11 @@ class Service:
             f"{_CONTAINERS}/delete", lambda: self._container(name).delete_container()
         )
 
+    def signing_key(self) -> None:
+        """Asks for one, with which addresses of blobs are signed; nothing is done with it."""
+        now = datetime.now(UTC)
+        self._session.ask(SIGN, lambda: self._client.get_user_delegation_key(now, now + _LIFE))
+
     # -- the account's rules ---------------------------------------------------------------
 
     def cors(self) -> list[CorsRule]:
@@ -87,7 +97,8 @@ class Service:
     def _client(self) -> Any:
         from azure.storage.blob import BlobServiceClient
 
-        return BlobServiceClient(self._endpoint, credential=self._session.credential, **PATIENCE)
+        credential = self._credential or self._session.credential
+        return BlobServiceClient(self._endpoint, credential=credential, **PATIENCE)
 
 
 def _rule(rule: Any) -> CorsRule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from tests.issuer import OPERATOR, Issuer
 POOL = "locations/global/workloadIdentityPools/onprem"
 EMAIL = "onprem-ray@demo.iam.gserviceaccount.com"
 USER = "roles/iam.workloadIdentityUser"
+SIGNER = "roles/iam.serviceAccountTokenCreator"
 
 
 @dataclass
@@ -55,9 +56,9 @@ class Project:
         made = PoolProvider(issuer or self.issuer.url, audiences)
         self.stand_in.project.providers[self.provider] = made
 
-    def bind(self, member: str) -> None:
+    def bind(self, member: str, role: str = USER) -> None:
         account = self.stand_in.project.accounts.get(EMAIL)
-        account.policy.grants.append(Grant(USER, member))
+        account.policy.grants.append(Grant(role, member))
 
     def prove(self, access: GooglePool | None = None, issuer: Issuer | None = None) -> Any:
         audience = federation.default_audience(self.provider)
@@ -106,15 +107,20 @@ def caller_of(project: Project) -> str:
 def test_a_bound_principal_acts_as_the_account(project: Project) -> None:
     project.admit()
     project.bind(federation.principal(project.provider, OPERATOR))
+    project.bind(f"serviceAccount:{EMAIL}", role=SIGNER)
     lines = project.prove()
     assert EMAIL in lines[0]
     assert caller_of(project) == f"serviceAccount:{EMAIL}"
 
 
-def test_without_an_account_the_principal_is_its_own_self(project: Project) -> None:
+def test_an_account_that_may_not_sign_is_told_how_it_may(project: Project) -> None:
     project.admit()
-    project.prove(replace(project.access, email=""))
-    assert caller_of(project) == federation.principal(project.provider, OPERATOR)
+    project.bind(federation.principal(project.provider, OPERATOR))
+    fix = project.refused().fix
+    binding = json.loads(fix[fix.index("{") :])
+    assert binding["members"] == [f"serviceAccount:{EMAIL}"]
+    project.bind(*binding["members"], role=binding["role"])
+    assert project.prove()
 
 
 def test_a_provider_that_there_is_not_is_told_with_all_it_needs(project: Project) -> None:
@@ -145,6 +151,7 @@ def test_the_binding_that_is_told_is_the_one_that_helps(project: Project) -> Non
     binding = json.loads(fix[fix.index("{") :])
     assert binding["role"] == USER
     project.bind(binding["members"][0])
+    project.bind(f"serviceAccount:{EMAIL}", role=SIGNER)
     assert project.prove()
 
 
@@ -173,7 +180,6 @@ def test_the_file_is_one_that_googles_own_sdk_exchanges(project: Project, tmp_pa
 
 
 def test_the_file_is_read_again_as_it_was_written(project: Project) -> None:
-    for access in (project.access, replace(project.access, email="", iam_credentials="")):
-        assert GooglePool.read({GooglePool.FILE: access.text}) == access
+    assert GooglePool.read({GooglePool.FILE: project.access.text}) == project.access
     assert GooglePool.read({GooglePool.FILE: '{"type": "service_account"}'}) is None
     assert GooglePool.read({GooglePool.FILE: "no file"}) is None

@@ -24,6 +24,7 @@ from .conftest import CLUSTER, SAID, StoreWorld
 World = StoreWorld[GoogleStandIn]
 Begin = Callable[..., World]
 BUCKET = "team-data-demo"
+EMAIL = "onprem-ray@demo.iam.gserviceaccount.com"
 
 
 @pytest.fixture
@@ -33,6 +34,11 @@ def world(google: Begin, signing_key: rsa.RSAPrivateKey) -> World:
     begun.issuer = issuer
     project = begun.stand_in.project
     project.providers[provider(begun)] = PoolProvider(issuer.url)
+    account = project.accounts.create({"accountId": "onprem-ray"})
+    account.policy.grants += [
+        Grant("roles/iam.workloadIdentityUser", federation.principal(provider(begun), OPERATOR)),
+        Grant("roles/iam.serviceAccountTokenCreator", f"serviceAccount:{EMAIL}"),
+    ]
     return begun
 
 
@@ -42,7 +48,7 @@ def provider(world: World) -> str:
 
 
 def spec(world: World, **existing: Any) -> CloudSpec:
-    given = {"identity_provider": provider(world), **existing}
+    given = {"identity_provider": provider(world), "identity": EMAIL, **existing}
     # Here nothing takes time to be known everywhere.
     timeouts = {"identity": 0.01}
     return CloudSpec.model_validate({**SAID, "existing": given, "timeouts": timeouts})
@@ -62,14 +68,14 @@ def let_in(world: World, bucket: str, member: str) -> None:
     ]
 
 
-def test_a_principal_of_the_pool_uses_the_bucket_that_setup_makes(world: World) -> None:
+def test_the_account_uses_the_bucket_that_setup_makes(world: World) -> None:
     side = world.setup(spec(world))
     assert side.token_audience == federation.default_audience(provider(world))
     name = side.storage.output.url.removeprefix("gs://")
     with pytest.raises(errors.CliError) as caught:
         prove(world, side)
     assert caught.value.code is errors.BUCKET_DENIED
-    member = federation.principal(provider(world), OPERATOR)
+    member = f"serviceAccount:{EMAIL}"
     assert f'"members": ["{member}"]' in caught.value.fix
     let_in(world, name, member)
     assert f"gs://{name}" in prove(world, side)[1]
@@ -77,7 +83,7 @@ def test_a_principal_of_the_pool_uses_the_bucket_that_setup_makes(world: World) 
 
 
 def test_no_key_is_in_the_secret_and_the_token_is_brought(world: World) -> None:
-    side = world.setup(spec(world, identity="ray@demo.iam.gserviceaccount.com"))
+    side = world.setup(spec(world))
     assert side.storage_keys is not None
     access = side.storage_keys.output
     assert isinstance(access, GooglePool)
@@ -107,6 +113,7 @@ def test_a_teardown_finds_the_bucket_by_the_file_and_who_is_signed_in(world: Wor
     [
         ({"identity_provider": "lab", "bucket": f"gs://{BUCKET}"}, "--identity-provider"),
         ({"identity": "me@example.com"}, "--identity"),
+        ({"identity": None}, "cannot sign"),
         (
             {
                 "identity_provider": None,
