@@ -175,17 +175,12 @@ def breaking(what: str) -> Callable[[Site], None]:
     return lambda site: site.sandbox.admin.break_(what, platform="eks") and None
 
 
-def patching(path: str, change: Mapping[str, Any]) -> Callable[[Site], None]:
-    return lambda site: site.hand.patch(path, change)
-
-
 # What is broken, how, and what the cause must say.
 OURS: dict[str, tuple[Callable[[Site], None], Sequence[str]]] = {
     "role's trust": (
         breaking("role-trust"),
         (f"IAM role {ROLE}", "trust policy", "elsewhere:nobody", SUBJECT),
     ),
-    "OIDC provider": (breaking("oidc-provider"), ("IAM OIDC provider", "does not exist")),
     "bucket": (breaking("bucket"), (f"S3 bucket {BUCKET}", "does not exist")),
     "registration under another id": (
         another_registration,
@@ -193,10 +188,6 @@ OURS: dict[str, tuple[Callable[[Site], None], Sequence[str]]] = {
     ),
     # Its controller guards it: it is going, or gone.
     "gateway class": (without_its_class, ("has no address: its GatewayClass", BUCKET)),
-    "operator at zero": (
-        patching(OPERATOR, {"spec": {"replicas": 0}}),
-        ("Deployment anyscale-operator", "is scaled to zero"),
-    ),
     "image": (other_image, ("container operator: ImagePullBackOff", "no-such-image")),
 }
 
