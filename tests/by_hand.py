@@ -181,7 +181,7 @@ class AzureByHand:
             with suppress(AssertionError):
                 self._put(assignment, "2022-04-01", {"properties": role})
                 break
-        assert self._management.get(
+        assert self.management.get(
             f"{self._group}/providers/{assignment}", params={"api-version": "2022-04-01"}
         ).is_success
         return "companydata/lake", str(identity["id"])
@@ -189,10 +189,10 @@ class AzureByHand:
     def _put(self, what: str, version: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make something in the resource group, and return it as Azure then has it."""
         path, asked = f"{self._group}/providers/{what}", {"api-version": version}
-        self._management.put(path, params=asked, json=body)
+        self.management.put(path, params=asked, json=body)
 
         def there() -> Any:
-            answer = self._management.get(path, params=asked)
+            answer = self.management.get(path, params=asked)
             found = {} if answer.status_code == NOT_FOUND else answer.json()
             state = (found.get("properties") or {}).get("provisioningState", "Succeeded")
             return found if found and state == "Succeeded" else None
@@ -213,7 +213,7 @@ class AzureByHand:
     @cached_property
     def _cluster(self) -> dict[str, Any]:
         path = f"{self._group}/providers/Microsoft.ContainerService/managedClusters/demo"
-        return dict(self._management.get(path, params={"api-version": "2025-01-01"}).json())
+        return dict(self.management.get(path, params={"api-version": "2025-01-01"}).json())
 
     @cached_property
     def _kubernetes(self) -> httpx.Client:
@@ -229,10 +229,10 @@ class AzureByHand:
         group = f"subscriptions/{self.environment['AZURE_SUBSCRIPTION_ID']}/resourceGroups/demo"
         action = f"{group}/providers/{cluster}/listClusterAdminCredential"
         version = {"api-version": "2025-01-01"}
-        return dict(self._management.post(action, params=version).json())
+        return dict(self.management.post(action, params=version).json())
 
     @cached_property
-    def _management(self) -> httpx.Client:
+    def management(self) -> httpx.Client:
         said, trusted = (
             self.environment,
             ssl.create_default_context(cafile=self.environment["REQUESTS_CA_BUNDLE"]),
