@@ -437,7 +437,7 @@ def _absent(resource: Resource[Any], rights: Rights) -> Decision:
             Change.REFUSE,
             Ownership.ADOPTED,
             "you named it and it does not exist",
-            fix="check the name, or leave the option out and it is created",
+            fix="check the name, or leave the option out",
         )
     if isinstance(resource, DataResource) and resource.key in rights.made:
         return Decision(Change.CREATE, Ownership.OURS, _GONE, lost=True)

@@ -40,6 +40,7 @@ _MACHINE = re.compile(r"(?:vm|bm)\.gpu\.?(.+?)\.\d+", re.IGNORECASE)
 _MACHINES = {"2": "P100", "3": "V100", "4": "A100-40GB", "A100-V2": "A100-80GB"}
 # What agents on every node leave for pods.
 _SHARE = 9, 10
+_ALL = 1, 1
 _GIB = 1024**3
 # https://github.com/anyscale/helm-charts: CPU, memory in GiB, GPUs, accelerator.
 _CHARTS_OWN = {
@@ -75,7 +76,9 @@ class Shape:
     def holds(self, cpus: int, memory: float, gpus: int, accelerator: str) -> bool:
         """Whether a pod that asks for this fits."""
         enough = self.cpus >= cpus and self.memory >= memory and self.gpus >= gpus
-        return enough and accelerator in ("", self.accelerator)
+        # The chart's A100 on Azure is of either memory.
+        family = self.accelerator.partition("-")[0] if accelerator == "A100" else ""
+        return enough and accelerator in ("", self.accelerator, family)
 
     def slice(self) -> Shape:
         """A node of one GPU of several, with its share of the rest."""
@@ -126,7 +129,11 @@ def values(wanted: str, nodes: Sequence[Document]) -> dict[str, Any]:
 
 def shapes(nodes: Iterable[Document]) -> tuple[Shape, ...]:
     """The kinds of node that take Ray nodes, the smallest first."""
-    return tuple(sorted({shape for node in nodes if (shape := _shape(node)) is not None}))
+    return _shapes(nodes, _SHARE)
+
+
+def _shapes(nodes: Iterable[Document], share: tuple[int, int]) -> tuple[Shape, ...]:
+    return tuple(sorted({shape for node in nodes if (shape := _shape(node, share)) is not None}))
 
 
 def smallest(types: Mapping[str, Document]) -> str:
@@ -151,8 +158,8 @@ def unsatisfied(wanted: str, nodes: Sequence[Document]) -> list[str]:
 
 
 def unsatisfied_of(types: Mapping[str, Document], nodes: Sequence[Document]) -> list[str]:
-    """Names of those types that no node can satisfy as it is now."""
-    found = shapes(nodes)
+    """Names of those types that no node can satisfy as it is now, empty of all else."""
+    found = _shapes(nodes, _ALL)
     return [name for name, item in types.items() if not _satisfied(found, *_asked(item))]
 
 
@@ -220,14 +227,14 @@ def _accelerators(found: Iterable[Shape]) -> dict[str, Any]:
     return {"accelerator": {"customNodeSelectorKey": key, "nodeSelectors": selectors}}
 
 
-def _shape(node: Mapping[str, Any]) -> Shape | None:
+def _shape(node: Mapping[str, Any], share: tuple[int, int]) -> Shape | None:
     """What a node has for Ray; None for one that takes none."""
     spec, labels = node.get("spec") or {}, node["metadata"].get("labels") or {}
     taints = spec.get("taints") or ()
     if spec.get("unschedulable") or any(taint.get("key") in _MASTERS for taint in taints):
         return None
     offered = (node.get("status") or {}).get("allocatable") or {}
-    part, whole = _SHARE
+    part, whole = share
     cpus = int(amount(offered.get("cpu", 0)) * part / whole)
     memory = int(amount(offered.get("memory", 0)) / _GIB * part / whole)
     if cpus < 1 or memory < 1:

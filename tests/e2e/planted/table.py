@@ -22,7 +22,7 @@ from tests.e2e.planted.site import CORE, Fault
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
 # What is so in a healthy install of the sandbox.
-ALWAYS: Mapping[str, set[str]] = {"nebius": {"instance-types-fit"}, "oke": {"storage-cors"}}
+ALWAYS: Mapping[str, set[str]] = {"oke": {"storage-cors"}}
 FAULTS: Mapping[str, Sequence[Fault]] = {
     "eks": (
         Fault("role's trust", broken("role-trust"), "operator-identity", "trust policy"),

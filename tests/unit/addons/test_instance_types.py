@@ -133,6 +133,17 @@ def test_a_file_replaces_the_charts_types_and_what_does_not_fit_is_named(tmp_pat
     assert types.unsatisfied(str(file), [node()]) == ["huge", "other"]
 
 
+def test_a_type_may_take_a_node_whole_and_an_a100_of_any_memory() -> None:
+    azure = node(gpus=1, product="NVIDIA-A100")
+    asked = {
+        "whole": {"resources": {"CPU": 15, "memory": "60Gi"}},
+        "a100": {"resources": {"CPU": 4, "memory": "8Gi", "GPU": 1, "accelerators": ["A100"]}},
+        "more": {"resources": {"CPU": 16, "memory": "60Gi"}},
+        "80": {"resources": {"CPU": 4, "GPU": 1, "accelerators": ["A100-80G"]}},
+    }
+    assert types.unsatisfied_of(asked, [azure]) == ["more", "80"]
+
+
 def test_what_no_node_can_satisfy_is_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "types.yaml"
     file.write_text("huge: {resources: {CPU: 400, memory: 8Gi}}\n")
