@@ -95,11 +95,9 @@ def live(story: Story, name: str, platform: Platform) -> None:
     story.tell("again", "register", *placed, **more)
     # Azure lists no clusters without their resource group.
     deletion = ("delete", "own", "--yes", *((*where, *platform.cluster) if name == "aks" else ()))
-    story.tell("delete", *deletion, fresh_home=True, **more)
     story.tell("installed", "register", *placed, "--install-operator", **more)
-    story.tell("installed again", "register", *placed, "--install-operator", **more)
     story.tell("verify", "verify", *deletion[1:2], *deletion[3:], **more)
-    story.tell("installed delete", *deletion, fresh_home=True, **more)
+    story.tell("delete", *deletion, fresh_home=True, **more)
     story.tell("afterwards", "register", *placed, "--dry-run", **more)
 
 
@@ -135,7 +133,7 @@ def keys_of(sandbox: Sandbox) -> dict[str, str]:
 
 
 def test_only_the_control_plane_is_written(story: Story) -> None:
-    for name in ("unplaced", "unplaced delete", "register", "delete"):
+    for name in ("unplaced", "unplaced delete", "register"):
         page = story[name]
         assert page.ended.code == 0, page.ended.err
         assert page.writes, name
@@ -143,10 +141,8 @@ def test_only_the_control_plane_is_written(story: Story) -> None:
 
 
 def test_the_same_again_changes_nothing(story: Story) -> None:
-    for name in ("again", "installed again"):
-        assert set(story[name].changes.values()) <= {"adopt", "none", "keep"}, name
-        # The operator proves the bucket in its own time.
-        assert [call for call in story[name].writes if "storage.objects" not in call] == []
+    assert set(story["again"].changes.values()) <= {"adopt", "none"}
+    assert story["again"].writes == []
 
 
 def test_what_is_handed_over_is_whole_and_tells_no_secret(story: Story) -> None:
@@ -177,10 +173,9 @@ def test_nothing_is_made_outside_the_cluster(story: Story) -> None:
 
 
 def test_delete_removes_the_registration_and_nothing_that_was_brought(story: Story) -> None:
-    for name in ("unplaced delete", "delete"):
-        removed = [item["kind"] for item in story[name].done["removed"]]
-        assert sorted(removed) == ["anyscale:cloud", "anyscale:cloud-resource"]
-    removed = {item["key"].partition(":")[0] for item in story["installed delete"].done["removed"]}
+    removed = [item["kind"] for item in story["unplaced delete"].done["removed"]]
+    assert sorted(removed) == ["anyscale:cloud", "anyscale:cloud-resource"]
+    removed = {item["key"].partition(":")[0] for item in story["delete"].done["removed"]}
     assert removed <= {"k8s", "helm", "anyscale"}
     # What was brought is there, and as fit as it was.
     assert (
