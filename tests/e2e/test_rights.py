@@ -59,7 +59,10 @@ ON_OTHER_WAYS = {
     },
 }
 # Helm watches what is not up yet when it looks.
-SOMETIMES = {"watch daemonsets.apps"}
+SOMETIMES = {
+    "watch daemonsets.apps",
+    "watch customresourcedefinitions.apiextensions.k8s.io",
+}
 WHERE = ("--provider", "generic", "--context", "demo")
 
 
@@ -154,8 +157,9 @@ def test_a_printed_role_is_enough_and_grants_no_more(deputy: Deputy) -> None:
     for ended in (first, made, second, looked, verified, gone):
         assert ended.code == 0, ended.err
     assert second.document["summary"]["none"] > 0
-    unknown = [item for item in verified.document["checks"] if item["status"] == "unknown"]
-    assert unknown == []
+    unknown = {item["code"] for item in verified.document["checks"] if item["status"] == "unknown"}
+    # The label of its GPUs is not in the chart's table, which is told as the cause.
+    assert unknown == {"instance-types-fit"}
     assert gone.document["left"] == []
     for verb, found in deputy.used.items():
         granted = {str(right) for right in rights(verb.cluster_parts)}

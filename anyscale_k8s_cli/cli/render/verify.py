@@ -24,7 +24,7 @@ def show_verify(document: Mapping[str, Any], console: Console, *, verbose: bool 
     title = (
         f"{len(failed)} of {len(checks)} checks of {name} failed"
         if failed
-        else f"No check of {name} failed{f', but {unknown} could not be asked' * bool(unknown)}"
+        else f"No check of {name} failed{f', but {unknown} could not be judged' * bool(unknown)}"
     )
     console.print()
     console.print(Text.assemble((f"{mark.symbol} ", mark.style), (title, "bold")))

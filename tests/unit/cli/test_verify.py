@@ -54,7 +54,7 @@ def test_what_could_not_be_asked_is_no_success() -> None:
 
     text = captured.get()
 
-    assert "? No check of prod failed, but 2 could not be asked" in text
+    assert "? No check of prod failed, but 2 could not be judged" in text
     assert text.count("you may not ask") == 1
     assert "? operator-token  the same" in text
     # What lets it be asked is told once; the evidence is for who asks for it.
