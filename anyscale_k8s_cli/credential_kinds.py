@@ -87,6 +87,35 @@ class S3Role:
 
 
 @dataclass(frozen=True)
+class S3Exchange:
+    """An address that gives pods keys for a while for a token of their own service account:
+    nothing is secret.
+
+    The Secret holds it by the names of the variables that the AWS SDKs read.
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+    """
+
+    SECRET: ClassVar[str] = S3Keys.SECRET
+    URL: ClassVar[str] = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+    TOKEN: ClassVar[str] = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"  # noqa: S105 - a name
+
+    url: str
+
+    @property
+    def id(self) -> str:
+        return self.url
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return {self.URL: self.url, self.TOKEN: PATH}
+
+    @classmethod
+    def read(cls, files: Files) -> S3Exchange | None:
+        url = files.get(cls.URL)
+        return cls(url) if url else None
+
+
+@dataclass(frozen=True)
 class GoogleKey:
     """A service account's key file, as Google's console hands it out."""
 
@@ -268,6 +297,7 @@ class EntraIdentity:
 KINDS: tuple[type[Credentials], ...] = (
     S3Keys,
     S3Role,
+    S3Exchange,
     GoogleKey,
     GooglePool,
     AzureSecret,

@@ -198,7 +198,9 @@ class ExistingSpec(_Part):
     oidc_provider: Annotated[Literal["use", "create"], Flag("--oidc-provider"), PARTICULAR] = (
         "create"
     )
-    storage_keys: Annotated[Literal["use", "create"], Flag("--storage-keys"), PARTICULAR] = "create"
+    storage_keys: Annotated[
+        Literal["use", "create", "federation"], Flag("--storage-keys"), PARTICULAR
+    ] = "create"
     gateway: Annotated[NamespacedName | None, Flag("--gateway")] = None
     zones: Annotated[tuple[str, ...], Flag("--kubernetes-zones")] = ()
     redis_endpoint: Annotated[HostAndPort | None, Flag("--kubernetes-redis-endpoint")] = None

@@ -38,6 +38,12 @@ class KeysResource(Resource[K], ABC):
     credentials: type[K]
     kept: Callable[[], K | None] = staticmethod(nothing_kept)
 
+    def retire(self) -> None:
+        """End what these have replaced, and what the operator may have used until now.
+
+        Only for when it is known to work with these.
+        """
+
 
 class AdoptedKeys(AdoptedResource[K], KeysResource[K], ABC):
     """Credentials that are the user's: used, never changed, never revoked."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import configparser
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +22,7 @@ from anyscale_k8s_cli.credential_kinds import (
     Files,
     GoogleKey,
     GooglePool,
+    S3Exchange,
     S3Keys,
     S3Role,
 )
@@ -89,7 +90,7 @@ class AwsFiles:
         }
         return {"credentials": _ini(keys), "config": client_config(storage)}
 
-    def values(self, storage: Storage, credentials: S3Keys | S3Role) -> dict[str, Any]:
+    def values(self, storage: Storage, credentials: S3Keys | S3Role | S3Exchange) -> dict[str, Any]:
         path_style = storage.addressing is Addressing.PATH
         values: dict[str, Any] = load_yaml(
             "operator/s3-values.yaml",
@@ -118,6 +119,29 @@ class AwsFilesOfRole(AwsFiles):
     def files(self, storage: Storage, credentials: S3Keys | S3Role) -> Files:
         assert isinstance(credentials, S3Role), "its own kind"  # noqa: S101
         return {"credentials": "", "config": client_config(storage, credentials)}
+
+
+class AwsFilesOfExchange:
+    """The config file alone, and variables for where keys are asked for, which no file can say."""
+
+    def files(self, storage: Storage, credentials: S3Exchange) -> Files:
+        return {"credentials": "", "config": client_config(storage), **credentials.variables}
+
+    def values(self, storage: Storage, credentials: S3Exchange) -> dict[str, Any]:
+        variables = from_secret(credentials.SECRET, credentials.variables)
+        found: dict[str, Any] = AwsFiles().values(storage, credentials)
+        return {
+            **found,
+            "operator": {"container": {"additionalEnv": variables}},
+            "patches": [*found.get("patches", ()), *patches(variables)],
+        }
+
+    def told(self, storage: Storage) -> str:
+        return client_config(storage)
+
+    def share(self) -> PodShare:
+        names = (S3Exchange.URL, S3Exchange.TOKEN)
+        return AwsFiles().share() + PodShare(variables=tuple(from_secret(S3Exchange.SECRET, names)))
 
 
 class GoogleFile:
@@ -149,13 +173,7 @@ class AzureVariables:
         return {**credentials.variables, AzureSecret.ENDPOINT: storage.endpoint}
 
     def values(self, storage: Storage, credentials: AzureSecret | EntraIdentity) -> dict[str, Any]:
-        variables = [
-            load_yaml(
-                "operator/variable-from-secret.yaml",
-                {"variable": name, "secret": credentials.SECRET},
-            )
-            for name in credentials.variables
-        ]
+        variables = from_secret(credentials.SECRET, credentials.variables)
         return {
             "operator": {"container": {"additionalEnv": variables}},
             "patches": patches(variables),
@@ -166,6 +184,14 @@ class AzureVariables:
 
     def share(self) -> PodShare:
         return PodShare(sources=({"secretRef": {"name": AzureSecret.SECRET}},))
+
+
+def from_secret(secret: str, names: Iterable[str]) -> list[Document]:
+    """Variables that are in a Secret under their own names."""
+    return [
+        load_yaml("operator/variable-from-secret.yaml", {"variable": name, "secret": secret})
+        for name in names
+    ]
 
 
 def _mounted(secret: str, folder: str, variables: Mapping[str, str]) -> PodShare:
@@ -179,6 +205,7 @@ def _mounted(secret: str, folder: str, variables: Mapping[str, str]) -> PodShare
 _MOUNTS: Mapping[type[Credentials], Mount[Any]] = {
     S3Keys: AwsFiles(),
     S3Role: AwsFilesOfRole(),
+    S3Exchange: AwsFilesOfExchange(),
     GoogleKey: GoogleFile(),
     GooglePool: GoogleFile(),
     AzureSecret: AzureVariables(),

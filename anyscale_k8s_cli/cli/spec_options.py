@@ -103,13 +103,13 @@ class SpecOptions(PlaceOptions):
         Sets("existing.oidc_provider"),
     ] = None
     storage_keys: Annotated[
-        Literal["use", "create"] | None,
+        Literal["use", "create", "federation"] | None,
         option(
             "--storage-keys",
             panel=EXISTING,
-            metavar="use|create",
+            metavar="use|create|federation",
             help="Whether keys of your own open the object store, from variables or a profile, or "
-            "are created.",
+            "are created; or none, since pods prove themselves (on CoreWeave).",
         ),
         Sets("existing.storage_keys"),
     ] = None

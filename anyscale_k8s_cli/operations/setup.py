@@ -112,8 +112,9 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
                 raise applied.error
             with run.phase("verify", "Asking the control plane whether it works"):
                 health = await _verify(made, run, warnings)
-                if made.side.cluster.token:
-                    await asyncio.to_thread(made.side.cluster.token.retire)
+                for replacing in (made.side.cluster.token, made.side.cloud.storage_keys):
+                    if replacing:
+                        await asyncio.to_thread(replacing.retire)
             made.write_values()
             if made.spec.probe.enabled:
                 with run.phase("probe", "Asking a pod that is as the workloads' are"):

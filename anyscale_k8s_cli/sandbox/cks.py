@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from anyscale_k8s_cli.sandbox.coreweave.nodes import (
     gpu_plugin,
     nodes,
 )
-from anyscale_k8s_cli.sandbox.coreweave.organisation import AccessKey, Organisation
+from anyscale_k8s_cli.sandbox.coreweave.organisation import Organisation
 from anyscale_k8s_cli.sandbox.coreweave.seed import CPU_NODES, GPU_NODES, ZONE, ClusterSeed
 from anyscale_k8s_cli.sandbox.coreweave.standin import CoreWeaveStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator
@@ -37,7 +37,6 @@ from anyscale_k8s_cli.sandbox.world import CoreWeaveWorld, World
 # buckets are named by hosts, and no name is anybody's on loopback.
 STORE, HOST = "coreweave-s3", "cwobject"
 _NAMES = re.compile(r"(?!cw-|vip-|log-stitcher-ch-|xn--)(?!int$)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-_ISSUER = "https://kubernetes.default.svc.cluster.local"
 _LB_TYPE = "service.beta.kubernetes.io/coreweave-load-balancer-type"
 
 
@@ -57,7 +56,7 @@ class OrganisationStore(ObjectStore):
     def admitted(self, key_id: str) -> Key:
         organisation = self._organisation
         with organisation.lock:
-            key = organisation.keys.get(key_id)
+            key = organisation.key(key_id)
             if key is None or organisation.status(key) != "ACTIVE":
                 raise S3Error(
                     403,
@@ -69,18 +68,9 @@ class OrganisationStore(ObjectStore):
                 raise S3Error(403, "AccessDenied", "Access Denied.")
             if not organisation.admits(key):
                 raise S3Error(403, "AccessDenied", "Access Denied.")
-            return Key(key.id, key.secret, Reached(organisation, key))
-
-
-@dataclass(frozen=True)
-class Reached:
-    """The buckets that policies let a key into."""
-
-    organisation: Organisation
-    key: AccessKey
-
-    def __contains__(self, bucket: object) -> bool:
-        return self.organisation.reaches(self.key, str(bucket))
+            return Key(
+                key.id, key.secret, session=key.session, may=partial(organisation.may_use, key)
+            )
 
 
 class LoadBalancers:
@@ -110,7 +100,9 @@ class CksPlatform:
         knobs = world.coreweave
         seed = cluster_seed(knobs)
         self.organisation = Organisation(knobs.refused_attempts)
-        self.coreweave = CoreWeaveStandIn(wire, self.organisation, [seed])
+        if knobs.federated:
+            self.organisation.federate(seed.issuer)
+        self.coreweave = CoreWeaveStandIn(wire, self.organisation, [seed], self._issuer_keys)
         store = OrganisationStore(self.organisation, cors=knobs.cors)
         self.store = ObjectStoreStandIn(wire, store, STORE)
         self._clusters = {seed.name: self._cluster(seed)}
@@ -125,7 +117,7 @@ class CksPlatform:
             version=seed.version.removeprefix("v"),
             authenticators=[self._authenticator()],
             load_balancers=LoadBalancers(),
-            issuer=_ISSUER,
+            issuer=seed.issuer,
             nodes=nodes(seed),
             names=lambda: self.store.url,
         )
@@ -195,6 +187,13 @@ class CksPlatform:
 
     def snapshot(self) -> dict[str, Any]:
         return {"coreweave": self.organisation.snapshot(), STORE: self.store.store.snapshot()}
+
+    def _issuer_keys(self, issuer: str) -> Mapping[str, Any] | None:
+        """What CoreWeave publishes of its clusters."""
+        for name, seed in self.coreweave.clusters.items():
+            if seed.issuer == issuer:
+                return self._clusters[name].issuer_keys()
+        return None
 
     def _authenticator(self) -> TokenAuthenticator:
         """Whoever has an API token of the organisation is an administrator."""

@@ -17,6 +17,7 @@ class CoreWeaveBreaks:
         organisation = self.platform.organisation
         return {
             "storage-key": lambda _: organisation.revoke_all(),
+            "federation": lambda _: organisation.forget_issuers(),
             "storage-key-age": lambda _: organisation.expire_all(),
             "bucket-access": lambda _: organisation.withdraw_policies(),
         }

@@ -151,13 +151,15 @@ class CoreWeaveWorld:
     """The CoreWeave organisation and its cluster.
 
     `refused_attempts`: how often the object store does not know a new key yet. `cors`:
-    whether the store has CORS calls.
+    whether the store has CORS calls. `federated`: whether the console has a configuration
+    by which the cluster's issuer is believed.
     """
 
     __pydantic_config__ = _STRICT
 
     cluster: str = "demo"
     version: str = "v1.34"
+    federated: bool = True
     public: bool = True
     gpu_nodes: bool = True
     cors: bool = True

@@ -10,13 +10,15 @@ from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.coreweave import declared, permissions
 from anyscale_k8s_cli.providers.coreweave.cloud_side import Built
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
+from anyscale_k8s_cli.providers.coreweave.federation import ROLE
+from anyscale_k8s_cli.providers.coreweave.policy import EXCHANGE
 from anyscale_k8s_cli.providers.coreweave.sdk.storage import Statement
 
 
 def checks(coreweave: CoreWeave, built: Built) -> list[BoundCheck]:
     """Of the store nothing is asked: its keys may still be to be made, and prove it by use."""
     return [
-        declared.COREWEAVE_POLICY_DENIES.bind(partial(_denies, coreweave, built.bucket)),
+        declared.COREWEAVE_POLICY_DENIES.bind(partial(_denies, coreweave, built)),
         declared.COREWEAVE_PERMISSIONS.bind(partial(_permissions, coreweave)),
     ]
 
@@ -33,19 +35,22 @@ def _permissions(coreweave: CoreWeave) -> Finding:
     )
 
 
-def _denies(coreweave: CoreWeave, bucket: str) -> Finding:
+def _denies(coreweave: CoreWeave, built: Built) -> Finding:
     policies = coreweave.storage.policies()
+    principals = [coreweave.principal, *([built.pods] if built.pods else [])]
     found = [
         f"{policy.name}: {statement.name}"
         for policy in policies
         for statement in policy.statements
-        if statement.effect == "Deny" and _meets(statement, coreweave.principal, bucket)
+        if statement.effect == "Deny"
+        and any(_meets(statement, principal, built.bucket) for principal in principals)
     ]
     if not found:
         return passed(f"{len(policies)} policies")
     return Finding(
         Status.FAIL,
-        f"a policy denies {coreweave.principal} what is in {bucket}, whatever others allow",
+        f"a policy denies {' or '.join(principals)} what is in {built.bucket}, whatever others "
+        "allow",
         evidence=tuple(found),
         fix="except the bucket in that statement, on the page of organisation access policies "
         "in CoreWeave's console",
@@ -53,8 +58,9 @@ def _denies(coreweave: CoreWeave, bucket: str) -> Finding:
 
 
 def _meets(statement: Statement, principal: str, bucket: str) -> bool:
+    exchange = ("cwobject:*", *EXCHANGE) if principal.startswith(ROLE) else ()
     return (
         any(fnmatchcase(principal, item) for item in statement.principals)
         and any(fnmatchcase(bucket, item.partition("/")[0]) for item in statement.resources)
-        and any(item == "*" or item.startswith("s3:") for item in statement.actions)
+        and any(item == "*" or item.startswith(("s3:", *exchange)) for item in statement.actions)
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from anyscale_k8s_cli.credential_kinds import S3Keys
@@ -14,7 +15,7 @@ from anyscale_k8s_cli.providers.coreweave import tags, wording
 from anyscale_k8s_cli.providers.coreweave.sdk import whereabouts
 from anyscale_k8s_cli.providers.coreweave.sdk.clusters import Caller, Clusters
 from anyscale_k8s_cli.providers.coreweave.sdk.session import Session
-from anyscale_k8s_cli.providers.coreweave.sdk.storage import ObjectStorage
+from anyscale_k8s_cli.providers.coreweave.sdk.storage import ObjectStorage, SessionKey
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.run import Run
@@ -23,6 +24,8 @@ from anyscale_k8s_cli.spec import Addressing, Checksums
 # How long a new key, and what a policy allows, can be unknown to the store.
 KEY_SECONDS = 60.0
 OWN_KEY_LIFETIME = timedelta(minutes=15)
+# A key that ends sooner than this is not begun with.
+_LEFT = timedelta(minutes=2)
 
 
 class CoreWeave:
@@ -33,6 +36,8 @@ class CoreWeave:
         session = Session(run)
         self.clusters = Clusters(session)
         self.storage = ObjectStorage(session)
+        self._lock = threading.Lock()
+        self._session_key: SessionKey | None = None
 
     @cached_property
     def caller(self) -> Caller:
@@ -74,6 +79,15 @@ class CoreWeave:
             what=f"{s3.store.title} to take a new key",
             timeout=KEY_SECONDS,
         )
+
+    def session_keys(self) -> S3Keys:
+        """The caller's own, for a quarter of an hour or so: nothing is made, and nothing left."""
+        with self._lock:
+            held = self._session_key
+            now = datetime.now(UTC)
+            if held is None or (held.ends is not None and held.ends - now < _LEFT):
+                held = self._session_key = self.storage.session_key()
+            return S3Keys(held.id, held.secret, held.session)
 
     @contextmanager
     def own_keys(self) -> Iterator[S3Keys]:

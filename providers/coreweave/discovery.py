@@ -54,6 +54,7 @@ def discover(coreweave: CoreWeave, spec: CloudSpec) -> Cluster:
             grant="have the role CKS Admin given to you in CoreWeave's console",
         ),
         node_pools=(_gpu_nodes(),),
+        facts=described.issuer,
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
@@ -14,6 +13,19 @@ from anyscale_k8s_cli.resource import FieldChange, Observed, Resource
 
 NAME_LIMIT = 63
 ACTIONS = ("s3:*",)
+# What pods that prove themselves do: exchange a token, and then use the bucket.
+EXCHANGE = ("cwobject:CreateAccessKeyFromOIDC",)
+USE = (
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+)
+_FIELDS = ("effect", "actions", "resources", "principals")
 
 
 def default_name(install: Install) -> str:
@@ -25,16 +37,46 @@ def statement_name(install: Install) -> str:
     return f"{MARK_PREFIX}-{install.id}"
 
 
+def statement_names(install: Install) -> dict[str, str]:
+    """All that ours may have, with what each is called in a plan: for whoever sets up, and for
+    pods that prove themselves."""
+    name = statement_name(install)
+    return {name: "", f"{name}-exchange": "exchange ", f"{name}-pods": "pods "}
+
+
+def is_ours(policy: Policy, install: Install) -> bool:
+    """Also where somebody has taken one of its statements away."""
+    names = {item.name for item in policy.statements}
+    return bool(names) and names <= statement_names(install).keys()
+
+
+def bucket_of(policy: Policy) -> str:
+    """The bucket that one of ours is for; empty where nobody can tell any more."""
+    named = [item.resources[0] for item in policy.statements if item.resources]
+    return next((item for item in named if item != "*"), "")
+
+
 class BucketPolicy(Resource[None]):
-    """Ours, known by its statement's name. Policies of others are left alone.
+    """Ours, known by its statements' names. Policies of others are left alone.
 
     Keys are of whoever made them, and policies know principals, not keys. So everybody who
     sets up this cloud is in it, and whoever was stays: the key in use may be theirs.
+    `pods` is the role of pods that prove themselves, empty where they have a key; `settled`
+    returns once what the policy allows is known to the store.
     """
 
     kind: ClassVar[str] = "coreweave-access-policy"
 
-    def __init__(self, coreweave: CoreWeave, install: Install, name: str, bucket: str) -> None:
+    def __init__(
+        self,
+        coreweave: CoreWeave,
+        install: Install,
+        name: str,
+        bucket: str,
+        *,
+        pods: str = "",
+        settled: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(
             key=f"coreweave:access-policy/{name}",
             title=f"organisation access policy {name} for the bucket {bucket}",
@@ -42,6 +84,8 @@ class BucketPolicy(Resource[None]):
         )
         self._coreweave = coreweave
         self._bucket = bucket
+        self._pods = pods
+        self._settled = settled
         self.name = name
 
     def read(self) -> Observed[None] | None:
@@ -50,21 +94,21 @@ class BucketPolicy(Resource[None]):
         )
         if found is None:
             return None
-        names = {item.name for item in found.statements}
-        ours = names == {statement_name(self.install)}
+        ours = is_ours(found, self.install)
         return Observed(
             id=found.name, output=None, owner=self.install if ours else None, state=found
         )
 
     def diff(self, observed: Observed[None]) -> Sequence[FieldChange]:
         found: Policy = observed.state
-        (wanted,) = self._wanted(found).statements
-        current = found.statements[0]
-        fields = ("effect", "actions", "resources", "principals")
+        current = {item.name: item for item in found.statements}
+        wanted = {item.name: item for item in self._wanted(found).statements}
         return [
-            FieldChange(name, _shown(getattr(current, name)), _shown(getattr(wanted, name)))
-            for name in fields
-            if _shown(getattr(current, name)) != _shown(getattr(wanted, name))
+            FieldChange(f"{called}{name}", old, new)
+            for statement, called in statement_names(self.install).items()
+            for name in _FIELDS
+            if (old := _shown(current.get(statement), name))
+            != (new := _shown(wanted.get(statement), name))
         ]
 
     def create(self) -> Observed[None]:
@@ -86,7 +130,7 @@ class BucketPolicy(Resource[None]):
         self._coreweave.storage.delete_policy(observed.id)
 
     def ready(self, observed: Observed[None]) -> Observed[None]:
-        """A key that it lets in proves it by use."""
+        self._settled()
         return observed
 
     def _write(self, found: Policy | None) -> Observed[None]:
@@ -95,17 +139,23 @@ class BucketPolicy(Resource[None]):
         return Observed(id=wanted.name, output=None, owner=self.install, state=wanted)
 
     def _wanted(self, found: Policy | None) -> Policy:
-        statement = Statement(
-            statement_name(self.install),
-            ACTIONS,
-            (self._bucket, f"{self._bucket}/*"),
-            (self._coreweave.principal,),
-        )
-        if found is not None and found.statements:
-            admitted = {*found.statements[0].principals, *statement.principals}
-            statement = replace(statement, principals=tuple(sorted(admitted - {"*"})))
-        return Policy(self.name, (statement,))
+        own, exchange, use = statement_names(self.install)
+        bucket, principal = (self._bucket, f"{self._bucket}/*"), self._coreweave.principal
+        before = found.statements if found is not None else ()
+        admitted = {name for item in before if item.name == own for name in item.principals}
+        principals = tuple(sorted({*admitted, principal} - {"*"}))
+        statements = [Statement(own, ACTIONS, bucket, principals)]
+        if self._pods:
+            statements += [
+                Statement(exchange, EXCHANGE, ("*",), (self._pods,)),
+                Statement(use, USE, bucket, (self._pods,)),
+            ]
+        return Policy(self.name, tuple(statements))
 
 
-def _shown(value: str | tuple[str, ...]) -> str:
+def _shown(statement: Statement | None, name: str) -> str | None:
+    """A field for people; None where there is no such statement."""
+    if statement is None:
+        return None
+    value = getattr(statement, name)
     return value if isinstance(value, str) else ", ".join(sorted(value))

@@ -49,7 +49,7 @@ class CoreWeaveProvider:
     environment: Mapping[str, tuple[str, ...]] = {}
     # The cluster's name or a context, of which neither is always needed.
     required: tuple[str, ...] = ()
-    settings = frozenset({"existing.storage_keys"})
+    settings = frozenset({"existing.storage_keys", "existing.identity_audience"})
 
     def __init__(self, run: Run) -> None:
         self._coreweave = CoreWeave(run)
@@ -82,7 +82,9 @@ class CoreWeaveProvider:
         dropped_tags: Mapping[str, str] = NO_TAGS,
     ) -> CloudSide:
         """Attributes of a key never change: dropped tags go with the next key."""
-        self._built = cloud_side.build(self._coreweave, spec, install, plane.cors_origin)
+        self._built = cloud_side.build(
+            self._coreweave, spec, install, plane.cors_origin, cluster.facts or ""
+        )
         return self._built.side
 
     def registration(

@@ -10,7 +10,12 @@ from anyscale_k8s_cli.providers.coreweave import keys
 from anyscale_k8s_cli.providers.coreweave.bucket import LeftBucket
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.coreweave.keys import CoreWeaveKeys
-from anyscale_k8s_cli.providers.coreweave.policy import BucketPolicy, default_name, statement_name
+from anyscale_k8s_cli.providers.coreweave.policy import (
+    BucketPolicy,
+    bucket_of,
+    default_name,
+    is_ours,
+)
 from anyscale_k8s_cli.providers.objectstore import bucket
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.storage_keys import IssuedKeys
@@ -24,12 +29,8 @@ def find_owned(coreweave: CoreWeave, install: Install) -> list[Resource[Any]]:
     policies, key_list = side_by_side(
         coreweave.storage.policies, lambda: CoreWeaveKeys(coreweave, install, "", {}).keys()
     )
-    name = statement_name(install)
-    ours = next(
-        (item for item in policies if {part.name for part in item.statements} == {name}), None
-    )
-    named = ours.statements[0].resources[:1] if ours is not None else ()
-    storage = named[0] if named else bucket.default_name(install)
+    ours = next((item for item in policies if is_ours(item, install)), None)
+    storage = (bucket_of(ours) if ours is not None else "") or bucket.default_name(install)
     policy_name = ours.name if ours is not None else default_name(install)
     access = BucketPolicy(coreweave, install, policy_name, storage)
     issuer = CoreWeaveKeys(coreweave, install, storage, {})

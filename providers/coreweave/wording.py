@@ -75,6 +75,8 @@ def _wrong_rest(spec: CloudSpec) -> Iterator[str]:
         yield "--lb-subnet: CoreWeave chooses the address of a load balancer by itself"
     if spec.existing.identity:
         yield (
-            "--identity: pods reach the bucket with a key that setup makes; CoreWeave's own "
-            "federation is not used"
+            "--identity: pods reach the bucket with a key that setup makes, or, with "
+            "--storage-keys federation, as a role that follows from the cluster"
         )
+    if spec.existing.identity_audience and spec.existing.storage_keys != "federation":
+        yield "existing.identity_audience: no token is made but with --storage-keys federation"

@@ -78,5 +78,7 @@ def _wrong_tags(spec: CloudSpec) -> Iterator[str]:
 
 
 def _wrong_network(spec: CloudSpec) -> Iterator[str]:
+    if spec.existing.storage_keys == "federation":
+        yield "--storage-keys: federation: the object store's S3 calls take access keys alone"
     if spec.network.load_balancer_subnets:
         yield "--lb-subnet: Nebius chooses the subnet of a load balancer by itself"

@@ -60,6 +60,8 @@ def _wrong_names(spec: CloudSpec) -> Iterator[str]:
                 f"rules.names.{what}: {name!r} is no name: 1 to 100 letters, digits, dots, "
                 "dashes and underscores"
             )
+    if existing.storage_keys == "federation":
+        yield "--storage-keys: federation: Oracle's S3 calls take customer secret keys alone"
     if existing.identity and not _USER.fullmatch(existing.identity):
         yield f"--identity: {existing.identity!r} is no user's id, which begins with 'ocid1.user.'"
     if existing.bucket and not bucket_name(existing.bucket):

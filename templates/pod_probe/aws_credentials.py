@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from .sigv4 import Keys
 from .wire import NoCredentials, Unlike, send
@@ -66,7 +66,7 @@ def find(environment: Mapping[str, str], files: Files, sts: str) -> tuple[Keys, 
         if said.get("credential_process"):
             return _of_process(said["credential_process"]), "credential process"
     if environment.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
-        return _container(environment), "EKS Pod Identity agent"
+        return _container(environment), _whose(environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
     raise NoCredentials(
         "no AWS credentials: no web identity, no container credentials and no credentials file"
     )
@@ -104,6 +104,13 @@ def _container(environment: Mapping[str, str]) -> Keys:
     return _keys_in(answer.body.decode("utf-8", "replace"), "Token")
 
 
+def _whose(url: str) -> str:
+    """Who gives a container its credentials, as people call it."""
+    parts = urlsplit(url)
+    agent = parts.path == "/v1/credentials"
+    return "EKS Pod Identity agent" if agent else f"container credentials of {parts.netloc}"
+
+
 def _of_process(command: str) -> Keys:
     """The image that runs this has no program but Python."""
     raise NoCredentials(f"credentials come from a program, which is not run here: {command}")
@@ -114,7 +121,7 @@ def _keys_in(text: str, token: str) -> Keys:
         found = json.loads(text)
         return Keys(found["AccessKeyId"], found["SecretAccessKey"], found.get(token, ""))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Unlike("the agent's answer holds no credentials") from None
+        raise Unlike("what was answered holds no credentials") from None
 
 
 def _element(text: str, name: str) -> str:

@@ -21,6 +21,7 @@ SETUP = (
 # What a cluster makes of other objects in its own time.
 DERIVED = r"^(events|pods)/|^configmaps/.*/kube-root-ca.crt$|^serviceaccounts/.*/default$"
 STORE = "coreweave-s3"
+AS_TYPED = ("--instance-types", "auto")
 CONTEXT, NAMED = "coreweave-demo", ("--name", "w")
 
 
@@ -33,8 +34,9 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         values = str(told.folder / "values.yaml")
         told.tell("by context", "plan", "--provider", "coreweave", "--context", CONTEXT, *NAMED)
         told.tell("elsewhere", "plan", *SETUP[1:-1], "--context", "demo")
-        told.tell("typed", *SETUP, "--instance-types", "auto", "--values-file", values, "--probe")
+        told.tell("typed", *SETUP, *AS_TYPED, "--values-file", values, "--probe")
         told.tell("status", "status", "w")
+        told.tell("without keys", *SETUP, "--storage-keys", "federation", *AS_TYPED, "--probe")
         told.tell("delete", "delete", "w", "--yes", fresh_home=True)
         yield told
 
@@ -89,6 +91,18 @@ def test_types_and_accelerators_are_those_of_the_nodes(story: Story) -> None:
 
 def test_status_says_that_it_works(story: Story) -> None:
     assert story["status"].done["health"] == "HEALTHY"
+
+
+def test_pods_that_prove_themselves_need_no_key(story: Story) -> None:
+    keyless = story["without keys"]
+    assert keyless.done["health"] == "HEALTHY", keyless.ended.err
+    assert keyless.seen["coreweave"]["access_keys"] == {}
+    (policy,) = keyless.seen["coreweave"]["access_policies"].values()
+    roles = {name for item in policy["statements"] for name in item["principals"]}
+    assert any(name.endswith(":anyscale-operator:anyscale-operator") for name in roles)
+    (asked,) = [item for item in keyless.done["probe"] if item["code"] == "pod-storage"]
+    assert asked["status"] == "pass", asked
+    assert ", by container credentials of " in asked["detail"]
 
 
 def test_no_second_gpu_plugin_is_installed(story: Story) -> None:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.coreweave.federation import AUDIENCE, IssuerKeys, role_of
+from anyscale_k8s_cli.sandbox.coreweave.refusals import Refused, invalid
 from anyscale_k8s_cli.sandbox.coreweave.seed import ADMIN, ORGANISATION
 
 _ATTRIBUTE = re.compile(r"(?!cw-|role|groups)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -18,25 +20,15 @@ _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _MOST_ATTRIBUTES = 15
 _MOST_SECONDS = 2**32 - 1
 _VERSION = "v1alpha1"
-
-
-class Refused(Exception):
-    """An answer of google.rpc: `code` is its number, `status` that of HTTP."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-
-
-def invalid(message: str) -> Refused:
-    return Refused(400, 3, message)
+_SESSION = timedelta(minutes=15)
+_EXCHANGE = "cwobject:CreateAccessKeyFromOIDC"
 
 
 @dataclass
 class AccessKey:
-    """`refusals`: uses at the store, which does not know it yet."""
+    """`refusals`: uses at the store, which does not know it yet. `session` is the token that
+    goes with one that was got in exchange: nobody lists or revokes it, and the store knows it
+    at once, since whoever is refused comes with another."""
 
     id: str
     principal: str
@@ -44,6 +36,7 @@ class AccessKey:
     expiry: datetime | None
     secret: str = field(repr=False)
     refusals: int = 0
+    session: str = field(default="", repr=False)
 
 
 class Organisation:
@@ -55,6 +48,9 @@ class Organisation:
         self.lock = threading.RLock()
         self.clock = clock
         self.keys: dict[str, AccessKey] = {}
+        self.exchanged: dict[str, AccessKey] = {}
+        # Issuers that somebody has entered in the console, with their audiences.
+        self.federated: dict[str, str] = {}
         self.policies: dict[str, dict[str, Any]] = {}
         self.tokens: dict[str, str] = {f"CW-SECRET-{secrets.token_hex(20)}": ADMIN}
         # Those who have no role for object storage.
@@ -98,6 +94,37 @@ class Organisation:
         self.keys[key.id] = key
         return key
 
+    def exchange_user(self, user: str) -> AccessKey:
+        """A key for a while of somebody who has shown an API token."""
+        return self._exchanged(f"coreweave/{user}")
+
+    def exchange_token(self, token: str, issuer_keys: IssuerKeys) -> AccessKey:
+        """A key for a while of the role that a workload's token stands for. Raises `Refused`."""
+        role = role_of(token, self.federated, issuer_keys)
+        if not self._allows(role, _EXCHANGE, "*"):
+            raise Refused(403, 7, f"{role} is not authorized to perform {_EXCHANGE}")
+        return self._exchanged(role)
+
+    def federate(self, issuer: str, audience: str = AUDIENCE) -> None:
+        """What somebody enters in the console."""
+        self.federated[issuer] = audience
+
+    def _exchanged(self, principal: str) -> AccessKey:
+        key = AccessKey(
+            "CWS" + secrets.token_hex(9).upper(),
+            principal,
+            {},
+            self.clock() + _SESSION,
+            "cwo" + secrets.token_urlsafe(30),
+            session=secrets.token_urlsafe(40),
+        )
+        self.exchanged[key.id] = key
+        return key
+
+    def key(self, key_id: str) -> AccessKey | None:
+        """One that the store may be asked with, of either kind."""
+        return self.keys.get(key_id) or self.exchanged.get(key_id)
+
     def revoke_key(self, key_id: str) -> None:
         if self.keys.pop(key_id, None) is None:
             raise Refused(404, 5, f"access key {key_id} not found")
@@ -116,7 +143,7 @@ class Organisation:
             whole = all(statement.get(part) for part in ("name", "actions", "resources"))
             if not whole or statement.get("effect") not in ("Allow", "Deny"):
                 raise invalid("a statement needs name, effect, actions and resources")
-            if any(":" in item for item in statement.get("principals") or ["arn:"]):
+            if any(item.startswith("arn:") for item in statement.get("principals") or ["arn:"]):
                 raise invalid("principals must be short-form identifiers")
         self.policies[policy["name"]] = policy
 
@@ -126,29 +153,37 @@ class Organisation:
 
     # -- for the store -------------------------------------------------------------------
 
-    def reaches(self, key: AccessKey, bucket: str) -> bool:
-        """Whether policies let a key's principal use a bucket; a denial wins."""
+    def may_use(self, key: AccessKey, action: str, bucket: str) -> bool:
+        """Whether policies let a key's principal do something in a bucket; a denial wins."""
+        return self._allows(key.principal, action, bucket)
 
+    def admits(self, key: AccessKey) -> bool:
+        return any(
+            item.startswith(("*", "s3:"))
+            for statement in self._statements(key.principal, "Allow")
+            for item in statement["actions"]
+        )
+
+    def _allows(self, principal: str, action: str, bucket: str) -> bool:
         def met(effect: str) -> bool:
             return any(
-                fnmatchcase(bucket, resource.partition("/")[0])
-                for resource in self._resources(key, effect)
+                any(fnmatchcase(action, item) for item in statement["actions"])
+                and any(
+                    fnmatchcase(bucket, resource.partition("/")[0])
+                    for resource in statement["resources"]
+                )
+                for statement in self._statements(principal, effect)
             )
 
         return met("Allow") and not met("Deny")
 
-    def admits(self, key: AccessKey) -> bool:
-        return bool(self._resources(key, "Allow"))
-
-    def _resources(self, key: AccessKey, effect: str) -> list[str]:
+    def _statements(self, principal: str, effect: str) -> list[dict[str, Any]]:
         return [
-            resource
+            statement
             for policy in self.policies.values()
             for statement in policy["statements"]
             if statement["effect"] == effect
-            and any(action in ("*", "s3:*") for action in statement["actions"])
-            and any(fnmatchcase(key.principal, item) for item in statement["principals"])
-            for resource in statement["resources"]
+            and any(fnmatchcase(principal, item) for item in statement["principals"])
         ]
 
     # -- behind everybody's back -----------------------------------------------------------
@@ -163,9 +198,17 @@ class Organisation:
     def expire_all(self) -> list[str]:
         """End every key, as if its time had come; returns their public halves."""
         with self.lock:
-            for key in self.keys.values():
+            every = {**self.keys, **self.exchanged}
+            for key in every.values():
                 key.expiry = self.clock()
-            return list(self.keys)
+            return list(every)
+
+    def forget_issuers(self) -> list[str]:
+        """Somebody deletes every federation in the console; returns the issuers."""
+        with self.lock:
+            gone = list(self.federated)
+            self.federated.clear()
+            return gone
 
     def withdraw_policies(self) -> list[str]:
         """Somebody deletes every policy; returns their names."""

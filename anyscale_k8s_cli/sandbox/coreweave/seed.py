@@ -48,3 +48,8 @@ class ClusterSeed:
     @property
     def id(self) -> str:
         return str(uuid5(NAMESPACE_DNS, f"{self.name}.{self.zone}"))
+
+    @property
+    def issuer(self) -> str:
+        """Who signs the tokens of its service accounts."""
+        return f"https://oidc.cks.coreweave.com/id/{self.id}"

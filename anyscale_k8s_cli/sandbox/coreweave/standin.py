@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
+from anyscale_k8s_cli.sandbox.coreweave.federation import IssuerKeys
 from anyscale_k8s_cli.sandbox.coreweave.organisation import (
+    AccessKey,
     Organisation,
-    Refused,
     shown,
     written,
 )
+from anyscale_k8s_cli.sandbox.coreweave.refusals import Refused
 from anyscale_k8s_cli.sandbox.coreweave.seed import ORGANISATION, ClusterSeed
 from anyscale_k8s_cli.sandbox.wire import Operation, Refusal, Wire
 
 _HOST = "127.0.0.1"
 SERVICE = "coreweave"
+_EXCHANGE = "CreateAccessKeyFromContainerCreds"
+_OF_USER = "cwobject:CreateAccessKeyFromApiToken"
 _BEARER = "Bearer "
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request with who makes it. `name` is what stands at the end of its path."""
+    """A request with who makes it. `name` is what stands at the end of its path.
+
+    Where a call is open to all, `user` is empty and `token` what was shown.
+    """
 
     user: str
     name: str
     body: Json
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class Route:
+    """`right` is what its caller must have; an `open` call sees to that by itself."""
+
     method: str
     path: re.Pattern[str]
     right: str
     answer: Callable[[Asked], Json]
+    open: bool = False
 
     @property
     def write(self) -> bool:
@@ -49,8 +61,13 @@ class CoreWeaveStandIn:
     """Serves the API on loopback, plain HTTP, until stopped."""
 
     def __init__(
-        self, wire: Wire, organisation: Organisation, clusters: Sequence[ClusterSeed] = ()
+        self,
+        wire: Wire,
+        organisation: Organisation,
+        clusters: Sequence[ClusterSeed] = (),
+        issuer_keys: IssuerKeys = lambda _: None,
     ) -> None:
+        self._issuer_keys = issuer_keys
         self.organisation = organisation
         self.clusters = {seed.name: seed for seed in clusters}
         self._endpoints: dict[str, str] = {}
@@ -97,10 +114,12 @@ class CoreWeaveStandIn:
 
     async def _handle(self, request: web.Request) -> web.Response:
         try:
+            route, name = self._route(request)
+            if route is not None and route.open:
+                return await self._answer_anybody(route, name, request)
             with self.organisation.lock:
                 user = self.organisation.user(_token(request))
             body = await _body(request)
-            route, name = self._route(request)
             if route is None:
                 raise Refused(404, 5, f"{request.path} not found")
             with self.organisation.lock:
@@ -109,6 +128,16 @@ class CoreWeaveStandIn:
         except Refused as refused:
             status = {"code": refused.code, "message": refused.message, "details": []}
             return web.json_response(status, status=refused.status)
+
+    async def _answer_anybody(self, route: Route, name: str, request: web.Request) -> web.Response:
+        """In a thread: what is shown is compared with what its issuer publishes."""
+        asked = Asked("", name, {}, request.headers.get("Authorization", ""))
+
+        def answer() -> Json:
+            with self.organisation.lock:
+                return route.answer(asked)
+
+        return web.json_response(await asyncio.to_thread(answer))
 
     def _route(self, request: web.Request) -> tuple[Route | None, str]:
         for route in self._routes:
@@ -122,21 +151,30 @@ class CoreWeaveStandIn:
     def _made_routes(self) -> tuple[Route, ...]:
         keys, policies = "/v1/cwobject/access-key", "/v1/cwobject/access-policy"
         clusters, revoke = "/v1beta1/cks/clusters", "/v1/cwobject/revoke-access-key/access-key"
-        named = "/(?P<name>[^/]+)"
+        named, exchanges = "/(?P<name>[^/]+)", "/v1/cwobject/temporary-credentials"
         table: Mapping[tuple[str, str, str], Callable[[Asked], Json]] = {
             ("GET", "/v1beta1/auth/whoami", "auth:whoami"): self._whoami,
             ("GET", clusters, "cks:ListClusters"): self._list_clusters,
             ("GET", clusters + named, "cks:GetCluster"): self._get_cluster,
             ("POST", keys, "cwobject:CreateAccessKey"): self._create_key,
+            (
+                "GET",
+                f"{exchanges}/api-token",
+                "cwobject:CreateAccessKeyFromApiToken",
+            ): self._exchange_user,
             ("GET", keys, "cwobject:ListAccessKeyInfo"): self._list_keys,
             ("POST", revoke, "cwobject:RevokeAccessKey"): self._revoke_key,
             ("POST", policies, "cwobject:EnsureAccessPolicy"): self._ensure_policy,
             ("GET", policies, "cwobject:ListAccessPolicy"): self._list_policies,
             ("DELETE", policies + named, "cwobject:DeleteAccessPolicy"): self._delete_policy,
         }
-        return tuple(
-            Route(method, re.compile(path), right, answer)
-            for (method, path, right), answer in table.items()
+        by_token = re.compile(f"{exchanges}/oidc{named}")
+        return (
+            Route("GET", by_token, _EXCHANGE, self._exchange_token, open=True),
+            *(
+                Route(method, re.compile(path), right, answer)
+                for (method, path, right), answer in table.items()
+            ),
         )
 
     def _whoami(self, asked: Asked) -> Json:
@@ -161,6 +199,7 @@ class CoreWeaveStandIn:
             "version": seed.version,
             "status": seed.status,
             "apiServerEndpoint": self._endpoints.get(seed.name, ""),
+            "serviceAccountOidcIssuerUrl": seed.issuer,
         }
 
     def _create_key(self, asked: Asked) -> Json:
@@ -173,6 +212,14 @@ class CoreWeaveStandIn:
             "principalName": key.principal,
             "expiry": written(key.expiry),
         }
+
+    def _exchange_user(self, asked: Asked) -> Json:
+        return _exchanged(self.organisation.exchange_user(asked.user))
+
+    def _exchange_token(self, asked: Asked) -> Json:
+        if asked.name != ORGANISATION:
+            raise Refused(404, 5, f"organization {asked.name} not found")
+        return _exchanged(self.organisation.exchange_token(asked.token, self._issuer_keys))
 
     def _list_keys(self, asked: Asked) -> Json:
         keys = self.organisation.keys.values()
@@ -192,6 +239,16 @@ class CoreWeaveStandIn:
     def _delete_policy(self, asked: Asked) -> Json:
         self.organisation.delete_policy(asked.name)
         return {}
+
+
+def _exchanged(key: AccessKey) -> Json:
+    """As the SDKs of containers want it."""
+    return {
+        "AccessKeyId": key.id,
+        "SecretAccessKey": key.secret,
+        "Token": key.session,
+        "Expiration": written(key.expiry),
+    }
 
 
 def _token(request: web.Request) -> str:

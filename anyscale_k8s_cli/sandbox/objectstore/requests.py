@@ -39,6 +39,21 @@ _OPERATIONS = {
     ("OPTIONS", "bucket", ""): "OptionsObject",
 }
 _WORDS = ("location", "versions", "uploads", "cors", "delete", "uploadId")
+# Where what policies allow is called otherwise than the operation.
+_ACTIONS = {
+    "HeadBucket": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "GetBucketCors": "GetBucketCORS",
+    "PutBucketCors": "PutBucketCORS",
+    "DeleteBucketCors": "PutBucketCORS",
+    "DeleteObjects": "DeleteObject",
+    "HeadObject": "GetObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
 _READS = ("List", "Head", "Get", "Options")
 _CHECKSUM_HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum", "x-amz-trailer")
 
@@ -86,6 +101,11 @@ class S3Request:
         return _OPERATIONS.get((self.method, place, word), "")
 
     @property
+    def action(self) -> str:
+        """What policies must allow for it."""
+        return f"s3:{_ACTIONS.get(self.operation, self.operation)}"
+
+    @property
     def writes(self) -> bool:
         return not self.operation.startswith(_READS)
 
@@ -119,6 +139,10 @@ def admit(request: S3Request, store: ObjectStore) -> Key:
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided.",
         ) from problem
+    if (signature.token or "") != key.session:
+        raise S3Error(403, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+    if key.may is not None and request.bucket and not key.may(request.action, request.bucket):
+        raise S3Error(403, "AccessDenied", "Access Denied.")
     if key.buckets is not None and request.bucket and request.bucket not in key.buckets:
         raise S3Error(403, "AccessDenied", "Access Denied.")
     return key

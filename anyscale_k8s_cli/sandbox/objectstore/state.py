@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -36,12 +36,18 @@ class Quirk(StrEnum):
 
 @dataclass
 class Key:
-    """`buckets` are those that it reaches; None is all. `refusals`: uses not met yet."""
+    """`buckets` are those that it reaches; None is all. `refusals`: uses not met yet.
+
+    `session` is the token that must be shown with it; `may` says whether it is good for an
+    action of S3's in a bucket, where a store tells actions apart.
+    """
 
     id: str
     secret: str = field(repr=False)
     buckets: Container[str] | None = None
     refusals: int = 0
+    session: str = field(default="", repr=False)
+    may: Callable[[str, str], bool] | None = None
 
 
 @dataclass(frozen=True)

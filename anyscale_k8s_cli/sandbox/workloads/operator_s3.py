@@ -7,6 +7,7 @@ keys. Whether buckets are named by paths is a variable of the operator's own.
 from __future__ import annotations
 
 import configparser
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,8 @@ from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
 _FOLDER = "/root/.aws"
 _PATH_STYLE = "ANYSCALE_S3_USE_PATH_STYLE"
+_EXCHANGE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+_TOKEN_FILE = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 # Gives what a file of the container holds; raises LookupError if there is none.
 Files = Callable[[str], str]
 
@@ -110,6 +113,9 @@ class MountedKeys:
         settings = self._profile("config")
         if "role_arn" in settings:
             return await self._assumed(settings)
+        environ = self.config.environ
+        if environ.get(_EXCHANGE):
+            return await self._exchanged(environ[_EXCHANGE], settings)
         credentials = self._profile("credentials")
         try:
             return KeysSession(
@@ -133,6 +139,22 @@ class MountedKeys:
         access_key, secret, session = await assumed(self.send, endpoint, role_arn, token)
         source = f"web identity token, role {role_arn}"
         return KeysSession(self, access_key, secret, settings, session, source)
+
+    async def _exchanged(self, url: str, settings: dict[str, str]) -> KeysSession:
+        """Keys that are given for the token in the file that a variable names."""
+        try:
+            token = await self.tokens(self.config.environ.get(_TOKEN_FILE, ""))
+        except LookupError as missing:
+            raise CloudFailure(f"failed to read the token file: {missing}") from missing
+        found = json.loads(await self.send("GET", url, {"Authorization": token}))
+        return KeysSession(
+            self,
+            found["AccessKeyId"],
+            found["SecretAccessKey"],
+            settings,
+            found["Token"],
+            f"container credentials of {urlsplit(url).netloc}",
+        )
 
     def _profile(self, name: str) -> dict[str, str]:
         parser = configparser.RawConfigParser()

@@ -20,7 +20,10 @@ class Caller:
 
 @dataclass(frozen=True)
 class ClusterDescription:
-    """`zone` is in CoreWeave's own capitals; `endpoint` a URL, empty where there is none yet."""
+    """`zone` is in CoreWeave's own capitals; `endpoint` a URL, empty where there is none yet.
+
+    `issuer` signs the tokens of its service accounts; empty where CoreWeave publishes none.
+    """
 
     id: str
     name: str
@@ -29,6 +32,7 @@ class ClusterDescription:
     version: str
     state: str
     endpoint: str
+    issuer: str
 
 
 class Clusters:
@@ -54,5 +58,6 @@ def _description(item: dict[str, Any]) -> ClusterDescription:
         public=bool(item.get("public")),
         version=str(item.get("version", "")).removeprefix("v"),
         state=str(item.get("status", "")).removeprefix("STATUS_"),
+        issuer=str(item.get("serviceAccountOidcIssuerUrl") or ""),
         endpoint=endpoint if not endpoint or "://" in endpoint else f"https://{endpoint}",
     )

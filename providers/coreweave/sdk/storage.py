@@ -11,6 +11,7 @@ from urllib.parse import quote
 from anyscale_k8s_cli.providers.coreweave.sdk.session import Session
 
 _KEYS = "/v1/cwobject/access-key"
+_EXCHANGED = "/v1/cwobject/temporary-credentials/api-token"
 _REVOKE = "/v1/cwobject/revoke-access-key/access-key"
 _POLICIES = "/v1/cwobject/access-policy"
 _STATUS = "ACCESS_KEY_STATUS_"
@@ -39,6 +40,16 @@ class MadeKey:
 
     id: str
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SessionKey:
+    """A key that is nobody's to revoke: it ends by itself. `ends` is None where it is not told."""
+
+    id: str
+    secret: str = field(repr=False)
+    session: str = field(repr=False)
+    ends: datetime | None
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,19 @@ class ObjectStorage:
         }
         made = self._session.ask("cwobject:CreateAccessKey", "POST", _KEYS, body, once=True)
         return MadeKey(_id(made), str(made["secretKey"]))
+
+    def session_key(self) -> SessionKey:
+        """What the API token itself is exchanged for: nothing is made that anybody could list.
+
+        https://docs.coreweave.com/products/storage/object-storage/auth-access/manage-access-keys/api-access-token
+        """
+        found = self._session.ask("cwobject:CreateAccessKey", "GET", _EXCHANGED)
+        return SessionKey(
+            str(found["AccessKeyId"]),
+            str(found["SecretAccessKey"]),
+            str(found.get("Token") or ""),
+            _time(found.get("Expiration")),
+        )
 
     def revoke_key(self, key_id: str) -> None:
         """Already gone is success."""

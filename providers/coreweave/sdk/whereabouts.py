@@ -46,6 +46,14 @@ def api() -> str:
     )
 
 
+def exchange(organisation: str) -> str:
+    """Where pods of an organisation's clusters get keys for tokens of their own.
+
+    https://docs.coreweave.com/products/storage/object-storage/auth-access/workload-identity-federation/use-oidc-tokens
+    """
+    return f"{api()}/v1/cwobject/temporary-credentials/oidc/{organisation}"
+
+
 def store() -> str:
     """Where AI Object Storage answers S3 calls."""
     return os.environ.get(S3_ENDPOINT, "").rstrip("/") or _S3

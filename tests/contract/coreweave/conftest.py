@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from anyscale_k8s_cli.providers.coreweave import CoreWeaveProvider
 from anyscale_k8s_cli.sandbox.cks import HOST, STORE, OrganisationStore
+from anyscale_k8s_cli.sandbox.coreweave.federation import AUDIENCE
 from anyscale_k8s_cli.sandbox.coreweave.organisation import Organisation
 from anyscale_k8s_cli.sandbox.coreweave.seed import ClusterSeed
 from anyscale_k8s_cli.sandbox.coreweave.standin import CoreWeaveStandIn
@@ -34,6 +35,7 @@ class Settings:
     clusters: tuple[ClusterSeed, ...] = (ClusterSeed(),)
     refused_attempts: int = 0
     cors: bool = True
+    federated: bool = True
 
 
 @dataclass
@@ -70,8 +72,11 @@ def start(
 
     def begin(settings: Settings) -> World:
         wire, organisation = Wire(), Organisation(settings.refused_attempts)
+        issuer = Issuer(ClusterSeed().issuer, signing_key, AUDIENCE)
+        if settings.federated:
+            organisation.federate(issuer.url)
         cloud = Cloud(
-            CoreWeaveStandIn(wire, organisation, settings.clusters),
+            CoreWeaveStandIn(wire, organisation, settings.clusters, issuer.keys),
             ObjectStoreStandIn(wire, OrganisationStore(organisation, cors=settings.cors), STORE),
         )
         served(cloud.coreweave.start())
@@ -91,7 +96,6 @@ def start(
         }
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        issuer = Issuer("https://issuer.example", signing_key, "nobody")
         return cloud_sides.World(cloud, settings, wire, issuer, CoreWeaveProvider, _SAID)
 
     yield begin
