@@ -92,7 +92,10 @@ class Plan:
             evidence=tuple(
                 f"{item.resource.key}: {item.decision.reason}" for item in self.refusals[1:]
             ),
-            fix=first.decision.fix,
+            # Each once: what lets the first be used may be needed by the next.
+            fix="\n".join(
+                dict.fromkeys(filter(None, (item.decision.fix for item in self.refusals)))
+            ),
         )
 
     def raise_for_changes(self) -> None:

@@ -163,6 +163,11 @@ class Resource(ABC, Generic[Out]):
         self.observed: Observed[Out] | None = None
 
     @property
+    def how_to_bring(self) -> str:
+        """What helps a person whose own object is not there."""
+        return "check the name, or leave the option out"
+
+    @property
     def output(self) -> Out:
         """What others need of this object. Raises `NotYetKnown` until it exists."""
         if self.observed is None:
@@ -436,8 +441,8 @@ def _absent(resource: Resource[Any], rights: Rights) -> Decision:
         return Decision(
             Change.REFUSE,
             Ownership.ADOPTED,
-            "you named it and it does not exist",
-            fix="check the name, or leave the option out",
+            "it is yours to bring, and does not exist",
+            fix=resource.how_to_bring,
         )
     if isinstance(resource, DataResource) and resource.key in rights.made:
         return Decision(Change.CREATE, Ownership.OURS, _GONE, lost=True)
@@ -454,6 +459,6 @@ def _used_as_it_is(observed: Observed[Any], owned: Ownership) -> Decision:
             fix="\n".join(item.fix for item in observed.unfit if item.fix),
         )
     if owned is Ownership.ADOPTED:
-        return Decision(Change.ADOPT, owned, "you named it; it is used and never changed")
+        return Decision(Change.ADOPT, owned, "it is yours: used as it is, and never changed")
     whose = f" ({observed.manager})" if observed.manager else ""
     return Decision(Change.KEEP, owned, f"already there{whose} and used as it is")

@@ -46,7 +46,8 @@ class EksBreaks:
         for role in roles:
             trust = _without_us(account.trust(role))
             account.iam.update_assume_role_policy(role.name, json.dumps(trust))
-        self.eks.aws.expire_sessions()
+        if roles:
+            self.eks.aws.expire_sessions()
         return [str(role.arn) for role in roles]
 
     def _delete_bucket(self, wanted: str | None) -> list[str]:

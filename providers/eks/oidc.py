@@ -58,6 +58,13 @@ class OidcProvider(SharedResource[str]):
         self._ignored_role = ignored_role
 
     @property
+    def how_to_bring(self) -> str:
+        return (
+            f"aws iam create-open-id-connect-provider --url {self._issuer} "
+            f"--client-id-list {self._aws.audience}"
+        )
+
+    @property
     def arn(self) -> str:
         return self._aws.caller.oidc_provider(self._issuer)
 

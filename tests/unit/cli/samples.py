@@ -127,7 +127,7 @@ def plan() -> dict[str, Any]:
                 "adopt",
                 "IAM role operator",
                 "aws:iam-role/operator",
-                "you named it; it is used and never changed",
+                "it is yours: used as it is, and never changed",
                 "role/operator",
             ),
             resource("create", "Anyscale cloud prod", "anyscale:cloud/prod", "does not exist"),
