@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from importlib.metadata import entry_points
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from anyscale_k8s_cli import errors
@@ -591,6 +594,18 @@ def canonical(name: str) -> str:
 def available() -> list[str]:
     """The names of the providers that are installed."""
     return sorted({entry.name for entry in entry_points(group=ENTRY_POINTS)})
+
+
+def beside(entry: EntryPoint, name: str) -> ModuleType | None:
+    """A module of a provider's package, imported without the provider; None where it has none."""
+    path = f"{entry.module}.{name}"
+    try:
+        there = find_spec(path) is not None
+    except ModuleNotFoundError as missing:
+        if missing.name != path:
+            raise
+        there = False  # a single module, which has no others in it
+    return import_module(path) if there else None
 
 
 def load(name: str, run: Run) -> Provider:

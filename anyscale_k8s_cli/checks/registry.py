@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from importlib import import_module
-from importlib.metadata import entry_points
-from importlib.util import find_spec
+from importlib.metadata import EntryPoint, entry_points
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check, When, declared
-from anyscale_k8s_cli.provider import ENTRY_POINTS
+from anyscale_k8s_cli.provider import ENTRY_POINTS, beside
 
 _NEAR = 0.75
 _MODULE = "declared"
@@ -24,7 +22,7 @@ def every_check() -> tuple[Check, ...]:
     """Each once, by code."""
     found = {check.code: check for check in declared.CHECKS}
     for entry in entry_points(group=ENTRY_POINTS):
-        found |= {check.code: check for check in _declared_in(entry.module)}
+        found |= {check.code: check for check in _declared_in(entry)}
     return tuple(found[code] for code in sorted(found))
 
 
@@ -36,7 +34,7 @@ def codes(when: When) -> frozenset[str]:
 def declared_by(provider: str) -> tuple[Check, ...]:
     """The core's, and those of one provider."""
     found = entry_points(group=ENTRY_POINTS, name=provider)
-    own = (check for entry in found for check in _declared_in(entry.module))
+    own = (check for entry in found for check in _declared_in(entry))
     return (*declared.CHECKS, *own)
 
 
@@ -71,16 +69,8 @@ def refuse_unknown(option: str, said: Collection[str], when: When) -> None:
         )
 
 
-def _declared_in(package: str) -> tuple[Check, ...]:
+def _declared_in(entry: EntryPoint) -> tuple[Check, ...]:
     """What a provider declares; nothing where it has no such module."""
-    name = f"{package}.{_MODULE}"
-    try:
-        there = find_spec(name) is not None
-    except ModuleNotFoundError as missing:
-        if missing.name != name:
-            raise
-        there = False  # a single module, which has no others in it
-    if not there:
-        return ()
-    found: tuple[Check, ...] = import_module(name).CHECKS
+    module = beside(entry, _MODULE)
+    found: tuple[Check, ...] = module.CHECKS if module else ()
     return found

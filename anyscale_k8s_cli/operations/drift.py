@@ -10,7 +10,7 @@ from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passe
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.operations.planning import side_of
-from anyscale_k8s_cli.operations.requests import SetupRequest, VerifyRequest
+from anyscale_k8s_cli.operations.requests import ExplainRequest, SetupRequest, VerifyRequest
 from anyscale_k8s_cli.operations.said import without_secrets
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import OpenCluster, load_spec
@@ -34,7 +34,7 @@ _WITH_VALUES = {
 class Drift:
     """An install that can be compared with what its last setup was told."""
 
-    request: VerifyRequest
+    request: VerifyRequest | ExplainRequest
     wiring: Wiring
     opened: OpenCluster
     clouds: Clouds
@@ -42,7 +42,7 @@ class Drift:
     run: Run
 
     def checks(self) -> tuple[BoundCheck, ...]:
-        plan = Once(self._plan)
+        plan = Once(self.plan)
         return (
             declared.DRIFT.bind(lambda: self._drifted(plan())),
             declared.KEPT_OBJECTS.bind(lambda: self._kept(plan())),
@@ -83,8 +83,8 @@ class Drift:
             tuple(f"{item.resource.key}: {item.decision.reason}" for item in used),
         )
 
-    def _plan(self) -> Plan | None:
-        """None where the ledger does not tell the settings."""
+    def plan(self) -> Plan | None:
+        """What setup would do now; None where the ledger does not tell the settings."""
         return self.run.await_(self._compute()) if self.wiring.ledger.said else None
 
     async def _compute(self) -> Plan:

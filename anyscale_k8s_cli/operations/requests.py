@@ -97,6 +97,14 @@ class StatusRequest(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExplainRequest(StatusRequest):
+    """`key` is what is asked about, all there is where it is None."""
+
+    key: str | None = None
+    helm: HelmChoice = field(default_factory=HelmChoice)
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifyRequest(StatusRequest):
     """`waived` are codes of checks that are not asked; with `only` no others are.
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import yaml
 
+from anyscale_k8s_cli.addons.purposes import PURPOSES, WITHOUT_IDENTITY
+from anyscale_k8s_cli.operations.purposes import declared_by
+from anyscale_k8s_cli.purpose import purpose_of
 from tests.by_hand import ByHand
 from tests.processes import Ended, Sandbox
 
@@ -35,8 +38,13 @@ class Page:
 
     @property
     def changes(self) -> dict[str, str]:
-        """What a plan wanted with each object, by key."""
-        return {item["key"]: item["change"] for item in self.document["resources"]}
+        """What a plan wanted with each object, by key; there is a text for each."""
+        found = {item["key"]: item["change"] for item in self.document["resources"]}
+        known = declared_by(self.document["provider"])
+        if known:  # not those of other people's
+            texts = (*known, *PURPOSES, *WITHOUT_IDENTITY)
+            assert [key for key in found if purpose_of(key, texts) is None] == []
+        return found
 
 
 class Story:

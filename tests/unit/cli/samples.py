@@ -425,3 +425,47 @@ def cloud() -> dict[str, Any]:
             }
         ],
     }
+
+
+def explained() -> dict[str, Any]:
+    """One object that is there."""
+    return {
+        "schema": "anyscale-k8s/explain/v1",
+        "provider": "eks",
+        "cloud": "prod",
+        "objects": [
+            {
+                **_told("aws:iam-oidc-provider/issuer", "IAM OIDC provider of cluster demo"),
+                "state": "there",
+                "id": "arn:aws:iam::123456789012:oidc-provider/issuer",
+                "ownership": "shared",
+                "owner": None,
+                "users": ["cloud prod (install 1f3a9c2e)", "install 00aa11bb"],
+                "needs": [],
+                "needed_by": ["aws:iam-role/operator"],
+                "drift": "client ids: 'none' → 'with sts.amazonaws.com'",
+            }
+        ],
+    }
+
+
+def declared() -> dict[str, Any]:
+    """What there can be, of which nobody was asked."""
+    told = [_told("aws:s3-bucket/<name>", "S3 bucket"), _told("k8s:gateway/<name>", "Gateway")]
+    return {
+        "schema": "anyscale-k8s/explain/v1",
+        "provider": "eks",
+        "cloud": None,
+        "objects": told,
+    }
+
+
+def _told(key: str, title: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "kind": key.partition("/")[0],
+        "title": title,
+        "why": f"The cloud needs the {title}.",
+        "without": "Nothing works.",
+        "deletion": {"fate": "shared", "text": "it goes with the last install"},
+    }

@@ -47,6 +47,8 @@ def test_every_schema_is_a_schema(path: Path) -> None:
         ("verify", samples.verified()),
         ("list", samples.clouds()),
         ("get", samples.cloud()),
+        ("explain", samples.explained()),
+        ("explain", samples.declared()),
         ("rotate-token", samples.rotated()),
         ("rotate-token", samples.rotation_failed()),
     ],
@@ -57,7 +59,18 @@ def test_sample_reports_fit(name: str, document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["plan", "setup", "register", "delete", "status", "verify", "list", "get", "rotate-token"],
+    [
+        "plan",
+        "setup",
+        "register",
+        "delete",
+        "status",
+        "verify",
+        "list",
+        "get",
+        "explain",
+        "rotate-token",
+    ],
 )
 def test_a_bare_error_fits_and_an_empty_success_does_not(name: str) -> None:
     only_schema = {"schema": f"anyscale-k8s/{name}/v1"}

@@ -1,0 +1,38 @@
+"""What the objects in AWS are there for. No SDK is imported here."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli.purpose import Fate, Purpose
+
+PURPOSES = (
+    Purpose(
+        "s3-bucket",
+        "aws:s3-bucket/<name>",
+        "S3 bucket",
+        "Logs, artifacts and the code of jobs are kept in it.",
+        "Jobs do not start, and all that was in it is lost.",
+        Fate.KEPT,
+    ),
+    Purpose(
+        "iam-oidc-provider",
+        "aws:iam-oidc-provider/<issuer>",
+        "IAM OIDC provider",
+        "It lets IAM believe the tokens that the cluster gives its service accounts.",
+        "No pod of the cluster can assume a role by its token, those of others neither.",
+        Fate.SHARED,
+    ),
+    Purpose(
+        "iam-role",
+        "aws:iam-role/<name>",
+        "IAM role of the operator",
+        "The operator and Ray's pods assume it, and may use the one bucket with it.",
+        "The operator is not known at Anyscale any more, and nothing gets into the bucket.",
+    ),
+    Purpose(
+        "load-balancer",
+        "aws:load-balancer/<name>",
+        "load balancer that was left",
+        "AWS made it for the Gateway; a teardown finds it where the cluster is gone.",
+        "Nothing breaks: it leads nowhere, and costs by the hour.",
+    ),
+)
