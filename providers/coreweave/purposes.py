@@ -15,6 +15,13 @@ PURPOSES = (
         "No key opens the bucket any more, and says no more than that.",
     ),
     Purpose(
+        "coreweave-token-exchange",
+        "coreweave:token-exchange/<name>",
+        "the exchange of the cluster's tokens, which you let in",
+        "The operator and Ray's pods get into the bucket by it, with no key.",
+        "Nothing in the cluster gets into the bucket any more.",
+    ),
+    Purpose(
         "storage-access-key",
         "coreweave:access-key/<name>",
         "access key of the object store",

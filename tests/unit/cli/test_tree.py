@@ -22,6 +22,7 @@ def test_the_tree_is_the_one_that_is_documented() -> None:
         *("cloud", "cloud plan", "cloud setup", "cloud status", "cloud list", "cloud get"),
         *(
             "cloud init",
+            "cloud explain",
             "cloud review",
             "cloud verify",
             "cloud register",
