@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import jsonschema
 import pytest
 import yaml
 
@@ -23,9 +21,6 @@ from tests.e2e.story import Story
 from tests.processes import Desk, Sandbox, started
 
 # What a cluster makes of other objects in its own time.
-REVIEW = json.loads(
-    (Path(__file__).parents[2] / "docs" / "schemas" / "review.json").read_text(encoding="utf-8")
-)
 DERIVED = r"^(events|pods)/|^configmaps/.*/kube-root-ca.crt$|^serviceaccounts/.*/default$"
 CLUSTER = "generic/demo"
 NAMESPACE = "anyscale-operator"
@@ -75,7 +70,6 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         kubernetes(sandbox).delete(SECRET, uid=secret_of(sandbox)["metadata"]["uid"])
         told.tell("mended", *SETUP)
         told.tell("status", "status", "w")
-        told.tell("review", "review", "w")
         nowhere = ("--kubernetes-redis-endpoint", "127.0.0.1:1")
         told.tell("probed", *SETUP, *nowhere, "--probe")
         no_image = ("--probe-image", "registry.invalid/no-such-image/python:3")
@@ -259,21 +253,3 @@ def test_deletion_leaves_what_was_there_before(story: Story) -> None:
     before, after = (set(world["kubernetes"][CLUSTER]) for world in (story.beginning, end.seen))
     assert {key for key in after - before if not re.search(DERIVED, key)} == set()
     assert end.seen["control_plane"]["clouds"] == story.beginning["control_plane"]["clouds"]
-
-
-def test_a_review_tells_where_secrets_are_and_none_of_them(story: Story) -> None:
-    page = story["review"]
-    jsonschema.validate(page.document, REVIEW)
-    assert page.writes == []
-    held = {item["name"]: item["holds"] for item in page.document["secrets"]}
-    assert set(held) == {
-        "anyscale-cli-token",
-        "sh.helm.release.v1.anyscale-operator.*",
-        "anyscale-aws-credentials",
-    }
-    assert story.sandbox.environment["ANYSCALE_K8S_STORAGE_SECRET_ACCESS_KEY"] not in page.ended.out
-    roles = {(item["kind"], item["name"]): item for item in page.document["rights"]}
-    operators = roles["Role", "anyscale-operator"]
-    assert operators["subjects"] == ["ServiceAccount anyscale-operator/anyscale-operator"]
-    assert any("secrets" in rule["resources"] for rule in operators["rules"])
-    assert any("vector" in item["image"] for item in page.document["images"])

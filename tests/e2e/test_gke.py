@@ -12,16 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from anyscale_k8s_cli.sandbox.world import GkeWorld, World
 from tests.google_by_hand import GoogleByHand
 from tests.processes import Desk, Ended, Sandbox, started
 
-REVIEW = json.loads(
-    (Path(__file__).parents[2] / "docs" / "schemas" / "review.json").read_text(encoding="utf-8")
-)
 NAME = "anyscale-g-f273c466"
 EMAIL = f"{NAME}@demo.iam.gserviceaccount.com"
 BUCKET = f"gcp:bucket/{NAME}"
@@ -92,7 +88,6 @@ def book(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Book]
         made.write("autopilot", *setup("auto"))
         made.write("setup", *setup())
         made.write("again", *setup(), env={"PYTHONPROFILEIMPORTTIME": "1"})
-        made.write("review", "review", "g")
         made.write("elsewhere", "status", "g", "--region", "europe-west1")
         sandbox.admin.break_("token-creator")
         made.write("broken", "status", "g")
@@ -130,17 +125,6 @@ def make_by_hand(hand: GoogleByHand) -> None:
     policy = hand.call("storage", "GET", f"/b/{OWN_BUCKET}/iam")
     policy["bindings"].append({"role": "roles/storage.admin", "members": [itself]})
     hand.call("storage", "PUT", f"/b/{OWN_BUCKET}/iam", policy)
-
-
-def test_a_review_lists_whom_the_platform_vouches_for(book: Book) -> None:
-    page = book["review"]
-    jsonschema.validate(page.document, REVIEW)
-    assert page.writes == []
-    rights = {item["what"]: item["rights"] for item in page.document["outside"]}
-    assert any(right.startswith("roles/") for right in rights["roles in the bucket's policy"])
-    assert any("anyscale-operator" in right for right in rights["service account"])
-    assert page.document["secrets"] == []
-    assert {item["port"] for item in page.document["ports"]} >= {80, 443}
 
 
 def test_a_bucket_that_is_gone_is_told_as_lost_data(book: Book) -> None:

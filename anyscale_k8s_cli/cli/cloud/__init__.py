@@ -24,7 +24,6 @@ class CloudCommands(Branch):
         "permissions": Entry(
             "anyscale_k8s_cli.cli.cloud.permissions", "Print the least rights for a command."
         ),
-        "review": Entry("anyscale_k8s_cli.cli.cloud.review", "One page for a security review."),
         "delete": Entry("anyscale_k8s_cli.cli.cloud.delete", "Remove a cloud and all made for it."),
     }
 
