@@ -21,7 +21,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import BoundCheck, Finding
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.resource import NO_TAGS, Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Observed, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, Scope, Settings
 from anyscale_k8s_cli.storage_keys import KeysResource
@@ -308,12 +308,16 @@ class Made:
     """A kind of object that setup makes outside the cluster, for people to know beforehand.
 
     `scope` is what it is part of; `rights` are what it lets the operator do, or whom be it.
+    `named` is its key in `rules.names`; it is not made where one of the settings `unless`
+    says that the user has it.
     """
 
     what: str
     name: str
     scope: str
     rights: tuple[str, ...] = ()
+    named: str = ""
+    unless: tuple[str, ...] = ()
 
 
 class ClusterReader(Protocol):
@@ -467,6 +471,37 @@ class Provider(Protocol):
 
     def load_balancer_left(self, install: Install, addresses: Sequence[str]) -> Sequence[str]:
         """Those load balancers at `addresses` that the platform still lists (ids or names)."""
+        ...
+
+
+@runtime_checkable
+class TellsGrants(Protocol):
+    """An ability of resources: they let somebody in, or let somebody do something."""
+
+    def grants(self, observed: Observed[Any]) -> Sequence[PolicyDocument]:
+        """Whom, and what, as the platform has it now. Nothing is asked for it."""
+        ...
+
+
+@runtime_checkable
+class TellsProtection(Protocol):
+    """An ability of resources that hold data."""
+
+    def protection(self, observed: Observed[Any]) -> Mapping[str, str]:
+        """How the data is kept from others, as it was seen. Nothing is asked for it."""
+        ...
+
+
+@runtime_checkable
+class TellsBeforehand(Protocol):
+    """An ability that not every platform has: it tells offline what its resources will tell."""
+
+    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        """What setup will write, with angle brackets round what is not known yet."""
+        ...
+
+    def protection(self, spec: CloudSpec) -> Mapping[str, str]:
+        """What a bucket of setup's making is set to."""
         ...
 
 

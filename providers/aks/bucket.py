@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -149,6 +149,9 @@ class Bucket(DataResource[Storage]):
         if not cors_rules.has_ours(state.cors, self._wishes.console_origin):
             found.append(FieldChange(_CORS_FIELD, "absent", self._wishes.console_origin))
         return found
+
+    def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:
+        return _protection(observed.state)
 
     def create(self) -> Observed[Storage]:
         settings = bucket_settings.wanted(Settings(), self._wishes)
@@ -338,6 +341,9 @@ class AdoptedBucket(AdoptedResource[Storage]):
             state=BucketState(account, access, cors),
         )
 
+    def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:
+        return _protection(observed.state)
+
     def _without_cors(self, account: Account) -> Unfit:
         rule = cors_rules.rule(self._origin)
         options = {
@@ -357,6 +363,15 @@ class AdoptedBucket(AdoptedResource[Storage]):
             f"its CORS rules do not admit the console ({self._origin})",
             f"az storage cors add {told}",
         )
+
+
+def _protection(state: BucketState) -> dict[str, str]:
+    if state.account is None:
+        return {}
+    return {
+        **bucket_settings.told(state.account.settings),
+        "container": f"public access {state.access or 'unknown'}",
+    }
 
 
 def find(azure: Azure, name: str) -> Account | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import Identity
+from anyscale_k8s_cli.provider import Identity, PolicyDocument
 from anyscale_k8s_cli.providers.aks import tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.sdk.roles import Assignment
@@ -43,6 +44,13 @@ def command(scope: str, principal_id: str) -> str:
         f'az role assignment create --role "{ROLE_NAME}" --assignee-object-id {principal_id} '
         f"--assignee-principal-type ServicePrincipal --scope {scope}"
     )
+
+
+def document(role: str, principal_id: str, scope: str) -> PolicyDocument:
+    """An assignment for people."""
+    named = f"{ROLE_NAME} ({ROLE})" if role == ROLE else role
+    text = json.dumps({"role": named, "principal": principal_id, "scope": scope}, indent=2)
+    return PolicyDocument("role assignment", "Azure role assignment", text)
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,10 @@ class BucketAccess(Resource[Identity]):
     def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
         """It is proven by use, once there is a token to use it with."""
         return observed
+
+    def grants(self, observed: Observed[Identity]) -> Sequence[PolicyDocument]:
+        found: Sequence[Assignment] = observed.state
+        return tuple(document(item.role, item.principal_id, item.scope) for item in found)
 
     # -- parts ---------------------------------------------------------------------------
 

@@ -31,6 +31,16 @@ def wanted(found: Settings, wishes: BucketWishes) -> Settings:
     )
 
 
+def told(found: Settings) -> dict[str, str]:
+    """For people: how what is in the account is kept from others."""
+    return {
+        "encryption": "with keys of Azure's, or those that the account is set to",
+        "in transit": f"HTTPS only, {found.tls}" if found.https_only else "HTTP TOO",
+        "public access": "ALLOWED" if found.public_access else "not allowed",
+        "account keys": "may be used" if found.shared_key else "off",
+    }
+
+
 def changes(found: Settings, wishes: BucketWishes) -> list[FieldChange]:
     """How the settings differ from what they should be."""
     new = wanted(found, wishes)

@@ -7,15 +7,23 @@ from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, ControlPlaneFacts, Made, Storage
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    ControlPlaneFacts,
+    Made,
+    PolicyDocument,
+    Storage,
+)
 from anyscale_k8s_cli.provider import Identity as ProvenIdentity
 from anyscale_k8s_cli.providers.aks import bucket, bucket_access, identity, labels, tags, wording
 from anyscale_k8s_cli.providers.aks.azure import Azure
-from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes
+from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes, told, wanted
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
 from anyscale_k8s_cli.providers.aks.proof import Proof
+from anyscale_k8s_cli.providers.aks.sdk.storage import Settings
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity
-from anyscale_k8s_cli.providers.azureblob.trust import Place, subject
+from anyscale_k8s_cli.providers.azureblob.trust import Place, document, subject
 from anyscale_k8s_cli.resource import NotYetKnown, Resource
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -57,15 +65,33 @@ def makes(install: Install) -> tuple[Made, ...]:
             bucket.default_name(install),
             "the cluster's resource group and region",
             (f"container {bucket.CONTAINER}",),
+            named="storage-account",
+            unless=("existing.bucket",),
         ),
         Made(
             "user-assigned identity, with a federated credential",
             name,
             "the cluster's resource group",
             (f"vouched for by the cluster's issuer: {subject(install.namespace)}",),
+            named="identity",
+            unless=("existing.identity",),
         ),
         Made("role assignment", f"of {name}", "the storage account", (bucket_access.ROLE_NAME,)),
     )
+
+
+def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+    """Who may become the identity, and what it may, before the subscription is known."""
+    trusted = identity.trust("<the cluster's issuer>", install.namespace)
+    return (
+        document(identity.TRUST_NAME, trusted),
+        bucket_access.document(bucket_access.ROLE, "<the identity>", f"storage account {bucket}"),
+    )
+
+
+def protection(spec: CloudSpec) -> dict[str, str]:
+    wishes = BucketWishes({}, "", shared_key=spec.rules.azure_shared_key == "on")
+    return told(wanted(Settings(), wishes))
 
 
 class _Builder:

@@ -10,11 +10,12 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.aks import tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import BUSY
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity, Trust
-from anyscale_k8s_cli.providers.azureblob.trust import Place, lacking, subject
+from anyscale_k8s_cli.providers.azureblob.trust import Place, document, lacking, subject
 from anyscale_k8s_cli.resource import (
     NO_TAGS,
     OR_IDENTITY,
@@ -144,6 +145,11 @@ class OperatorIdentity(Resource[Identity]):
     def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
         """It is proven by use, once there is a token to use it with."""
         return observed
+
+    def grants(self, observed: Observed[Identity]) -> Sequence[PolicyDocument]:
+        """All of its credentials: whoever else may become it, too."""
+        state: IdentityState = observed.state
+        return tuple(document(name, found) for name, found in sorted(state.trusts.items()))
 
     def _put(self, found: Mapping[str, str]) -> None:
         self._azure.identities.put(

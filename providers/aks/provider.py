@@ -144,6 +144,12 @@ class AksProvider:
         account = scope.account.model_copy(update={"subscription_id": named})
         return scope.model_copy(update={"account": account})
 
+    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return cloud_side.grants(install, bucket)
+
+    def protection(self, spec: CloudSpec) -> Mapping[str, str]:
+        return cloud_side.protection(spec)
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         """In one subscription, or in all that one sees where nothing says which."""
         named = self.completed(scope).account.subscription_id

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Trust
 from anyscale_k8s_cli.resource import Unfit
 
@@ -35,6 +37,17 @@ def place_of(resource_id: str) -> Place | None:
 
 def subject(namespace: str) -> str:
     return f"system:serviceaccount:{namespace}:{_SERVICE_ACCOUNT}"
+
+
+def document(name: str, trust: Trust) -> PolicyDocument:
+    """A credential for people, as Azure has it."""
+    properties = {
+        "issuer": trust.issuer,
+        "subject": trust.subject,
+        "audiences": list(trust.audiences),
+    }
+    text = json.dumps(properties, indent=2)
+    return PolicyDocument(f"federated credential {name}", "Azure federated credential", text)
 
 
 def lacking(

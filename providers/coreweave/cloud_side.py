@@ -8,7 +8,7 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Made, Storage, entered_with
+from anyscale_k8s_cli.provider import CloudSide, Made, PolicyDocument, Storage, entered_with
 from anyscale_k8s_cli.providers.coreweave import federation, keys, policy, tags, wording
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.coreweave.federation import RoleExchange, TokenExchange
@@ -132,17 +132,35 @@ def _with_own_keys(
 def makes(install: Install) -> tuple[Made, ...]:
     """What is made for an install that says nothing of names."""
     return (
-        Made("AI Object Storage bucket", default_name(install), "the cluster's zone"),
+        Made(
+            "AI Object Storage bucket",
+            default_name(install),
+            "the cluster's zone",
+            named="bucket",
+            unless=("existing.bucket",),
+        ),
         Made(
             "organisation access policy",
             policy.default_name(install),
             "organisation",
             ("s3:* on the bucket, for whoever sets up",),
+            named="policy",
+            unless=("existing.storage_keys",),
         ),
         Made(
             "access key",
             tags.key_name(install),
             "organisation",
             (f"ends after {keys.LIFETIME.days} days; setup replaces it before",),
+            unless=("existing.storage_keys",),
         ),
     )
+
+
+def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+    return (policy.document(policy.beforehand(install, bucket)),)
+
+
+def protection() -> dict[str, str]:
+    """Nothing is set: who may enter is the organisation's policies' to say."""
+    return {"public access": "by access policies alone"}

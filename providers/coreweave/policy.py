@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.install import MARK_PREFIX, Install
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.coreweave.sdk.storage import Policy, Statement
 from anyscale_k8s_cli.resource import FieldChange, Observed, Resource
@@ -54,6 +57,12 @@ def bucket_of(policy: Policy) -> str:
     """The bucket that one of ours is for; empty where nobody can tell any more."""
     named = [item.resources[0] for item in policy.statements if item.resources]
     return next((item for item in named if item != "*"), "")
+
+
+def document(policy: Policy) -> PolicyDocument:
+    """For people, as CoreWeave has it."""
+    text = json.dumps(asdict(policy), indent=2)
+    return PolicyDocument(policy.name, "CoreWeave organisation access policy", text)
 
 
 class BucketPolicy(Resource[None]):
@@ -133,6 +142,9 @@ class BucketPolicy(Resource[None]):
         self._settled()
         return observed
 
+    def grants(self, observed: Observed[None]) -> Sequence[PolicyDocument]:
+        return (document(observed.state),)
+
     def _write(self, found: Policy | None) -> Observed[None]:
         wanted = self._wanted(found)
         self._coreweave.storage.ensure_policy(wanted)
@@ -140,7 +152,7 @@ class BucketPolicy(Resource[None]):
 
     def _wanted(self, found: Policy | None) -> Policy:
         own, exchange, use = statement_names(self.install)
-        bucket, principal = (self._bucket, f"{self._bucket}/*"), self._coreweave.principal
+        bucket, principal = _objects(self._bucket), self._coreweave.principal
         before = found.statements if found is not None else ()
         admitted = {name for item in before if item.name == own for name in item.principals}
         principals = tuple(sorted({*admitted, principal} - {"*"}))
@@ -151,6 +163,16 @@ class BucketPolicy(Resource[None]):
                 Statement(use, USE, bucket, (self._pods,)),
             ]
         return Policy(self.name, tuple(statements))
+
+
+def beforehand(install: Install, bucket: str) -> Policy:
+    """The policy, before anybody is known to set up."""
+    whoever = Statement(statement_name(install), ACTIONS, _objects(bucket), ("<whoever sets up>",))
+    return Policy(default_name(install), (whoever,))
+
+
+def _objects(bucket: str) -> tuple[str, ...]:
+    return (bucket, f"{bucket}/*")
 
 
 def _shown(statement: Statement | None, name: str) -> str | None:

@@ -121,6 +121,12 @@ class CoreWeaveProvider:
         found = self._coreweave.caller
         return f"{found.user}, organisation {found.organisation}"
 
+    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return cloud_side.grants(install, bucket)
+
+    def protection(self, spec: CloudSpec) -> Mapping[str, str]:
+        return cloud_side.protection()
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         return search.search(self._coreweave, scope, cloud)
 

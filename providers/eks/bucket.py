@@ -14,7 +14,7 @@ from anyscale_k8s_cli.object_storage import summary
 from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.eks import bucket_contents, codes, tags
 from anyscale_k8s_cli.providers.eks.aws import Aws
-from anyscale_k8s_cli.providers.eks.bucket_settings import Setting, admits, cors_rule
+from anyscale_k8s_cli.providers.eks.bucket_settings import Setting, admits, cors_rule, protection
 from anyscale_k8s_cli.providers.eks.sdk import s3
 from anyscale_k8s_cli.resource import (
     AdoptedResource,
@@ -123,6 +123,9 @@ class Bucket(DataResource[Storage]):
             if fields & wanted:
                 self._write(setting, observed.state)
         return self._settled()
+
+    def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:
+        return protection(observed.state) if observed.state else {}
 
     def delete(self, observed: Observed[Storage]) -> None:
         """Everything in it and the bucket itself. Whether that may be is the caller's to say."""

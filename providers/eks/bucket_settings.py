@@ -40,6 +40,27 @@ class BucketWishes:
     dropped_tags: Mapping[str, str] = field(default_factory=dict)
 
 
+def told(encryption: str, kms_key: str, versioning: str, *, closed: bool) -> dict[str, str]:
+    """For people: how what is in the bucket is kept from others."""
+    return {
+        "encryption": f"{encryption} {kms_key}".strip() or "none",
+        "public access": "blocked" if closed else "NOT BLOCKED",
+        "versioning": versioning or "off",
+    }
+
+
+def protection(state: BucketState) -> dict[str, str]:
+    """As it was read."""
+    closed = not _block_differences(state)
+    return told(state.encryption, state.kms_key, state.versioning, closed=closed)
+
+
+def protection_of_ours(kms_key: str | None) -> dict[str, str]:
+    """As setup makes it."""
+    algorithm = "aws:kms" if kms_key else "AES256"
+    return told(algorithm, kms_key or "", "Enabled", closed=True)
+
+
 def settings(s3: S3, bucket: str, wishes: BucketWishes) -> tuple[Setting, ...]:
     """All settings of our bucket, in the order in which they are written."""
     return (

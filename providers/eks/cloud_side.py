@@ -8,11 +8,15 @@ from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made, Storage
+from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made, PolicyDocument, Storage
 from anyscale_k8s_cli.providers.eks import bucket, identity, labels, policies, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
-from anyscale_k8s_cli.providers.eks.bucket_settings import BucketWishes, settings
+from anyscale_k8s_cli.providers.eks.bucket_settings import (
+    BucketWishes,
+    protection_of_ours,
+    settings,
+)
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
 from anyscale_k8s_cli.providers.eks.proof import Proof
@@ -51,12 +55,19 @@ def makes(install: Install) -> tuple[Made, ...]:
     """What is made for an install that says nothing of names."""
     path = identity.default_path(install.cloud)
     return (
-        Made("S3 bucket", bucket.default_name(install), "the cluster's region"),
+        Made(
+            "S3 bucket",
+            bucket.default_name(install),
+            "the cluster's region",
+            named="bucket",
+            unless=("existing.bucket",),
+        ),
         Made(
             "IAM OIDC provider",
             "the cluster's issuer",
             "account, shared by all who use it",
             ("vouches for the cluster's service accounts",),
+            unless=("existing.oidc_provider",),
         ),
         Made(
             "IAM role",
@@ -67,8 +78,26 @@ def makes(install: Install) -> tuple[Made, ...]:
                 *(f"{action} on the bucket" for action in policies.BUCKET_ACTIONS),
                 *(f"{action} on its objects" for action in policies.OBJECT_ACTIONS),
             ),
+            named="role",
+            unless=("existing.identity",),
         ),
     )
+
+
+def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+    """Whom the role lets in, and what it may, before the account is known."""
+    trusted = policies.trust(
+        "<the OIDC provider's ARN>", "<the cluster's issuer>", install.namespace, "<STS>"
+    )
+    allowed = policies.operator(f"arn:<partition>:s3:::{bucket}")
+    return (
+        policies.document("trust policy", trusted),
+        policies.document("permissions policy", allowed),
+    )
+
+
+def protection(spec: CloudSpec) -> dict[str, str]:
+    return protection_of_ours(spec.rules.kms_key)
 
 
 def names(spec: CloudSpec, install: Install) -> Names:

@@ -11,7 +11,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import Identity
+from anyscale_k8s_cli.provider import Identity, PolicyDocument
 from anyscale_k8s_cli.providers.eks import policies, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
@@ -31,7 +31,7 @@ from anyscale_k8s_cli.run import StillWaiting
 NAME_LIMIT = 64
 NAME_SUFFIX = "-operator"
 DEFAULT_PATH = "/anyscale-k8s/"
-POLICY_NAME = "anyscale-operator"
+POLICY_NAME = policies.NAME
 # IAM answers from copies that are seconds old.
 SETTLE_SECONDS = 30.0
 _ARN_PARTS = 6
@@ -198,6 +198,11 @@ class Role(Resource[Identity]):
         """It is proven by use, once there is a token to use it with."""
         return observed
 
+    def grants(self, observed: Observed[Identity]) -> Sequence[PolicyDocument]:
+        state: RoleState = observed.state
+        trusted = policies.document(_TRUST, state.role.trust)
+        return (trusted, *([policies.document(_POLICY, state.policy)] if state.policy else ()))
+
     def _settled(self) -> Observed[Identity]:
         def look() -> Observed[Identity]:
             observed = self.read()
@@ -256,11 +261,16 @@ class AdoptedRole(AdoptedResource[Identity]):
         account = self._aws.caller.account
         if self._arn.account != account:
             reason = f"it is in the account {self._arn.account}, the cluster in {account}"
-            return self._observed((Unfit(reason, "name a role of the cluster's account"),))
+            return self._observed((Unfit(reason, "name a role of the cluster's account"),), None)
         role = self._aws.iam.role(self._arn.name)
         if role is None or role.arn != str(self._arn):
             return None
-        return self._observed((*self._trust_unfit(role), *self._policy_unfit(role)))
+        return self._observed((*self._trust_unfit(role), *self._policy_unfit(role)), role)
+
+    def grants(self, observed: Observed[Identity]) -> Sequence[PolicyDocument]:
+        """Whom it lets in; what it may is in policies that are not looked for."""
+        role: RoleDescription | None = observed.state
+        return () if role is None else (policies.document(_TRUST, role.trust),)
 
     def _trust_unfit(self, role: RoleDescription) -> tuple[Unfit, ...]:
         bearer = self._use.bearer
@@ -318,6 +328,8 @@ class AdoptedRole(AdoptedResource[Identity]):
                 return True
             raise
 
-    def _observed(self, unfit: tuple[Unfit, ...]) -> Observed[Identity]:
+    def _observed(
+        self, unfit: tuple[Unfit, ...], role: RoleDescription | None
+    ) -> Observed[Identity]:
         arn = str(self._arn)
-        return Observed(id=arn, output=Identity(arn, arn), unfit=unfit)
+        return Observed(id=arn, output=Identity(arn, arn), unfit=unfit, state=role)

@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.templates import load_json
 
 Policy = Mapping[str, Any]
+NAME = "anyscale-operator"
 
 SERVICE_ACCOUNT = "anyscale-operator"
 # What the operator does in its bucket: asked of the simulator for a role that the user named.
@@ -45,6 +47,11 @@ def operator(bucket_arn: str, kms_key_arn: str | None = None) -> Policy:
         )
     policy: Policy = document
     return policy
+
+
+def document(name: str, policy: Policy) -> PolicyDocument:
+    """For people, as AWS has it."""
+    return PolicyDocument(name, "AWS IAM policy", json.dumps(policy, indent=2))
 
 
 def same(one: Policy, other: Policy) -> bool:

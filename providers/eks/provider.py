@@ -172,6 +172,12 @@ class EksProvider:
     def makes(self, install: Install) -> Sequence[Made]:
         return cloud_side.makes(install)
 
+    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return cloud_side.grants(install, bucket)
+
+    def protection(self, spec: CloudSpec) -> Mapping[str, str]:
+        return cloud_side.protection(spec)
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         self._profile = scope.credentials.aws_profile
         return search.search(self._aws(scope.region), scope, cloud)

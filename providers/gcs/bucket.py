@@ -263,6 +263,10 @@ class Bucket(DataResource[Storage]):
             f"--authorize-cmek {self._wishes.kms_key}, or give --kms-key another one",
         ) from failure
 
+    def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:
+        state: BucketState | None = observed.state
+        return bucket_settings.told(state.settings) if state else {}
+
     def _settled(self) -> Observed[Storage]:
         def look() -> Observed[Storage]:
             observed = self.read()

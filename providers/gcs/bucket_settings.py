@@ -50,6 +50,17 @@ def wanted(found: Settings, wishes: BucketWishes) -> Settings:
     )
 
 
+def told(found: Settings) -> dict[str, str]:
+    """For people: how what is in the bucket is kept from others."""
+    closed = found.public_access_prevention == ENFORCED
+    return {
+        "encryption": found.kms_key or "with keys of Google's",
+        "public access": "prevented" if closed else "NOT PREVENTED by the bucket itself",
+        "access lists": "off" if found.uniform_access else "ON",
+        "versioning": "on" if found.versioning else "off",
+    }
+
+
 def changes(found: Settings, wishes: BucketWishes) -> list[FieldChange]:
     """How the settings differ from what they should be."""
     new = wanted(found, wishes)

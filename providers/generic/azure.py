@@ -128,7 +128,13 @@ class AzureStore:
         )
 
     def makes(self, install: Install) -> Made:
-        return Made("container", default_name(install), "a storage account of yours")
+        return Made(
+            "container",
+            default_name(install),
+            "a storage account of yours",
+            named="bucket",
+            unless=("existing.bucket",),
+        )
 
     def owned(
         self, scope: Scope, install: Install, secret: Mapping[str, Any] | None

@@ -127,7 +127,13 @@ class GoogleStore:
         )
 
     def makes(self, install: Install) -> Made:
-        return Made("Cloud Storage bucket", default_name(install), "the key's project")
+        return Made(
+            "Cloud Storage bucket",
+            default_name(install),
+            "the key's project",
+            named="bucket",
+            unless=("existing.bucket",),
+        )
 
     def owned(
         self, scope: Scope, install: Install, secret: Mapping[str, Any] | None

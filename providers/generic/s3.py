@@ -105,7 +105,13 @@ class AnyS3Store:
         return StoreSide(cloud, checks.checks(s3, name, origin), _endpoints)
 
     def makes(self, install: Install) -> Made:
-        return Made("S3 bucket", default_name(install), "the object store")
+        return Made(
+            "S3 bucket",
+            default_name(install),
+            "the object store",
+            named="bucket",
+            unless=("existing.bucket",),
+        )
 
     def owned(
         self, scope: Scope, install: Install, secret: Mapping[str, Any] | None

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import Identity
+from anyscale_k8s_cli.provider import Identity, PolicyDocument
 from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
-from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy, member_of
 from anyscale_k8s_cli.providers.gke import policies
 from anyscale_k8s_cli.providers.gke.google import Google, may_see
 from anyscale_k8s_cli.resource import AdoptedResource, FieldChange, Observed, Resource, Unfit
@@ -88,6 +88,11 @@ class BucketAccess(Resource[Identity]):
     def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
         """It is proven by use, once there is a token to use it with."""
         return observed
+
+    def grants(self, observed: Observed[Identity]) -> Sequence[PolicyDocument]:
+        """What the account may; what others may in the bucket is in its policy."""
+        held = policies.of_member(observed.state, member_of(self._email))
+        return (policies.document(f"roles on the bucket {self._bucket}", held),)
 
     def _write(self, *, grant: bool) -> Observed[Identity]:
         storage = self._google.storage

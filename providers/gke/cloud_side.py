@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made
+from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made, PolicyDocument
 from anyscale_k8s_cli.providers.gcs import bucket
 from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
-from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes
+from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes, told, wanted
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Grant
+from anyscale_k8s_cli.providers.gcs.sdk.storage import Settings
 from anyscale_k8s_cli.providers.gcs.wording import bucket_name
 from anyscale_k8s_cli.providers.gke import labels, policies, tags
 from anyscale_k8s_cli.providers.gke.bucket_access import AdoptedAccess, BucketAccess
@@ -69,7 +72,13 @@ def makes(install: Install) -> tuple[Made, ...]:
     """What is made for an install that says nothing of names."""
     twin = policies.operator_member("<project>.svc.id.goog", install.namespace)
     return (
-        Made("Cloud Storage bucket", bucket.default_name(install), "the cluster's region"),
+        Made(
+            "Cloud Storage bucket",
+            bucket.default_name(install),
+            "the cluster's region",
+            named="bucket",
+            unless=("existing.bucket",),
+        ),
         Made(
             "service account",
             default_id(install),
@@ -78,14 +87,39 @@ def makes(install: Install) -> tuple[Made, ...]:
                 f"{policies.WORKLOAD_IDENTITY_USER} on it for {twin}",
                 f"{policies.TOKEN_CREATOR} on it for itself",
             ),
+            named="service-account",
+            unless=("existing.identity",),
         ),
         Made(
             "roles in the bucket's policy",
             "of the service account",
             "the bucket",
             policies.BUCKET_ROLES,
+            unless=("existing.bucket",),
         ),
     )
+
+
+def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+    """Who may act as the account, and what it may, before the project is known."""
+    email = f"{default_id(install)}@<project>.iam.gserviceaccount.com"
+    pool = "<project>.svc.id.goog"
+
+    def bindings(granted: tuple[Grant, ...]) -> list[dict[str, Any]]:
+        return [{"role": item.role, "members": [item.member]} for item in granted]
+
+    return (
+        policies.document(
+            f"who may act as {email}",
+            bindings(policies.on_account(email, pool, install.namespace)),
+        ),
+        policies.document(f"roles on the bucket {bucket}", bindings(policies.on_bucket(email))),
+    )
+
+
+def protection(spec: CloudSpec) -> dict[str, str]:
+    wishes = BucketWishes({}, "", spec.rules.kms_key)
+    return told(wanted(Settings(), wishes))
 
 
 def _storage(

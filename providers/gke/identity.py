@@ -10,6 +10,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT, EXISTS
 from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy
 from anyscale_k8s_cli.providers.gke import codes, policies, tags
@@ -137,6 +138,11 @@ class OperatorAccount(Resource[str]):
     def ready(self, observed: Observed[str]) -> Observed[str]:
         """It is proven by use, once there is a token to use it with."""
         return observed
+
+    def grants(self, observed: Observed[str]) -> Sequence[PolicyDocument]:
+        """All of its policy: whoever else may act as it, too."""
+        state: AccountState = observed.state
+        return (policies.document(f"who may act as {self.email}", state.policy.bindings),)
 
     def _grant(self) -> None:
         iam = self._google.iam

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT, STALE
 from anyscale_k8s_cli.providers.gcs.sdk.policy import Grant, Policy, member_of
 from anyscale_k8s_cli.providers.gke import codes
@@ -46,6 +49,17 @@ def on_account(email: str, pool: str, namespace: str) -> tuple[Grant, ...]:
 def on_bucket(email: str) -> tuple[Grant, ...]:
     """What the operator and the workloads may do with the bucket."""
     return tuple(Grant(role, member_of(email)) for role in BUCKET_ROLES)
+
+
+def document(name: str, bindings: Iterable[Mapping[str, Any]]) -> PolicyDocument:
+    """For people, as Google has them."""
+    text = json.dumps({"bindings": list(bindings)}, indent=2)
+    return PolicyDocument(name, "Google Cloud IAM policy", text)
+
+
+def of_member(policy: Policy, member: str) -> list[Mapping[str, Any]]:
+    """The bindings that name a member."""
+    return [item for item in policy.bindings if member in (item.get("members") or ())]
 
 
 def operator_member(pool: str, namespace: str) -> str:

@@ -142,6 +142,12 @@ class GkeProvider:
     def makes(self, install: Install) -> Sequence[Made]:
         return cloud_side.makes(install)
 
+    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return cloud_side.grants(install, bucket)
+
+    def protection(self, spec: CloudSpec) -> Mapping[str, str]:
+        return cloud_side.protection(spec)
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         return search.search(self._in(scope), scope, cloud)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -145,6 +145,10 @@ class Bucket(DataResource[Storage]):
             return replace(found, labels=tags.without_uid(found.labels))
 
         self._write(forgotten)
+
+    def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:
+        state: BucketState = observed.state
+        return bucket_settings.told(state.settings)
 
     # -- parts -----------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +11,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import Storage
+from anyscale_k8s_cli.provider import PolicyDocument, Storage
 from anyscale_k8s_cli.providers.nebius import tags
 from anyscale_k8s_cli.providers.nebius.identity import known_id
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
@@ -38,6 +39,13 @@ def default_name(install: Install) -> str:
 
 def key(name: str) -> str:
     return f"nebius:group/{name}"
+
+
+def document(name: str, members: Sequence[str], permits: Sequence[Grant]) -> PolicyDocument:
+    """For people: who is in the group, and what it may."""
+    held = [{"role": item.role, "resource": item.what} for item in permits]
+    text = json.dumps({"members": list(members), "permits": held}, indent=2)
+    return PolicyDocument(f"group {name}", "Nebius access permits", text)
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,10 @@ class BucketAccess(Resource[None]):
     def ready(self, observed: Observed[None]) -> Observed[None]:
         """A key that it lets in proves it by use."""
         return observed
+
+    def grants(self, observed: Observed[None]) -> Sequence[PolicyDocument]:
+        state: AccessState = observed.state
+        return (document(self.name, [item.what for item in state.members], state.permits),)
 
     def _bucket_id(self) -> str:
         found = self._bucket.observed or self._bucket.read()

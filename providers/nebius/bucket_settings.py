@@ -42,6 +42,15 @@ def wanted(found: Settings, wishes: BucketWishes) -> Settings:
     )
 
 
+def told(found: Settings) -> dict[str, str]:
+    """For people: how what is in the bucket is kept from others."""
+    return {
+        "encryption": "with keys of Nebius's",
+        "public access": "by access permits alone",
+        "versioning": "on" if found.versioning else "off",
+    }
+
+
 def changes(found: Settings, wishes: BucketWishes) -> list[FieldChange]:
     """How the settings differ from what they should be."""
     new = wanted(found, wishes)

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Made, entered_with
+from anyscale_k8s_cli.provider import CloudSide, Made, PolicyDocument, entered_with
 from anyscale_k8s_cli.providers.nebius import bucket, bucket_access, identity, keys, tags, wording
 from anyscale_k8s_cli.providers.nebius.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.nebius.bucket_access import BUCKET_ROLES, BucketAccess
-from anyscale_k8s_cli.providers.nebius.bucket_settings import BucketWishes
+from anyscale_k8s_cli.providers.nebius.bucket_settings import BucketWishes, told, wanted
 from anyscale_k8s_cli.providers.nebius.identity import AdoptedAccount, OperatorAccount
 from anyscale_k8s_cli.providers.nebius.keys import NebiusKeys
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
+from anyscale_k8s_cli.providers.nebius.sdk.iam import Grant
+from anyscale_k8s_cli.providers.nebius.sdk.storage import Settings
 from anyscale_k8s_cli.providers.objectstore.own_keys import own_keys
 from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.spec import CloudSpec
@@ -80,18 +82,44 @@ def makes(install: Install) -> tuple[Made, ...]:
     """What is made for an install that says nothing of names."""
     account = identity.default_name(install)
     return (
-        Made("Object Storage bucket", bucket.default_name(install), "project"),
-        Made("service account", account, "project"),
+        Made(
+            "Object Storage bucket",
+            bucket.default_name(install),
+            "project",
+            named="bucket",
+            unless=("existing.bucket",),
+        ),
+        Made(
+            "service account",
+            account,
+            "project",
+            named="service-account",
+            unless=("existing.identity", "existing.storage_keys"),
+        ),
         Made(
             "group, with the service account in it",
             bucket_access.default_name(install),
             "project",
             tuple(f"{role} on the bucket" for role in BUCKET_ROLES),
+            named="group",
+            unless=("existing.storage_keys",),
         ),
         Made(
             "access key",
             "of the service account",
             "project",
             (f"ends after {keys.LIFETIME.days} days; setup replaces it before",),
+            unless=("existing.storage_keys",),
         ),
     )
+
+
+def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+    """The group's, before anything has an id."""
+    permits = [Grant("", f"bucket {bucket}", role) for role in BUCKET_ROLES]
+    name = bucket_access.default_name(install)
+    return (bucket_access.document(name, ["<the service account>"], permits),)
+
+
+def protection() -> dict[str, str]:
+    return told(wanted(Settings(), BucketWishes(tags.NO_LABELS, "")))

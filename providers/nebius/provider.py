@@ -127,6 +127,12 @@ class NebiusProvider:
     def caller(self) -> str:
         return self._nebius("").session.principal
 
+    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return cloud_side.grants(install, bucket)
+
+    def protection(self, spec: CloudSpec) -> Mapping[str, str]:
+        return cloud_side.protection()
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         return search.search(self._of(scope.account), scope, cloud)
 

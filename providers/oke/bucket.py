@@ -134,6 +134,9 @@ class Bucket(DataResource[Storage]):
     def forget_cluster(self, observed: Observed[Storage]) -> None:
         self._write(tags.without_uid)
 
+    def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:
+        return _protection(observed.state.public_access, observed.state.versioning)
+
     def _gone(self) -> None:
         if self._oracle.buckets.state(self.name) is not None:
             raise StillWaiting("Oracle still shows it")
@@ -182,9 +185,25 @@ class AdoptedBucket(AdoptedResource[Storage]):
             return None
         return Observed(id=f"s3://{self.name}", output=self.output, state=state)
 
+    def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:
+        return _protection(observed.state.public_access, observed.state.versioning)
+
     def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
         tell_without_cors(self._oracle.run, self._oracle.store, self.name)
         return observed
+
+
+def protection_of_ours() -> dict[str, str]:
+    """As setup makes it."""
+    return _protection(PRIVATE, UNVERSIONED)
+
+
+def _protection(public_access: str, versioning: str) -> dict[str, str]:
+    return {
+        "encryption": "with keys of Oracle's, or those that the bucket is set to",
+        "public access": public_access,
+        "versioning": versioning,
+    }
 
 
 def _storage(oracle: Oracle, name: str) -> Storage:

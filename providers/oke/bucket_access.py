@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import Storage
+from anyscale_k8s_cli.provider import PolicyDocument, Storage
 from anyscale_k8s_cli.providers.oke import tags
 from anyscale_k8s_cli.providers.oke.named import NamedResource, known_id
 from anyscale_k8s_cli.providers.oke.oracle import Oracle
@@ -33,6 +33,17 @@ def rights() -> list[str]:
     )
 
 
+def statements(group: str, compartment: str, bucket: str) -> list[str]:
+    """What the group may, in Oracle's words."""
+    values = {"group": group, "compartment": compartment, "bucket": bucket}
+    return list(load_yaml("oke/bucket-policy.yaml", values)["statements"])
+
+
+def document(name: str, found: Sequence[str]) -> PolicyDocument:
+    """For people, as Oracle has it."""
+    return PolicyDocument(f"policy {name}", "OCI policy statements", "\n".join(found))
+
+
 class BucketPolicy(NamedResource):
     """Ours: all that is done with objects, and that the bucket may be asked for itself."""
 
@@ -54,15 +65,12 @@ class BucketPolicy(NamedResource):
 
     def statements(self) -> list[str]:
         """Raises `NotYetKnown` while there is no group."""
-        document = load_yaml(
-            "oke/bucket-policy.yaml",
-            {
-                "group": known_id(self._group),
-                "compartment": self._bucket.compartment,
-                "bucket": self._bucket.name,
-            },
-        )
-        return list(document["statements"])
+        bucket = self._bucket
+        return statements(known_id(self._group), bucket.compartment, bucket.name)
+
+    def grants(self, observed: Observed[str]) -> Sequence[PolicyDocument]:
+        found: Named = observed.state
+        return (document(self.name, found.statements),)
 
     def _find(self) -> Named | None:
         return self._oracle.identity.policy(self._bucket.compartment, self.name)

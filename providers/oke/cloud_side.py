@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Made, entered_with
+from anyscale_k8s_cli.provider import CloudSide, Made, PolicyDocument, entered_with
 from anyscale_k8s_cli.providers.objectstore.own_keys import own_keys
-from anyscale_k8s_cli.providers.oke import bucket, keys, named, tags, wording
+from anyscale_k8s_cli.providers.oke import bucket, bucket_access, keys, named, tags, wording
 from anyscale_k8s_cli.providers.oke.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.oke.bucket_access import BucketPolicy, rights
 from anyscale_k8s_cli.providers.oke.identity import AdoptedUser, Group, User
@@ -16,6 +16,8 @@ from anyscale_k8s_cli.providers.oke.oracle import Oracle
 from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.storage_keys import IssuedKeys
+
+_OWN_KEYS = ("existing.storage_keys",)
 
 
 def build(
@@ -60,9 +62,37 @@ def build(
 def makes(install: Install) -> list[Made]:
     usual = named.default_name(install)
     return [
-        Made("Object Storage bucket", bucket.default_name(install), "compartment"),
-        Made("user", usual, "tenancy"),
-        Made("group, with the user in it", usual, "tenancy"),
-        Made("policy", usual, "compartment", tuple(rights())),
-        Made("customer secret key", "of the user", "tenancy", ("lasts until it is revoked",)),
+        Made(
+            "Object Storage bucket",
+            bucket.default_name(install),
+            "compartment",
+            named="bucket",
+            unless=("existing.bucket",),
+        ),
+        Made(
+            "user",
+            usual,
+            "tenancy",
+            named="user",
+            unless=("existing.identity", "existing.storage_keys"),
+        ),
+        Made("group, with the user in it", usual, "tenancy", named="group", unless=_OWN_KEYS),
+        Made("policy", usual, "compartment", tuple(rights()), named="policy", unless=_OWN_KEYS),
+        Made(
+            "customer secret key",
+            "of the user",
+            "tenancy",
+            ("lasts until it is revoked",),
+            unless=_OWN_KEYS,
+        ),
     ]
+
+
+def grants(install: Install, bucket_name: str) -> tuple[PolicyDocument, ...]:
+    """The policy, before anything has an id."""
+    found = bucket_access.statements("<group>", "<compartment>", bucket_name)
+    return (bucket_access.document(named.default_name(install), found),)
+
+
+def protection() -> dict[str, str]:
+    return bucket.protection_of_ours()

@@ -122,6 +122,12 @@ class OkeProvider:
     def caller(self) -> str:
         return self._session.principal
 
+    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return cloud_side.grants(install, bucket)
+
+    def protection(self, spec: CloudSpec) -> Mapping[str, str]:
+        return cloud_side.protection()
+
     def search(self, scope: Scope, cloud: str | None) -> Search:
         compartment = self._compartment(scope.account)
         return search.search(self._in(scope.region), scope, cloud, compartment)
