@@ -72,6 +72,11 @@ def nothing_installed() -> InstalledTokens:
     return InstalledTokens()
 
 
+def account_name(install: Install) -> str:
+    """Of the service account that is made for an install."""
+    return install.name(limit=_NAME_LIMIT)
+
+
 class OperatorAccount(Resource[ServiceAccount]):
     """The service account: of a fixed name when it is ours, else the one that the user named."""
 
@@ -83,7 +88,7 @@ class OperatorAccount(Resource[ServiceAccount]):
         install: Install,
         named: str | None = None,
     ) -> None:
-        self.name = named or install.name(limit=_NAME_LIMIT)
+        self.name = named or account_name(install)
         super().__init__(
             key=f"{self.kind}/{self.name}",
             title=f"Anyscale service account {self.name}",

@@ -309,7 +309,9 @@ class Made:
 
     `scope` is what it is part of; `rights` are what it lets the operator do, or whom be it.
     `named` is its key in `rules.names`; it is not made where one of the settings `unless`
-    says that the user has it.
+    says that the user has it; of several in one text, parted by spaces, all must. `data` is
+    whether data is kept in it; `store` is the one kind of store that it is made for, where
+    there is a choice.
     """
 
     what: str
@@ -318,6 +320,8 @@ class Made:
     rights: tuple[str, ...] = ()
     named: str = ""
     unless: tuple[str, ...] = ()
+    data: bool = False
+    store: str = ""
 
 
 class ClusterReader(Protocol):
@@ -496,8 +500,8 @@ class TellsProtection(Protocol):
 class TellsBeforehand(Protocol):
     """An ability that not every platform has: it tells offline what its resources will tell."""
 
-    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
-        """What setup will write, with angle brackets round what is not known yet."""
+    def grants(self, spec: CloudSpec, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        """What setup will write for a spec; what is not known yet is in angle brackets."""
         ...
 
     def protection(self, spec: CloudSpec) -> Mapping[str, str]:

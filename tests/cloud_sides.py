@@ -15,7 +15,14 @@ from anyscale_k8s_cli import apply, plan
 from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.events import Event
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Provider, install_on
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    Provider,
+    TellsGrants,
+    TellsProtection,
+    install_on,
+)
 from anyscale_k8s_cli.resource import (
     NO_TAGS,
     Change,
@@ -151,6 +158,17 @@ class World(Generic[S, P]):
         again = self.plan(self.cloud_side(spec, tags)).changes
         assert not [item.resource.key for item in again if item.change is Change.UPDATE]
         return reasons
+
+    def reviewed(self, side: CloudSide) -> tuple[dict[str, str], dict[str, str]]:
+        """The documents of what was set up, by name, and how its bucket keeps what is in it."""
+        found, kept = {}, {}
+        seen = (item for item in self.plan(side).changes if item.observed is not None)
+        for item in seen:
+            if isinstance(item.resource, TellsGrants):
+                found |= {told.name: told.text for told in item.resource.grants(item.observed)}
+            if isinstance(item.resource, TellsProtection):
+                kept |= item.resource.protection(item.observed)
+        return found, kept
 
     def prove(self, side: CloudSide, token: Callable[[str], str] | None = None) -> list[str]:
         assert side.prove_identity is not None

@@ -242,3 +242,19 @@ class ReportCommon(Common):
             help="Form of the result: text (default), json, yaml or junit.",
         ),
     ] = "text"  # type: ignore[assignment] # one form more
+
+
+@dataclass(frozen=True)
+class PageCommon(Common):
+    """The same for a command whose result is a page to hand on."""
+
+    output: Annotated[
+        Literal["text", "json", "yaml", "markdown"],
+        option(
+            "--output",
+            "-o",
+            panel=OUTPUT,
+            metavar="FORMAT",
+            help="Form of the result: text (default), json, yaml or markdown.",
+        ),
+    ] = "text"  # type: ignore[assignment] # one form more

@@ -19,7 +19,10 @@ Renderer = Callable[[Document, "Console"], None]
 
 
 def write(document: Document, form: str, render: Renderer) -> None:
-    """Show a result: `form` is text, json, yaml or junit. A reader that has gone is no failure."""
+    """Show a result as text, json, yaml, junit or markdown.
+
+    A reader that has gone is no failure.
+    """
     try:
         if form == "text":
             render(typed(document), console.rich_console(sys.stdout))
@@ -42,6 +45,10 @@ def _dumped(document: Document, form: str) -> str:
         from anyscale_k8s_cli.cli.render import junit
 
         return junit.report(document)
+    if form == "markdown":
+        from anyscale_k8s_cli.cli.render import markdown
+
+        return markdown.report(document)
     if form == "yaml":
         import yaml
 

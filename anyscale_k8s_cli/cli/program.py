@@ -98,7 +98,7 @@ def schema(arguments: Sequence[str]) -> str:
 
 
 def output_format(arguments: Sequence[str]) -> str:
-    """text, json, yaml or junit, as far as can be told without parsing the arguments."""
+    """text, json, yaml, junit or markdown, as far as can be told without parsing the arguments."""
     chosen = "text"
     for position, word in enumerate(arguments):
         if word == "--":
@@ -108,4 +108,4 @@ def output_format(arguments: Sequence[str]) -> str:
             chosen = value if equals else next(iter(arguments[position + 1 : position + 2]), "")
         elif word.startswith("-o") and not word.startswith("--"):
             chosen = word[2:]
-    return chosen if chosen in ("json", "yaml", "junit") else "text"
+    return chosen if chosen in ("json", "yaml", "junit", "markdown") else "text"

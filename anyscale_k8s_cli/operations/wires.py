@@ -51,6 +51,7 @@ from anyscale_k8s_cli.resource import (
     Change,
     FieldChange,
     NotYetKnown,
+    Observed,
     Resource,
     Rights,
     decide,
@@ -390,6 +391,11 @@ class Wiring:
     def release(self) -> ReleaseRecord | None:
         """Helm's record of the operator that is there; an upgrade that failed is not."""
         return in_force(self.kubernetes, self.install.namespace, OPERATOR_RELEASE)
+
+    def seen(self, resource: Resource[Any]) -> Observed[Any] | None:
+        """What there is of a resource, read once for all who ask; raises what reading it raises."""
+        self._look_at(resource)
+        return resource.observed
 
     def _look_at(self, resource: Resource[Any]) -> None:
         """Read it, and before it what it needs to be known by; once for all checks."""

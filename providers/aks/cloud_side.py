@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -67,6 +67,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             (f"container {bucket.CONTAINER}",),
             named="storage-account",
             unless=("existing.bucket",),
+            data=True,
         ),
         Made(
             "user-assigned identity, with a federated credential",
@@ -76,17 +77,26 @@ def makes(install: Install) -> tuple[Made, ...]:
             named="identity",
             unless=("existing.identity",),
         ),
-        Made("role assignment", f"of {name}", "the storage account", (bucket_access.ROLE_NAME,)),
+        Made(
+            "role assignment",
+            f"of {name}",
+            "the storage account",
+            (bucket_access.ROLE_NAME,),
+            unless=("existing.bucket existing.identity",),
+        ),
     )
 
 
-def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+def grants(spec: CloudSpec, install: Install, bucket: str) -> Iterator[PolicyDocument]:
     """Who may become the identity, and what it may, before the subscription is known."""
-    trusted = identity.trust("<the cluster's issuer>", install.namespace)
-    return (
-        document(identity.TRUST_NAME, trusted),
-        bucket_access.document(bucket_access.ROLE, "<the identity>", f"storage account {bucket}"),
-    )
+    given = spec.existing
+    if not given.identity:
+        yield document(
+            identity.TRUST_NAME, identity.trust("<the cluster's issuer>", install.namespace)
+        )
+    if not (given.identity and given.bucket):
+        holder, scope = given.identity or "<the identity>", f"storage account {bucket}"
+        yield bucket_access.document(bucket_access.ROLE, holder, scope)
 
 
 def protection(spec: CloudSpec) -> dict[str, str]:

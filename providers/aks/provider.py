@@ -144,8 +144,8 @@ class AksProvider:
         account = scope.account.model_copy(update={"subscription_id": named})
         return scope.model_copy(update={"account": account})
 
-    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
-        return cloud_side.grants(install, bucket)
+    def grants(self, spec: CloudSpec, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return tuple(cloud_side.grants(spec, install, bucket))
 
     def protection(self, spec: CloudSpec) -> Mapping[str, str]:
         return cloud_side.protection(spec)

@@ -138,6 +138,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             "the cluster's zone",
             named="bucket",
             unless=("existing.bucket",),
+            data=True,
         ),
         Made(
             "organisation access policy",
@@ -157,8 +158,12 @@ def makes(install: Install) -> tuple[Made, ...]:
     )
 
 
-def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
-    return (policy.document(policy.beforehand(install, bucket)),)
+def grants(spec: CloudSpec, install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+    """The policy, before it is known who sets up."""
+    if spec.existing.storage_keys == "use":
+        return ()
+    name = spec.rules.names.get("policy") or policy.default_name(install)
+    return (policy.document(policy.beforehand(install, name, bucket)),)
 
 
 def protection() -> dict[str, str]:

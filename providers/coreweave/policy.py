@@ -165,10 +165,10 @@ class BucketPolicy(Resource[None]):
         return Policy(self.name, tuple(statements))
 
 
-def beforehand(install: Install, bucket: str) -> Policy:
+def beforehand(install: Install, name: str, bucket: str) -> Policy:
     """The policy, before anybody is known to set up."""
     whoever = Statement(statement_name(install), ACTIONS, _objects(bucket), ("<whoever sets up>",))
-    return Policy(default_name(install), (whoever,))
+    return Policy(name, (whoever,))
 
 
 def _objects(bucket: str) -> tuple[str, ...]:

@@ -121,8 +121,8 @@ class CoreWeaveProvider:
         found = self._coreweave.caller
         return f"{found.user}, organisation {found.organisation}"
 
-    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
-        return cloud_side.grants(install, bucket)
+    def grants(self, spec: CloudSpec, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return tuple(cloud_side.grants(spec, install, bucket))
 
     def protection(self, spec: CloudSpec) -> Mapping[str, str]:
         return cloud_side.protection()

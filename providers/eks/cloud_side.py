@@ -61,6 +61,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             "the cluster's region",
             named="bucket",
             unless=("existing.bucket",),
+            data=True,
         ),
         Made(
             "IAM OIDC provider",
@@ -84,10 +85,12 @@ def makes(install: Install) -> tuple[Made, ...]:
     )
 
 
-def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+def grants(spec: CloudSpec, install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
     """Whom the role lets in, and what it may, before the account is known."""
+    if spec.existing.identity:
+        return ()
     trusted = policies.trust(
-        "<the OIDC provider's ARN>", "<the cluster's issuer>", install.namespace, "<STS>"
+        "<the OIDC provider's ARN>", "<the cluster's issuer>", install.namespace, "<STS's audience>"
     )
     allowed = policies.operator(f"arn:<partition>:s3:::{bucket}")
     return (

@@ -172,8 +172,8 @@ class EksProvider:
     def makes(self, install: Install) -> Sequence[Made]:
         return cloud_side.makes(install)
 
-    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
-        return cloud_side.grants(install, bucket)
+    def grants(self, spec: CloudSpec, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return tuple(cloud_side.grants(spec, install, bucket))
 
     def protection(self, spec: CloudSpec) -> Mapping[str, str]:
         return cloud_side.protection(spec)

@@ -134,6 +134,8 @@ class AzureStore:
             "a storage account of yours",
             named="bucket",
             unless=("existing.bucket",),
+            data=True,
+            store="azure",
         )
 
     def owned(

@@ -133,6 +133,8 @@ class GoogleStore:
             "the key's project",
             named="bucket",
             unless=("existing.bucket",),
+            data=True,
+            store="gcs",
         )
 
     def owned(

@@ -111,6 +111,8 @@ class AnyS3Store:
             "the object store",
             named="bucket",
             unless=("existing.bucket",),
+            data=True,
+            store="s3",
         )
 
     def owned(

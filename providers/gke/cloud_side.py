@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             "the cluster's region",
             named="bucket",
             unless=("existing.bucket",),
+            data=True,
         ),
         Made(
             "service account",
@@ -100,21 +101,21 @@ def makes(install: Install) -> tuple[Made, ...]:
     )
 
 
-def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+def grants(spec: CloudSpec, install: Install, bucket: str) -> Iterator[PolicyDocument]:
     """Who may act as the account, and what it may, before the project is known."""
-    email = f"{default_id(install)}@<project>.iam.gserviceaccount.com"
+    made = names(spec, install).account
+    email = spec.existing.identity or f"{made}@<project>.iam.gserviceaccount.com"
     pool = "<project>.svc.id.goog"
+    if not spec.existing.identity:
+        held = policies.on_account(email, pool, install.namespace)
+        yield policies.document(f"who may act as {email}", _bindings(held))
+    if not spec.existing.bucket:
+        held = policies.on_bucket(email)
+        yield policies.document(f"roles on the bucket {bucket}", _bindings(held))
 
-    def bindings(granted: tuple[Grant, ...]) -> list[dict[str, Any]]:
-        return [{"role": item.role, "members": [item.member]} for item in granted]
 
-    return (
-        policies.document(
-            f"who may act as {email}",
-            bindings(policies.on_account(email, pool, install.namespace)),
-        ),
-        policies.document(f"roles on the bucket {bucket}", bindings(policies.on_bucket(email))),
-    )
+def _bindings(granted: Iterable[Grant]) -> list[dict[str, Any]]:
+    return [{"role": item.role, "members": [item.member]} for item in granted]
 
 
 def protection(spec: CloudSpec) -> dict[str, str]:

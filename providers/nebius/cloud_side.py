@@ -88,6 +88,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             "project",
             named="bucket",
             unless=("existing.bucket",),
+            data=True,
         ),
         Made(
             "service account",
@@ -114,11 +115,13 @@ def makes(install: Install) -> tuple[Made, ...]:
     )
 
 
-def grants(install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
+def grants(spec: CloudSpec, install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
     """The group's, before anything has an id."""
+    if spec.existing.storage_keys == "use":
+        return ()
     permits = [Grant("", f"bucket {bucket}", role) for role in BUCKET_ROLES]
-    name = bucket_access.default_name(install)
-    return (bucket_access.document(name, ["<the service account>"], permits),)
+    member = spec.existing.identity or "<the service account>"
+    return (bucket_access.document(names(spec, install).group, [member], permits),)
 
 
 def protection() -> dict[str, str]:

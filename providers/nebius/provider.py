@@ -127,8 +127,8 @@ class NebiusProvider:
     def caller(self) -> str:
         return self._nebius("").session.principal
 
-    def grants(self, install: Install, bucket: str) -> Sequence[PolicyDocument]:
-        return cloud_side.grants(install, bucket)
+    def grants(self, spec: CloudSpec, install: Install, bucket: str) -> Sequence[PolicyDocument]:
+        return tuple(cloud_side.grants(spec, install, bucket))
 
     def protection(self, spec: CloudSpec) -> Mapping[str, str]:
         return cloud_side.protection()

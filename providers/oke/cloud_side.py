@@ -68,6 +68,7 @@ def makes(install: Install) -> list[Made]:
             "compartment",
             named="bucket",
             unless=("existing.bucket",),
+            data=True,
         ),
         Made(
             "user",
@@ -88,10 +89,13 @@ def makes(install: Install) -> list[Made]:
     ]
 
 
-def grants(install: Install, bucket_name: str) -> tuple[PolicyDocument, ...]:
+def grants(spec: CloudSpec, install: Install, bucket_name: str) -> tuple[PolicyDocument, ...]:
     """The policy, before anything has an id."""
+    if spec.existing.storage_keys == "use":
+        return ()
+    name = spec.rules.names.get("policy") or named.default_name(install)
     found = bucket_access.statements("<group>", "<compartment>", bucket_name)
-    return (bucket_access.document(named.default_name(install), found),)
+    return (bucket_access.document(name, found),)
 
 
 def protection() -> dict[str, str]:

@@ -134,6 +134,57 @@ def test_a_persons_own_helm_sees_the_releases(site: Site) -> None:
     assert values["global"]["cloudDeploymentId"] == site.ids[REGISTRATION]
 
 
+# -- looked at ----------------------------------------------------------------
+
+
+def told(site: Site, *words: str, form: str = "json") -> Any:
+    ended = site.sandbox.anyscale("cloud", *words, "-o", form)
+    assert ended.code == 0, ended.err
+    return ended.document if form == "json" else ended.out
+
+
+def test_an_object_is_explained_as_it_is(site: Site) -> None:
+    (provider,) = told(site, "explain", "iam-oidc-provider", "--name", "prod")["objects"]
+    assert provider["key"] == PROVIDER
+    assert provider["users"] == [f"cloud prod (install {ID})"]
+    assert provider["needed_by"] == [ROLE]
+    assert (provider["state"], provider["drift"]) == ("there", None)
+
+    change_provider(site)
+    every = {item["key"]: item for item in told(site, "explain", "--name", "prod")["objects"]}
+    assert set(every) == set(site.ids)
+    assert [key for key, item in every.items() if item["drift"]] == [PROVIDER]
+    assert all(item["why"] and item["without"] for item in every.values())
+    assert {item["deletion"]["fate"] for item in every.values()} == {"deleted", "kept", "shared"}
+    assert site.setup() == {PROVIDER: "update: client ids: 'none' → 'with sts.amazonaws.com'"}
+
+
+def test_a_cloud_is_reviewed_as_it_is(site: Site) -> None:
+    change_role(site)
+    page = told(site, "review", "prod")
+    holders = {item["title"]: item for item in page["identities"]}
+    trust, _ = holders[f"IAM role {NAME}-operator"]["documents"]
+    assert json.loads(trust["text"])["Statement"][0]["Effect"] == "Deny"
+    roles = {item["name"]: item for item in page["kubernetes"]}
+    assert roles["anyscale-operator"]["rules"]
+    assert {item["release"] for item in page["kubernetes"]} == {
+        f"{namespace}/{name}"
+        for namespace, name in (
+            ("anyscale-operator", "anyscale-operator"),
+            ("envoy-gateway-system", "eg"),
+            ("nvidia-device-plugin", "nvdp"),
+        )
+    }
+    assert all(item["holds"] for item in page["secrets"])
+    assert [item["port"] for item in page["network"]["listeners"]] == [80, 443, 443]
+    assert page["network"]["load_balancers"]
+    assert page["images"]
+    assert page["data"][0]["bucket"] == f"s3://{NAME}"
+    assert page["unknown"] == []
+    assert told(site, "review", "prod", form="markdown").startswith("# Cloud prod on EKS")
+    site.setup()
+
+
 # -- changed ------------------------------------------------------------------
 
 

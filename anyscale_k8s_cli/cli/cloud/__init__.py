@@ -17,6 +17,9 @@ class CloudCommands(Branch):
         "verify": Entry("anyscale_k8s_cli.cli.cloud.verify", "Check all that a cloud depends on."),
         "list": Entry("anyscale_k8s_cli.cli.cloud.list", "List your clouds."),
         "get": Entry("anyscale_k8s_cli.cli.cloud.get", "Show one cloud."),
+        "review": Entry(
+            "anyscale_k8s_cli.cli.cloud.review", "Tell on one page what a cloud has and may."
+        ),
         "explain": Entry("anyscale_k8s_cli.cli.cloud.explain", "Tell why an object exists."),
         "rotate-token": Entry(
             "anyscale_k8s_cli.cli.cloud.rotate_token", "Give the operator another key."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -520,3 +521,13 @@ def test_tags_that_are_no_longer_wanted_go_and_others_stay(world: World) -> None
         tags = found[kind][name]["tags"]
         assert "team" not in tags
         assert (tags["cost"], tags["kept"]) == ("42", "x")
+
+
+def test_the_review_tells_who_may_what(world: World) -> None:
+    found, kept = world.reviewed(world.setup())
+    trusted = json.loads(found["federated credential anyscale-operator"])
+    assert trusted["subject"] == "system:serviceaccount:anyscale-operator:anyscale-operator"
+    assert json.loads(found["role assignment"])["role"].startswith("Storage Blob Data Contributor")
+    assert kept["public access"] == "not allowed"
+    assert kept["in transit"].startswith("HTTPS only")
+    assert kept["container"] == "public access None"

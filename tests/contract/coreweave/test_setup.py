@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -244,3 +245,10 @@ def test_a_bucket_that_is_kept_forgets_its_cluster(world: World) -> None:
     assert again.owner.cluster_uid == ""
     # Only the key of the install is left of those that were made.
     assert len(world.stand_in.organisation.keys) == 1
+
+
+def test_the_review_tells_who_may_what(world: World) -> None:
+    (text,) = world.reviewed(world.setup())[0].values()
+    (statement,) = json.loads(text)["statements"]
+    assert statement["actions"] == ["s3:*"]
+    assert len(statement["principals"]) == 1

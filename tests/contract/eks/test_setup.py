@@ -353,3 +353,15 @@ def test_tags_that_are_no_longer_wanted_go_and_others_stay(world: World) -> None
         tags = found[kind][name]["tags"]
         assert "team" not in tags
         assert (tags["cost"], tags["kept"]) == ("42", "x")
+
+
+def test_the_review_tells_who_may_what(world: World) -> None:
+    side = world.setup()
+    found, kept = world.reviewed(side)
+    (statement,) = json.loads(found["trust policy"])["Statement"]
+    assert ":oidc-provider/" in statement["Principal"]["Federated"]
+    assert {item["Sid"] for item in json.loads(found["permissions policy"])["Statement"]} == {
+        "Bucket",
+        "Objects",
+    }
+    assert kept == {"encryption": "AES256", "public access": "blocked", "versioning": "Enabled"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -484,3 +485,15 @@ def test_labels_that_are_no_longer_wanted_go_and_others_stay(world: World) -> No
     labels = bucket_of(world)["labels"]
     assert "team" not in labels
     assert labels["cost"] == "42"
+
+
+def test_the_review_tells_who_may_what(world: World) -> None:
+    found, kept = world.reviewed(world.setup())
+    assert TWIN in found[f"who may act as {ACCOUNT}"]
+    held = json.loads(found[f"roles on the bucket {BUCKET}"])["bindings"]
+    assert {item["role"] for item in held} == {
+        "roles/storage.objectAdmin",
+        "roles/storage.legacyBucketReader",
+    }
+    assert kept["public access"] == "prevented"
+    assert kept["access lists"] == "off"

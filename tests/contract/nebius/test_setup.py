@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -300,3 +301,14 @@ def test_a_setup_that_ended_at_any_write_is_gone_on_with(
 
 def is_nebius(call: Call) -> bool:
     return call.operation.service == "nebius"
+
+
+def test_the_review_tells_who_may_what(world: World) -> None:
+    found, kept = world.reviewed(world.setup())
+    (text,) = found.values()
+    assert len(json.loads(text)["members"]) == 1
+    assert {item["role"] for item in json.loads(text)["permits"]} == {
+        "storage.object-editor",
+        "storage.viewer",
+    }
+    assert kept["versioning"] == "on"

@@ -243,3 +243,11 @@ def test_a_setup_that_ended_at_any_write_is_gone_on_with(
         cluster.setup(world)
         assert cluster.changes(world) == dict.fromkeys(ALL, "none"), operation
         assert len(world.snapshot()["secret_keys"]) == 1
+
+
+def test_the_review_tells_who_may_what(world: World) -> None:
+    found, kept = world.reviewed(world.setup())
+    (text,) = found.values()
+    assert len(text.splitlines()) == 2
+    assert all("where target.bucket.name=" in line for line in text.splitlines())
+    assert kept["public access"] == "NoPublicAccess"
