@@ -469,3 +469,67 @@ def _told(key: str, title: str) -> dict[str, Any]:
         "without": "Nothing works.",
         "deletion": {"fate": "shared", "text": "it goes with the last install"},
     }
+
+
+def reviewed() -> dict[str, Any]:
+    """A page with something in each of its parts."""
+    namespace = "anyscale-operator"
+    policy = {"name": "trust policy", "format": "AWS IAM policy", "text": '{"a": "```|<b>"}'}
+    role = {"kind": "Role", "name": "operator", "namespace": namespace, "release": "ray/operator"}
+    return {
+        "schema": "anyscale-k8s/review/v1",
+        "cloud": "prod",
+        "provider": "eks",
+        "namespace": namespace,
+        "live": True,
+        "account": "123456789012",
+        "region": "us-west-2",
+        "cluster": "demo",
+        "identities": [
+            {
+                "title": "IAM role",
+                "name": "<role> | a",
+                "ownership": "ours",
+                "rights": ["s3:GetObject"],
+                "documents": [policy],
+            }
+        ],
+        "kubernetes": [
+            {**role, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]},
+            {**role, "name": "gone", "rules": None},
+        ],
+        "secrets": [{"namespace": namespace, "name": "token", "holds": "a key"}],
+        "network": {
+            "exposure": "internal",
+            "allow_cidrs": ["10.0.0.0/8"],
+            "address": "lb.example.test",
+            "listeners": [{"name": "http", "port": 80, "protocol": "HTTP", "hostname": None}],
+            "load_balancers": [
+                {
+                    "service": "ray/proxy",
+                    "annotations": {"scheme": "internal"},
+                    "source_ranges": ["10.0.0.0/8"],
+                    "ports": [80],
+                }
+            ],
+            "ports": [
+                {"namespace": namespace, "container": "operator", "port": 8081, "protocol": "TCP"}
+            ],
+        },
+        "egress": [{"host": "console.example.test", "from": "operator", "why": "polling"}],
+        "images": [{"namespace": namespace, "image": "one:1", "digest": "sha256:1a"}],
+        "outside": [{"who": "Anyscale", "may": "tell the operator what to run"}],
+        "data": [
+            {
+                "bucket": "s3://logs",
+                "region": "us-west-2",
+                "ownership": "adopted",
+                "protection": {"encryption": "AES256"},
+            }
+        ],
+        "setup": {
+            "command": "anyscale cloud permissions --provider eks",
+            "documents": [{"name": "setup", "format": "AWS IAM policy", "text": "{}"}],
+        },
+        "unknown": ["managed identity: denied"],
+    }

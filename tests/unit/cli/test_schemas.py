@@ -47,6 +47,7 @@ def test_every_schema_is_a_schema(path: Path) -> None:
         ("verify", samples.verified()),
         ("list", samples.clouds()),
         ("get", samples.cloud()),
+        ("review", samples.reviewed()),
         ("explain", samples.explained()),
         ("explain", samples.declared()),
         ("rotate-token", samples.rotated()),
@@ -69,6 +70,7 @@ def test_sample_reports_fit(name: str, document: dict[str, Any]) -> None:
         "list",
         "get",
         "explain",
+        "review",
         "rotate-token",
     ],
 )

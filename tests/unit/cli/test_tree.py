@@ -23,6 +23,7 @@ def test_the_tree_is_the_one_that_is_documented() -> None:
         *(
             "cloud init",
             "cloud explain",
+            "cloud review",
             "cloud verify",
             "cloud register",
             "cloud rotate-token",
