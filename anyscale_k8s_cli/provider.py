@@ -309,7 +309,8 @@ class Made:
 
     `scope` is what it is part of; `rights` are what it lets the operator do, or whom be it.
     `named` is its key in `rules.names`; it is not made where one of the settings `unless`
-    says that the user has it; of several in one text, parted by spaces, all must. `data` is
+    says that the user has it (`path=value`: by that value alone); of several in one text,
+    parted by spaces, all must. `data` is
     whether data is kept in it; `store` is the one kind of store that it is made for, where
     there is a choice.
     """

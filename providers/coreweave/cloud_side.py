@@ -146,7 +146,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             "organisation",
             ("s3:* on the bucket, for whoever sets up",),
             named="policy",
-            unless=("existing.storage_keys",),
+            unless=("existing.storage_keys=use",),
         ),
         Made(
             "access key",
@@ -162,8 +162,10 @@ def grants(spec: CloudSpec, install: Install, bucket: str) -> tuple[PolicyDocume
     """The policy, before it is known who sets up."""
     if spec.existing.storage_keys == "use":
         return ()
+    keyless = spec.existing.storage_keys == "federation"
+    pods = federation.role("<the cluster's issuer>", install.namespace) if keyless else ""
     name = spec.rules.names.get("policy") or policy.default_name(install)
-    return (policy.document(policy.beforehand(install, name, bucket)),)
+    return (policy.document(policy.policy_of(install, name, bucket, ("<whoever sets up>",), pods)),)
 
 
 def protection() -> dict[str, str]:

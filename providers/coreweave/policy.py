@@ -151,28 +151,26 @@ class BucketPolicy(Resource[None]):
         return Observed(id=wanted.name, output=None, owner=self.install, state=wanted)
 
     def _wanted(self, found: Policy | None) -> Policy:
-        own, exchange, use = statement_names(self.install)
-        bucket, principal = _objects(self._bucket), self._coreweave.principal
         before = found.statements if found is not None else ()
+        own = statement_name(self.install)
         admitted = {name for item in before if item.name == own for name in item.principals}
-        principals = tuple(sorted({*admitted, principal} - {"*"}))
-        statements = [Statement(own, ACTIONS, bucket, principals)]
-        if self._pods:
-            statements += [
-                Statement(exchange, EXCHANGE, ("*",), (self._pods,)),
-                Statement(use, USE, bucket, (self._pods,)),
-            ]
-        return Policy(self.name, tuple(statements))
+        principals = tuple(sorted({*admitted, self._coreweave.principal} - {"*"}))
+        return policy_of(self.install, self.name, self._bucket, principals, self._pods)
 
 
-def beforehand(install: Install, name: str, bucket: str) -> Policy:
-    """The policy, before anybody is known to set up."""
-    whoever = Statement(statement_name(install), ACTIONS, _objects(bucket), ("<whoever sets up>",))
-    return Policy(name, (whoever,))
-
-
-def _objects(bucket: str) -> tuple[str, ...]:
-    return (bucket, f"{bucket}/*")
+def policy_of(
+    install: Install, name: str, bucket: str, principals: tuple[str, ...], pods: str = ""
+) -> Policy:
+    """The policy of an install: for whoever sets up, and for pods that prove themselves."""
+    own, exchange, use = statement_names(install)
+    place = (bucket, f"{bucket}/*")
+    statements = [Statement(own, ACTIONS, place, principals)]
+    if pods:
+        statements += [
+            Statement(exchange, EXCHANGE, ("*",), (pods,)),
+            Statement(use, USE, place, (pods,)),
+        ]
+    return Policy(name, tuple(statements))
 
 
 def _shown(statement: Statement | None, name: str) -> str | None:

@@ -127,8 +127,12 @@ class _Teller:
 
     def _has(self, settings: str) -> bool:
         """Whether all of these say that something is the user's."""
-        values = (value_at(self._spec, path) for path in settings.split())
-        return all(value not in _NOT_THE_USERS for value in values)
+        terms = (term.partition("=") for term in settings.split())
+        return all(self._says(path, value) for path, _, value in terms)
+
+    def _says(self, path: str, value: str) -> bool:
+        said = value_at(self._spec, path)
+        return bool(said == value) if value else said not in _NOT_THE_USERS
 
     def _named(self, made: Made) -> str:
         return self._spec.rules.names.get(made.named) or self._open(made.name)
@@ -180,7 +184,13 @@ class _Teller:
         return Network(network.expose, network.allow_cidrs, None, tuple(listeners(manifest)))
 
     def _endpoints(self) -> WorkloadEndpoints:
-        tokens = _TOKENS if self._provider.workload_identity else ""
+        existing = self._spec.existing
+        exchanged = (
+            self._provider.workload_identity
+            or existing.storage_keys == "federation"
+            or existing.identity_provider
+        )
+        tokens = _TOKENS if exchanged else ""
         return WorkloadEndpoints(self._spec.storage.endpoint or _STORE, tokens)
 
     def _images(self) -> Iterator[Image]:

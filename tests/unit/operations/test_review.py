@@ -118,8 +118,18 @@ def test_with_keys_of_ones_own_nothing_is_made_but_a_bucket(platform: str) -> No
     assert [item["ownership"] for item in document["data"]] == ["ours"]
 
 
-@pytest.mark.parametrize(("kind", "what"), [("s3", "s3"), ("gcs", "gcs"), ("azure", "azure")])
-def test_an_install_has_one_store(kind: str, what: str) -> None:
+def test_pods_that_prove_themselves_are_let_in_by_the_policy_and_have_no_key() -> None:
+    document = page("coreweave", existing__storage_keys="federation")
+    (policy,) = documents(document)
+
+    assert len(json.loads(policy["text"])["statements"]) == 3
+    assert "<the cluster's issuer>" in policy["text"]
+    assert "access key" not in names(document, "identities", "title")
+    assert "<the platform's token service>" in names(document, "egress", "host")
+
+
+@pytest.mark.parametrize("kind", ["s3", "gcs", "azure"])
+def test_an_install_has_one_store(kind: str) -> None:
     assert len(page("generic", storage__kind=kind)["data"]) == 1
 
 
