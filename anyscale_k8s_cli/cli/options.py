@@ -86,6 +86,12 @@ def option(*names: str, panel: str, help: str, metavar: str | None = None, **mor
     )
 
 
+def _form(forms: str) -> Any:
+    return option(
+        "--output", "-o", panel=OUTPUT, metavar="FORMAT", help=f"Form of the result: {forms}."
+    )
+
+
 def without_checks(moment: str) -> Any:
     """`--waive` of a report that is made at that moment (a value of `checks.When`)."""
     return _of_checks(
@@ -178,13 +184,7 @@ class Common:
 
     output: Annotated[
         Literal["text", "json", "yaml"],
-        option(
-            "--output",
-            "-o",
-            panel=OUTPUT,
-            metavar="FORMAT",
-            help="Form of the result: text (default), json or yaml.",
-        ),
+        _form("text (default), json or yaml"),
     ] = "text"
     verbose: Annotated[
         bool,
@@ -234,13 +234,7 @@ class ReportCommon(Common):
 
     output: Annotated[
         Literal["text", "json", "yaml", "junit"],
-        option(
-            "--output",
-            "-o",
-            panel=OUTPUT,
-            metavar="FORMAT",
-            help="Form of the result: text (default), json, yaml or junit.",
-        ),
+        _form("text (default), json, yaml or junit"),
     ] = "text"  # type: ignore[assignment] # one form more
 
 
@@ -250,11 +244,5 @@ class PageCommon(Common):
 
     output: Annotated[
         Literal["text", "json", "yaml", "markdown"],
-        option(
-            "--output",
-            "-o",
-            panel=OUTPUT,
-            metavar="FORMAT",
-            help="Form of the result: text (default), json, yaml or markdown.",
-        ),
+        _form("text (default), json, yaml or markdown"),
     ] = "text"  # type: ignore[assignment] # one form more

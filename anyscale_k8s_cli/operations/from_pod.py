@@ -72,7 +72,7 @@ class FromPod:
 
     def _question(self) -> Question:
         if self.storage is None:
-            return Question(hosts=(*self._needed, *of_anyscale(self.host)))
+            return Question(hosts=(*self._needed, *_of_anyscale(self.host)))
         try:
             storage = self.storage()
         except NotYetKnown as unknown:
@@ -82,7 +82,7 @@ class FromPod:
         places = WorkloadEndpoints()
         if isinstance(self.provider, NamesEndpoints):
             places = self.provider.workload_endpoints(self.spec, self.cluster, storage)
-        return Question(storage, places, (*self._needed, *of_anyscale(self.host)))
+        return Question(storage, places, (*self._needed, *_of_anyscale(self.host)))
 
     @property
     def _needed(self) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ class FromPod:
         return (self.host, *((f"tcp://{redis}",) if redis else ()))
 
 
-def of_anyscale(host: str) -> tuple[str, ...]:
+def _of_anyscale(host: str) -> tuple[str, ...]:
     """What else of Anyscale's own pods go to; nothing for a plane that stands for itself."""
     api = api_origin(host)
     return (api, *load_yaml("pod_probe/hosts.yaml")) if api else ()

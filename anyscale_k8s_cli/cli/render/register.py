@@ -63,14 +63,8 @@ def _checked(document: Mapping[str, Any], console: Console, *, verbose: bool) ->
     if not brought and not document["checks"]:
         return
     table.heading(console, "Checked")
-    mark = STATUSES["pass"]
     for item in brought:
-        table.wrapped(
-            console,
-            Text.assemble(item["title"], (f": {_fits(item, verbose=verbose)}", "dim")),
-            first=Text(f"  {mark.symbol} ", mark.style),
-            indent=4,
-        )
+        _told(console, "pass", item["title"], _fits(item, verbose=verbose))
     table.findings(console, document["checks"])
 
 
@@ -82,14 +76,18 @@ def _left_out(items: Sequence[Mapping[str, str]], console: Console) -> None:
     if not items:
         return
     table.heading(console, "Not looked at")
-    mark = STATUSES["unknown"]
     for item in items:
-        table.wrapped(
-            console,
-            Text.assemble(item["title"], (f": {item['reason']}", "dim")),
-            first=Text(f"  {mark.symbol} ", mark.style),
-            indent=4,
-        )
+        _told(console, "unknown", item["title"], item["reason"])
+
+
+def _told(console: Console, status: str, title: str, detail: str) -> None:
+    mark = STATUSES[status]
+    table.wrapped(
+        console,
+        Text.assemble(title, (f": {detail}", "dim")),
+        first=Text(f"  {mark.symbol} ", mark.style),
+        indent=4,
+    )
 
 
 def _texts(document: Mapping[str, Any], header: Mapping[str, Any], console: Console) -> None:
