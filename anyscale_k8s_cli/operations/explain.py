@@ -84,7 +84,9 @@ async def live(request: ExplainRequest, run: Run) -> Explanation:
                 plan = Drift(request, wiring, cluster, clouds, behind.cloud.id, run).plan()
                 if plan is None:
                     raise _unknown(behind.cloud.name, UNTOLD)
-                told = _Teller(wiring, plan).told(request.key)
+                # Elsewhere a cloud is what a lone word means: then all that it has is meant.
+                key = None if request.key == behind.cloud.name else request.key
+                told = _Teller(wiring, plan).told(key)
         return Explanation(wiring.provider.name, behind.cloud.name, told)
 
     return await asyncio.to_thread(look)

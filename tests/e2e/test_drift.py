@@ -151,7 +151,7 @@ def test_an_object_is_explained_as_it_is(site: Site) -> None:
     assert (provider["state"], provider["drift"]) == ("there", None)
 
     change_provider(site)
-    every = {item["key"]: item for item in told(site, "explain", "--name", "prod")["objects"]}
+    every = {item["key"]: item for item in told(site, "explain", "prod")["objects"]}
     assert set(every) == set(site.ids)
     assert [key for key, item in every.items() if item["drift"]] == [PROVIDER]
     assert all(item["why"] and item["without"] for item in every.values())

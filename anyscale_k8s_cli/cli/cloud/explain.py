@@ -25,7 +25,7 @@ Key = Annotated[
     typer.Argument(
         metavar="KEY",
         help="The object's key, as plan and setup print it with -v; its beginning or its kind "
-        "will do where only one is meant. All of them if not given.",
+        "will do where only one is meant. All of them if not given, or if it is the cloud's name.",
     ),
 ]
 
