@@ -1,10 +1,11 @@
-"""Checks and changes on the way in: service accounts, Pod Security, a platform's own hooks."""
+"""Checks and changes of pods on the way in: accounts, ranges, Pod Security, a platform's hooks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
 from anyscale_k8s_cli.sandbox.kubernetes.errors import forbidden
+from anyscale_k8s_cli.sandbox.kubernetes.limit_ranges import keep_within
 from anyscale_k8s_cli.sandbox.kubernetes.objects import (
     clone,
     dig,
@@ -38,7 +39,7 @@ _BASELINE_CAPABILITIES = {
 
 
 def admit_pods(store: Store, hooks: Sequence[PodAdmission]) -> Admission:
-    """New pods: account and priority must exist, then hooks, Pod Security and quotas."""
+    """New pods: account and priority must exist, then hooks, limit ranges and Pod Security."""
 
     def admit(resource: Resource, obj: Object, old: Object | None, _: Write) -> None:
         if resource.key != "pods" or old is not None:
@@ -55,23 +56,10 @@ def admit_pods(store: Store, hooks: Sequence[PodAdmission]) -> Admission:
         _set_priority(store, resource, obj)
         for hook in hooks:
             hook(obj, clone(account))
+        keep_within(store, resource, obj)
         _check_security(store, resource, obj)
-        _check_quota(store, resource, obj)
 
     return admit
-
-
-def _check_quota(store: Store, resource: Resource, pod: Object) -> None:
-    """Of a quota the number of pods counts."""
-    namespace = namespace_of(pod)
-    for quota in store.items("resourcequotas", namespace):
-        limit = dig(quota, "spec", "hard", "pods")
-        pods = store.items("pods", namespace)
-        used = sum(dig(item, "status", "phase") not in ("Succeeded", "Failed") for item in pods)
-        if limit is not None and used >= int(limit):
-            told = f"requested: pods=1, used: pods={used}, limited: pods={limit}"
-            why = f"exceeded quota: {name_of(quota)}, {told}"
-            raise forbidden(resource, name_of(pod), why)
 
 
 def _set_priority(store: Store, resource: Resource, pod: Object) -> None:

@@ -316,6 +316,18 @@ def _crd(obj: Object) -> None:
     obj["spec"].setdefault("conversion", {"strategy": "None"})
 
 
+def _limit_range(obj: Object) -> None:
+    for item in obj["spec"].get("limits") or ():
+        if item.get("type") != "Container":
+            continue
+        limits = {**(item.get("max") or {}), **(item.get("default") or {})}
+        requests = {**(item.get("min") or {}), **limits, **(item.get("defaultRequest") or {})}
+        if limits:
+            item["default"] = limits
+        if requests:
+            item["defaultRequest"] = requests
+
+
 def _node(obj: Object) -> None:
     obj.setdefault("spec", {})
     obj["metadata"].setdefault("labels", {}).setdefault("kubernetes.io/hostname", name_of(obj))
@@ -326,6 +338,7 @@ _DEFAULTS: dict[str, Callable[[Object], None]] = {
     "secrets": _secret,
     "pods": _pod,
     "nodes": _node,
+    "limitranges": _limit_range,
     "persistentvolumeclaims": _claim,
     "deployments.apps": _deployment,
     "replicasets.apps": _replica_set,

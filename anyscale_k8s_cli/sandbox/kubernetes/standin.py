@@ -23,6 +23,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.controllers.garbage import GarbageColle
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.jobs import JobController
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.manager import Controller, Manager
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.namespaces import NamespaceController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.quotas import QuotaController
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.replica_sets import ReplicaSetController
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.scheduler import Scheduler
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.services import ServiceController
@@ -34,7 +35,9 @@ from anyscale_k8s_cli.sandbox.kubernetes.logs import Logs
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.sandbox.kubernetes.pod_view import Surroundings
 from anyscale_k8s_cli.sandbox.kubernetes.pods import Kubelet
+from anyscale_k8s_cli.sandbox.kubernetes.policies import admit_by_policies
 from anyscale_k8s_cli.sandbox.kubernetes.ports import Ports
+from anyscale_k8s_cli.sandbox.kubernetes.quotas import admit_by_quotas
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 from anyscale_k8s_cli.sandbox.kubernetes.reviews import Reviews
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
@@ -96,7 +99,11 @@ class KubernetesStandIn:
         self._logs = Logs()
         self._ports = Ports()
         self._server = self._assemble_server(token_authenticators)
-        self.store.admission.append(admit_pods(self.store, pod_admission))
+        self.store.admission += (
+            admit_pods(self.store, pod_admission),
+            admit_by_policies(self.store),
+            admit_by_quotas(self.store),
+        )
         self._services = (
             ServiceController(self.store, load_balancers, pace) if load_balancers else None
         )
@@ -145,6 +152,7 @@ class KubernetesStandIn:
             Scheduler(store),
             ClaimController(store),
             BudgetController(store),
+            QuotaController(store),
             GarbageCollector(store),
         ]
         return [*controllers, self._services] if self._services else controllers

@@ -17,10 +17,10 @@ from typing import Any
 
 import aiohttp
 
-from anyscale_k8s_cli.sandbox.kubernetes.errors import ApiError
+from anyscale_k8s_cli.sandbox.kubernetes.errors import ApiError, bad_request
 from anyscale_k8s_cli.sandbox.kubernetes.objects import dig, labels_of, name_of, namespace_of
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object, Resource
-from anyscale_k8s_cli.sandbox.kubernetes.selectors import from_object, matches_labels
+from anyscale_k8s_cli.sandbox.kubernetes.rules import applies, selects
 from anyscale_k8s_cli.sandbox.kubernetes.store import Store
 from anyscale_k8s_cli.sandbox.kubernetes.users import User
 from anyscale_k8s_cli.sandbox.tls import Authority
@@ -28,6 +28,8 @@ from anyscale_k8s_cli.sandbox.tls import Authority
 _GROUP = "admissionregistration.k8s.io"
 _KINDS = (f"mutatingwebhookconfigurations.{_GROUP}", f"validatingwebhookconfigurations.{_GROUP}")
 _SECONDS = 10
+# Those that may be asked about what is not going to be done.
+_HARMLESS = ("None", "NoneOnDryRun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Attempt:
     old: Object | None
     user: User
     dry_run: bool
+
+    @property
+    def shown(self) -> list[Object]:
+        return [found for found in (self.new, self.old) if found is not None]
 
     @property
     def subject(self) -> Object:
@@ -59,15 +65,17 @@ class Webhooks:
 
     def concern(self, resource: Resource, operation: str) -> bool:
         """Whether any webhook wants to hear of such writes at all."""
-        return any(_rule_fits(hook, resource, operation) for hook in self._registered(resource))
+        return any(_wants(hook, resource, operation) for hook in self._registered(resource))
 
     async def judge(self, attempt: Attempt) -> None:
         """Raises the ApiError of the first webhook that says no, or of one that must answer."""
         for hook in self._registered(attempt.resource):
-            if not _rule_fits(hook, attempt.resource, attempt.operation):
+            if not _wants(hook, attempt.resource, attempt.operation):
                 continue
-            if not self._selects(hook, attempt):
+            if not selects(self.store, hook, attempt.resource, attempt.shown):
                 continue
+            if attempt.dry_run and hook.get("sideEffects") not in _HARMLESS:
+                raise bad_request(f'admission webhook "{hook["name"]}" does not support dry run')
             try:
                 await self._call(hook, attempt)
             except _NotCalled as failure:
@@ -84,20 +92,6 @@ class Webhooks:
         for kind in _KINDS:
             for configuration in self.store.items(kind):
                 yield from configuration.get("webhooks") or ()
-
-    def _selects(self, hook: Object, attempt: Attempt) -> bool:
-        objects = from_object(hook.get("objectSelector"))
-        shown = [found for found in (attempt.new, attempt.old) if found is not None]
-        if not any(matches_labels(objects, labels_of(found)) for found in shown):
-            return False
-        if attempt.resource.key == "namespaces":
-            namespace: Object | None = attempt.subject
-        elif attempt.resource.namespaced:
-            namespace = self.store.find("namespaces", "", namespace_of(attempt.subject))
-        else:
-            return True
-        selector = from_object(hook.get("namespaceSelector"))
-        return matches_labels(selector, labels_of(namespace or {"metadata": {}}))
 
     async def _call(self, hook: Object, attempt: Attempt) -> None:
         config = hook["clientConfig"]
@@ -150,16 +144,8 @@ class Webhooks:
         return context
 
 
-def _rule_fits(hook: Object, resource: Resource, operation: str) -> bool:
-    scope = "Namespaced" if resource.namespaced else "Cluster"
-    return any(
-        {"*", operation} & set(rule.get("operations") or ())
-        and {"*", resource.group} & set(rule.get("apiGroups") or ())
-        and {"*", resource.version} & set(rule.get("apiVersions") or ())
-        and {"*", "*/*", resource.plural} & set(rule.get("resources") or ())
-        and rule.get("scope", "*") in ("*", scope)
-        for rule in hook.get("rules") or ()
-    )
+def _wants(hook: Object, resource: Resource, operation: str) -> bool:
+    return any(applies(rule, resource, operation) for rule in hook.get("rules") or ())
 
 
 def _ready(pod: Object) -> bool:

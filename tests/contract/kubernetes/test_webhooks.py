@@ -209,3 +209,15 @@ def test_one_in_the_cluster_needs_a_pod_that_is_ready(
 
     eventually(ready)
     core.create_namespaced_config_map("default", config_map())
+
+
+def test_one_with_side_effects_is_not_asked_in_a_dry_run(
+    cluster: Any, core: client.CoreV1Api, judge: Judge, refused: Refused
+) -> None:
+    register(cluster, {"url": judge.url}, sideEffects="Some")
+    code, message = refused(
+        lambda: core.create_namespaced_config_map("default", config_map(), dry_run="All")
+    )
+    assert code == 400
+    assert message == 'admission webhook "judge.example.com" does not support dry run'
+    assert not judge.asked
