@@ -70,13 +70,10 @@ def version(found: str, tested: KubernetesRange | None = None) -> Finding:
     if (oldest is None or oldest <= minor) and (newest is None or minor <= newest):
         return passed(f"Kubernetes {found}")
     until = f" to {tested.newest}" if newest else ""
-    return Finding(
-        Status.WARN,
-        f"Kubernetes {found}; tested from {tested.minimum}{until}",
-        fix="upgrade the cluster"
-        if oldest and minor < oldest
-        else "use a newer version of this tool",
-    )
+    told = f"Kubernetes {found}; tested from {tested.minimum}{until}"
+    if oldest and minor < oldest:
+        return Finding(Status.FAIL, told, fix="upgrade the cluster")
+    return Finding(Status.WARN, told, fix="use a newer version of this tool")
 
 
 def rights(kubernetes: Kubernetes, namespace: str, verb: Verb = Verb.SETUP) -> Finding:

@@ -36,7 +36,6 @@ CLUSTER_VERSION = Check(
     "The Kubernetes version is one that was tested",
     ANY_TIME,
     _CLUSTER,
-    Severity.WARNING,
 )
 CLUSTER_RIGHTS = Check(
     "cluster-rights",

@@ -48,10 +48,10 @@ def test_missing_rights_are_named_with_the_command(world: Any) -> None:
     assert finding.fix.endswith("--clusterrole=cluster-admin --user=nobody")
 
 
-def test_versions_outside_the_tested_range_are_a_warning() -> None:
+def test_a_version_that_is_too_old_fails_and_a_newer_one_is_a_warning() -> None:
     tested = KubernetesRange(minimum="1.30", newest="1.35")
     assert version("1.33.2-eks-abc", tested).status is Status.PASS
-    assert version("1.20", tested).status is Status.WARN
+    assert version("1.29", tested).status is Status.FAIL
     assert version("1.36", tested).status is Status.WARN
     assert version("nonsense", tested).status is Status.UNKNOWN
 
