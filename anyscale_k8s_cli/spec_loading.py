@@ -9,7 +9,7 @@ from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -107,16 +107,41 @@ def refuse(wrong: Iterable[str], page: str) -> None:
         )
 
 
+class FileKind(NamedTuple):
+    """What a file is for: the option that names it, as one types that, and its page."""
+
+    what: str
+    option: str
+    example: str
+    page: str
+
+
+CLOUD_FILE = FileKind("cloud", "--file", "-f cloud.yaml", "docs/cloud-yaml.md")
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """The mapping in a `cloud.yaml`. Raises `invalid-spec` for anything else."""
+    document = read_mapping(path, CLOUD_FILE)
+    if _looks_like_helm_values(document):
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"{path} is a Helm values file, not a cloud.yaml",
+            cause="it has the operator chart's keys " + ", ".join(sorted(document)[:4]),
+            fix=f"did you mean --values {path}?",
+        )
+    return document
+
+
+def read_mapping(path: Path, kind: FileKind) -> dict[str, Any]:
+    """The keys and values in a YAML file. Raises `invalid-spec` for anything else."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise errors.CliError(
             errors.INVALID_SPEC,
-            f"--file: cannot read {path}",
+            f"{kind.option}: cannot read {path}",
             cause=without_path(problem),
-            fix="give the name of a file that is there, such as -f cloud.yaml",
+            fix=f"give the name of a file that is there, such as {kind.example}",
         ) from problem
     try:
         document = yaml.load(text, _Strict)  # noqa: S506 - safe: it only refuses more
@@ -125,21 +150,14 @@ def read_file(path: Path) -> dict[str, Any]:
             errors.INVALID_SPEC,
             f"{path} is not valid YAML",
             cause=where_wrong(problem),
-            fix=f"correct {path}; docs/cloud-yaml.md has whole examples",
+            fix=f"correct {path}; {kind.page} has whole examples",
         ) from problem
     if not isinstance(document, dict):
         raise errors.CliError(
             errors.INVALID_SPEC,
-            f"{path} holds no cloud",
+            f"{path} holds no {kind.what}",
             cause=f"expected keys and their values, found {_kind(document)}",
-            fix="see docs/cloud-yaml.md for the fields",
-        )
-    if _looks_like_helm_values(document):
-        raise errors.CliError(
-            errors.INVALID_SPEC,
-            f"{path} is a Helm values file, not a cloud.yaml",
-            cause="it has the operator chart's keys " + ", ".join(sorted(document)[:4]),
-            fix=f"did you mean --values {path}?",
+            fix=f"see {kind.page} for the fields",
         )
     return document
 
@@ -213,7 +231,7 @@ def _refusal(
         # What is missing is told by its flag, the shortest way to say it.
         source = Source.FLAG if item in missing else _source_of(item, sources)
         place = _place(item, flags, source, file)
-        lines.append(f"{place}: {_explain(item)}")
+        lines.append(f"{place}: {explain(item)}")
     return errors.CliError(
         errors.INVALID_SPEC,
         f"{lines[0]}" if len(lines) == 1 else f"{len(lines)} fields are wrong",
@@ -257,7 +275,8 @@ _PATTERNS = {
 }
 
 
-def _explain(item: ErrorDetails) -> str:
+def explain(item: ErrorDetails) -> str:
+    """What is wrong with a value, and what would be accepted."""
     given = item.get("input")
     context = item.get("ctx") or {}
     if expected := _EXPECTED.get(item["type"]):
@@ -288,6 +307,8 @@ _EXPECTED = {
     "tuple_type": "a list",
     "list_type": "a list",
     "model_type": "keys and their values",
+    "dataclass_type": "keys and their values",
+    "bool_parsing": "true or false",
     "dict_type": "keys and their values",
 }
 _KINDS: tuple[tuple[Any, str], ...] = (

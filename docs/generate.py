@@ -3,8 +3,8 @@
     python docs/generate.py
 
 A part stands in its page between `<!-- generated: NAME -->` and `<!-- end -->`;
-the schema of `cloud.yaml` is a file of its own. `tests/docs` compares them with
-what would be written now.
+the schemas of `cloud.yaml` and of a sandbox's world are files of their own. `tests/docs`
+compares them with what would be written now.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pydantic import TypeAdapter
+
 import anyscale_k8s_cli
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Severity, When
@@ -36,10 +38,13 @@ from anyscale_k8s_cli.operations.features import FEATURES
 from anyscale_k8s_cli.provider import ENTRY_POINTS, available, load
 from anyscale_k8s_cli.providers import azureblob, federation, gcs, objectstore
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox import worlds
+from anyscale_k8s_cli.sandbox.world import World
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS / "schemas" / "cloud.json"
+WORLD_SCHEMA = DOCS / "schemas" / "world.json"
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Rows = Iterator[tuple[str, ...]]
@@ -47,8 +52,9 @@ Rows = Iterator[tuple[str, ...]]
 
 @functools.cache
 def written() -> dict[Path, str]:
-    """Every page with a generated part, and the schema, as they should be."""
-    found = {SCHEMA: json.dumps(cloud_schema(), indent=2) + "\n"}
+    """Every page with a generated part, and the schemas, as they should be."""
+    schemas = {SCHEMA: cloud_schema(), WORLD_SCHEMA: world_schema()}
+    found = {path: json.dumps(schema, indent=2) + "\n" for path, schema in schemas.items()}
     for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         if _PART.search(text):
@@ -225,6 +231,43 @@ def _accepted(kind: Mapping[str, Any]) -> str:
     return "path" if kind.get("format") == "path" else words[kind["type"]]
 
 
+# -- the sandbox --------------------------------------------------------------------
+
+
+def ready_worlds() -> str:
+    """The worlds that are ready, by what their files say."""
+    return _table(
+        ("World", "What is in it", "How a setup ends", "With, besides where the cluster is"),
+        (
+            (f"`{name}`", world.about, _end(world.ends), f"`{more}`" if more else "")
+            for name, world in worlds.ready()
+            for more in [_besides(world.setup)]
+        ),
+    )
+
+
+def _end(ends: str) -> str:
+    return ends if ends == worlds.HEALTHY else f"[`{ends}`](errors.md#{ends})"
+
+
+def _besides(setup: str) -> str:
+    return setup.partition(" --name try")[2].strip()
+
+
+def world_schema() -> dict[str, Any]:
+    """JSON Schema of a world's file: the dataclasses' own."""
+    schema = TypeAdapter(World).json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        for kind in part.get("properties", {}).values():
+            kind.pop("title", None)
+        part.pop("title", None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "world.yaml",
+    }
+
+
 # -- versions -----------------------------------------------------------------------
 
 
@@ -359,6 +402,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "fields": fields,
     "made": made,
     "versions": versions,
+    "worlds": ready_worlds,
 }
 
 

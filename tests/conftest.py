@@ -57,14 +57,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Of the planted faults, over all platforms: how many were found, and mended."""
-    told = [
-        value
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        for name, value in getattr(report, "user_properties", ())
-        if name == "fault" and report.when == "call"
-    ]
+    """How many planted faults were found and mended, and how many worlds ended as they should."""
+    told = _recorded(terminalreporter, "fault")
     if told:
         ours = [mended for *_, mended, is_ours in told if is_ours]
         found = sum(seen for _, _, seen, *_ in told)
@@ -72,6 +66,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"planted faults: found {found} of {len(told)}, repaired {sum(ours)} of the "
             f"{len(ours)} that are for this tool to repair"
         )
+    if ended := _recorded(terminalreporter, "world"):
+        well = sum(seen for _, seen in ended)
+        terminalreporter.write_line(f"worlds: {well} of {len(ended)} ended as they should")
+
+
+def _recorded(terminalreporter: pytest.TerminalReporter, kind: str) -> list[Any]:
+    """What tests noted of a kind, over all processes."""
+    return [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == kind and report.when == "call"
+    ]
 
 
 class LeftTheMachine(RuntimeError):

@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--record", type=Path, required=True)
     parser.add_argument("--world", default="{}")
+    parser.add_argument("--named", default="")
     parser.add_argument("--lifeline", action="store_true")
     options = parser.parse_args()
     os.umask(0o077)
@@ -31,7 +32,7 @@ def main() -> int:
 
     from anyscale_k8s_cli.sandbox.hold import Held, hold
 
-    held = Held(options.folder, options.record, options.world, options.lifeline)
+    held = Held(options.folder, options.record, options.world, options.lifeline, options.named)
     asyncio.run(hold(held))
     return 0
 

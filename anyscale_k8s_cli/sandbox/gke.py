@@ -31,7 +31,6 @@ from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings, GoogleStandI
 from anyscale_k8s_cli.sandbox.issuers import published_keys
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
-from anyscale_k8s_cli.sandbox.kubernetes.store import Store
 from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS, User
 from anyscale_k8s_cli.sandbox.platforms import Http
 from anyscale_k8s_cli.sandbox.tls import Authority
@@ -135,7 +134,7 @@ class GkePlatform:
         if not cluster.seed.autopilot:
             kubernetes.store.create("daemonsets.apps", gpu_plugin(), namespace="kube-system")
         if cluster.seed.gateway_api:
-            await _install_gateway_api(kubernetes.store)
+            await kubernetes.add([*gateway_api.definitions(), *gateway_api.classes()])
 
     async def stop(self) -> None:
         for cluster in self._clusters.values():
@@ -231,29 +230,6 @@ def _settings(world: GkeWorld, seeds: tuple[GkeClusterSeed, ...]) -> GoogleSetti
 async def _stop(cluster: GkeCluster) -> None:
     await cluster.kubernetes.stop()
     await cluster.metadata.stop()
-
-
-async def _install_gateway_api(store: Store) -> None:
-    for definition in gateway_api.definitions():
-        store.create("customresourcedefinitions.apiextensions.k8s.io", definition)
-    changed = asyncio.Event()
-    unsubscribe = store.subscribe(lambda _: changed.set())
-    try:
-        while not _serves(store, gateway_api.GATEWAY_CLASSES):
-            await changed.wait()
-            changed.clear()
-    finally:
-        unsubscribe()
-    for gateway_class in gateway_api.classes():
-        store.create(gateway_api.GATEWAY_CLASSES, gateway_class)
-
-
-def _serves(store: Store, resource: str) -> bool:
-    try:
-        store.resource(resource)
-    except KeyError:
-        return False
-    return True
 
 
 def _tolerate_gpus(pod: dict[str, Any]) -> None:

@@ -29,12 +29,16 @@ _PATIENCE = 8.0
 
 @dataclass(frozen=True)
 class Held:
-    """What one sandbox was started with. With a lifeline it ends when its input does."""
+    """What one sandbox was started with. With a lifeline it ends when its input does.
+
+    `world` is JSON; `named` is how somebody called it.
+    """
 
     folder: Path
     record: Path
     world: str
     lifeline: bool
+    named: str = ""
 
 
 async def hold(held: Held) -> None:
@@ -43,13 +47,14 @@ async def hold(held: Held) -> None:
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(over.set))
-    stage = Stage(World.from_json(held.world))
+    world = World.from_json(held.world)
+    stage = Stage(world)
     status: dict[str, Any] = {"pid": os.getpid(), "started_at": datetime.now(UTC).isoformat()}
     admin = AdminServer(stage, status, over.set)
     lifeline = _Lifeline(lambda: loop.call_soon_threadsafe(over.set))
     try:
         await asyncio.gather(stage.start(), admin.start())
-        record = _record(held, stage, admin, status["started_at"])
+        record = _record(held, stage, admin, world.setup, status["started_at"])
         record.save(held.record)
         if held.lifeline:
             lifeline.watch()
@@ -65,7 +70,9 @@ async def hold(held: Held) -> None:
         _clear_away(held)
 
 
-def _record(held: Held, stage: Stage, admin: AdminServer, started_at: str) -> SandboxRecord:
+def _record(
+    held: Held, stage: Stage, admin: AdminServer, setup: str, started_at: str
+) -> SandboxRecord:
     folder = Folder(held.folder)
     folder.kubeconfig.touch(mode=0o600)
     folder.kubeconfig.write_text(json.dumps(stage.kubeconfig()), encoding="utf-8")
@@ -82,6 +89,8 @@ def _record(held: Held, stage: Stage, admin: AdminServer, started_at: str) -> Sa
         directory=held.folder,
         token=admin.token,
         born=processes.born(os.getpid()),
+        world=held.named,
+        setup=setup,
     )
 
 

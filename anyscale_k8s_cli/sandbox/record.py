@@ -31,6 +31,8 @@ class SandboxRecord:
     """A sandbox. `url` and `token` are its admin interface's, `born` tells its process apart.
 
     `environment` is what leads a command there; it holds credentials, as does `token`.
+    `world` is what it was started with: a name or a file, or nothing for the ordinary one;
+    `setup` are the options that this says are to be tried in it.
     """
 
     url: str
@@ -40,6 +42,8 @@ class SandboxRecord:
     directory: Path
     token: str = field(repr=False)
     born: str | None = None
+    world: str = ""
+    setup: str = ""
 
     @property
     def admin(self) -> AdminClient:

@@ -63,6 +63,7 @@ class Stage:
     """Holds the stand-ins of one sandbox. Everything but `snapshot` belongs to one event loop."""
 
     def __init__(self, world: World) -> None:
+        self._beforehand = world.kubernetes.objects
         self.wire = Wire()
         self.authority = Authority()
         self.token = f"aph0_{secrets.token_urlsafe(32)}"
@@ -152,6 +153,9 @@ class Stage:
         # Without Amazon itself there are still stores that speak as it does, by their endpoints.
         self.plane.signers.setdefault("s3", S3Signer(""))
         await self.plane.start()
+        for platform in self.platforms:
+            for cluster in platform.clusters.values():
+                await cluster.add(self._beforehand)
 
     async def stop(self) -> None:
         """End everything, calls that hang included; safe to repeat."""

@@ -55,11 +55,14 @@ def attached() -> SandboxRecord | None:
     return None
 
 
-def up(timeout: float = START_SECONDS, *, world: World | None = None) -> SandboxRecord:
+def up(
+    timeout: float = START_SECONDS, *, world: World | None = None, named: str = ""
+) -> SandboxRecord:
     """Start a sandbox in the background, or return the one that is running.
 
-    `timeout` in seconds. Raises `sandbox-failed`, `helm-missing` or `helm-unsupported`,
-    and ModuleNotFoundError without the packages of the extra.
+    `timeout` in seconds; `named` is how the world was called. Raises `sandbox-failed`,
+    `helm-missing` or `helm-unsupported`, and ModuleNotFoundError without the packages of
+    the extra.
     """
     _require_packages()
     place = record.own_place()
@@ -68,7 +71,7 @@ def up(timeout: float = START_SECONDS, *, world: World | None = None) -> Sandbox
         if found is not None and found.alive:
             return found
         record.discard(place)
-        with _launched(place, _described(world), lifeline=False) as start:
+        with _launched(place, _described(world), named=named, lifeline=False) as start:
             return start.wait(timeout)
 
 
@@ -167,13 +170,13 @@ class _Start:
 
 @contextmanager
 def _launched(
-    place: Path, world: str, *, folder: Path | None = None, lifeline: bool
+    place: Path, world: str, *, folder: Path | None = None, named: str = "", lifeline: bool
 ) -> Iterator[_Start]:
     """A starting sandbox. With `lifeline` it ends with this context, else only if it failed."""
     folder = folder or record.new_folder()
     Folder(folder).fill()
     argv = [sys.executable, "-m", "anyscale_k8s_cli.sandbox"]
-    argv += ["--folder", str(folder), "--record", str(place), "--world", world]
+    argv += ["--folder", str(folder), "--record", str(place), "--world", world, "--named", named]
     argv += ["--lifeline"] if lifeline else []
     with open(Folder(folder).log, "wb") as log:
         process = subprocess.Popen(
@@ -216,7 +219,8 @@ def _detached() -> dict[str, Any]:
 def _described(world: World | None) -> str:
     """The world to start, as JSON: what is given, or else what the environment says."""
     if world is not None:
-        return json.dumps(world.as_json())
+        # A date, which YAML knows and JSON does not, is a text to Kubernetes.
+        return json.dumps(world.as_json(), default=str)
     return os.environ.get(WORLD_VARIABLE, "{}")
 
 

@@ -1,4 +1,4 @@
-"""What a new sandbox holds, as plain data: the knobs that tests turn.
+"""What a new sandbox holds, as plain data: the knobs of world files and of tests.
 
 The ordinary world is small and believable: an organisation with its owner signed
 in, an account of each cloud with a cluster of two node pools, and a bucket that
@@ -208,9 +208,23 @@ class GenericWorld:
 
 
 @dataclass(frozen=True)
+class KubernetesWorld:
+    """What is the same about the clusters of all platforms.
+
+    `objects` are manifests of what is there beforehand.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    objects: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class World:
     """Everything that can be different about a sandbox.
 
+    `about` says what is, in a sentence. `setup` are options of `cloud setup` to be tried
+    there, and `ends` is how that ends: HEALTHY, or the code of the error that stops it.
     `platforms` are those that are there; the fewer, the sooner it starts.
     `pace` is how long a simulated step of a cluster takes, in seconds;
     `operator_recheck_seconds` how often a healthy operator looks around again.
@@ -218,12 +232,16 @@ class World:
 
     __pydantic_config__ = _STRICT
 
+    about: str = ""
+    setup: str = ""
+    ends: str = ""
     platforms: tuple[PlatformName, ...] = get_args(PlatformName)
     pace: float = 0.05
     operator_recheck_seconds: float = 3.0
     permission_level: str = OWNER
     login_polls: int = 1
     behaviour: Behaviour = field(default_factory=Behaviour)
+    kubernetes: KubernetesWorld = field(default_factory=KubernetesWorld)
     eks: EksWorld = field(default_factory=EksWorld)
     gke: GkeWorld = field(default_factory=GkeWorld)
     aks: AksWorld = field(default_factory=AksWorld)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from anyscale_k8s_cli import spec_loading
+from anyscale_k8s_cli.sandbox import worlds
 
 from .conftest import DOCS, generator, name
 
@@ -26,13 +27,13 @@ def test_generated_parts_are_up_to_date() -> None:
     assert [name(page) for page in stale] == [], HOW
 
 
-def published() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((DOCS / "schemas" / "cloud.json").read_text("utf-8"))
+def published(name: str = "cloud") -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((DOCS / "schemas" / f"{name}.json").read_text("utf-8"))
     return schema
 
 
-def examples() -> list[str]:
-    text = (DOCS / "cloud-yaml.md").read_text(encoding="utf-8")
+def examples(page: str = "cloud-yaml.md") -> list[str]:
+    text = (DOCS / page).read_text(encoding="utf-8")
     return [block.partition("```")[0] for block in text.split("```yaml\n")[1:]]
 
 
@@ -56,6 +57,21 @@ def test_the_schema_refuses_what_the_tool_refuses() -> None:
     validator.validate(fit)
     for unfit in ({"provider": "eks"}, {**fit, "nmae": "x"}, {**fit, "name": "a b"}):
         assert not validator.is_valid(unfit)
+
+
+def test_worlds_are_accepted_by_their_schema_and_by_the_tool(tmp_path: Path) -> None:
+    file = tmp_path / "world.yaml"
+    told = examples("sandbox.md")
+    ready = [path.read_text("utf-8") for path in Path(worlds.__file__).parent.glob("*.yaml")]
+    validator = jsonschema.Draft202012Validator(published("world"))
+
+    assert told
+    assert len(ready) == len(worlds.names())
+    for text in (*told, *ready):
+        file.write_text(text, encoding="utf-8")
+        validator.validate(yaml.safe_load(text))
+        assert worlds.read(str(file)).about
+    assert not validator.is_valid({"eks": {"gpus": 1}})
 
 
 def test_every_key_is_described() -> None:

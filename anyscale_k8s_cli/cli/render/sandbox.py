@@ -15,24 +15,38 @@ if TYPE_CHECKING:
     from anyscale_k8s_cli.sandbox.supervisor import SandboxRecord
 
 
-_NEXT = (
-    "anyscale cloud setup --sandbox --provider eks --cluster-name demo --name try",
-    'eval "$(anyscale sandbox env)"',
-    "anyscale sandbox down",
-)
+_ORDINARY = "--provider eks --cluster-name demo --name try"
 
 
 def record_document(schema: str, record: SandboxRecord) -> dict[str, Any]:
     """The record as JSON, without its environment, which holds credentials."""
-    return {"schema": schema, "url": record.url, "pid": record.pid}
+    return {
+        "schema": schema,
+        "url": record.url,
+        "pid": record.pid,
+        "world": record.world,
+        "setup": record.setup,
+    }
 
 
 def show_up(document: Mapping[str, Any], console: Console) -> None:
     console.print(Text.assemble(("✓ ", "green"), ("A sandbox is running", "bold")))
-    table.facts(console, [("address", document["url"]), ("process", str(document["pid"]))])
+    told = [("address", document["url"]), ("process", str(document["pid"]))]
+    table.facts(console, [*told, ("world", document["world"])])
     table.heading(console, "Next")
-    for line in _NEXT:
-        table.command(console, line)
+    table.command(console, f"anyscale cloud setup --sandbox {document['setup'] or _ORDINARY}")
+    table.command(console, 'eval "$(anyscale sandbox env)"')
+    table.command(console, "anyscale sandbox down")
+
+
+def show_worlds(document: Mapping[str, Any], console: Console) -> None:
+    rows = [
+        (item["name"], ", ".join(item["platforms"]), item["ends"], item["about"])
+        for item in document["worlds"]
+    ]
+    table.plain(console, ("NAME", "PLATFORM", "A SETUP ENDS", "ABOUT"), rows)
+    table.heading(console, "Next")
+    table.command(console, "anyscale sandbox up --world NAME")
 
 
 def show_down(document: Mapping[str, Any], console: Console) -> None:

@@ -11,6 +11,7 @@ class SandboxCommands(Branch):
     vendors = False
     table = {  # noqa: RUF012 - the base says that it belongs to the class
         "up": Entry(f"{_PACKAGE}.up", "Start a sandbox in the background."),
+        "worlds": Entry(f"{_PACKAGE}.worlds", "List what kinds of it there are ready."),
         "status": Entry(f"{_PACKAGE}.status", "Tell whether one is running."),
         "run": Entry(f"{_PACKAGE}.run", "Run a command in a sandbox of its own."),
         "env": Entry(f"{_PACKAGE}.env", "Print what points your shell at it."),

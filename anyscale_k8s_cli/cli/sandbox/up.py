@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli.options import Common
+from anyscale_k8s_cli.cli.sandbox.world_option import WorldOption
 from anyscale_k8s_cli.cli.signature import spread
 from anyscale_k8s_cli.cli.tree import command
 
@@ -14,7 +16,8 @@ SCHEMA = "anyscale-k8s/sandbox-up/v1"
 app, register = command(
     examples="""
     anyscale sandbox up
-    anyscale sandbox up --wait 120
+    anyscale sandbox up --world eks-old-kubernetes
+    anyscale sandbox up --world my-world.yaml --wait 120
     """
 )
 
@@ -28,22 +31,36 @@ Wait = Annotated[
 
 @register
 @spread
-def up(common: Common, wait: Wait = None) -> int:
-    """Start stand-ins for Anyscale, Kubernetes and AWS in the background.
+def up(common: Common, world: WorldOption = None, wait: Wait = None) -> int:
+    """Start stand-ins for Anyscale, Kubernetes and every cloud in the background.
 
     They listen on this machine only. One that is already running is used.
     """
     from anyscale_k8s_cli.cli.execution import Session
     from anyscale_k8s_cli.cli.render.sandbox import record_document, show_up
     from anyscale_k8s_cli.cli.sandbox import attachment
+    from anyscale_k8s_cli.cli.sandbox.world_option import chosen
 
     with Session(common, schema=SCHEMA) as session:
         with attachment.needing_packages():
             from anyscale_k8s_cli.sandbox import supervisor
 
+            wanted = chosen(world)
             record = supervisor.attached()
             if record is None:
                 sys.stderr.write("Starting a sandbox.\n")
                 sys.stderr.flush()
-                record = supervisor.up(float(wait or attachment.START_SECONDS))
+                seconds = float(wait or attachment.START_SECONDS)
+                record = supervisor.up(seconds, world=wanted.world, named=wanted.named)
+            elif world is not None and record.world != wanted.named:
+                raise _other(record.world)
         return session.finish(record_document(SCHEMA, record), show_up)
+
+
+def _other(running: str) -> errors.CliError:
+    return errors.CliError(
+        errors.USAGE,
+        "A sandbox with another world is running",
+        cause=f"it was started with {running}" if running else "it is the ordinary one",
+        fix="anyscale sandbox down, and then this once more",
+    )

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ConfigDict
+
 from anyscale_k8s_cli.sandbox.controlplane.refusals import Refused, not_found
 from anyscale_k8s_cli.sandbox.controlplane.shapes import (
     Check,
@@ -39,6 +41,8 @@ class Behaviour:
     new cloud. An operator that has not reported for `disconnected_after` is
     shown as disconnected.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     activation: float = 0.3
     deletion: float = 0.5

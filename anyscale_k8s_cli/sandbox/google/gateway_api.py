@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 _GROUP = "gateway.networking.k8s.io"
-GATEWAY_CLASSES = f"gatewayclasses.{_GROUP}"
 _BUNDLE = "v1.2.1"
 _CONTROLLER = "networking.gke.io/gateway"
 _MANAGED = {"addonmanager.kubernetes.io/mode": "Reconcile"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -17,7 +19,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.authentication import (
 from anyscale_k8s_cli.sandbox.kubernetes.authorization import Authorizer, escalation_guard
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.budgets import BudgetController
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.daemon_sets import DaemonSetController
-from anyscale_k8s_cli.sandbox.kubernetes.controllers.definitions import DefinitionController
+from anyscale_k8s_cli.sandbox.kubernetes.controllers.definitions import CRDS, DefinitionController
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.deployments import DeploymentController
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.garbage import GarbageCollector
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.jobs import JobController
@@ -29,10 +31,12 @@ from anyscale_k8s_cli.sandbox.kubernetes.controllers.scheduler import Scheduler
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.services import ServiceController
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.stateful_sets import StatefulSetController
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.volumes import ClaimController
+from anyscale_k8s_cli.sandbox.kubernetes.custom_resources import resources_of
 from anyscale_k8s_cli.sandbox.kubernetes.endpoints import Endpoints
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerProvider
 from anyscale_k8s_cli.sandbox.kubernetes.logs import Logs
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
+from anyscale_k8s_cli.sandbox.kubernetes.objects import clone, dig
 from anyscale_k8s_cli.sandbox.kubernetes.pod_view import Surroundings
 from anyscale_k8s_cli.sandbox.kubernetes.pods import Kubelet
 from anyscale_k8s_cli.sandbox.kubernetes.policies import admit_by_policies
@@ -198,7 +202,26 @@ class KubernetesStandIn:
         if self._public_authority is not None:
             self._public_port = await self._listen(self._runner, self._public_authority)
 
-    async def until(self, happened: Callable[[], bool]) -> None:
+    async def add(self, manifests: Iterable[Mapping[str, Any]]) -> None:
+        """Create what is there beforehand; a kind that one of them defines is waited for.
+
+        Raises LookupError for a kind that is not known, and ApiErrors as the API does.
+        """
+        for manifest in manifests:
+            api_version, kind = str(manifest.get("apiVersion")), str(manifest.get("kind"))
+            known = partial(self.store.registry.by_kind, api_version, kind)
+            defined = (r for crd in self.store.items(CRDS) for r in resources_of(crd))
+            if any((r.api_version, r.kind) == (api_version, kind) for r in defined):
+                await self.until(known)
+            resource = known()
+            if resource is None:
+                raise LookupError(f"no kind {kind} in {api_version}")
+            namespace = "default" if resource.namespaced else ""
+            namespace = dig(manifest, "metadata", "namespace") or namespace
+            write = Write(with_status=True)
+            self.store.create(resource, clone(dict(manifest)), namespace=namespace, write=write)
+
+    async def until(self, happened: Callable[[], object]) -> None:
         """Return once something is so; it is looked at again after each change."""
         changed = asyncio.Event()
         unsubscribe = self.store.subscribe(lambda *_: changed.set())
