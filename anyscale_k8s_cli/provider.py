@@ -49,8 +49,9 @@ class Verb(StrEnum):
     def parts(self) -> tuple[str, ...]:
         """The parts of a platform's document of permissions that it takes.
 
-        `look` is at what is made, `named` at what the user named, `find` for what is not
-        known by name; `plan` is what is asked before anything is made: quotas, free names.
+        `look` is at what is made, `named` at what the user named and at what a deletion does
+        not mind, `find` for what is not known by name; `plan` is what is asked before anything
+        is made: quotas, free names.
         """
         return _PARTS[self]
 

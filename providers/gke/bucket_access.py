@@ -47,7 +47,7 @@ class BucketAccess(Resource[Identity]):
         )
         self._google = google
         self._storage = bucket
-        self._bucket = bucket.name
+        self.bucket = bucket.name
         self._email = email
         self._patience = patience
         self._wanted = policies.on_bucket(email)
@@ -59,7 +59,7 @@ class BucketAccess(Resource[Identity]):
 
     def read(self) -> Observed[Identity] | None:
         try:
-            policy = self._google.storage.policy(self._bucket)
+            policy = self._google.storage.policy(self.bucket)
         except CloudFailure as failure:
             found = self._storage.read() if failure.denied else None
             if found is None or not found.manager:
@@ -92,7 +92,7 @@ class BucketAccess(Resource[Identity]):
     def grants(self, observed: Observed[Identity]) -> Sequence[PolicyDocument]:
         """What the account may; what others may in the bucket is in its policy."""
         held = policies.of_member(observed.state, member_of(self._email))
-        return (policies.document(f"roles on the bucket {self._bucket}", held),)
+        return (policies.document(f"roles on the bucket {self.bucket}", held),)
 
     def _write(self, *, grant: bool) -> Observed[Identity]:
         storage = self._google.storage
@@ -105,17 +105,17 @@ class BucketAccess(Resource[Identity]):
 
         policies.revise(
             self._google.run,
-            lambda: storage.policy(self._bucket),
-            lambda policy: storage.set_policy(self._bucket, policy),
+            lambda: storage.policy(self.bucket),
+            lambda policy: storage.set_policy(self.bucket, policy),
             changed,
-            what=f"the policy of the bucket {self._bucket}",
+            what=f"the policy of the bucket {self.bucket}",
             patience=self._patience,
         )
-        policy = self._google.storage.policy(self._bucket)
+        policy = self._google.storage.policy(self.bucket)
         if policy is None and grant:
             raise errors.CliError(
                 errors.BUCKET_MISSING,
-                f"The bucket {self._bucket} went away while its policy was changed",
+                f"The bucket {self.bucket} went away while its policy was changed",
                 fix="run the same command again: it makes the bucket anew",
             )
         return self._observed(policy or Policy(()))
@@ -125,7 +125,7 @@ class BucketAccess(Resource[Identity]):
 
     def _observed(self, policy: Policy) -> Observed[Identity]:
         return Observed(
-            id=f"gs://{self._bucket}#{self._email}",
+            id=f"gs://{self.bucket}#{self._email}",
             output=Identity(self._email, self._email),
             owner=self.install,
             state=policy,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.provider import Cluster, Verb
-from anyscale_k8s_cli.providers.gke import declared, discovery, permissions, wording
+from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.gke import declared, discovery, rights, wording
 from anyscale_k8s_cli.providers.gke.cloud_side import Names
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
-from anyscale_k8s_cli.providers.gke.google import Google, may_see
+from anyscale_k8s_cli.providers.gke.google import Google
 from anyscale_k8s_cli.spec import CloudSpec
 
 APIS = (
@@ -34,7 +33,8 @@ def checks(spec: CloudSpec, cluster: Cluster, google: Google, names: Names) -> l
         declared.GKE_WORKLOAD_IDENTITY.bind(partial(_workload_identity, cluster, facts)),
         declared.GKE_POOL_METADATA.bind(partial(_some_pools, cluster, facts)),
         declared.GCP_APIS.bind(partial(_apis, google)),
-        declared.GCP_PERMISSIONS.bind(partial(_permissions, google, names)),
+        declared.GCP_PERMISSIONS.bind(partial(rights.to_set_up, google, names)),
+        declared.GCP_READ_PERMISSIONS.bind(partial(rights.to_look, google, names)),
     ]
     if spec.network.expose == "public":
         # Of internal ones Google tells the limit by network, and not what is used of it.
@@ -81,7 +81,7 @@ def _apis(google: Google) -> Finding:
         enabled = google.projects.enabled(APIS)
     except CloudFailure as failure:
         if failure.denied:
-            return Finding(Status.UNKNOWN, "you may not ask")
+            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
         raise
     off = [f"{name}.{google.session.universe}" for name in APIS if not enabled.get(name)]
     if off:
@@ -94,9 +94,12 @@ def _apis(google: Google) -> Finding:
 
 
 def _load_balancer_quota(google: Google, region: str) -> Finding:
-    found = may_see(partial(google.compute.quotas, region), None)
-    if found is None:
-        return Finding(Status.UNKNOWN, "you may not ask")
+    try:
+        found = google.compute.quotas(region)
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
+        raise
     rooms = [
         Room(f"{metric} of {region}", quota.used, quota.limit)
         for metric, quota in found.items()
@@ -116,50 +119,4 @@ def _kms_key(key: str, region: str) -> Finding:
         Status.FAIL,
         f"the key is in {location} and the bucket will be in {region}",
         fix=f"give --kms-key a key in {region}",
-    )
-
-
-def _permissions(google: Google, names: Names) -> Finding:
-    """What is there is asked about itself; for what is still to be made, the project is asked.
-
-    What is lacking on what is there is a warning: perhaps nothing is to be changed.
-    """
-    wanted = [item for item in permissions.of(Verb.SETUP) if item not in permissions.DISPENSABLE]
-    account = google.email(names.account) if names.account else ""
-    objects: list[tuple[str, str, Callable[[str, list[str]], set[str] | None]]] = [
-        ("storage.buckets.", names.bucket, google.storage.held),
-        ("iam.serviceAccounts.", account, google.iam.held),
-    ]
-    project = [
-        name for name in wanted if not name.startswith(tuple(prefix for prefix, *_ in objects))
-    ]
-    lacking: list[str] = []
-    for prefix, name, held_on in objects:
-        if not name:
-            continue
-        about = [item for item in wanted if item.startswith(prefix)]
-        found = may_see(partial(held_on, name, permissions.on_objects(about)), None)
-        if found is None:
-            project += permissions.before_making(about)
-        elif found:
-            # Who has nothing at all on it looks at somebody else's.
-            lacking += [
-                f"{item} on {name}" for item in permissions.on_objects(about) if item not in found
-            ]
-    try:
-        held = google.projects.held(project)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, "you may not ask")
-        raise
-    needed = [item for item in project if item not in held]
-    if not needed and not lacking:
-        return passed(f"{len(wanted)} permissions")
-    who = google.session.principal or "your Google account"
-    return Finding(
-        Status.FAIL if needed else Status.WARN,
-        f"{who} lacks {len(needed + lacking)} permissions in the project {google.project}"
-        + ("" if needed else ", which setup may do without"),
-        (*needed, *lacking),
-        "have them allowed; `anyscale cloud permissions --provider gke` prints the role",
     )

@@ -45,6 +45,13 @@ GCP_PERMISSIONS = Check(
     _CLOUD,
     error=errors.FORBIDDEN,
 )
+GCP_READ_PERMISSIONS = Check(
+    "gcp-read-permissions",
+    "You may look at all in Google Cloud that is to be looked at",
+    frozenset({When.REGISTER, When.VERIFY}),
+    _CLOUD,
+    Severity.WARNING,
+)
 GCP_LOAD_BALANCER_QUOTA = Check(
     "gcp-load-balancer-quota",
     "The region has room for a load balancer and its address",
@@ -62,6 +69,7 @@ CHECKS = (
     GKE_POOL_METADATA,
     GCP_APIS,
     GCP_PERMISSIONS,
+    GCP_READ_PERMISSIONS,
     GCP_LOAD_BALANCER_QUOTA,
     GCP_KMS_KEY,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 import yaml
 
@@ -10,7 +11,15 @@ from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.templates import load_yaml
 
 # What is done without where it is not granted.
-DISPENSABLE = frozenset({"compute.forwardingRules.list", "compute.regions.get"})
+DISPENSABLE = frozenset(
+    {
+        "compute.forwardingRules.list",
+        "compute.regions.get",
+        # Where it is needed, the way to the cluster shows it.
+        "container.clusters.connect",
+        "serviceusage.services.get",
+    }
+)
 
 
 def documents(verb: Verb) -> list[PolicyDocument]:
@@ -36,10 +45,32 @@ def on_objects(names: Iterable[str]) -> list[str]:
     return [name for name in names if not name.endswith(".create")]
 
 
-def before_making(names: Iterable[str]) -> list[str]:
-    """Those that the project can be asked about, while an object is not there yet.
+def on_new_buckets() -> list[str]:
+    """Those that whoever has a basic role has on a bucket that he makes."""
+    return list(load_yaml("gke/permissions.yaml")["on_new_buckets"])
 
-    Who makes a bucket may set it up by the policy that it begins with.
-    """
-    by_making = load_yaml("gke/permissions.yaml")["on_new_buckets"]
-    return [name for name in names if name not in by_making]
+
+def marks_of_basic_roles() -> list[str]:
+    """Those by which the holder of a basic role is known."""
+    return list(load_yaml("gke/permissions.yaml")["marks_of_basic_roles"])
+
+
+def to_empty() -> tuple[str, ...]:
+    """Those that it takes to remove a bucket with all that is in it."""
+    return ("storage.buckets.delete", "storage.objects.delete", "storage.objects.list")
+
+
+def grant(project: str, member: str, missing: Sequence[str]) -> str:
+    """The commands by which an administrator of the project gives these permissions."""
+    named = ",".join(sorted(missing))
+    role = f"anyscale_k8s_{sha256(named.encode()).hexdigest()[:8]}"
+    return (
+        f"gcloud iam roles create {role} --project {project} --permissions={named}\n"
+        f"gcloud projects add-iam-policy-binding {project} --member={member} "
+        f"--role=projects/{project}/roles/{role} --condition=None"
+    )
+
+
+def command(verb: Verb) -> str:
+    """What prints the whole role."""
+    return f"anyscale cloud permissions --provider gke --verb {verb.value}"

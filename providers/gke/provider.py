@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.checks import BoundCheck, Finding
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -35,6 +35,7 @@ from anyscale_k8s_cli.providers.gke import (
     discovery,
     labels,
     permissions,
+    rights,
     search,
     tags,
     teardown,
@@ -178,6 +179,11 @@ class GkeProvider:
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
         self._impersonate = scope.credentials.impersonate or self._impersonate
         return teardown.find_owned(self._google(install.account), install)
+
+    def removal_rights(
+        self, install: Install, going: Sequence[Resource[Any]], staying: Sequence[Resource[Any]]
+    ) -> Finding:
+        return rights.to_remove(self._google(install.account), install, going, staying)
 
     def cluster_state(self, install: Install) -> ClusterState:
         return discovery.state_of(self._google(install.account), install.cluster)

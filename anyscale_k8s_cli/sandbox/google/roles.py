@@ -35,11 +35,13 @@ _READS = (
 )
 _EDITS = (
     *_READS,
+    "bigquery.datasets.create",
     "compute.*",
     "container.clusters.*",
     "iam.serviceAccounts.create",
     "iam.serviceAccounts.delete",
     "iam.serviceAccounts.update",
+    "pubsub.topics.create",
     "serviceusage.services.enable",
     "serviceusage.services.use",
     "storage.buckets.create",

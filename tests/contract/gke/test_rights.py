@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import yaml
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Finding, Status, When
+from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.provider import ClusterState, Verb
 from anyscale_k8s_cli.providers.gcs.bucket import Bucket
 from anyscale_k8s_cli.providers.gke import GkeProvider, codes
@@ -88,8 +91,6 @@ def test_setup_needs_no_more_and_uses_all_that_its_role_grants(world: World) -> 
         spoil_as_owner(world)
         assert check_all(world)["gcp-permissions"].status is Status.PASS
         world.setup()
-        install = world.install(world.spec(), world.provider.discover(world.spec()))
-        world.provider.cluster_state(install)
         assert look_at_load_balancers(world) == ""
 
     asked = used(world.calls(all_of_it))
@@ -108,7 +109,7 @@ def look_at_load_balancers(world: World) -> str:
 def test_who_may_not_see_load_balancers_is_not_stopped(world: World) -> None:
     rights = granted(Verb.SETUP) - {"compute.forwardingRules.list"}
     world.stand_in.set_admin_permissions(sorted(rights))
-    assert check_all(world)["gcp-permissions"].status is Status.PASS
+    assert check_all(world)["gcp-permissions"].status is Status.WARN
     assert look_at_load_balancers(world) == ""
 
 
@@ -127,8 +128,6 @@ def test_a_plan_needs_no_more_and_uses_all_that_its_role_grants(world: World) ->
     def all_of_it() -> None:
         assert set(world.changes().values()) == {"none"}
         check_all(world)
-        install = world.install(world.spec(), world.provider.discover(world.spec()))
-        world.provider.cluster_state(install)
         assert look_at_load_balancers(world) == ""
 
     assert used(world.calls(all_of_it)) == granted(Verb.PLAN) - BY_THE_CLUSTER
@@ -143,6 +142,7 @@ def test_delete_needs_no_more_and_uses_all_that_its_role_grants(world: World) ->
         provider = world.elsewhere()
         (install,) = provider.search(HERE, "prod").installs
         provider.cluster_state(install)
+        provider.discover(provider.locate(install))
         for item in sorted(provider.find_owned(HERE, install), key=lambda item: -len(item.needs)):
             observed = item.read()
             assert observed is not None
@@ -152,10 +152,7 @@ def test_delete_needs_no_more_and_uses_all_that_its_role_grants(world: World) ->
             item.delete(observed)
         provider.load_balancer_left(install, ["203.0.113.9"])
 
-    asked = used(world.calls(work))
-    assert asked <= granted(Verb.DELETE)
-    # What is looked at is granted too: a deletion shows first what it would do.
-    assert granted(Verb.DELETE) - asked <= granted(Verb.VERIFY)
+    assert used(world.calls(work)) == granted(Verb.DELETE) - BY_THE_CLUSTER
 
 
 def test_verify_needs_no_more_and_uses_all_that_its_role_grants(world: World) -> None:
@@ -188,7 +185,7 @@ def test_who_owns_the_project_passes(world: World) -> None:
     assert {finding.status for finding in findings.values()} == {Status.PASS}
     assert set(findings) == {
         *("gke-workload-identity", "gke-pool-metadata", "gcp-apis", "gcp-permissions"),
-        "gcp-load-balancer-quota",
+        *("gcp-load-balancer-quota", "gcp-read-permissions"),
     }
 
 
@@ -196,8 +193,13 @@ def test_what_is_denied_fails_before_it_is_needed(world: World) -> None:
     without(world, "iam.serviceAccounts.create")
     finding = check_all(world)["gcp-permissions"]
     assert finding.status is Status.FAIL
-    assert finding.evidence == ("iam.serviceAccounts.create",)
-    assert "cloud permissions --provider gke" in finding.fix
+    assert finding.evidence == ("iam.serviceAccounts.create on project demo",)
+    first, second, last = finding.fix.splitlines()
+    assert first.endswith("--permissions=iam.serviceAccounts.create")
+    assert f"--member=serviceAccount:{world.stand_in.admin.email}" in second
+    assert second.split("/roles/")[1].split()[0] in first
+    assert "run the same command again" in last
+    assert "cloud permissions --provider gke --verb setup" in last
 
 
 def test_what_is_there_needs_no_making(world: World) -> None:
@@ -235,6 +237,82 @@ def test_what_the_user_has_needs_no_rights(world: World) -> None:
     )
     assert check_all(world)["gcp-permissions"].status is Status.FAIL
     assert check_all(world, world.spec(**BOTH))["gcp-permissions"].status is Status.PASS
+
+
+# -- one permission less -----------------------------------------------------------------
+
+NAMED = re.compile(
+    r"(?<![\w.@])(?:compute|container|iam|resourcemanager|serviceusage|storage)\.\w+\.\w+"
+)
+
+
+def told_before_anything_is_made(world: World, *codes: str) -> str:
+    """By the checks of these names, or by what looking ended with."""
+    spec = world.spec()
+    try:
+        cluster = world.provider.discover(spec)
+    except CliError as problem:
+        return f"{problem.code.slug}: {problem}"
+    findings = [item.run() for item in world.provider.checks(spec, cluster) if item.code in codes]
+    assert {item.status for item in findings} != {Status.PASS}
+    return " ".join(text for item in findings for text in (item.detail, *item.evidence))
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"),
+    [(Verb.SETUP, "gcp-permissions"), (Verb.VERIFY, "gcp-read-permissions")],
+    ids=["setup", "verify"],
+)
+def test_each_permission_that_is_taken_away_is_named(world: World, verb: Verb, code: str) -> None:
+    def one_by_one() -> None:
+        for taken in sorted(granted(verb)):
+            world.stand_in.set_admin_permissions(sorted(granted(verb) - {taken}))
+            told = told_before_anything_is_made(replace(world), code)
+            assert set(NAMED.findall(told)) == {taken}, told
+            assert " on " in told or told.startswith(f"{errors.FORBIDDEN.slug}: "), told
+
+    assert not world.writes(one_by_one)
+
+
+def test_each_permission_of_delete_that_is_taken_away_is_named(world: World) -> None:
+    """The bucket goes; or stays, and the cluster's UID is taken off it."""
+    _, install = world.installed()
+
+    def preflight(taken: str) -> str:
+        provider = world.elsewhere()
+        try:
+            unsearched = provider.search(HERE, "prod").unsearched
+            provider.discover(provider.locate(install))
+            owned = provider.find_owned(HERE, install)
+            for item in owned:
+                item.observed = item.read()
+            if unsearched:
+                return " ".join(unsearched)
+        except CliError as problem:
+            return str(problem)
+        staying = [item for item in owned if isinstance(item, Bucket)]
+        kept = taken == "storage.buckets.update"
+        going = [item for item in owned if not (kept and item in staying)]
+        found = provider.removal_rights(install, going, staying if kept else [])
+        stops = taken != "container.clusters.get"
+        assert found.status is (Status.FAIL if stops else Status.WARN), taken
+        return " ".join((found.detail, *found.evidence))
+
+    def one_by_one() -> None:
+        for taken in sorted(granted(Verb.DELETE) - BY_THE_CLUSTER):
+            world.stand_in.set_admin_permissions(sorted(granted(Verb.DELETE) - {taken}))
+            told = preflight(taken)
+            assert set(NAMED.findall(told)) == {taken}, told
+
+    assert not world.writes(one_by_one)
+
+
+def test_a_basic_role_sets_up_what_it_makes(start: Callable[[GoogleSettings], World]) -> None:
+    """The project does not tell it, and the bucket is made with it."""
+    world = start(GoogleSettings(clusters=(CLUSTER,)))
+    finding = check_all(world)["gcp-permissions"]
+    assert finding.status is Status.PASS
+    world.setup()
 
 
 # -- quotas ----------------------------------------------------------------------------
