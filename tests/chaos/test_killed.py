@@ -1,14 +1,17 @@
-"""Killed at any call and given again on another machine, a command comes to the same end."""
+"""Killed at any call and given again on another machine, a command comes to the same end.
+
+The run that is given again is killed too, a little later, and so on: what one of them leaves
+half done, all that follow must cope with. The calls of a chain wait for each other in an
+unbroken run, so that each comes although the one before it was the last of its run.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from anyscale_k8s_cli.sandbox.world import World
-from tests.chaos.crashes import DELETE, SETUP, Moment, after, before, deleted, kill_at, set_up
+from tests.chaos.crashes import DELETE, SETUP, after, before, deleted, kill_at, set_up
 from tests.chaos.likeness import likeness
 
 WORLD = World(platforms=("eks",))
@@ -25,30 +28,50 @@ GATEWAY = "gateways/anyscale-operator/gateway"
 LEDGER = "configmaps/anyscale-operator/anyscale-k8s-ledger"
 DEFINITION = "customresourcedefinitions/gateways.gateway.networking.k8s.io"
 
-# A moment of setup, and one of the delete that follows.
-MOMENTS = [
-    (before(PLANE, "POST /api/v2/clouds/"), before(PLANE, f"PUT {CLOUD}/state")),
-    (after(PLANE, "POST /api/v2/clouds/"), after(PLANE, f"DELETE {CLOUD}")),
-    (before(PLANE, f"PUT {CLOUD}/add_resource"), after(CLUSTER, "PUT */secrets/*", RECORD)),
+# From the record of the cloud to its operator, and all the way back.
+TO_THE_OPERATOR = (
+    before(PLANE, "POST /api/v2/clouds/"),
+    after(PLANE, "POST /api/v2/clouds/"),
+    before(PLANE, f"PUT {CLOUD}/add_resource"),
     # The first of them is answered 503 for a cloud that was just made.
-    (after(PLANE, f"PUT {CLOUD}/add_resource", nth=2), after(CLUSTER, "DELETE *", GATEWAY)),
-    (after("s3", "CreateBucket"), after(CLUSTER, "DELETE *", LEDGER)),
-    (before("s3", "PutBucketCors"), after(CLUSTER, "DELETE *", "namespaces/anyscale-operator")),
-    (after(CLUSTER, "POST */secrets", RECORD), before("iam", "DeleteOpenIDConnectProvider")),
-    (before(CLUSTER, "PATCH *", OPERATOR), after(CLUSTER, "DELETE *", DEFINITION)),
-    (after(CLUSTER, "PATCH *", GATEWAY), before("s3", "PutBucketTagging")),
-]
+    after(PLANE, f"PUT {CLOUD}/add_resource", nth=2),
+    after(CLUSTER, "POST */secrets", RECORD),
+    before(CLUSTER, "PATCH *", OPERATOR),
+)
+AND_BACK = (
+    before(PLANE, f"PUT {CLOUD}/state"),
+    after(PLANE, f"DELETE {CLOUD}"),
+    after(CLUSTER, "PUT */secrets/*", RECORD),
+    after(CLUSTER, "DELETE *", GATEWAY),
+    after(CLUSTER, "DELETE *", DEFINITION),
+    after(CLUSTER, "DELETE *", LEDGER),
+    after(CLUSTER, "DELETE *", "namespaces/anyscale-operator"),
+    before("iam", "DeleteOpenIDConnectProvider"),
+)
+TO_THE_BUCKET = (after("s3", "CreateBucket"), before("s3", "PutBucketCors"))
 
 
-@pytest.mark.parametrize(("of_setup", "of_delete"), MOMENTS, ids=str)
-def test_killed_and_repeated(
-    sandbox: Sandbox, unbroken: Unbroken, of_setup: Moment, of_delete: Moment
-) -> None:
-    """One after the other on one sandbox, so that setup and delete take turns ten times."""
-    kill_at(sandbox, of_setup, *SETUP)
+def test_killed_on_the_way_to_the_operator_and_back(sandbox: Sandbox, unbroken: Unbroken) -> None:
+    for moment in TO_THE_OPERATOR:
+        kill_at(sandbox, moment, *SETUP)
     set_up(sandbox)
     assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
-    kill_delete(sandbox, unbroken, of_delete)
+
+    for moment in AND_BACK:
+        kill_at(sandbox, moment, *DELETE, *unbroken.all_of_it)
+    deleted(sandbox, *unbroken.all_of_it)
+    assert likeness(sandbox.admin.snapshot()) == unbroken.empty
+
+
+def test_killed_at_the_bucket_which_is_kept(sandbox: Sandbox, unbroken: Unbroken) -> None:
+    for moment in TO_THE_BUCKET:
+        kill_at(sandbox, moment, *SETUP)
+    set_up(sandbox)
+    assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
+
+    kill_at(sandbox, before("s3", "PutBucketTagging"), *DELETE)
+    deleted(sandbox)
+    assert likeness(sandbox.admin.snapshot()) == unbroken.kept
 
 
 def test_a_saved_plan_can_be_repeated(sandbox: Sandbox, unbroken: Unbroken, tmp_path: Path) -> None:
@@ -57,17 +80,11 @@ def test_a_saved_plan_can_be_repeated(sandbox: Sandbox, unbroken: Unbroken, tmp_
     saved = sandbox.anyscale("cloud", "plan", *SETUP[2:-3], "--out", plan)
     assert saved.code == 0, saved.err
     by_plan = ("cloud", "setup", "--plan", plan, "--yes", "-o", "json")
-    kill_at(sandbox, after("iam", "CreateRole"), *by_plan)
+    kill_at(sandbox, after(CLUSTER, "PATCH *", GATEWAY), *by_plan)
     done = sandbox.anyscale(*by_plan, fresh_home=True)
     assert done.code == 0, done.out + done.err
     assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
-    kill_delete(sandbox, unbroken, before("iam", "DeleteRole"))
 
-
-def kill_delete(sandbox: Sandbox, unbroken: Unbroken, moment: Moment) -> None:
-    # The tags are touched only where the bucket stays.
-    keeps = moment.route == "PutBucketTagging"
-    options = () if keeps else unbroken.all_of_it
-    kill_at(sandbox, moment, *DELETE, *options)
-    deleted(sandbox, *options)
-    assert likeness(sandbox.admin.snapshot()) == (unbroken.kept if keeps else unbroken.empty)
+    kill_at(sandbox, before("iam", "DeleteRole"), *DELETE, *unbroken.all_of_it)
+    deleted(sandbox, *unbroken.all_of_it)
+    assert likeness(sandbox.admin.snapshot()) == unbroken.empty
