@@ -26,6 +26,16 @@ from pydantic import (
     model_validator,
 )
 
+from anyscale_k8s_cli.pod_words import (
+    Certificates,
+    LabelKey,
+    LabelValue,
+    ProxyUrl,
+    Registry,
+    SecretName,
+    Toleration,
+)
+
 SPEC_VERSION: Literal["anyscale-k8s/cloud/v1"] = "anyscale-k8s/cloud/v1"
 DEFAULT_NAMESPACE = "anyscale-operator"
 
@@ -289,6 +299,34 @@ class ChartsSpec(_Part):
     mirror: Annotated[str | None, Flag("--chart-mirror")] = None
 
 
+class PodsSpec(_Part):
+    """What the pods get that come of a setup: the operator's, the gateway's, the GPU plugin's.
+
+    Ray's pods are not among them: instance types and the operator's `patches` say of those.
+    """
+
+    node_selector: Annotated[dict[LabelKey, LabelValue], Flag("--node-selector")] = Field(
+        default_factory=dict
+    )
+    tolerations: Annotated[tuple[Toleration, ...], Flag("--toleration")] = ()
+    labels: Annotated[dict[LabelKey, LabelValue], Flag("--pod-label")] = Field(default_factory=dict)
+    annotations: Annotated[dict[LabelKey, str], Flag("--pod-annotation")] = Field(
+        default_factory=dict
+    )
+    image_registry: Annotated[Registry | None, Flag("--image-registry")] = None
+    image_pull_secrets: Annotated[tuple[SecretName, ...], Flag("--image-pull-secret")] = ()
+    http_proxy: Annotated[ProxyUrl | None, Flag("--http-proxy")] = None
+    https_proxy: Annotated[ProxyUrl | None, Flag("--https-proxy")] = None
+    no_proxy: Annotated[tuple[str, ...], Flag("--no-proxy")] = ()
+    ca_bundle: Annotated[Certificates | None, Flag("--ca-bundle")] = None
+
+    @model_validator(mode="after")
+    def _proxied(self) -> Self:
+        if self.no_proxy and not (self.http_proxy or self.https_proxy):
+            raise ValueError("hosts without a proxy need a proxy: --http-proxy or --https-proxy")
+        return self
+
+
 class ProbeSpec(_Part):
     """A pod that tries, once the cloud is set up, what the workloads are going to do."""
 
@@ -342,6 +380,7 @@ class CloudSpec(_Part):
     operator: Annotated[OperatorSpec, FILE_ONLY] = Field(default_factory=OperatorSpec)
     addons: Annotated[AddonsSpec, FILE_ONLY] = Field(default_factory=AddonsSpec)
     charts: Annotated[ChartsSpec, FILE_ONLY] = Field(default_factory=ChartsSpec)
+    pods: Annotated[PodsSpec, FILE_ONLY] = Field(default_factory=PodsSpec)
     probe: Annotated[ProbeSpec, FILE_ONLY] = Field(default_factory=ProbeSpec)
     timeouts: Annotated[TimeoutsSpec, FILE_ONLY] = Field(default_factory=TimeoutsSpec)
 
@@ -388,6 +427,9 @@ _WHOLE = {
     "rules.tags",
     "rules.names",
     "network.annotations",
+    "pods.annotations",
+    "pods.labels",
+    "pods.node_selector",
     "operator.values",
     "addons.gateway.values",
     "addons.gpu_plugin.values",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.pod_words import LABEL_KEY, LABEL_VALUE, OBJECT_NAME, REGISTRY
 from anyscale_k8s_cli.spec import CloudSpec, Scope, Settings, flags_by_path, leaves
 
 
@@ -272,6 +273,10 @@ _PATTERNS = {
     r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": (
         "lower-case letters, digits and dashes, beginning and ending with a letter or digit"
     ),
+    LABEL_KEY: "a key as labels have: letters, digits, dots, dashes, after a domain and /",
+    LABEL_VALUE: "a value as labels have: letters, digits, dots, dashes and underscores",
+    REGISTRY: "HOST[:PORT][/PATH], without a scheme",
+    OBJECT_NAME: "the name of a Secret, without its namespace",
 }
 
 

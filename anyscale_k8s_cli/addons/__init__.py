@@ -14,6 +14,7 @@ from typing import Any
 from anyscale_k8s_cli.addons import gateway_controller as controller
 from anyscale_k8s_cli.addons.adopted_gateway import AdoptedGateway, AnyGateway
 from anyscale_k8s_cli.addons.belonging import goes_with
+from anyscale_k8s_cli.addons.ca_bundle import ca_bundle
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.file_storage import file_storage
 from anyscale_k8s_cli.addons.gateway import (
@@ -95,8 +96,15 @@ def cluster_side(
     token = parts.token if parts else None
     tokens = parts.resources if parts else ()
     credentials = credentials_secret(context, cloud_side, needs=(namespace,))
+    trusted = ca_bundle(context, needs=(namespace,))
     operator = operator_release(
-        context, cloud_side, registration, gateway, account, token, needs=(namespace, *credentials)
+        context,
+        cloud_side,
+        registration,
+        gateway,
+        account,
+        token,
+        needs=(namespace, *credentials, *trusted),
     )
     resources = (
         namespace,
@@ -106,6 +114,7 @@ def cluster_side(
         *file_storage(context.spec, context.install, context.kubernetes),
         account,
         *credentials,
+        *trusted,
         *left_behind(context, needs=(namespace,)),
         *tokens,
         operator,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.helm import Helm
@@ -34,6 +35,10 @@ class InstallContext:
     control_plane_url: str
     user_domain: str
 
+    @cached_property
+    def pods(self) -> PodSettings:
+        return PodSettings(self.spec.pods, (self.cluster.access.endpoint,))
+
 
 @dataclass(frozen=True)
 class ClusterContext(InstallContext):
@@ -49,6 +54,16 @@ class ClusterContext(InstallContext):
     run: Run
     upgrade: bool = False
     teardown: bool = False
+
+    @cached_property
+    def pods(self) -> PodSettings:
+        """With the address by which pods find the cluster's API."""
+        outside = self.cluster.access.endpoint
+        if not (self.spec.pods.http_proxy or self.spec.pods.https_proxy):
+            return PodSettings(self.spec.pods, (outside,))
+        service = self.kubernetes.get("v1", "Service", "kubernetes", "default") or {}
+        inside = (service.get("spec") or {}).get("clusterIP") or ""
+        return PodSettings(self.spec.pods, (outside, inside))
 
     @cached_property
     def surroundings(self) -> Surroundings:

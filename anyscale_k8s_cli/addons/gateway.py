@@ -19,8 +19,11 @@ from anyscale_k8s_cli.addons.addresses import (
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER
 from anyscale_k8s_cli.addons.names import GATEWAY
+from anyscale_k8s_cli.addons.pod_settings import PodSettings
+from anyscale_k8s_cli.addons.values import given
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject, going, object_key
+from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.cluster.removal import holding
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import LoadBalancer
@@ -79,7 +82,16 @@ def proxy_document(
             "service": _service_settings(context, load_balancer, marks),
         },
     )
+    if deployment := _deployment_settings(context.pods):
+        manifest["spec"]["provider"]["kubernetes"]["envoyDeployment"] = deployment
     return manifest
+
+
+def _deployment_settings(pods: PodSettings) -> Document:
+    """`envoyDeployment`, where pods are given anything. The controller knows its proxy's image."""
+    image = pods.image(pins().images["envoy"]) if pods.registry else ""
+    pod = {**pods.placement, **pods.marks, "imagePullSecrets": pods.pull_secrets}
+    return given({"pod": pod, "container": {"image": image}})
 
 
 def _service_settings(

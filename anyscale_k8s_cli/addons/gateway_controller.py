@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from anyscale_k8s_cli.addons.belonging import goes_with
-from anyscale_k8s_cli.addons.context import ClusterContext
-from anyscale_k8s_cli.addons.values import merged
+from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
+from anyscale_k8s_cli.addons.values import given, merged
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import Namespace
@@ -48,7 +48,8 @@ def gateway_controller(
         name=RELEASE,
         namespace=NAMESPACE,
         chart=CHART,
-        values=lambda: merged({}, context.spec.addons.gateway.values),
+        values=lambda: controller_values(context),
+        addition=context.pods.addition,
         skip_crds=True,
         upgrade=context.upgrade,
         seconds=timeouts.controller,
@@ -65,13 +66,27 @@ def gateway_controller(
     )
 
 
+def controller_values(context: InstallContext) -> dict[str, Any]:
+    """The values of the controller, whoever installs it."""
+    pods = context.pods
+    everywhere: dict[str, Any] = {}
+    if pods.registry:
+        everywhere["imageRegistry"] = pods.registry
+    if pods.pull_secrets:
+        everywhere["imagePullSecrets"] = pods.pull_secrets
+    own = {
+        "global": everywhere,
+        "deployment": {"pod": {**pods.placement, **pods.marks}},
+        "certgen": {"job": {**pods.placement, "pod": pods.marks}},
+    }
+    return merged(given(own), context.spec.addons.gateway.values)
+
+
 def incumbent(kubernetes: Kubernetes) -> Incumbent | None:
     """An Envoy Gateway that somebody else runs: two of them take Gateways from each other."""
-    found = kubernetes.list("apps/v1", "Deployment", label_selector="control-plane=envoy-gateway")
-    living = [item for item in found if not item["metadata"].get("deletionTimestamp")]
-    if not living:
+    deployment = _running(kubernetes)
+    if deployment is None:
         return None
-    deployment = living[0]
     metadata = deployment["metadata"]
     place = f"{metadata['namespace']}/{metadata['name']}"
     return Incumbent(
@@ -79,6 +94,18 @@ def incumbent(kubernetes: Kubernetes) -> Incumbent | None:
         what=f"Envoy Gateway in {place}",
         unfit=_too_old(deployment, place),
     )
+
+
+def home(kubernetes: Kubernetes) -> str:
+    """Where the controller and its proxies are, or will be."""
+    running = _running(kubernetes)
+    return str(running["metadata"]["namespace"]) if running else NAMESPACE
+
+
+def _running(kubernetes: Kubernetes) -> Document | None:
+    found = kubernetes.list("apps/v1", "Deployment", label_selector="control-plane=envoy-gateway")
+    living = [item for item in found if not item["metadata"].get("deletionTimestamp")]
+    return living[0] if living else None
 
 
 def brought_by_others(kubernetes: Kubernetes) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 
 from anyscale_k8s_cli.addons.belonging import goes_with
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
-from anyscale_k8s_cli.addons.values import merged
+from anyscale_k8s_cli.addons.pod_settings import PodSettings
+from anyscale_k8s_cli.addons.values import given, merged
 from anyscale_k8s_cli.cluster.documents import Document, Documents
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.managers import HELM_NAMESPACE, HELM_RELEASE
@@ -26,6 +27,10 @@ from anyscale_k8s_cli.resource import Resource, Users
 CHART = "nvidia-device-plugin"
 RELEASE = "nvdp"
 NAMESPACE = "nvidia-device-plugin"
+
+# What the chart and the chart within it run.
+_IMAGE = "nvcr.io/nvidia/k8s-device-plugin"
+_DISCOVERY_IMAGE = "registry.k8s.io/nfd/node-feature-discovery"
 
 RESOURCE = "nvidia.com/gpu"
 PRODUCT_LABEL = "nvidia.com/gpu.product"
@@ -119,6 +124,7 @@ def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resou
         namespace=NAMESPACE,
         chart=CHART,
         values=lambda: plugin_values(context, pools),
+        addition=context.pods.addition,
         upgrade=context.upgrade,
         seconds=context.spec.timeouts.controller,
         deletion_seconds=context.spec.timeouts.deletion,
@@ -149,10 +155,34 @@ def pools_of(context: InstallContext, kubernetes: Kubernetes) -> tuple[GpuPool, 
 
 def plugin_values(context: InstallContext, pools: Sequence[GpuPool]) -> dict[str, Any]:
     """The plugin's values, whoever installs it."""
-    return merged(
-        restricted(context.provider.gpu_plugin_values(context.cluster), pools),
-        context.spec.addons.gpu_plugin.values,
-    )
+    platform = restricted(context.provider.gpu_plugin_values(context.cluster), pools)
+    own = pod_values(context.pods, platform)
+    return merged(platform, own, context.spec.addons.gpu_plugin.values)
+
+
+def pod_values(pods: PodSettings, platform: Mapping[str, Any]) -> dict[str, Any]:
+    """What pods are given, with what the platform tolerates.
+
+    The plugin goes where GPUs are: a selector is for the one Deployment of each of the
+    programs that look at all nodes from one place. The chart has no value for labels.
+    """
+    central = {**pods.placement, "annotations": pods.annotations}
+    found = platform.get("nfd") or {}
+    tolerated = [*((found.get("worker") or {}).get("tolerations") or ()), *pods.tolerations]
+    own = {
+        "tolerations": [*(platform.get("tolerations") or ()), *pods.tolerations],
+        "podAnnotations": pods.annotations,
+        "imagePullSecrets": pods.pull_secrets,
+        "image": {"repository": pods.image(_IMAGE) if pods.registry else ""},
+        "nfd": {
+            "imagePullSecrets": pods.pull_secrets,
+            "image": {"repository": pods.image(_DISCOVERY_IMAGE) if pods.registry else ""},
+            "master": central,
+            "gc": central,
+            "worker": {"tolerations": tolerated, "annotations": pods.annotations},
+        },
+    }
+    return given(own)
 
 
 def all_served(pools: Sequence[GpuPool]) -> bool:

@@ -12,10 +12,11 @@ from anyscale_k8s_cli.addons.adopted_gateway import AnyGateway
 from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
-from anyscale_k8s_cli.addons.storage_token import addition
+from anyscale_k8s_cli.addons.storage_token import addition as token_addition
 from anyscale_k8s_cli.addons.token_values import token_values
-from anyscale_k8s_cli.addons.values import beside, merged
+from anyscale_k8s_cli.addons.values import beside, given, joined, merged
 from anyscale_k8s_cli.addons.wording import OWN_VALUES
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
@@ -109,7 +110,7 @@ def operator_release(
         upgrade=context.upgrade,
         apart=frozenset({_account(context)}),
         open_values=frozenset(OWN_VALUES),
-        addition=lambda: addition(cloud_side, context.install.namespace),
+        addition=lambda workload: _addition(context, cloud_side, workload),
         seconds=spec.timeouts.operator,
         deletion_seconds=spec.timeouts.deletion,
     )
@@ -125,6 +126,18 @@ def operator_release(
         before_delete=lambda: wait_cleared(context),
         after_delete=lambda: remove_certificates(context),
     )
+
+
+def _addition(
+    context: ClusterContext, cloud_side: CloudSide | None, workload: Document
+) -> Document:
+    """What the chart has no value for: of its Deployment, and of what the user lets it bring."""
+    pods = context.pods
+    marks = pods.addition(workload)
+    if workload["metadata"]["name"] != OPERATOR_RELEASE:
+        return marks
+    own: Document = joined(joined(token_addition(cloud_side), marks), pods.trust(workload))
+    return own
 
 
 def operator_values(
@@ -177,8 +190,30 @@ def values_for(
         )
         storage = storage_values(cloud_side)
     types = instance_types.values(context.spec.instance_types, context.nodes)
-    users = beside(storage, context.spec.operator.values)
-    return merged(common, storage, types, platform, sign_in, users)
+    ours = merged(storage, beside(storage, pod_values(context.pods)))
+    users = beside(ours, context.spec.operator.values)
+    return merged(common, ours, types, platform, sign_in, users)
+
+
+def pod_values(pods: PodSettings) -> dict[str, Any]:
+    """What pods are given.
+
+    The hook is a pod that the chart makes before all else, to show the instance types to
+    Anyscale. It has no value for its marks, nor for what it is to trust: where it would lack
+    them it is left out, and the types are shown by the webhook when they change.
+    """
+    container = {"image": {"registry": pods.registry or ""}, "additionalEnv": pods.proxies}
+    own = {
+        **pods.placement,
+        **pods.marks,
+        "imagePullSecrets": pods.pull_secrets,
+        "container": container,
+        "vector": container,
+    }
+    values: dict[str, Any] = given({"operator": own})
+    if pods.without_hook:
+        values["workloads"] = {"instanceTypes": {"validationHook": {"enabled": False}}}
+    return values
 
 
 def remove_stale_webhook(context: ClusterContext, registration: Resource[Registration]) -> None:

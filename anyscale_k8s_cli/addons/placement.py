@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyscale_k8s_cli.addons.gpu import RESOURCE
+from anyscale_k8s_cli.addons.pod_settings import PodSettings
+from anyscale_k8s_cli.addons.values import beside, merged
 from anyscale_k8s_cli.cluster.documents import Document, Documents
+from anyscale_k8s_cli.spec import CloudSpec
 
 # What a pod asks for that does next to nothing.
 LITTLE: Mapping[str, Any] = {
@@ -38,6 +41,50 @@ class Placement:
     affinity: Mapping[str, Any] = field(default_factory=dict)
     tolerations: Documents = field(default_factory=list)
     resources: Mapping[str, Any] = field(default_factory=lambda: LITTLE)
+
+    def obstacle(self, node: Document) -> str:
+        """Why a node takes no such pod, by its labels and taints; empty where it does.
+
+        What affinities demand is not looked at.
+        """
+        spec, labels = node.get("spec") or {}, node["metadata"].get("labels") or {}
+        if spec.get("unschedulable"):
+            return "it is cordoned"
+        lacking = [
+            f"{key}={value}"
+            for key, value in self.node_selector.items()
+            if labels.get(key) != value
+        ]
+        if lacking:
+            return f"it has no label {', '.join(lacking)}"
+        for taint in spec.get("taints") or ():
+            if taint.get("effect") != "PreferNoSchedule" and not self._tolerates(taint):
+                named = f"{taint['key']}={taint['value']}" if taint.get("value") else taint["key"]
+                return f"it has the taint {named}:{taint.get('effect')}"
+        return ""
+
+    def _tolerates(self, taint: Document) -> bool:
+        """As the scheduler judges: no key is any, `Exists` any value, no effect any."""
+        return any(
+            (item.get("key") or taint["key"]) == taint["key"]
+            and (item.get("effect") or taint.get("effect")) == taint.get("effect")
+            and (
+                item.get("operator") == "Exists"
+                or (item.get("value") or "") == (taint.get("value") or "")
+            )
+            for item in self.tolerations
+        )
+
+
+def of_operator(spec: CloudSpec) -> Placement:
+    """Where the operator's pod may go, by what was said of all pods and in its own values."""
+    said = beside({"operator": PodSettings(spec.pods).placement}, spec.operator.values)
+    placed = merged({"operator": PodSettings(spec.pods).placement}, said)["operator"] or {}
+    return Placement(
+        placed.get("nodeSelector") or {},
+        placed.get("affinity") or {},
+        placed.get("tolerations") or [],
+    )
 
 
 def of_type(values: Mapping[str, Any], instance_type: Document) -> Placement:

@@ -17,14 +17,16 @@ from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.credential_mounts import PodShare, mount_of
 from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.placement import Placement
+from anyscale_k8s_cli.addons.pod_settings import CA_BUNDLE, CA_VARIABLES, ca_share
 from anyscale_k8s_cli.addons.storage_token import token_share
-from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject, Surroundings
 from anyscale_k8s_cli.cluster.one_off import OneOff
 from anyscale_k8s_cli.cluster.pins import pins
-from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.install import MARK_PREFIX, Install
 from anyscale_k8s_cli.object_storage import POD_KEY
+from anyscale_k8s_cli.pod_words import mirrored
 from anyscale_k8s_cli.provider import CloudSide, Storage, WorkloadEndpoints
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.templates import load_program, load_yaml
@@ -45,6 +47,8 @@ _WHAT = {
 _PROGRAM = "pod_probe"
 _NODE = {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
 _FOLDER = "/opt/anyscale-k8s"
+# What this tool tells of the operator alone, and what makes its pods start anew.
+_OTHERS = (f"{MARK_PREFIX}/", "kubectl.kubernetes.io/")
 _NO_IMAGE = (
     "name an image with Python 3.8 or newer that the cluster can pull, such as your registry's "
     "copy, with --probe-image"
@@ -111,7 +115,8 @@ class PodProbe:
     """Asks from inside one install's cluster.
 
     `cloud_side` tells what pods are given to be let into the store; `account` is the
-    workloads' service account, `image` any with Python in it, `seconds` the limit of it all.
+    workloads' service account, `image` any with Python in it, else the pinned one, out of
+    `registry` if there is one; `seconds` is the limit of it all.
     `name` is that of its objects; `placement` is the operator's own where nothing is said.
     """
 
@@ -119,6 +124,7 @@ class PodProbe:
     install: Install
     cloud_side: CloudSide | None
     image: str | None = None
+    registry: str | None = None
     account: str = SERVICE_ACCOUNT
     tags: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 180.0
@@ -167,18 +173,19 @@ class PodProbe:
                 "namespace": self.install.namespace,
                 "seconds": int(self.seconds) + _GRACE,
                 "labels": {**operator.labels, INSTALL_LABEL: self.install.id},
+                "annotations": operator.annotations,
                 "service_account": self.account,
                 "node_selector": place.node_selector,
                 "affinity": place.affinity,
                 "tolerations": place.tolerations,
                 "resources": place.resources,
                 "image_pull_secrets": operator.spec.get("imagePullSecrets") or [],
-                "image": self.image or pins().images["python"],
+                "image": self.image or mirrored(pins().images["python"], self.registry),
                 "folder": _FOLDER,
-                "variables": [_NODE, *operator.proxies, *share.variables],
+                "variables": [_NODE, *operator.ways_out, *share.variables],
                 "sources": list(share.sources),
-                "mounts": [mount, *share.mounts],
-                "volumes": [program, *share.volumes],
+                "mounts": [mount, *share.mounts, *operator.trusted_mounts],
+                "volumes": [program, *share.volumes, *operator.trusted],
             },
         )
         return manifest
@@ -238,12 +245,19 @@ class Operator:
     """What the operator's pods have that ours need as well.
 
     `labels` are those beyond its selector's: webhooks and policies of networks go by them.
-    `proxies` are the variables that lead out of a closed network.
+    `annotations` are those that nobody but the user has said. `ways_out` are the variables that
+    lead out of a closed network; where they tell of authorities, `trusted` are their volumes.
     """
 
     labels: Mapping[str, str]
+    annotations: Mapping[str, str]
     spec: Mapping[str, Any]
-    proxies: Sequence[Document]
+    ways_out: Sequence[Document]
+    trusted: Documents
+
+    @property
+    def trusted_mounts(self) -> Documents:
+        return [ca_share()[1]] if self.trusted else []
 
     @property
     def placement(self) -> Placement:
@@ -259,20 +273,25 @@ class Operator:
         """Nothing in particular where it is not there."""
         found = kubernetes.get("apps/v1", "Deployment", OPERATOR_RELEASE, namespace)
         if found is None:
-            return cls({}, {}, ())
+            return cls({}, {}, {}, (), [])
         template = found["spec"]["template"]
         selected = (found["spec"].get("selector") or {}).get("matchLabels") or {}
-        labels = template["metadata"].get("labels") or {}
-        containers = template["spec"]["containers"]
+        metadata, spec = template["metadata"], template["spec"]
         return cls(
-            {key: value for key, value in labels.items() if key not in selected},
-            template["spec"],
-            [
-                item
-                for item in (containers[0].get("env") or ())
-                if str(item["name"]).upper().endswith("_PROXY")
-            ],
+            {k: v for k, v in (metadata.get("labels") or {}).items() if k not in selected},
+            {
+                key: value
+                for key, value in (metadata.get("annotations") or {}).items()
+                if not key.startswith(_OTHERS)
+            },
+            spec,
+            [item for item in spec["containers"][0].get("env") or () if _leads_out(item["name"])],
+            [item for item in spec.get("volumes") or () if item["name"] == CA_BUNDLE],
         )
+
+
+def _leads_out(variable: str) -> bool:
+    return variable.upper().endswith("_PROXY") or variable in CA_VARIABLES
 
 
 def _share(cloud_side: CloudSide | None) -> PodShare:

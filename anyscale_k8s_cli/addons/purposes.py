@@ -5,6 +5,7 @@ from __future__ import annotations
 from anyscale_k8s_cli.addons import gateway_controller, gpu
 from anyscale_k8s_cli.addons.gateway_definitions import ENVOY_GATEWAY, GATEWAY_API
 from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.pod_settings import CA_BUNDLE
 from anyscale_k8s_cli.purpose import Fate, Purpose
 
 PURPOSES = (
@@ -129,6 +130,13 @@ PURPOSES = (
         "Ray's pods mount the storage that they share through it.",
         "Pods that mount such storage do not start.",
         Fate.UNTOUCHED,
+    ),
+    Purpose(
+        "k8s:object",
+        f"k8s:configmap/<namespace>/{CA_BUNDLE}",
+        "authorities that the operator trusts",
+        "You gave them (--ca-bundle): behind your proxy Anyscale shows a certificate of theirs.",
+        "The operator's next pod does not start.",
     ),
     Purpose(
         "k8s:object",

@@ -10,31 +10,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli.addons.credential_mounts import AGENTS, PodShare
-from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.storage_token import FILE, FOLDER
 from anyscale_k8s_cli.templates import load_yaml
 
 
-def addition(cloud_side: CloudSide | None, namespace: str) -> Document:
-    """What the operator's Deployment is to have beside what the chart says.
-
-    A bare object where that is nothing, by which what was once added is taken away.
-    """
+def addition(cloud_side: CloudSide | None) -> Document:
+    """What the operator's Deployment is to have beside what the chart says; empty if nothing."""
     if cloud_side is None or not cloud_side.token_audience:
-        metadata = {"name": OPERATOR_RELEASE, "namespace": namespace}
-        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
-    document: Document = load_yaml(
+        return {}
+    spec: Document = load_yaml(
         "operator/storage-token-addition.yaml",
-        {
-            "deployment": OPERATOR_RELEASE,
-            "namespace": namespace,
-            "mount": _mount(),
-            "volume": _volume(cloud_side.token_audience),
-        },
+        {"mount": _mount(), "volume": _volume(cloud_side.token_audience)},
     )
-    return document
+    return spec
 
 
 def patches(audience: str) -> list[Document]:

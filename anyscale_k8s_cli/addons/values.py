@@ -22,8 +22,22 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without what is empty, so that a release does not hold what nobody said."""
+    kept = {
+        key: given(value) if isinstance(value, Mapping) else value for key, value in values.items()
+    }
+    return {key: value for key, value in kept.items() if value not in ({}, [], "", None)}
+
+
 # Lists of the operator chart that both we and the user have something to say in.
-_SHARED = (("patches",), ("operator", "container", "additionalEnv"))
+_SHARED = (
+    ("patches",),
+    ("operator", "container", "additionalEnv"),
+    ("operator", "vector", "additionalEnv"),
+    ("operator", "imagePullSecrets"),
+    ("operator", "tolerations"),
+)
 
 
 def beside(ours: Mapping[str, Any], users: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -46,3 +60,18 @@ def _list_at(values: Any, path: tuple[str, ...]) -> list[Any]:
     for key in path:
         values = values.get(key) if isinstance(values, Mapping) else None
     return values if isinstance(values, list) else []
+
+
+def joined(one: Any, other: Any) -> Any:
+    """Two parts of one object: items of lists that have one name are joined, the rest follows."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        both = {key: joined(one[key], other[key]) for key in one if key in other}
+        return {**one, **other, **both}
+    if isinstance(one, list) and isinstance(other, list):
+        named = {item["name"]: item for item in other}
+        known = {item["name"] for item in one}
+        return [
+            *(joined(item, named.get(item["name"], {})) for item in one),
+            *(item for item in other if item["name"] not in known),
+        ]
+    return other

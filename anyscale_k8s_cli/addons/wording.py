@@ -7,6 +7,8 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import gateway_controller
+from anyscale_k8s_cli.addons.pod_settings import PodSettings
+from anyscale_k8s_cli.install import MARK_PREFIX
 from anyscale_k8s_cli.spec import CloudSpec
 
 # What the operator is by: setup finds each out, status looks for it, and with another
@@ -22,6 +24,12 @@ OWN_VALUES = {
     "networking.gateway.hostname": "--gateway says which Gateway it is the address of",
     "networking.gateway.ip": "--gateway says which Gateway it is the address of",
 }
+# By which the charts' own objects are known, and those that controllers make of them.
+_CHARTS_LABELS = ("app", "control-plane", "role", "job-name", "controller-uid", "pod-template-hash")
+_CHARTS_PREFIXES = (
+    *("app.kubernetes.io", "helm.sh", "azure.workload.identity", "batch.kubernetes.io"),
+    *("gateway.envoyproxy.io", "anyscale.com", MARK_PREFIX),
+)
 # Kubernetes keeps such names to itself.
 _SYSTEM = "kube-"
 
@@ -37,6 +45,7 @@ def check(spec: CloudSpec) -> None:
             cause="the operator's namespace is labelled, locked and, in the end, deleted",
             fix="give a namespace that is for this cloud, or leave --namespace out",
         )
+    check_pods(spec)
     said = [path for path in OWN_VALUES if _has(spec.operator.values, path)]
     if said:
         ways = [f"{path}: {OWN_VALUES[path]}" for path in said if OWN_VALUES[path]]
@@ -48,6 +57,31 @@ def check(spec: CloudSpec) -> None:
                 (f"leave {'it' if len(said) == 1 else 'them'} out of your values", *ways)
             ),
         )
+
+
+def check_pods(spec: CloudSpec) -> None:
+    """Raises `invalid-spec` for what charts say of pods themselves, or cannot be told."""
+    taken = [key for key in spec.pods.labels if _is_charts_own(key)]
+    if taken:
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"--pod-label: {', '.join(taken)} {'is' if len(taken) == 1 else 'are'} the charts' own",
+            cause="Services and Deployments find their pods by such labels",
+            fix="give the label another key, such as one below a domain of yours",
+        )
+    hook = "workloads.instanceTypes.validationHook.enabled"
+    if PodSettings(spec.pods).without_hook and _at(spec.operator.values, hook) is True:
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            f"--values: {hook} does not go with labels, annotations or authorities for pods",
+            cause="the chart has no value that would give them to the hook's pod",
+            fix="leave it out: the operator's webhook looks at the same table afterwards",
+        )
+
+
+def _is_charts_own(key: str) -> bool:
+    prefix, slash, _ = key.rpartition("/")
+    return key in _CHARTS_LABELS or bool(slash and prefix in _CHARTS_PREFIXES)
 
 
 def unknown(users: Mapping[str, Any], charts: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -64,8 +98,13 @@ def unknown(users: Mapping[str, Any], charts: Mapping[str, Any], prefix: str = "
 
 
 def _has(values: Any, path: str) -> bool:
+    return _at(values, path) is not ...
+
+
+def _at(values: Any, path: str) -> Any:
+    """What is there, be it null; `...` where nothing is."""
     for key in path.split("."):
         if not isinstance(values, Mapping) or key not in values:
-            return False
+            return ...
         values = values[key]
-    return True
+    return values

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons import gateway_controller, gpu
 from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
+from anyscale_k8s_cli.addons.placement import of_operator
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -24,6 +27,8 @@ from anyscale_k8s_cli.spec import CloudSpec
 # The operator's pod, from the chart's defaults: both containers.
 _OPERATOR_CPU = Decimal("1.1")
 _OPERATOR_MEMORY = Decimal(1024**3)
+# Kinds of Secrets that nodes log in at a registry with.
+_LOGINS = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 # Missing rights that one line names; all of them are in the evidence.
 _TOLD = 5
 
@@ -37,13 +42,17 @@ def cluster_checks(
 ) -> tuple[BoundCheck, ...]:
     """Those that need nothing but the cluster; `verb` is what rights are asked for."""
     namespace = spec.namespace
-    found = (
+    found: tuple[BoundCheck, ...] = (
         declared.CLUSTER_REACHABLE.bind(lambda: reachable(kubernetes)),
         declared.CLUSTER_VERSION.bind(lambda: version(kubernetes.version() or cluster.version)),
         declared.CLUSTER_RIGHTS.bind(lambda: rights(kubernetes, namespace, verb)),
         declared.NAMESPACE_POD_SECURITY.bind(lambda: pod_security(kubernetes, namespace)),
         declared.OPERATOR_CAPACITY.bind(lambda: capacity(kubernetes, spec, nodes)),
     )
+    if spec.pods.image_pull_secrets:
+        places = partial(pod_namespaces, kubernetes, spec, cluster, nodes)
+        there = partial(pull_secrets, kubernetes, spec.pods.image_pull_secrets, places)
+        found = (*found, declared.IMAGE_PULL_SECRETS.bind(there))
     if spec.instance_types in (AUTO, DEFAULT):
         return found
     fit = declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(spec.instance_types, nodes))
@@ -117,14 +126,15 @@ def capacity(kubernetes: Kubernetes, spec: CloudSpec, nodes: Sequence[Document])
     """Whether some node has the CPU and memory free that the operator asks for."""
     if kubernetes.get("apps/v1", "Deployment", OPERATOR_RELEASE, spec.namespace) is not None:
         return passed("the operator is there already")
-    placed = spec.operator.values.get("operator") or {}
-    special = any(placed.get(key) for key in ("nodeSelector", "tolerations", "affinity"))
-    usable = [node for node in nodes if special or _schedulable(node)]
+    place = of_operator(spec)
+    obstacles = {node["metadata"]["name"]: place.obstacle(node) for node in nodes}
+    usable = [node for node in nodes if not obstacles[node["metadata"]["name"]]]
     if not usable:
         return Finding(
-            Status.UNKNOWN if not nodes else Status.WARN,
-            "no node is there that takes ordinary pods",
-            fix="give the operator a place with --values (operator.nodeSelector, tolerations)",
+            Status.WARN if nodes else Status.UNKNOWN,
+            "no node is there that takes the operator" if nodes else "there is no node yet",
+            tuple(f"{name}: {why}" for name, why in obstacles.items()),
+            fix="give the pods a place with --node-selector and --toleration",
         )
     used = _used(kubernetes)
     for node in usable:
@@ -136,6 +146,50 @@ def capacity(kubernetes: Kubernetes, spec: CloudSpec, nodes: Sequence[Document])
         f"no node has {_OPERATOR_CPU} CPU and 1 GiB free; the operator waits until one is added",
         fix="add a node, or lower operator.container.resources with --values",
     )
+
+
+def pod_namespaces(
+    kubernetes: Kubernetes, spec: CloudSpec, cluster: Cluster, nodes: Sequence[Document]
+) -> tuple[str, ...]:
+    """Where pods are that come of a setup."""
+    gateway = () if spec.existing.gateway else (gateway_controller.home(kubernetes),)
+    pools = () if spec.gpu == "off" else gpu.survey(cluster.node_pools, nodes, [])
+    if pools:
+        pools = gpu.survey(cluster.node_pools, nodes, gpu.device_plugins(kubernetes))
+    plugin = (gpu.NAMESPACE,) if pools and not gpu.all_served(pools) else ()
+    return (spec.namespace, *gateway, *plugin)
+
+
+def pull_secrets(
+    kubernetes: Kubernetes, names: Sequence[str], namespaces: Callable[[], Sequence[str]]
+) -> Finding:
+    """Whether each is in each namespace, and of the kind that nodes log in with."""
+    places, missing, commands = namespaces(), [], []
+    for namespace in places:
+        lacking = [name for name in names if not _logs_in(kubernetes, name, namespace)]
+        missing += [f"{namespace}/{name}" for name in lacking]
+        if lacking and kubernetes.get("v1", "Namespace", namespace) is None:
+            commands.append(kubernetes.access.kubectl(f"create namespace {namespace}"))
+        commands += [
+            kubernetes.access.kubectl(
+                f"create secret generic {name} -n {namespace} --type={_LOGINS[0]}",
+                "--from-file=.dockerconfigjson=FILE",
+            )
+            for name in lacking
+        ]
+    if not missing:
+        return passed(f"in {', '.join(places)}")
+    return Finding(
+        Status.FAIL,
+        f"no Secret with logins at a registry: {', '.join(missing)}",
+        ("FILE is one as docker login writes it; what it says is copied nowhere by this tool",),
+        fix="\n".join(commands),
+    )
+
+
+def _logs_in(kubernetes: Kubernetes, name: str, namespace: str) -> bool:
+    found = kubernetes.get("v1", "Secret", name, namespace)
+    return found is not None and found.get("type") in _LOGINS
 
 
 def types_fit(file: str, nodes: Sequence[Document]) -> Finding:
@@ -151,13 +205,6 @@ def types_fit(file: str, nodes: Sequence[Document]) -> Finding:
         "nodes are added",
         fix="make it smaller, or let --instance-types auto write types that fit",
     )
-
-
-def _schedulable(node: Document) -> bool:
-    spec = node.get("spec") or {}
-    taints = spec.get("taints") or []
-    blocked = any(taint.get("effect") in ("NoSchedule", "NoExecute") for taint in taints)
-    return not blocked and not spec.get("unschedulable")
 
 
 def _used(kubernetes: Kubernetes) -> Mapping[str, tuple[Decimal, Decimal]]:

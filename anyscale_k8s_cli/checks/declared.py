@@ -59,6 +59,14 @@ OPERATOR_CAPACITY = Check(
     _CLUSTER,
     Severity.WARNING,
 )
+IMAGE_PULL_SECRETS = Check(
+    "image-pull-secrets",
+    "The Secrets that images are pulled with are there",
+    ANY_TIME,
+    _CLUSTER,
+    error=errors.ADOPTED_UNFIT,
+    breaks=WITHOUT_OPERATOR | {"operator-workload"},
+)
 OPERATOR_TYPES = Check(
     "operator-types",
     "The operator has its table of instance types",
@@ -303,6 +311,7 @@ CHECKS = (
     CLUSTER_RIGHTS,
     NAMESPACE_POD_SECURITY,
     OPERATOR_CAPACITY,
+    IMAGE_PULL_SECRETS,
     OPERATOR_TYPES,
     INSTANCE_TYPES_FIT,
     OPERATOR_REGISTRATION,

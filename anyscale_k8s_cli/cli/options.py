@@ -30,6 +30,8 @@ NETWORK = "How users reach it"
 
 OPERATOR = "The operator"
 
+PODS = "Pods: where they go, where images come from, how they get out"
+
 HELM = "Which helm"
 
 CHANGE = "What may change"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from anyscale_k8s_cli.cli.options import Sets
 def from_options(options: Any) -> dict[str, Any]:
     """What was said; options that were not given are absent.
 
-    Raises `usage` for a `--tag` that is no pair and `invalid-spec` for a
+    Raises `usage` for a `--tag` and its like that are no pair, and `invalid-spec` for a
     `--values` file that cannot be read.
     """
     found: dict[str, Any] = {}
@@ -54,7 +55,7 @@ def help_by_path(options: type[Any]) -> dict[str, str]:
     return found
 
 
-def pairs(texts: Sequence[str]) -> dict[str, str]:
+def pairs(texts: Sequence[str], flag: str = "--tag") -> dict[str, str]:
     """`KEY=VALUE` texts as a mapping; a value may hold further equals signs."""
     found: dict[str, str] = {}
     for text in texts:
@@ -62,11 +63,11 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
         if not equals or not key:
             raise errors.CliError(
                 errors.USAGE,
-                f"--tag: {text!r} is not KEY=VALUE",
-                fix="write for example --tag team=ml",
+                f"{flag}: {text!r} is not KEY=VALUE",
+                fix=f"write for example {flag} team=ml",
             )
         if found.get(key, value) != value:
-            raise errors.CliError(errors.USAGE, f"--tag: {key!r} is given twice, with two values")
+            raise errors.CliError(errors.USAGE, f"{flag}: {key!r} is given twice, with two values")
         found[key] = value
     return found
 
@@ -135,4 +136,8 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "rules.tags": pairs,
     "operator.values": helm_values,
     "existing.zones": listed,
+    "pods.annotations": partial(pairs, flag="--pod-annotation"),
+    "pods.labels": partial(pairs, flag="--pod-label"),
+    "pods.no_proxy": listed,
+    "pods.node_selector": partial(pairs, flag="--node-selector"),
 }

@@ -14,6 +14,7 @@ from anyscale_k8s_cli.cluster import rollouts
 from anyscale_k8s_cli.cluster.charts import ChartArchive, Charts
 from anyscale_k8s_cli.cluster.comparing import (
     Difference,
+    abandoned,
     applied_by,
     changed_by,
     differences,
@@ -42,6 +43,9 @@ MANAGED_BY_RELEASE_LABEL = f"{MARK_PREFIX}/managed-by"
 # Requests at the same time when the objects of a release are read.
 _READERS = 8
 
+# Workloads that stay, and whose pods are made anew when their template changes.
+_WITH_PODS = ("DaemonSet", "Deployment", "StatefulSet")
+
 Values = Callable[[], Mapping[str, Any]]
 
 
@@ -64,8 +68,9 @@ class Release:
     it a new release gets the pinned version and an existing one keeps its own,
     unless `upgrade`. `source` is the user's own place of the chart. `apart` are
     objects of its manifest that are resources of their own, and compared as such.
-    `addition` is a part of one of its objects for which the chart has no value: applied
-    beside helm, which leaves it alone. Seconds are for coming up and for going.
+    `addition` is, for each workload of its manifest, the `spec` for which the chart has no
+    value (empty where there is none): applied beside helm, which leaves it alone. Seconds
+    are for coming up and for going.
     """
 
     name: str
@@ -77,7 +82,7 @@ class Release:
     skip_crds: bool = False
     upgrade: bool = False
     apart: frozenset[Reference] = frozenset()
-    addition: Callable[[], Document] | None = None
+    addition: Callable[[Document], Document] | None = None
     open_values: frozenset[str] = frozenset()
     seconds: float = 300
     deletion_seconds: float = 300
@@ -161,7 +166,7 @@ class ReleaseWork:
             changes += changed_values(
                 record.values, self.release.values(), self.release.open_values
             )
-        changes += self._changed_addition(found)
+            changes += self._changed_additions(found)
         changes += [FieldChange(str(item), "missing", "present") for item in found.missing]
         changes += [
             item.as_change(hide=where.kind == "Secret", prefix=f"{where}: ")
@@ -195,40 +200,39 @@ class ReleaseWork:
 
     def _without_addition(self, live: Document, item: ManifestObject) -> Document:
         """What helm alone would have made of it: what we have added is compared by itself."""
-        part = self._addition
-        if part is None or item.document is None or not _same_object(part, item.document):
+        part = self._addition(item)
+        if part is None or item.document is None:
             return live
         left: Document = without(live, part, item.document)
         return left
 
-    def _changed_addition(self, found: Found) -> Iterator[FieldChange]:
-        part = self._addition
-        live = self._added_to(found, part) if part else None
-        if part is None or live is None:
-            return
-        wanted = {key: part[key] for key in part if key == "spec"}
-        for item in differences(wanted, within(wanted, live)):
-            yield item.as_change(prefix=f"{Reference.of(part)}: ")
-        if not wanted and applied_by(live, FIELD_MANAGER):
-            yield FieldChange(str(Reference.of(part)), "with additions of ours", "as in the chart")
+    def _changed_additions(self, found: Found) -> Iterator[FieldChange]:
+        for item in found.record.objects:
+            part = self._addition(item)
+            live = found.live.get(self._kubernetes.placed(item.reference))
+            if part is not None and live is not None:
+                yield from _changed_addition(item.reference, part, live)
 
-    def _write_addition(self) -> None:
-        part = self._addition
-        if part is None:
-            return
-        reference = Reference.of(part)
-        live = self._kubernetes.get(
-            reference.api_version, reference.kind, reference.name, reference.namespace
-        )
-        if live is not None and ("spec" in part or applied_by(live, FIELD_MANAGER)):
-            self._kubernetes.apply(part)
+    def _write_additions(self, record: ReleaseRecord) -> None:
+        for item in record.objects:
+            part = self._addition(item)
+            live = self._live(item) if part is not None else None
+            if part and live is not None and ("spec" in part or applied_by(live, FIELD_MANAGER)):
+                self._kubernetes.apply(part)
 
-    @property
-    def _addition(self) -> Document | None:
-        return self.release.addition() if self.release.addition else None
-
-    def _added_to(self, found: Found, part: Document) -> Document | None:
-        return found.live.get(self._kubernetes.placed(Reference.of(part)))
+    def _addition(self, item: ManifestObject) -> Document | None:
+        """Of a workload, which is bare where nothing is added: so what once was is taken away."""
+        add, document = self.release.addition, item.document
+        if add is None or document is None or document["kind"] not in _WITH_PODS:
+            return None
+        spec = add(document)
+        reference = self._kubernetes.placed(item.reference)
+        bare = {
+            "apiVersion": reference.api_version,
+            "kind": reference.kind,
+            "metadata": {"name": reference.name, "namespace": reference.namespace},
+        }
+        return {**bare, "spec": spec} if spec else bare
 
     def _live(self, item: ManifestObject) -> Document | None:
         ref = item.reference
@@ -287,7 +291,6 @@ class ReleaseWork:
             )
         except errors.CliError as problem:
             raise self._with_diagnosis(problem) from problem
-        self._write_addition()
         written = newest(self._kubernetes, release.namespace, release.name)
         if written is None:
             raise errors.CliError(
@@ -295,6 +298,8 @@ class ReleaseWork:
                 f"helm installed {release} and left no record of it",
                 fix="run the same command again",
             )
+        if not keep_values:
+            self._write_additions(written)
         return self._compared(written)
 
     def wait(self, found: Found) -> Found:
@@ -462,8 +467,17 @@ def changed_values(
     return changes
 
 
-def _same_object(one: Document, other: Document) -> bool:
-    return (one["kind"], one["metadata"]["name"]) == (other["kind"], other["metadata"]["name"])
+def _changed_addition(
+    reference: Reference, part: Document, live: Document
+) -> Iterator[FieldChange]:
+    wanted = {key: part[key] for key in part if key == "spec"}
+    for item in differences(wanted, within(wanted, live)):
+        yield item.as_change(prefix=f"{reference}: ")
+    if not wanted and applied_by(live, FIELD_MANAGER):
+        yield FieldChange(str(reference), "with additions of ours", "as in the chart")
+    elif wanted:
+        for item in abandoned(wanted, live, FIELD_MANAGER):
+            yield item.as_change(prefix=f"{reference}: ")
 
 
 def _labels(document: Document) -> set[tuple[str, str]]:

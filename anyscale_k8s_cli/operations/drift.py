@@ -22,9 +22,10 @@ from anyscale_k8s_cli.resource import Change
 from anyscale_k8s_cli.run import Run
 
 _AS_IT_IS = (Change.NONE, Change.ADOPT, Change.KEEP)
-# Where values of the user's go that no ledger keeps: they may hold secrets.
+# Where contents of the user's files go that no ledger keeps.
 _WITH_VALUES = {
     "operator.values": OPERATOR_RELEASE,
+    "pods.ca_bundle": OPERATOR_RELEASE,
     "addons.gateway.values": gateway_controller.RELEASE,
     "addons.gpu_plugin.values": gpu.RELEASE,
 }
@@ -55,7 +56,7 @@ class Drift:
         unknown = [item for item in changed if self._of_unknown_values(item)]
         drifted = [item for item in changed if item not in unknown]
         if not drifted:
-            rest = "; values of your own Helm files are not kept, and not compared" * bool(unknown)
+            rest = "; what your own files say is not kept, and not compared" * bool(unknown)
             return passed(f"{len(plan.changes)} objects{rest}")
         refused = next((item for item in drifted if item.change is Change.REFUSE), None)
         return Finding(

@@ -65,6 +65,7 @@ class FromPod:
             self.install,
             self.cloud_side,
             self.image or self.spec.probe.image,
+            self.spec.pods.image_registry,
             _account(self.values),
             self.spec.rules.tags,
             self.spec.timeouts.probe,

@@ -20,8 +20,10 @@ from anyscale_k8s_cli.spec import (
 )
 from anyscale_k8s_cli.spec_loading import LoadedSpec, Source, nested
 
-# Helm values may hold secrets.
-_NOT_KEPT = frozenset({"operator.values", "addons.gateway.values", "addons.gpu_plugin.values"})
+# Helm values may hold secrets, and bundles of authorities are long.
+_NOT_KEPT = frozenset(
+    {"operator.values", "addons.gateway.values", "addons.gpu_plugin.values", "pods.ca_bundle"}
+)
 # Files of this machine, whose content the cluster has.
 _OF_THIS_MACHINE = frozenset({"credentials.google_key_file"})
 # Stands for a file whose name nobody knows, as in the help of the options.
@@ -113,6 +115,8 @@ def from_files(settings: Settings) -> Iterator[str]:
         yield f"-f {FILE} stands for a file of yours that says {', '.join(sorted(in_file))}"
     if settings.get("operator.values", ...) is None:
         yield f"--values {FILE} stands for your file of Helm values, which are not kept"
+    if settings.get("pods.ca_bundle", ...) is None:
+        yield f"--ca-bundle {FILE} stands for your file of authorities"
 
 
 def option(path: str, value: Any) -> str:

@@ -45,7 +45,7 @@ _RETRY = 0.5
 
 @dataclass(frozen=True)
 class EnvoyGateway:
-    """The controller, and its `certgen` job, told apart by the container's command."""
+    """Controller, `certgen` job and what ends a proxy, told apart by the container's command."""
 
     authority: Authority
 
@@ -57,11 +57,16 @@ class EnvoyGateway:
         container = next(
             item for item in pod.manifest["spec"]["containers"] if self.matches(item["image"])
         )
+        said = [*(container.get("command") or ()), *(container.get("args") or ())]
+        if "shutdown-manager" in said:
+            await asyncio.get_running_loop().create_future()
         async with PodApi(pod, self.authority) as api:
-            if "certgen" in [*(container.get("command") or ()), *(container.get("args") or ())]:
+            if "certgen" in said:
                 return await _certgen(pod, api)
             environment = pod.environment(container["name"])
-            controller = _Controller(pod, api, environment["SANDBOX_CONTROLLER_NAME"])
+            name = environment["SANDBOX_CONTROLLER_NAME"]
+            # As the chart configures it, its own image is what ends a proxy, too.
+            controller = _Controller(pod, api, name, container["image"])
             await controller.run()
             return 0
 
@@ -91,10 +96,11 @@ async def _certgen(pod: Pod, api: PodApi) -> int:
 class _Controller:
     """Level-triggered: each round compares everything that is with what should be."""
 
-    def __init__(self, pod: Pod, api: PodApi, name: str) -> None:
+    def __init__(self, pod: Pod, api: PodApi, name: str, shutdown_manager: str) -> None:
         self._pod = pod
         self._api = api
         self._name = name
+        self._shutdown_manager = shutdown_manager
         self._dirty = asyncio.Event()
         self._informers: list[Informer] = []
         own = f"namespaces/{pod.namespace}"
@@ -211,7 +217,10 @@ class _Controller:
         ]
         envoy_proxy = self._envoy_proxy(gateway, classes[gateway["spec"]["gatewayClassName"]])
         if problem is None and ready:
-            await self._apply(proxy_deployment(gateway, envoy_proxy, self._pod.namespace))
+            proxy = proxy_deployment(
+                gateway, envoy_proxy, self._pod.namespace, self._shutdown_manager
+            )
+            await self._apply(proxy)
             await self._apply(proxy_service(gateway, envoy_proxy, self._pod.namespace, ready))
         status = gateway_status(
             gateway, problem, problems, self._proxy_state(namespace, name), list(self._routes)

@@ -42,8 +42,10 @@ def proxy_labels(gateway: Object) -> dict[str, str]:
     }
 
 
-def proxy_deployment(gateway: Object, envoy_proxy: Object | None, namespace: str) -> Object:
-    """The proxy's Deployment in the controller's namespace."""
+def proxy_deployment(
+    gateway: Object, envoy_proxy: Object | None, namespace: str, shutdown_manager: str
+) -> Object:
+    """The proxy's Deployment in the controller's namespace; `shutdown_manager` is an image."""
     wanted = _kubernetes(envoy_proxy).get("envoyDeployment") or {}
     container = wanted.get("container") or {}
     pod = wanted.get("pod") or {}
@@ -74,7 +76,12 @@ def proxy_deployment(gateway: Object, envoy_proxy: Object | None, namespace: str
                             "name": "envoy",
                             "image": container.get("image") or _IMAGE,
                             "resources": container.get("resources") or {},
-                        }
+                        },
+                        {
+                            "name": "shutdown-manager",
+                            "image": shutdown_manager,
+                            "command": ["envoy-gateway", "envoy", "shutdown-manager"],
+                        },
                     ],
                 },
             },

@@ -244,8 +244,7 @@ def make_site(make_world: Any, helm: Any, tmp_path: Path, **world_settings: Any)
     world = make_world(
         authority=authority,
         workloads=(EnvoyGateway(authority), DevicePlugin(authority, "admin-token"), operator),
-        nodes=NODES,
-        **world_settings,
+        **{"nodes": NODES, **world_settings},
     )
     plane = Plane()
     world.add(plane.start(), plane.stop)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from anyscale_k8s_cli.checks import Status
+from anyscale_k8s_cli.checks import Status, declared
 from anyscale_k8s_cli.checks.cluster import (
     capacity,
     cluster_checks,
     pod_security,
+    pull_secrets,
     reachable,
     rights,
     version,
@@ -89,6 +90,60 @@ def test_capacity(world: Any) -> None:
         }
     )
     assert capacity(world.kubernetes, tolerant, [tainted]).status is Status.PASS
+
+
+def test_only_nodes_that_take_the_operator_have_room_for_it(world: Any) -> None:
+    taint = {"key": "dedicated", "value": "ml", "effect": "NoSchedule"}
+    nodes = [
+        node("other", taints=[taint]),
+        node("ml", labels={"pool": "ml"}, taints=[taint]),
+        node("ml-2", labels={"pool": "ml"}, allocatable={"cpu": "1", "memory": "1Gi"}),
+    ]
+
+    def found(**pods: Any) -> Any:
+        spec = CloudSpec(provider="eks", name="prod", namespace="ray", pods=pods)
+        return capacity(world.kubernetes, spec, nodes)
+
+    placed = found(node_selector={"pool": "ml"}, tolerations=("dedicated=ml:NoSchedule",))
+    assert placed.status is Status.PASS
+    assert placed.detail == "on ml"
+    full = found(node_selector={"pool": "ml"})
+    assert full.status is Status.WARN
+    assert full.detail.startswith("no node has 1.1 CPU")
+    nowhere = found(node_selector={"pool": "gpu"}, tolerations=("dedicated",))
+    assert nowhere.evidence[0] == "other: it has no label pool=gpu"
+    assert found(tolerations=("dedicated=it",)).evidence == ()
+    only = CloudSpec(provider="eks", name="prod", namespace="ray")
+    assert capacity(world.kubernetes, only, nodes[:1]).evidence == (
+        "other: it has the taint dedicated=ml:NoSchedule",
+    )
+
+
+def test_pull_secrets_are_there_in_each_namespace_and_of_their_kind(world: Any) -> None:
+    def found() -> Any:
+        return pull_secrets(world.kubernetes, ("mirror",), lambda: ("ray", "default"))
+
+    def make(namespace: str, kind: str) -> None:
+        metadata = {"name": "mirror", "namespace": namespace}
+        data = {".dockerconfigjson": "e30="}
+        manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+        world.kubernetes.create({**manifest, "type": kind})
+
+    make("default", "Opaque")
+    lacking = found()
+    assert declared.IMAGE_PULL_SECRETS.bind(found).run() == lacking
+    assert lacking.status is Status.FAIL
+    assert lacking.detail.endswith("ray/mirror, default/mirror")
+    assert [line.partition(" create ")[2].split(" -n ")[0] for line in lacking.fix.split("\n")] == [
+        "namespace ray",
+        "secret generic mirror",
+        "secret generic mirror",
+    ]
+    world.kubernetes.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ray"}})
+    make("ray", "kubernetes.io/dockerconfigjson")
+    world.kubernetes.delete(Reference("v1", "Secret", "mirror", "default"))
+    make("default", "kubernetes.io/dockerconfigjson")
+    assert found().status is Status.PASS
 
 
 def test_what_runs_there_counts(world: Any) -> None:

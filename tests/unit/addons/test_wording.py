@@ -59,3 +59,19 @@ def test_keys_that_the_chart_does_not_have() -> None:
         "operator": {"labels": {"team": "ml"}, "replicas": 2, "image": {"tga": "y"}},
     }
     assert list(wording.unknown(users, charts)) == ["operater", "operator.image.tga"]
+
+
+@pytest.mark.parametrize("key", ["app", "app.kubernetes.io/name", "anyscale-k8s/user-x"])
+def test_labels_by_which_charts_find_their_pods_are_not_the_users(key: str) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        wording.check(CloudSpec(provider="eks", name="prod", pods={"labels": {key: "x"}}))
+    assert f"--pod-label: {key}" in str(caught.value)
+
+
+def test_a_hook_whose_pod_would_lack_something_is_refused() -> None:
+    hook = {"workloads": {"instanceTypes": {"validationHook": {"enabled": True}}}}
+    spec = {"provider": "eks", "name": "prod", "operator": {"values": hook}}
+    wording.check(CloudSpec.model_validate(spec))
+    with pytest.raises(errors.CliError) as caught:
+        wording.check(CloudSpec.model_validate({**spec, "pods": {"labels": {"team": "ml"}}}))
+    assert "validationHook" in str(caught.value)

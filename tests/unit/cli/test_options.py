@@ -58,10 +58,11 @@ def test_no_command_has_an_option_for_a_secret() -> None:
         if name.startswith("-")  # the key of an object is an argument of `cloud explain`
     }
 
-    # The name of a key, whether keys or the caller's token may be used, how long a token lives.
+    # Names of a key and of a Secret, whether keys or the caller's token may be used, how long
+    # a token lives.
     assert {name for name in names if secret.search(name)} <= {
         *("--kms-key", "--azure-shared-key"),
-        *("--use-my-token", "--token-lifetime"),
+        *("--use-my-token", "--token-lifetime", "--image-pull-secret"),
     }
 
 

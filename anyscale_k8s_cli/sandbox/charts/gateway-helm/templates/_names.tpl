@@ -30,6 +30,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
+{{- define "ratelimit-image" -}}
+{{- $image := .Values.global.images.ratelimit.image -}}
+{{- if .Values.global.imageRegistry -}}
+{{ .Values.global.imageRegistry }}/{{ regexReplaceAll "^[^/]+/" $image "" }}
+{{- else -}}
+{{ $image }}
+{{- end -}}
+{{- end }}
+
 {{- define "pull" -}}
 imagePullPolicy: {{ .Values.deployment.envoyGateway.imagePullPolicy | default .Values.global.images.envoyGateway.pullPolicy }}
 {{- end }}
