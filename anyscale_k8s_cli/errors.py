@@ -92,6 +92,7 @@ CLOUD_CREDENTIALS_MISSING = ErrorCode("cloud-credentials-missing", ExitCode.NOT_
 CLOUD_CREDENTIALS_REJECTED = ErrorCode("cloud-credentials-rejected", ExitCode.NOT_PERMITTED)
 CLUSTER_UNAUTHENTICATED = ErrorCode("cluster-unauthenticated", ExitCode.NOT_PERMITTED)
 CLUSTER_FORBIDDEN = ErrorCode("cluster-forbidden", ExitCode.NOT_PERMITTED)
+ADMISSION_DENIED = ErrorCode("admission-denied", ExitCode.NOT_PERMITTED)
 
 # Refused to protect something
 FOREIGN_OBJECT = ErrorCode("foreign-object", ExitCode.REFUSED)

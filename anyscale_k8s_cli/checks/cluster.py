@@ -13,9 +13,10 @@ from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
 from anyscale_k8s_cli.addons.placement import of_operator
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
+from anyscale_k8s_cli.cluster.admission import ENFORCE
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
-from anyscale_k8s_cli.cluster.namespaces import ENFORCE, made_by_us
+from anyscale_k8s_cli.cluster.namespaces import made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
 from anyscale_k8s_cli.cluster.quantities import amount
 from anyscale_k8s_cli.cluster.rights import denied

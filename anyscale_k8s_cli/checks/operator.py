@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.traces import operator_key
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, also, declared, passed
@@ -22,7 +23,6 @@ _ASKED_ABOUT = "anyscale-k8s-webhook-question"
 # Rights that one line names; all of them are in the evidence.
 _TOLD = 3
 # How the API server begins to tell of a no that is not its own.
-_BY_A_WEBHOOK = "admission webhook"
 _NO_RELEASE = "the operator's release is not there"
 
 Same = Callable[[str, str], bool]
@@ -149,10 +149,10 @@ def webhook(kubernetes: Kubernetes, namespace: str, again: str = "") -> Finding:
     try:
         kubernetes.create(question, dry_run=True)
     except KubernetesError as problem:
-        said = problem.cause or problem.message
-        if problem.status == 403 and _BY_A_WEBHOOK not in f"{problem.message} {said}":
+        if problem.code is errors.CLUSTER_FORBIDDEN:
             raise
-        return Finding(Status.FAIL, said, problem.evidence, _webhook_fix(said, again))
+        said = next(iter(problem.evidence), problem.cause or problem.message)
+        return Finding(Status.FAIL, said, fix=_webhook_fix(said, again))
     urls = [str((hook.get("clientConfig") or {}).get("url")) for hook in found["webhooks"]]
     return passed(", ".join(urls))
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.admission import denial_in, way_on
 from anyscale_k8s_cli.cluster.child import ChildResult
 
 _AGAIN = "run the same command again to go on"
@@ -68,6 +69,15 @@ def helm_error(message: str, result: ChildResult | None, deadline: float) -> err
     # helm logs as it goes and ends with what failed.
     cause = next((line for line in reversed(evidence) if line.startswith("Error:")), "")
     cause = (cause or (evidence[-1] if evidence else "")).removeprefix("Error:").strip()
+    denial = denial_in(text)
+    if denial is not None:
+        return errors.CliError(
+            errors.ADMISSION_DENIED,
+            message,
+            cause=str(denial),
+            evidence=evidence,
+            fix=way_on(denial, lambda words: f"kubectl {words}"),
+        )
     found = next((meaning for meaning in _MEANINGS if meaning.pattern.search(text)), None)
     return errors.CliError(
         found.code if found else errors.HELM_FAILED,

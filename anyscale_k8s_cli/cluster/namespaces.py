@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from anyscale_k8s_cli.cluster.admission import ENFORCE
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
@@ -23,7 +24,6 @@ from anyscale_k8s_cli.resource import (
 )
 from anyscale_k8s_cli.run import StillWaiting
 
-ENFORCE = "pod-security.kubernetes.io/enforce"
 _PRIVILEGED = "privileged"
 
 # What somebody else may run in a namespace that we made. Pods are left out:

@@ -24,6 +24,7 @@ import urllib3
 
 from anyscale_k8s_cli import errors, tool_version
 from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
+from anyscale_k8s_cli.cluster.admission import ESCALATION, denial_in, way_on
 from anyscale_k8s_cli.cluster.proxies import proxy_for
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.run import Run
@@ -37,6 +38,7 @@ WRITE_SECONDS = 35.0
 RETRY_SECONDS = 20.0
 RENEW_BEFORE = timedelta(seconds=60)
 
+_NAMESPACE = re.compile(r"/namespaces/([^/]+)")
 # https://kubernetes.io/docs/reference/using-api/api-concepts/: overload and
 # restarts of an API server. A 500 is repeated for reads alone.
 RETRIED_STATUSES = frozenset({429, 503, 504})
@@ -278,6 +280,18 @@ def _refusal(
             status=401,
             reason=reason,
         )
+    place = _NAMESPACE.search(request.path)
+    denial = denial_in(message, place.group(1) if place else "")
+    if denial is not None:
+        return KubernetesError(
+            errors.ADMISSION_DENIED,
+            f"The cluster's rules forbid {request.method} {request.path}",
+            cause=str(denial),
+            evidence=(message,),
+            fix=way_on(denial, access.kubectl),
+            status=response.status,
+            reason=reason,
+        )
     if response.status == 403 and _denied_by_rights(message):
         return KubernetesError(
             errors.CLUSTER_FORBIDDEN,
@@ -297,12 +311,12 @@ def _refusal(
 
 
 def _denied_by_rights(message: str) -> bool:
-    # Admission (quota, a namespace that ends) answers 403 too.
-    return "User " in message or "forbidden: " not in message
+    # Admission (a namespace that ends) answers 403 too.
+    return "User " in message or "forbidden: " not in message or ESCALATION in message
 
 
 def _grant_to_whom(access: ClusterAccess, message: str) -> str:
-    user = re.search(r'User "([^"]+)"', message)
+    user = re.search(r'[Uu]ser "([^"]+)"', message)
     return grant_everything(access, user.group(1) if user else "USER")
 
 
