@@ -19,9 +19,8 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
 from anyscale_k8s_cli.cluster.quantities import amount
-from anyscale_k8s_cli.cluster.rights import denied
+from anyscale_k8s_cli.cluster.rights import denied, way_in
 from anyscale_k8s_cli.cluster.rights import rights as least_rights
-from anyscale_k8s_cli.cluster.transport import grant_everything
 from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -46,7 +45,7 @@ def cluster_checks(
     found: tuple[BoundCheck, ...] = (
         declared.CLUSTER_REACHABLE.bind(lambda: reachable(kubernetes)),
         declared.CLUSTER_VERSION.bind(lambda: version(kubernetes.version() or cluster.version)),
-        declared.CLUSTER_RIGHTS.bind(lambda: rights(kubernetes, namespace, verb)),
+        declared.CLUSTER_RIGHTS.bind(lambda: rights(kubernetes, namespace, verb, spec.provider)),
         declared.NAMESPACE_POD_SECURITY.bind(lambda: pod_security(kubernetes, namespace)),
         declared.OPERATOR_CAPACITY.bind(lambda: capacity(kubernetes, spec, nodes)),
     )
@@ -86,7 +85,9 @@ def version(found: str, tested: KubernetesRange | None = None) -> Finding:
     return Finding(Status.WARN, told, fix="use a newer version of this tool")
 
 
-def rights(kubernetes: Kubernetes, namespace: str, verb: Verb = Verb.SETUP) -> Finding:
+def rights(
+    kubernetes: Kubernetes, namespace: str, verb: Verb = Verb.SETUP, provider: str = "generic"
+) -> Finding:
     """Ask the API server, which tells allowed from denied without anything being tried."""
     if kubernetes.can_i("*", "*", group="*"):
         return passed("administrator of the cluster")
@@ -99,8 +100,7 @@ def rights(kubernetes: Kubernetes, namespace: str, verb: Verb = Verb.SETUP) -> F
         Status.FAIL,
         f"not allowed: {', '.join(lacking[:_TOLD])}{' and more' * (len(lacking) > _TOLD)}",
         tuple(f"not allowed: {right}" for right in lacking),
-        fix=kubernetes.access.grant_rights
-        or grant_everything(kubernetes.access, kubernetes.whoami()),
+        fix=way_in(kubernetes.access, kubernetes.whoami(), provider, verb.value),
     )
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.templates import load_yaml
+
+_WHO = (
+    "these are for an administrator of the cluster (where nobody is one for you, see "
+    "docs/permissions.md#without-rights-in-the-whole-cluster); then run the same command again"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -47,6 +54,25 @@ def cluster_role(name: str, parts: Sequence[str]) -> Document:
             for (group, found), resources in kinds.items()
         ],
     }
+
+
+def role_name(verb: str) -> str:
+    """Of the role that is printed for a command."""
+    return f"anyscale-k8s-{verb}"
+
+
+def way_in(access: ClusterAccess, user: str, provider: str, verb: str) -> str:
+    """How an administrator gives a user, as the API server calls it, what a command needs."""
+    name = role_name(verb)
+    printed = f"anyscale cloud permissions --provider {provider} --scope cluster --verb {verb}"
+    bound = f"create clusterrolebinding {name} --clusterrole={name}"
+    commands = [
+        f"{printed} | {access.kubectl('apply -f -')}",
+        access.kubectl(bound, shlex.quote(f"--user={user}")),
+    ]
+    if access.grant_rights:
+        commands.append(f"or, for everything there: {access.grant_rights}")
+    return "\n".join((*commands, _WHO))
 
 
 def denied(

@@ -38,6 +38,9 @@ WRITE_SECONDS = 35.0
 RETRY_SECONDS = 20.0
 RENEW_BEFORE = timedelta(seconds=60)
 
+_WANTED = re.compile(r'cannot (\S+) resource "([^"]+)" in API group "([^"]*)"')
+_ROLE = "anyscale-k8s"
+_AGAIN = "this is for an administrator of the cluster; then run the same command again"
 _NAMESPACE = re.compile(r"/namespaces/([^/]+)")
 # https://kubernetes.io/docs/reference/using-api/api-concepts/: overload and
 # restarts of an API server. A 500 is repeated for reads alone.
@@ -297,7 +300,7 @@ def _refusal(
             errors.CLUSTER_FORBIDDEN,
             f"{access.principal or 'The principal used'} may not do this in the cluster",
             cause=message,
-            fix=access.grant_rights or _grant_to_whom(access, message),
+            fix=_grant(access, message),
             status=403,
             reason=reason,
         )
@@ -315,14 +318,26 @@ def _denied_by_rights(message: str) -> bool:
     return "User " in message or "forbidden: " not in message or ESCALATION in message
 
 
-def _grant_to_whom(access: ClusterAccess, message: str) -> str:
-    user = re.search(r'[Uu]ser "([^"]+)"', message)
-    return grant_everything(access, user.group(1) if user else "USER")
-
-
-def grant_everything(access: ClusterAccess, user: str) -> str:
-    """The command that gives a user, as the API server calls it, the rights that setup needs."""
-    return access.kubectl(
-        "create clusterrolebinding anyscale-k8s-setup --clusterrole=cluster-admin",
-        shlex.quote(f"--user={user}"),
+def _grant(access: ClusterAccess, message: str) -> str:
+    """How an administrator lets the caller do what was just refused."""
+    who = re.search(r'[Uu]ser "([^"]+)"', message)
+    user = shlex.quote(f"--user={who.group(1) if who else 'USER'}")
+    if access.grant_rights:
+        return f"{access.grant_rights}\n{_AGAIN}"
+    wanted = _WANTED.search(message)
+    if wanted is None:
+        bound = f"create clusterrolebinding {_ROLE} --clusterrole=cluster-admin"
+        return f"{access.kubectl(bound, user)}\n{_AGAIN}"
+    verb, resource, group = wanted.groups()
+    plural, _, part = resource.partition("/")
+    kind = f"{plural}{f'.{group}' if group else ''}{f'/{part}' if part else ''}"
+    name = f"{_ROLE}-{verb}-{resource.replace('/', '-')}"
+    return "\n".join(
+        (
+            access.kubectl(f"create clusterrole {name} --verb={verb} --resource={kind}"),
+            access.kubectl(f"create clusterrolebinding {name} --clusterrole={name}", user),
+            "(all that is needed is printed by: anyscale cloud permissions --scope cluster "
+            "--provider PLATFORM)",
+            _AGAIN,
+        )
     )

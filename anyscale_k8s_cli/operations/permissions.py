@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from anyscale_k8s_cli.cluster.rights import cluster_role
+from anyscale_k8s_cli.cluster.rights import cluster_role, role_name
 from anyscale_k8s_cli.provider import PolicyDocument, Verb, load
 from anyscale_k8s_cli.run import Run
 
@@ -16,7 +16,7 @@ def in_cloud(provider: str, verb: Verb, run: Run) -> list[PolicyDocument]:
 
 def in_cluster(verb: Verb) -> list[PolicyDocument]:
     """What the cluster must grant, on every platform alike."""
-    name = f"anyscale-k8s-{verb.value}"
+    name = role_name(verb.value)
     role = cluster_role(name, verb.cluster_parts)
     text = yaml.safe_dump(role, sort_keys=False)
     return [PolicyDocument(name, "Kubernetes ClusterRole", text)]

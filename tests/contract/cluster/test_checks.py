@@ -43,10 +43,16 @@ def test_rights_of_an_administrator_are_one_question(world: Any) -> None:
 
 
 def test_missing_rights_are_named_with_the_command(world: Any) -> None:
-    finding = rights(Kubernetes(world.access(world.nobody), world.run), "ray")
+    finding = rights(Kubernetes(world.access(world.nobody), world.run), "ray", provider="eks")
     assert finding.status is Status.FAIL
     assert "not allowed: create clusterroles.rbac.authorization.k8s.io" in finding.evidence
-    assert finding.fix.endswith("--clusterrole=cluster-admin --user=nobody")
+    first, second, *rest = finding.fix.splitlines()
+    assert first.startswith(
+        "anyscale cloud permissions --provider eks --scope cluster --verb setup | kubectl "
+    )
+    role = "anyscale-k8s-setup"
+    assert second.endswith(f"create clusterrolebinding {role} --clusterrole={role} --user=nobody")
+    assert "then run the same command again" in rest[-1]
 
 
 def test_a_version_that_is_too_old_fails_and_a_newer_one_is_a_warning() -> None:

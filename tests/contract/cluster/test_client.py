@@ -98,7 +98,23 @@ def test_forbidden_names_verb_and_resource(world: Any) -> None:
     assert caught.value.code is errors.CLUSTER_FORBIDDEN
     assert "secrets" in caught.value.cause
     assert "list" in caught.value.cause
-    assert "--user=nobody" in caught.value.fix
+    role, binding, *_, again = caught.value.fix.splitlines()
+    name = "anyscale-k8s-list-secrets"
+    assert role.endswith(f"create clusterrole {name} --verb=list --resource=secrets")
+    assert binding.endswith(f"clusterrolebinding {name} --clusterrole={name} --user=nobody")
+    assert "then run the same command again" in again
+
+
+def test_a_rule_of_an_administrator_is_no_missing_right(world: Any) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"configmaps": "0"}}}
+    world.kubernetes.create({**quota, "metadata": {"name": "none", "namespace": "default"}})
+    made = {"apiVersion": "v1", "kind": "ConfigMap"}
+
+    with pytest.raises(KubernetesError) as caught:
+        world.kubernetes.create({**made, "metadata": {"name": "a", "namespace": "default"}})
+    assert caught.value.code is errors.ADMISSION_DENIED
+    assert caught.value.cause.startswith("the ResourceQuota none: requested: configmaps=1")
+    assert "describe resourcequota none -n default" in caught.value.fix
 
 
 def test_rights_are_asked_for(world: Any) -> None:
