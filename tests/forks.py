@@ -3,7 +3,7 @@
 Half of what a short command costs is the start of Python and the imports of the SDKs,
 and tests run hundreds of commands. A fork is a process like any other: own arguments,
 environment, folder and streams, it can be killed, and it ends as a command ends. Only the
-start of the interpreter is not in it: so the life of a cloud, what must stay private, and
+start of the interpreter is not in it: so the life of a cloud in part, what must stay private, and
 providers of others are tried with the installed command itself (`installed=True`).
 """
 

@@ -85,10 +85,14 @@ class Sandbox:
         *arguments: str,
         env: Mapping[str, str] | None = None,
         fresh_home: bool = False,
+        installed: bool = False,
         limit: float = LIMIT,
     ) -> Ended:
-        """Run the command in the sandbox; with `fresh_home` as if from another machine."""
-        running = self.start(*arguments, env=env, fresh_home=fresh_home)
+        """Run the command in the sandbox; with `fresh_home` as if from another machine.
+
+        `installed`: the installed one, where the others of this sandbox are forks of it.
+        """
+        running = self.start(*arguments, env=env, fresh_home=fresh_home, installed=installed)
         try:
             out, err = running.communicate(timeout=limit)
         finally:
@@ -97,14 +101,19 @@ class Sandbox:
         return Ended(running.returncode, out, err)
 
     def start(
-        self, *arguments: str, env: Mapping[str, str] | None = None, fresh_home: bool = False
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        fresh_home: bool = False,
+        installed: bool = False,
     ) -> Running:
         """The command in the sandbox, started and not waited for."""
         variables = {**(self.fresh_home() if fresh_home else {}), **(env or {})}
         command, environment = [self._command, *arguments], {**self.environment, **variables}
         # What is said to the interpreter is heard by one that starts.
         to_python = any(name.startswith("PYTHON") for name in variables)
-        start = begun if self.forks is None or to_python else self.forks.begun
+        forks = None if installed or to_python else self.forks
+        start = forks.begun if forks else begun
         return start(command, environment, self.record.directory)
 
     def python(self, *arguments: str) -> Ended:

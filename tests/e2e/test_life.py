@@ -1,6 +1,7 @@
 """The life of a cloud, from nothing to nothing, as its JSON tells it and the recorder proves it.
 
-The commands are run once, in order; each test looks at another side of what they left.
+The commands are run once, in order; each test looks at another side of what they left. The
+first of each kind is the installed one, from the start of Python on.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _without_its_past(item: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, World(platforms=("eks", "gke")), installed=True) as sandbox:
+    with started(desks(), homes, World(platforms=("eks", "gke"))) as sandbox:
         made = Story(sandbox)
         set_up(made)
         look(made)
@@ -77,7 +78,7 @@ def may(story: Story, verb: Verb) -> None:
 
 
 def set_up(story: Story) -> None:
-    story.tell("plan", "plan", *WHERE)
+    story.tell("plan", "plan", *WHERE, installed=True)
     story.tell("setup --dry-run", "setup", *WHERE, "--dry-run")
     story.tell("wrong account", "plan", *WHERE, "--account-id", "111111111111")
     denied = FaultRule(
@@ -87,18 +88,18 @@ def set_up(story: Story) -> None:
     may(story, Verb.SETUP)
     story.tell("setup failed", "setup", *WHERE, "--yes", form="yaml")
     story.sandbox.admin.clear_faults()
-    story.tell("setup", "setup", *WHERE, "--yes")
+    story.tell("setup", "setup", *WHERE, "--yes", installed=True)
     story.tell("setup again", "setup", *WHERE, "--yes")
 
 
 def look(story: Story) -> None:
     story.tell("moved", "plan", *WHERE, "--tag", "team=ml", "--namespace", "moved")
     for name in ("status", "list", "get"):
-        story.tell(name, name)
+        story.tell(name, name, installed=True)
         story.tell(f"{name} yaml", name, form="yaml")
     story.tell("plan yaml", "plan", *WHERE, form="yaml")
     may(story, Verb.VERIFY)
-    story.tell("verify", "verify", "prod")
+    story.tell("verify", "verify", "prod", installed=True)
     may(story, Verb.DELETE)
     story.tell("delete --dry-run", "delete", "prod", "--dry-run")
     for command, flags in LED_PAST.values():
@@ -114,7 +115,7 @@ def take_down(story: Story) -> None:
     story.tell("delete failed", "delete", "prod", "--yes", fresh_home=True)
     story.sandbox.admin.clear_faults()
     story.tell("status half gone", "status", "prod", fresh_home=True)
-    deleted = story.tell("delete", "delete", "prod", "--yes", fresh_home=True)
+    deleted = story.tell("delete", "delete", "prod", "--yes", fresh_home=True, installed=True)
     story.tell("delete again", "delete", "prod", "--yes", form="yaml", fresh_home=True)
     story.tell("get nothing", "get", "prod")
     story.tell("status nothing", "status", "prod")

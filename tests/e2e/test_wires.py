@@ -8,6 +8,7 @@ whose it is, with its own code.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,13 +67,14 @@ class Site:
 
     def paste(self, command: str, env: Mapping[str, str] | None = None) -> Ended:
         """What a person does with a printed command; `--yes` stands for their answer."""
+        if command.startswith("anyscale cloud setup"):
+            words = shlex.split(command)[1:]
+            return self.sandbox.anyscale(*words, "--yes", "-o", "json", env=env)
         tools = self.folder / "tools"
         tools.mkdir(exist_ok=True)
         aws = tools / "aws"
         aws.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{aws_cli.__file__}" "$@"\n')
         aws.chmod(0o700)
-        if command.startswith("anyscale cloud setup"):
-            command += " --yes -o json"
         environment = {**self.sandbox.environment, **(env or {})}
         environment["PATH"] = f"{tools}:{environment['PATH']}"
         return finished(["sh", "-c", command], environment, self.sandbox.record.directory)
