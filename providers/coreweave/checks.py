@@ -6,8 +6,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
-from anyscale_k8s_cli.provider import Verb
-from anyscale_k8s_cli.providers.coreweave import declared, permissions
+from anyscale_k8s_cli.providers.coreweave import declared, rights
 from anyscale_k8s_cli.providers.coreweave.cloud_side import Built
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.coreweave.federation import ROLE
@@ -19,20 +18,10 @@ def checks(coreweave: CoreWeave, built: Built) -> list[BoundCheck]:
     """Of the store nothing is asked: its keys may still be to be made, and prove it by use."""
     return [
         declared.COREWEAVE_POLICY_DENIES.bind(partial(_denies, coreweave, built)),
-        declared.COREWEAVE_PERMISSIONS.bind(partial(_permissions, coreweave)),
+        declared.COREWEAVE_PERMISSIONS.bind(
+            partial(rights.to_set_up, coreweave, built.side.resources)
+        ),
     ]
-
-
-def _permissions(coreweave: CoreWeave) -> Finding:
-    """There is nobody to ask: a refusal comes with the call itself, and names it."""
-    writes = set(permissions.of(Verb.SETUP)) - set(permissions.of(Verb.PLAN))
-    return Finding(
-        Status.UNKNOWN,
-        f"CoreWeave has no call that tells what {coreweave.principal} may do: what looks has been "
-        "tried by now, what writes has not",
-        tuple(f"unknown: {item}" for item in sorted(writes)),
-        "compare with your roles; `anyscale cloud permissions --provider coreweave` prints them",
-    )
 
 
 def _denies(coreweave: CoreWeave, built: Built) -> Finding:

@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import MARK_PREFIX
-from anyscale_k8s_cli.providers.coreweave import tags, wording
+from anyscale_k8s_cli.providers.coreweave import permissions, tags, wording
 from anyscale_k8s_cli.providers.coreweave.sdk import whereabouts
 from anyscale_k8s_cli.providers.coreweave.sdk.clusters import Caller, Clusters
+from anyscale_k8s_cli.providers.coreweave.sdk.failures import ABSENT
 from anyscale_k8s_cli.providers.coreweave.sdk.session import Session
-from anyscale_k8s_cli.providers.coreweave.sdk.storage import ObjectStorage, SessionKey
+from anyscale_k8s_cli.providers.coreweave.sdk.storage import REVOKE_KEY, ObjectStorage, SessionKey
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.run import Run
@@ -89,12 +91,29 @@ class CoreWeave:
                 held = self._session_key = self.storage.session_key()
             return S3Keys(held.id, held.secret, held.session)
 
+    @cached_property
+    def _may_revoke(self) -> bool:
+        """Asked once; taken for granted where the API does not know the question."""
+        try:
+            return self.storage.may(REVOKE_KEY)
+        except CloudFailure as failure:
+            if failure.api_code != ABSENT:
+                raise
+            return True
+
     @contextmanager
     def own_keys(self) -> Iterator[S3Keys]:
         """Keys of our own for as long as something takes: S3 knows of no other credentials.
 
-        They end by themselves if they cannot be revoked.
+        They end by themselves if they cannot be revoked; who may not revoke makes none.
         """
+        if not self._may_revoke:
+            raise errors.CliError(
+                errors.FORBIDDEN,
+                f"Your CoreWeave account may not {REVOKE_KEY}",
+                cause="a bucket is looked into with a key that is revoked at once",
+                fix=permissions.grant(self.principal, (REVOKE_KEY,)),
+            )
         made = self.storage.create_key(OWN_KEY_LIFETIME, {tags.NAME: f"{MARK_PREFIX}-for-a-moment"})
         try:
             yield S3Keys(made.id, made.secret)

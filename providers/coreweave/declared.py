@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, Severity, When
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import ANY_TIME, Check, Need, When
 from anyscale_k8s_cli.checks.declared import WITHOUT_STORAGE
 
 _CLOUD = frozenset({Need.CLOUD})
@@ -20,7 +21,7 @@ COREWEAVE_PERMISSIONS = Check(
     "You may do at CoreWeave what setup does",
     frozenset({When.SETUP}),
     _CLOUD,
-    Severity.WARNING,
+    error=errors.FORBIDDEN,
 )
 
 CHECKS = (COREWEAVE_POLICY_DENIES, COREWEAVE_PERMISSIONS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import yaml
 
 from anyscale_k8s_cli.provider import PolicyDocument, Verb
@@ -21,3 +24,23 @@ def of(verb: Verb) -> list[str]:
     """All that a verb does, in the words of the services."""
     document = load_yaml("coreweave/permissions.yaml")
     return sorted({name for part in verb.parts for name in document[part]})
+
+
+def grant(principal: str, missing: Sequence[str]) -> str:
+    """What an administrator of the organisation does to give these rights."""
+    statement = {
+        "name": "anyscale-k8s-rights",
+        "effect": "Allow",
+        "actions": list(missing),
+        "resources": ["*"],
+        "principals": [principal],
+    }
+    return (
+        "give the role Object Storage Admin, or put this statement into an organisation access "
+        f"policy: {json.dumps(statement)}"
+    )
+
+
+def command(verb: Verb) -> str:
+    """What prints all that a verb needs."""
+    return f"anyscale cloud permissions --provider coreweave --verb {verb.value}"

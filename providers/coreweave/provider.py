@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.checks import BoundCheck, Finding
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -27,6 +27,7 @@ from anyscale_k8s_cli.providers.coreweave import (
     cloud_side,
     discovery,
     permissions,
+    rights,
     search,
     teardown,
     wording,
@@ -140,6 +141,11 @@ class CoreWeaveProvider:
 
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
         return teardown.find_owned(self._coreweave, install)
+
+    def removal_rights(
+        self, install: Install, going: Sequence[Resource[Any]], staying: Sequence[Resource[Any]]
+    ) -> Finding:
+        return rights.to_remove(self._coreweave, going, staying)
 
     def cluster_state(self, install: Install) -> ClusterState:
         return discovery.state_of(self._coreweave, install.region, install.cluster_name)

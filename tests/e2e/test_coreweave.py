@@ -128,7 +128,7 @@ def test_keys_are_revoked_at_both_ends(story: Story) -> None:
     # Deletion looks into the bucket with keys of its own, for a moment each.
     made = len(calls_of(story, "cwobject:CreateAccessKey"))
     assert made >= 1
-    assert len(calls_of(story, "cwobject:RevokeAccessKey")) == made
+    assert len(calls_of(story, "cwobject:RevokeAccessKeyByAccessKey")) == made
     assert end.seen["coreweave"] == story.beginning["coreweave"]
     made_there, left_there = (page.seen["control_plane"] for page in (story["setup"], end))
     before = story.beginning["control_plane"]

@@ -53,8 +53,8 @@ class Organisation:
         self.federated: dict[str, str] = {}
         self.policies: dict[str, dict[str, Any]] = {}
         self.tokens: dict[str, str] = {f"CW-SECRET-{secrets.token_hex(20)}": ADMIN}
-        # Those who have no role for object storage.
-        self.without_rights: set[str] = set()
+        # Rights that were taken from users, by patterns.
+        self.taken: dict[str, tuple[str, ...]] = {}
         self._refused_attempts = refused_attempts
 
     @property
@@ -69,8 +69,12 @@ class Organisation:
             raise Refused(401, 16, "invalid or expired API token")
         return found
 
+    def can(self, user: str, right: str) -> bool:
+        """Whether the user's roles have the right."""
+        return not any(fnmatchcase(right, item) for item in self.taken.get(user, ()))
+
     def may(self, user: str, right: str) -> None:
-        if user in self.without_rights and right.startswith("cwobject:"):
+        if not self.can(user, right):
             raise Refused(403, 7, f"user {user} is not authorized to perform {right}")
 
     # -- keys --------------------------------------------------------------------------

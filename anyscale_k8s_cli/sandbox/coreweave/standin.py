@@ -17,14 +17,14 @@ from anyscale_k8s_cli.sandbox.coreweave.organisation import (
     shown,
     written,
 )
-from anyscale_k8s_cli.sandbox.coreweave.refusals import Refused
+from anyscale_k8s_cli.sandbox.coreweave.refusals import Refused, invalid
 from anyscale_k8s_cli.sandbox.coreweave.seed import ORGANISATION, ClusterSeed
 from anyscale_k8s_cli.sandbox.wire import Operation, Refusal, Wire
 
 _HOST = "127.0.0.1"
 SERVICE = "coreweave"
 _EXCHANGE = "CreateAccessKeyFromContainerCreds"
-_OF_USER = "cwobject:CreateAccessKeyFromApiToken"
+_CAN_I = "cwobject:AuthCanI"
 _BEARER = "Bearer "
 Json = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Route:
 
     @property
     def write(self) -> bool:
-        return self.method != "GET"
+        return self.method != "GET" and self.right != _CAN_I
 
 
 class CoreWeaveStandIn:
@@ -154,6 +154,7 @@ class CoreWeaveStandIn:
         named, exchanges = "/(?P<name>[^/]+)", "/v1/cwobject/temporary-credentials"
         table: Mapping[tuple[str, str, str], Callable[[Asked], Json]] = {
             ("GET", "/v1beta1/auth/whoami", "auth:whoami"): self._whoami,
+            ("POST", "/v1/cwobject/auth/can-i", _CAN_I): self._can_i,
             ("GET", clusters, "cks:ListClusters"): self._list_clusters,
             ("GET", clusters + named, "cks:GetCluster"): self._get_cluster,
             ("POST", keys, "cwobject:CreateAccessKey"): self._create_key,
@@ -163,7 +164,7 @@ class CoreWeaveStandIn:
                 "cwobject:CreateAccessKeyFromApiToken",
             ): self._exchange_user,
             ("GET", keys, "cwobject:ListAccessKeyInfo"): self._list_keys,
-            ("POST", revoke, "cwobject:RevokeAccessKey"): self._revoke_key,
+            ("POST", revoke, "cwobject:RevokeAccessKeyByAccessKey"): self._revoke_key,
             ("POST", policies, "cwobject:EnsureAccessPolicy"): self._ensure_policy,
             ("GET", policies, "cwobject:ListAccessPolicy"): self._list_policies,
             ("DELETE", policies + named, "cwobject:DeleteAccessPolicy"): self._delete_policy,
@@ -179,6 +180,12 @@ class CoreWeaveStandIn:
 
     def _whoami(self, asked: Asked) -> Json:
         return {"principal": {"uid": asked.user, "orgUid": ORGANISATION}}
+
+    def _can_i(self, asked: Asked) -> Json:
+        actions, resources = asked.body.get("actions"), asked.body.get("resources")
+        if not actions or not resources:
+            raise invalid("actions and resources are required")
+        return {"verdict": all(self.organisation.can(asked.user, item) for item in actions)}
 
     def _list_clusters(self, asked: Asked) -> Json:
         return {"items": [self._cluster(seed) for seed in self.clusters.values()]}
@@ -269,6 +276,6 @@ async def _body(request: web.Request) -> Json:
 
 def _faulty(refusal: Refusal) -> web.Response:
     """An injected fault as the API would word it."""
-    code = {429: 8, 503: 14, 403: 7}.get(refusal.status, 13)
+    code = {404: 5, 429: 8, 503: 14, 403: 7}.get(refusal.status, 13)
     status = {"code": code, "message": refusal.message, "details": []}
     return web.json_response(status, status=refusal.status)

@@ -14,6 +14,11 @@ _KEYS = "/v1/cwobject/access-key"
 _EXCHANGED = "/v1/cwobject/temporary-credentials/api-token"
 _REVOKE = "/v1/cwobject/revoke-access-key/access-key"
 _POLICIES = "/v1/cwobject/access-policy"
+_CAN_I = "/v1/cwobject/auth/can-i"
+# The rights that calls take, by CoreWeave's names.
+# https://docs.coreweave.com/products/storage/object-storage/auth-access/organization-policies/console-permissions
+CREATE_KEY, REVOKE_KEY = "cwobject:CreateAccessKey", "cwobject:RevokeAccessKeyByAccessKey"
+ENSURE_POLICY, DELETE_POLICY = "cwobject:EnsureAccessPolicy", "cwobject:DeleteAccessPolicy"
 _STATUS = "ACCESS_KEY_STATUS_"
 # How lasting keys end: never, or in a year of the past.
 _LASTING_BEFORE = 1971
@@ -71,6 +76,15 @@ class ObjectStorage:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def may(self, *actions: str) -> bool:
+        """Whether the caller may do all of these, wherever.
+
+        https://docs.coreweave.com/products/storage/object-storage/reference/object-storage-api-ref/cwobject/check-authorization
+        """
+        body = {"actions": list(actions), "resources": ["*"]}
+        found = self._session.ask("cwobject:AuthCanI", "POST", _CAN_I, body)
+        return found.get("verdict") is True
+
     # -- keys -------------------------------------------------------------------------
 
     def access_keys(self) -> list[AccessKey]:
@@ -85,7 +99,7 @@ class ObjectStorage:
             "durationSeconds": int(lifetime.total_seconds()),
             "attributes": dict(attributes),
         }
-        made = self._session.ask("cwobject:CreateAccessKey", "POST", _KEYS, body, once=True)
+        made = self._session.ask(CREATE_KEY, "POST", _KEYS, body, once=True)
         return MadeKey(_id(made), str(made["secretKey"]))
 
     def session_key(self) -> SessionKey:
@@ -93,7 +107,7 @@ class ObjectStorage:
 
         https://docs.coreweave.com/products/storage/object-storage/auth-access/manage-access-keys/api-access-token
         """
-        found = self._session.ask("cwobject:CreateAccessKey", "GET", _EXCHANGED)
+        found = self._session.ask(CREATE_KEY, "GET", _EXCHANGED)
         return SessionKey(
             str(found["AccessKeyId"]),
             str(found["SecretAccessKey"]),
@@ -103,7 +117,7 @@ class ObjectStorage:
 
     def revoke_key(self, key_id: str) -> None:
         """Already gone is success."""
-        self._session.find("cwobject:RevokeAccessKey", "POST", _REVOKE, {"accessKey": key_id})
+        self._session.find(REVOKE_KEY, "POST", _REVOKE, {"accessKey": key_id})
 
     # -- policies ---------------------------------------------------------------------
 
@@ -124,12 +138,12 @@ class ObjectStorage:
             for item in policy.statements
         ]
         body = {"policy": {"version": "v1alpha1", "name": policy.name, "statements": statements}}
-        self._session.ask("cwobject:EnsureAccessPolicy", "POST", _POLICIES, body)
+        self._session.ask(ENSURE_POLICY, "POST", _POLICIES, body)
 
     def delete_policy(self, name: str) -> None:
         """Already gone is success."""
         path = f"{_POLICIES}/{quote(name, safe='')}"
-        self._session.find("cwobject:DeleteAccessPolicy", "DELETE", path)
+        self._session.find(DELETE_POLICY, "DELETE", path)
 
 
 def _id(item: Mapping[str, Any]) -> str:

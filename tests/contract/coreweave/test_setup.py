@@ -195,7 +195,7 @@ def test_a_colleague_is_added_to_the_policy(world: World, monkeypatch: pytest.Mo
 
 
 def test_somebody_without_the_role_is_told_which(world: World) -> None:
-    world.stand_in.organisation.without_rights.add(ADMIN)
+    world.stand_in.organisation.taken[ADMIN] = ("cwobject:*",)
     with pytest.raises(errors.CliError) as caught:
         world.changes()
     assert caught.value.code is errors.FORBIDDEN
