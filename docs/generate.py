@@ -239,15 +239,17 @@ def ready_worlds() -> str:
     return _table(
         ("World", "What is in it", "How a setup ends", "With, besides where the cluster is"),
         (
-            (f"`{name}`", world.about, _end(world.ends), f"`{more}`" if more else "")
+            (f"`{name}`", world.about, _end(world), f"`{more}`" if more else "")
             for name, world in worlds.ready()
             for more in [_besides(world.setup)]
         ),
     )
 
 
-def _end(ends: str) -> str:
-    return ends if ends == worlds.HEALTHY else f"[`{ends}`](errors.md#{ends})"
+def _end(world: World) -> str:
+    if world.ends == worlds.HEALTHY:
+        return world.ends
+    return f"[`{world.ends}`](errors.md#{world.ends}){', late' * world.late}"
 
 
 def _besides(setup: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.kubernetes.admission import PodAdmission
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import TokenAuthenticator, static_tokens
+from anyscale_k8s_cli.sandbox.kubernetes.image_pulls import Pulls
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerProvider
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
@@ -18,7 +19,7 @@ from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
 from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
 from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.workloads.python_image import PythonImage
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import KubernetesWorld, World
 
 
 def cluster_stand_in(
@@ -40,6 +41,7 @@ def cluster_stand_in(
 
     `names` is what the operator's image takes: the proxy to a store that is named by hosts.
     """
+    there = world.kubernetes
     kubelet_token = secrets.token_urlsafe(24)
     kubelet = User("system:node:kubelet", ("system:nodes",))
     return KubernetesStandIn(
@@ -57,10 +59,21 @@ def cluster_stand_in(
         ],
         load_balancers=load_balancers,
         service_account_issuer=issuer,
-        nodes=nodes,
+        nodes=[_as_in(there, node) for node in nodes],
         pace=world.pace,
         public_authority=public_authority,
+        pulls=Pulls(None if there.registries is None else frozenset(there.registries)),
+        reachable=there.reachable,
     )
+
+
+def _as_in(world: KubernetesWorld, node: Object) -> Object:
+    """A node with the labels and taints that all have."""
+    labels = {**(node["metadata"].get("labels") or {}), **world.node_labels}
+    spec = node.get("spec") or {}
+    taints = [*(spec.get("taints") or ()), *map(dict, world.node_taints)]
+    metadata = {**node["metadata"], "labels": labels}
+    return {**node, "metadata": metadata, "spec": {**spec, "taints": taints}}
 
 
 def add_variables(pod: dict[str, Any], variables: Mapping[str, str]) -> None:

@@ -234,6 +234,7 @@ def cluster_seed(world: EksWorld) -> EksClusterSeed:
         oidc_provider_registered=world.oidc_provider_registered,
         load_balancer_controller=world.load_balancer_controller,
         load_balancer_never_answers=world.load_balancer_never_answers,
+        public_endpoint=world.public_endpoint,
         subnets_tagged=world.subnets_tagged,
         auto_mode=world.auto_mode,
         node_groups=(CPU_NODES, GPU_NODES) if world.gpu_nodes else (CPU_NODES,),

@@ -209,6 +209,7 @@ def cluster_seeds(world: GkeWorld) -> tuple[GkeClusterSeed, ...]:
             for pool in ((CPU_NODES, GPU_NODES) if world.gpu_nodes else (CPU_NODES,))
         ),
         ip_endpoint=world.ip_endpoint,
+        public_endpoint=world.public_endpoint,
         dns_endpoint=world.dns_endpoint or not world.ip_endpoint,
         gateway_api=world.gateway_api,
         reads_while_creating=world.reads_while_creating,

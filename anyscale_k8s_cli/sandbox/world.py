@@ -45,6 +45,7 @@ class EksWorld:
         LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER
     )
     load_balancer_never_answers: bool = False
+    public_endpoint: bool = True
     subnets_tagged: bool = True
     gpu_nodes: bool = True
     describes_while_creating: int = 0
@@ -72,6 +73,7 @@ class GkeWorld:
     metadata_mode: str = GKE_METADATA
     gpu_nodes: bool = True
     ip_endpoint: bool = True
+    public_endpoint: bool = True
     dns_endpoint: bool = False
     gateway_api: bool = False
     others: bool = True
@@ -211,12 +213,19 @@ class GenericWorld:
 class KubernetesWorld:
     """What is the same about the clusters of all platforms.
 
-    `objects` are manifests of what is there beforehand.
+    `objects` are manifests of what is there beforehand: policies, quotas and the like are
+    heeded. `node_labels` and `node_taints` are those of every node besides its own.
+    `registries` are the hosts that nodes can pull images from; None means all. What is not
+    `reachable` has its address in a network that this machine is not in.
     """
 
     __pydantic_config__ = _STRICT
 
     objects: tuple[Mapping[str, Any], ...] = ()
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    node_taints: tuple[Mapping[str, str], ...] = ()
+    registries: tuple[str, ...] | None = None
+    reachable: bool = True
 
 
 @dataclass(frozen=True)
@@ -224,7 +233,8 @@ class World:
     """Everything that can be different about a sandbox.
 
     `about` says what is, in a sentence. `setup` are options of `cloud setup` to be tried
-    there, and `ends` is how that ends: HEALTHY, or the code of the error that stops it.
+    there, and `ends` is how that ends: HEALTHY, or the code of the error that stops it;
+    `late` if that can be known only after something was made.
     `platforms` are those that are there; the fewer, the sooner it starts.
     `pace` is how long a simulated step of a cluster takes, in seconds;
     `operator_recheck_seconds` how often a healthy operator looks around again.
@@ -235,6 +245,7 @@ class World:
     about: str = ""
     setup: str = ""
     ends: str = ""
+    late: bool = False
     platforms: tuple[PlatformName, ...] = get_args(PlatformName)
     pace: float = 0.05
     operator_recheck_seconds: float = 3.0

@@ -138,9 +138,9 @@ class Eks:
                 "securityGroupIds": [],
                 "clusterSecurityGroupId": seed.security_group_id,
                 "vpcId": seed.vpc_id,
-                "endpointPublicAccess": True,
+                "endpointPublicAccess": seed.public_endpoint,
                 "endpointPrivateAccess": True,
-                "publicAccessCidrs": ["0.0.0.0/0"],
+                "publicAccessCidrs": ["0.0.0.0/0"] if seed.public_endpoint else [],
             },
             "kubernetesNetworkConfig": {
                 "serviceIpv4Cidr": "172.20.0.0/16",

@@ -90,6 +90,7 @@ class EksClusterSeed:
         LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER
     )
     load_balancer_never_answers: bool = False
+    public_endpoint: bool = True
     subnets_tagged: bool = True
     auto_mode: bool = False
     node_groups: tuple[NodeGroupSeed, ...] = (CPU_NODES, GPU_NODES)

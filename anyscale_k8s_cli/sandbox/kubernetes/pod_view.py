@@ -8,6 +8,7 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import ServiceAccountTokens
 from anyscale_k8s_cli.sandbox.kubernetes.cluster_events import record_event
+from anyscale_k8s_cli.sandbox.kubernetes.image_pulls import Pulls
 from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog, Logs
 from anyscale_k8s_cli.sandbox.kubernetes.objects import name_of, namespace_of
 from anyscale_k8s_cli.sandbox.kubernetes.pod_environment import (
@@ -40,6 +41,7 @@ class Surroundings:
     workloads: Sequence[Workload]
     pace: float
     api_url: Callable[[], str]
+    pulls: Pulls
 
     def workload_for(self, image: str) -> Workload | None:
         return next((w for w in self.workloads if w.matches(image)), None)

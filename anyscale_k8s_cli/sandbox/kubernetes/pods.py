@@ -29,7 +29,6 @@ from anyscale_k8s_cli.sandbox.kubernetes.storage import Event
 from anyscale_k8s_cli.sandbox.kubernetes.writes import Deletion
 
 # Images with these words in their name misbehave, whatever workloads there are.
-NO_SUCH_IMAGE = "no-such-image"
 NEVER_READY = "never-ready"
 ALWAYS_FAILS = "always-fails"
 
@@ -107,13 +106,10 @@ class PodRunner:
 
     async def _pull(self, container: ContainerState) -> None:
         first = True
-        while NO_SUCH_IMAGE in (image := str(container.spec.get("image", ""))):
-            failed = (
-                f'Failed to pull image "{image}": rpc error: code = NotFound desc = failed to '
-                f'pull and unpack image "{image}": failed to resolve reference "{image}": not found'
-            )
-            self._tell("Failed", failed, warning=True)
-            container.wait("ErrImagePull", failed.partition(": ")[2])
+        pulls = self._around.pulls
+        while why := pulls.refusal(image := str(container.spec.get("image", ""))):
+            self._tell("Failed", f'Failed to pull image "{image}": {why}', warning=True)
+            container.wait("ErrImagePull", why)
             if first:
                 self._publish()
                 await asyncio.sleep(self._around.pace)

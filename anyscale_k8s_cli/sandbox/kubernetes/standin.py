@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.controllers.stateful_sets import Statef
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.volumes import ClaimController
 from anyscale_k8s_cli.sandbox.kubernetes.custom_resources import resources_of
 from anyscale_k8s_cli.sandbox.kubernetes.endpoints import Endpoints
+from anyscale_k8s_cli.sandbox.kubernetes.image_pulls import Pulls
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerProvider
 from anyscale_k8s_cli.sandbox.kubernetes.logs import Logs
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
@@ -69,8 +71,9 @@ class KubernetesStandIn:
     asked in turn, and by the cluster's own service-account tokens. Without `nodes`
     there is one ordinary node; without `load_balancers` Services of that type stay
     pending. With a `public_authority` it answers at a second port too, with a
-    certificate of that one. All calls, those on `store` too, must come from the loop
-    that started it.
+    certificate of that one. What is not `reachable` from this machine is told of at a port
+    where nobody answers. All calls, those on `store` too, must come from the loop that
+    started it.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class KubernetesStandIn:
         nodes: Sequence[Object] | None = None,
         pace: float = 0.05,
         public_authority: Authority | None = None,
+        pulls: Pulls | None = None,
+        reachable: bool = True,
     ) -> None:
         self.name = name
         self.version = version
@@ -98,6 +103,7 @@ class KubernetesStandIn:
         self._nodes = [node(f"{name}-node-1", version=version)] if nodes is None else nodes
         self._pace = pace
         self._port = self._public_port = 0
+        self._beyond = None if reachable else socket.socket()
         self._runner: web.AppRunner | None = None
         self._accounts = ServiceAccountTokens(self.store, service_account_issuer)
         self._logs = Logs()
@@ -119,7 +125,8 @@ class KubernetesStandIn:
             self._ports,
             tuple(workloads),
             pace,
-            lambda: self.url,
+            lambda: self._at(self._port),
+            pulls or Pulls(),
         )
         self._kubelet = Kubelet(surroundings)
 
@@ -163,13 +170,17 @@ class KubernetesStandIn:
 
     @property
     def url(self) -> str:
-        """Where the API server answers, once started."""
-        return f"https://{_HOST}:{self._port}"
+        """Where the API server is told to be, once started."""
+        return self._at(self._beyond.getsockname()[1] if self._beyond else self._port)
 
     @property
     def public_url(self) -> str:
         """Where it answers with a certificate of the public authority, if there is one."""
-        return f"https://{_HOST}:{self._public_port}" if self._public_port else ""
+        return self._at(self._public_port) if self._public_port else ""
+
+    @staticmethod
+    def _at(port: int) -> str:
+        return f"https://{_HOST}:{port}"
 
     @property
     def ca_pem(self) -> bytes:
@@ -186,6 +197,9 @@ class KubernetesStandIn:
     async def start(self) -> None:
         """Seed the cluster and serve; returns once it answers."""
         bootstrap.seed(self.store)
+        if self._beyond:
+            # Taken, and never listened at.
+            self._beyond.bind((_HOST, 0))
         for seeded in self._nodes:
             self.store.create("nodes", seeded, write=Write(with_status=True))
         self._manager.start()
@@ -245,6 +259,8 @@ class KubernetesStandIn:
         if self._services:
             await self._services.stop()
         await self._kubelet.stop()
+        if self._beyond:
+            self._beyond.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
