@@ -24,6 +24,7 @@ _SECRET_OPTION = re.compile(r"token|secret|password|passwd|api-?key|access-?key|
 class Commands(Branch):
     table = {  # noqa: RUF012 - the base says that it belongs to the class
         "cloud": Entry("anyscale_k8s_cli.cli.cloud", "Set up, look at and remove clouds."),
+        "mirror": Entry("anyscale_k8s_cli.cli.mirror", "What a registry of your own must hold."),
         "sandbox": Entry("anyscale_k8s_cli.cli.sandbox", "Try it all against local stand-ins."),
         "login": Entry("anyscale_k8s_cli.cli.login", "Log in to Anyscale in your browser."),
         "logout": Entry(

@@ -33,6 +33,17 @@ class ChartArchive:
     sha256: str
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """Where a chart is fetched from, in helm's words; `sha256` is that of its pin."""
+
+    name: str
+    reference: str
+    version: str | None
+    repository: str
+    sha256: str | None
+
+
 class Puller(Protocol):
     """What fetches an archive from a repository: `Helm` does."""
 
@@ -71,52 +82,67 @@ class Charts:
         or the URL of an archive, which is taken to stay the same. Raises
         `chart-unavailable`; `not-found` for a folder or file that is not there.
         """
-        pin = self._pinned[name]
-        wanted = version or pin.version
         if source is not None and not _is_remote(source):
             return await asyncio.to_thread(_local, Path(source), name)
+        origin = self._origin(name, version, source)
+        place = self._place(origin)
+        archive = await asyncio.to_thread(self._look_up, place)
+        if archive is None:
+            await self._pull(place, origin)
+            archive = await asyncio.to_thread(self._look_up, place)
+        return self._checked(archive, origin, place)
+
+    def here(
+        self, name: str, version: str | None = None, source: str | None = None
+    ) -> ChartArchive | None:
+        """The same chart if it is on this machine: nobody is asked for it."""
+        if source is not None and not _is_remote(source):
+            return _local(Path(source), name)
+        origin = self._origin(name, version, source)
+        place = self._place(origin)
+        archive = self._look_up(place)
+        return self._checked(archive, origin, place) if archive else None
+
+    def _origin(self, name: str, version: str | None, source: str | None) -> _Origin:
+        pin = self._pinned[name]
+        wanted = version or pin.version
         if source is not None:
             tag = wanted if source.startswith("oci://") else None
-            return await self._cached(name, source, tag, "", None)
+            return _Origin(name, source, tag, "", None)
         digest = pin.sha256 if wanted == pin.version else None
         repository = self.mirror or pin.repository
         if repository.startswith("oci://"):
-            return await self._cached(name, f"{repository.rstrip('/')}/{name}", wanted, "", digest)
-        return await self._cached(name, name, wanted, repository, digest)
+            return _Origin(name, f"{repository.rstrip('/')}/{name}", wanted, "", digest)
+        return _Origin(name, name, wanted, repository, digest)
 
     def reference(self, name: str, version: str | None = None) -> str:
         """Where `fetch` would look, for people."""
         pin = self._pinned[name]
         return f"{(self.mirror or pin.repository).rstrip('/')}/{name}:{version or pin.version}"
 
-    async def _cached(
-        self, name: str, reference: str, version: str | None, repository: str, pinned: str | None
-    ) -> ChartArchive:
-        place = self._place(name, reference, version, repository)
-        archive = await asyncio.to_thread(self._look_up, place)
-        if archive is None:
-            await self._pull(place, reference, version, repository)
-            archive = await asyncio.to_thread(self._look_up, place)
+    def _checked(self, archive: ChartArchive | None, origin: _Origin, place: Path) -> ChartArchive:
+        name, pinned = origin.name, origin.sha256
         if archive is None or archive.name != name:
             raise errors.CliError(
                 errors.CHART_UNAVAILABLE,
                 f"The chart {name} could not be read",
-                cause=f"{reference} gave {archive.name if archive else 'no chart'}",
+                cause=f"{origin.reference} gave {archive.name if archive else 'no chart'}",
                 fix="check what --chart-mirror or --operator-chart names",
             )
         if pinned is not None and archive.sha256 != pinned:
             raise errors.CliError(
                 errors.CHART_UNAVAILABLE,
-                f"The chart {name} {version} is not the one that this tool was tested with",
+                f"The chart {name} {origin.version} is not the one that this tool was tested with",
                 cause=f"its SHA-256 is {archive.sha256}, expected {pinned}",
                 evidence=(str(archive.path),),
                 fix=f"remove {place} and try again; a mirror must hold unchanged archives",
             )
         return archive
 
-    def _place(self, name: str, reference: str, version: str | None, repository: str) -> Path:
-        origin = hashlib.sha256(f"{repository}\n{reference}".encode()).hexdigest()[:12]
-        return self._cache / f"{name}-{version or 'any'}-{origin}"
+    def _place(self, origin: _Origin) -> Path:
+        where = f"{origin.repository}\n{origin.reference}"
+        digest = hashlib.sha256(where.encode()).hexdigest()[:12]
+        return self._cache / f"{origin.name}-{origin.version or 'any'}-{digest}"
 
     def _look_up(self, place: Path) -> ChartArchive | None:
         """The archive in the cache; None when there is none or it is not what was recorded."""
@@ -137,12 +163,10 @@ class Charts:
         metadata = _archive_metadata(place / _ARCHIVE)
         return ChartArchive(place / _ARCHIVE, metadata["name"], metadata["version"], found)
 
-    async def _pull(
-        self, place: Path, reference: str, version: str | None, repository: str
-    ) -> None:
+    async def _pull(self, place: Path, origin: _Origin) -> None:
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".pull-", dir=self._cache) as shop:
-            await self._helm.pull(reference, version, repository, Path(shop))
+            await self._helm.pull(origin.reference, origin.version, origin.repository, Path(shop))
             await asyncio.to_thread(_store, Path(shop), place)
 
 

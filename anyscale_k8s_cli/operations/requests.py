@@ -66,6 +66,16 @@ class RegisterRequest(SetupRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MirrorRequest(Request):
+    """`flags` and `file` say a spec; with `fetch` charts that are not here are fetched."""
+
+    flags: Settings = field(default_factory=dict)
+    file: Path | None = None
+    fetch: bool = False
+    helm: HelmChoice = field(default_factory=HelmChoice)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeleteRequest(Request):
     """`name` or `cloud_id` says which cloud, `flags` (values of a `Scope`) where to search.
 

@@ -71,18 +71,26 @@ def spec_of(settings: Settings) -> CloudSpec:
     return CloudSpec.model_validate(nested(without_secrets(settings)))
 
 
+def without_contents(settings: Settings) -> dict[str, Any]:
+    """The settings, where of the contents of a file no more is told than that it was given."""
+    return {path: None if path in _NOT_KEPT else value for path, value in settings.items()}
+
+
 def without_secrets(settings: Settings) -> dict[str, Any]:
     """The settings whose values are known."""
     return {path: value for path, value in settings.items() if value is not None}
 
 
-def setup_command(settings: Settings, file: Path | None = None) -> str:
+def setup_command(
+    settings: Settings, file: Path | None = None, command: str = "anyscale cloud setup"
+) -> str:
     """The setup that says all this, to paste into a shell; more is said by `file`.
 
-    What only a file of the user's can say is in `FILE`, as `from_files` explains.
+    What only a file of the user's can say is in `FILE`, as `from_files` explains. It may be
+    another `command` that takes the same.
     """
     flags = flags_by_path()
-    words = ["anyscale", "cloud", "setup"]
+    words = command.split()
     if file or of_file(settings):
         words += ["-f", str(file or FILE)]
     for path in sorted(settings, key=lambda path: (path not in _FIRST, _place(path))):

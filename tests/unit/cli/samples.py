@@ -427,6 +427,51 @@ def cloud() -> dict[str, Any]:
     }
 
 
+def mirrored() -> dict[str, Any]:
+    """One chart that is here and one that is not, one image for all and one for some."""
+    chart = {"source": "oci://charts.example/envoyproxy", "sha256": None, "when": None}
+    return {
+        "schema": "anyscale-k8s/mirror/v1",
+        "provider": "eks",
+        "charts": [
+            {
+                **chart,
+                "name": "gateway-helm",
+                "version": "v1.7.0",
+                "sha256": "0" * 64,
+                "command": "helm pull oci://charts.example/envoyproxy/gateway-helm",
+                "here": True,
+            },
+            {
+                **chart,
+                "name": "nvidia-device-plugin",
+                "version": "0.17.1",
+                "when": "nodes have GPUs that nobody else serves",
+                "command": "helm pull nvidia-device-plugin --repo https://charts.example",
+                "here": False,
+            },
+        ],
+        "images": [
+            {
+                "image": "docker.io/envoyproxy/gateway:v1.7.0",
+                "digest": None,
+                "target": "registry.example/mirror/envoyproxy/gateway:v1.7.0",
+                "used_by": ["eg"],
+                "when": None,
+            },
+            {
+                "image": "tools.example/python:3",
+                "digest": None,
+                "target": None,
+                "used_by": ["probe"],
+                "when": "a pod is made to look",
+            },
+        ],
+        "unknown": ["the images of nvidia-device-plugin: the chart is not on this machine"],
+        "next": "anyscale mirror list --provider eks --fetch",
+    }
+
+
 def explained() -> dict[str, Any]:
     """One object that is there."""
     return {

@@ -48,6 +48,7 @@ def test_every_schema_is_a_schema(path: Path) -> None:
         ("list", samples.clouds()),
         ("get", samples.cloud()),
         ("review", samples.reviewed()),
+        ("mirror", samples.mirrored()),
         ("explain", samples.explained()),
         ("explain", samples.declared()),
         ("rotate-token", samples.rotated()),
@@ -71,6 +72,7 @@ def test_sample_reports_fit(name: str, document: dict[str, Any]) -> None:
         "get",
         "explain",
         "review",
+        "mirror",
         "rotate-token",
     ],
 )

@@ -30,6 +30,7 @@ def test_the_tree_is_the_one_that_is_documented() -> None:
             "cloud permissions",
         ),
         "cloud delete",
+        *("mirror", "mirror list"),
         *("doctor", "login", "logout", "auth", "auth show", "auth fix"),
         *("sandbox", "sandbox up", "sandbox status", "sandbox run", "sandbox env", "sandbox down"),
         *("sandbox break", "sandbox mend", "sandbox worlds"),
