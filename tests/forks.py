@@ -1,63 +1,73 @@
-"""The tool's command as forks of a process that has imported all of it once.
+"""Commands and sandboxes as forks of processes that have imported all of it once.
 
-Half of what a short command costs is the start of Python and the imports of the SDKs,
-and tests run hundreds of commands. A fork is a process like any other: own arguments,
+Half of what a short command or a sandbox costs is the start of Python and the imports of
+the SDKs, and tests run hundreds of them. A fork is a process like any other: own arguments,
 environment, folder and streams, it can be killed, and it ends as a command ends. Only the
-start of the interpreter is not in it: so the life of a cloud in part, what must stay private, and
-providers of others are tried with the installed command itself (`installed=True`).
+start of the interpreter is not in it: so the life of a cloud in part, what must stay
+private, and providers of others are tried with the installed command itself
+(`installed=True`), and what a sandbox promises with one that `anyscale sandbox` starts.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
 import pkgutil
 import select
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
+
+Main = Callable[[], int]
 
 
 class Fork:
-    """A command that was started; it is asked as a `subprocess.Popen` is."""
+    """A process that was forked; it is asked as a `subprocess.Popen` is."""
 
-    def __init__(self, argv: list[str], environment: Mapping[str, str], folder: Path) -> None:
+    stdin = None
+
+    def __init__(self, argv: Sequence[str], news: socket.socket, *streams: IO[Any]) -> None:
         self.args = argv
         self.returncode: int | None = None
-        # Files, since a reader that does not read never stops what is written.
-        self._streams = tempfile.TemporaryFile("a+"), tempfile.TemporaryFile("a+")  # noqa: SIM115
-        self._request = [argv, dict(environment), str(folder)]
-
-    def begin(self, server: socket.socket) -> Fork:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            files = [theirs.fileno(), *(stream.fileno() for stream in self._streams)]
-            socket.send_fds(server, [b"."], files)
-        ours.sendall(json.dumps(self._request).encode() + b"\n")
+        self.stdout, *_ = self._streams = streams
         # Not buffered: whether there is more to read is asked of the socket.
-        self._news = ours.makefile("rb", buffering=0)
-        ours.close()
+        self._news = news.makefile("rb", buffering=0)
         self.pid = int(self._news.readline())
-        return self
 
     def poll(self) -> int | None:
         return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._ended(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(list(self.args), timeout or 0)
+        return code
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for its end; what it wrote to its two streams."""
-        if self._ended(timeout) is None:
-            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        self.wait(timeout)
         out, err = self._streams
         return _written(out), _written(err)
 
@@ -75,49 +85,93 @@ def _written(stream: IO[str]) -> str:
 
 
 class Forks:
-    """The process that is forked, from its start to `close`."""
+    """Starts commands and sandboxes, until `close`."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._server, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-            )
+        self._command = Parent("command", environment)
+        self._sandbox = Parent("sandbox", environment)
 
     def begun(self, argv: list[str], environment: Mapping[str, str], folder: Path) -> Fork:
         """Start the command in a fork; `argv` begins with the name that was typed."""
-        return Fork(argv, environment, folder).begin(self._server)
+        # Files, since a reader that does not read never stops what is written.
+        out, err = tempfile.TemporaryFile("a+"), tempfile.TemporaryFile("a+")  # noqa: SIM115
+        request = [argv, dict(environment), str(folder), False]
+        return Fork(argv, self._command.forked(request, out.fileno(), err.fileno()), out, err)
+
+    def popen(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: IO[bytes],
+        cwd: Path,
+        env: Mapping[str, str],
+        start_new_session: bool,
+    ) -> Fork:
+        """Start a sandbox in a fork: `python -m MODULE ...`, as `subprocess.Popen` is told."""
+        assert (stdin, stdout) == (subprocess.DEVNULL, subprocess.PIPE)
+        read, write = os.pipe()
+        request = [argv[2:], dict(env), str(cwd), start_new_session]
+        news = self._sandbox.forked(request, write, stderr.fileno())
+        os.close(write)
+        return Fork(argv, news, open(read, "rb"))
 
     def close(self) -> None:
-        self._server.close()
-        assert self._process.wait(60) == 0
+        self._command.close()
+        self._sandbox.close()
 
 
-def serve(channel: socket.socket) -> None:
-    """A fork for each message, until nobody can send one any more."""
-    import_everything()
-    while True:
-        message, files, *_ = socket.recv_fds(channel, 1, 3)
-        if not message:
-            return
-        if os.fork() == 0:
-            channel.close()
-            attend(*files)
-        for number in files:
-            os.close(number)
-        reap()
+@dataclass
+class Parent:
+    """A process that is forked, from the first time that it is needed."""
+
+    kind: str
+    environment: Mapping[str, str]
+
+    def forked(self, request: list[Any], out: int, err: int) -> socket.socket:
+        """Where the fork's number is told, and later how it ended."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._server, [b"."], [theirs.fileno(), out, err])
+        ours.sendall(json.dumps(request).encode() + b"\n")
+        return ours
+
+    @cached_property
+    def _server(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, self.kind, str(theirs.fileno())],
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        return ours
+
+    def close(self) -> None:
+        if "_server" in self.__dict__:
+            self._server.close()
+            assert self._process.wait(60) == 0
 
 
-def import_everything() -> None:
+def command() -> Main:
     """All of the command, with every platform's SDK; of the sandbox only what commands use."""
-    import anyscale_k8s_cli.cli.main
     import anyscale_k8s_cli.providers
+    from anyscale_k8s_cli.cli.main import main
 
     import_within(anyscale_k8s_cli, but="anyscale_k8s_cli.sandbox.")
     import_within(anyscale_k8s_cli.providers)
+    return main
+
+
+def sandbox() -> Main:
+    """What holds a sandbox, with the stand-ins of every platform."""
+    import anyscale_k8s_cli.sandbox
+    from anyscale_k8s_cli.sandbox.__main__ import main
+
+    import_within(anyscale_k8s_cli.sandbox)
+    return main
 
 
 def import_within(package: ModuleType, but: str = "-") -> None:
@@ -126,27 +180,47 @@ def import_within(package: ModuleType, but: str = "-") -> None:
             importlib.import_module(module.name)
 
 
+def serve(channel: socket.socket, main: Main) -> None:
+    """A fork for each message, until nobody can send one any more."""
+    # What is there now stays to the end: no collection in a fork need look at it, and copy it.
+    gc.freeze()
+    while True:
+        message, files, *_ = socket.recv_fds(channel, 1, 3)
+        if not message:
+            return
+        if os.fork() == 0:
+            channel.close()
+            attend(main, *files)
+        for number in files:
+            os.close(number)
+        reap()
+
+
 def reap() -> None:
     """Let those be forgotten that have ended; the others are there at the next message."""
-    try:
+    with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    except ChildProcessError:
-        return
 
 
-def attend(talk: int, out: int, err: int) -> NoReturn:
-    """Run one command in a fork of this one, and tell its number and how it ended."""
+def attend(main: Main, talk: int, out: int, err: int) -> NoReturn:
+    """Run it in a fork of this one, and tell its number and how it ended."""
     with socket.socket(fileno=talk) as told:
         with told.makefile("rb") as lines:
-            argv, environment, folder = json.loads(lines.readline())
+            argv, environment, folder, session = json.loads(lines.readline())
         pid = os.fork()
         if pid == 0:
             told.close()
-            become(argv, environment, folder, (out, err))
+            if session:
+                os.setsid()
+            become(main, argv, environment, folder, (out, err))
+        for number in (out, err):
+            os.close(number)
         told.sendall(b"%d\n" % pid)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        told.sendall(b"%d\n" % code)
+        # A sandbox is not waited for by whoever began it.
+        with suppress(BrokenPipeError):
+            told.sendall(b"%d\n" % code)
     os._exit(0)
 
 
@@ -162,11 +236,13 @@ class End:
 
 
 def become(
-    argv: list[str], environment: Mapping[str, str], folder: str, streams: tuple[int, int]
+    main: Main,
+    argv: list[str],
+    environment: Mapping[str, str],
+    folder: str,
+    streams: tuple[int, int],
 ) -> NoReturn:
-    """The command, as the console script begins it."""
-    from anyscale_k8s_cli.cli.main import main
-
+    """The command or the sandbox, as the interpreter begins it."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -181,4 +257,5 @@ def become(
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    _, kind, number = sys.argv
+    serve(socket.socket(fileno=int(number)), {"command": command, "sandbox": sandbox}[kind]())

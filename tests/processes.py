@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,6 +186,16 @@ def processes_that_name(text: str) -> list[str]:
     return found
 
 
+def processes_at(folder: Path) -> list[str]:
+    """All living processes that name a folder, or that work in it; it may be gone by now."""
+    working = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            if link.readlink().as_posix().startswith(str(folder)):
+                working.append(str(link))
+    return working + processes_that_name(str(folder))
+
+
 @pytest.fixture(scope="session")
 def helm(helm4: HelmExecutable) -> Path:
     """Found once, in the user's real cache: no test fetches it again."""
@@ -194,7 +204,7 @@ def helm(helm4: HelmExecutable) -> Path:
 
 @pytest.fixture(scope="session")
 def forks(nothing_real: None) -> Iterator[Forks]:
-    """For all commands in sandboxes."""
+    """For all sandboxes, and all commands in them."""
     forks = Forks(os.environ)
     yield forks
     forks.close()
@@ -239,16 +249,17 @@ def started(
 ) -> Iterator[Sandbox]:
     """A sandbox from `up` to `down`, with proof that no process of it is left.
 
-    `installed`: commands in it are the installed one, from the start of Python on.
+    `installed`: it and commands in it are the installed ones, from the start of Python on.
     """
     with _at(desk):
-        record = supervisor.up(world=world)
+        begin = subprocess.Popen if installed else desk.forks.popen
+        record = supervisor.up(world=world, begin=begin)
     try:
         yield Sandbox(record, record.admin, homes, None if installed else desk.forks)
     finally:
         with _at(desk):
             assert supervisor.down()
-        assert processes_that_name(str(record.directory)) == []
+        assert processes_at(record.directory) == []
         assert not record.directory.exists()
 
 

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +56,17 @@ def attached() -> SandboxRecord | None:
 
 
 def up(
-    timeout: float = START_SECONDS, *, world: World | None = None, named: str = ""
+    timeout: float = START_SECONDS,
+    *,
+    world: World | None = None,
+    named: str = "",
+    begin: Callable[..., Any] = subprocess.Popen,
 ) -> SandboxRecord:
     """Start a sandbox in the background, or return the one that is running.
 
-    `timeout` in seconds; `named` is how the world was called. Raises `sandbox-failed`,
-    `helm-missing` or `helm-unsupported`, and ModuleNotFoundError without the packages of
-    the extra.
+    `timeout` in seconds; `named` is how the world was called. `begin` starts the process,
+    called as `subprocess.Popen` is. Raises `sandbox-failed`, `helm-missing` or
+    `helm-unsupported`, and ModuleNotFoundError without the packages of the extra.
     """
     _require_packages()
     place = record.own_place()
@@ -71,7 +75,8 @@ def up(
         if found is not None and found.alive:
             return found
         record.discard(place)
-        with _launched(place, _described(world), named=named, lifeline=False) as start:
+        launched = _launched(place, _described(world), named=named, lifeline=False, begin=begin)
+        with launched as start:
             return start.wait(timeout)
 
 
@@ -170,7 +175,13 @@ class _Start:
 
 @contextmanager
 def _launched(
-    place: Path, world: str, *, folder: Path | None = None, named: str = "", lifeline: bool
+    place: Path,
+    world: str,
+    *,
+    folder: Path | None = None,
+    named: str = "",
+    lifeline: bool,
+    begin: Callable[..., Any] = subprocess.Popen,
 ) -> Iterator[_Start]:
     """A starting sandbox. With `lifeline` it ends with this context, else only if it failed."""
     folder = folder or record.new_folder()
@@ -179,7 +190,7 @@ def _launched(
     argv += ["--folder", str(folder), "--record", str(place), "--world", world, "--named", named]
     argv += ["--lifeline"] if lifeline else []
     with open(Folder(folder).log, "wb") as log:
-        process = subprocess.Popen(
+        process = begin(
             argv,
             stdin=subprocess.PIPE if lifeline else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
