@@ -212,7 +212,7 @@ class Bucket(DataResource[Storage]):
         except CloudFailure as failure:
             if not failure.denied and failure.status != 404:
                 raise
-            return "what is in it you may not see"
+            return f"what is in it you may not see: {failure.message}"
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
         state: BucketState = observed.state

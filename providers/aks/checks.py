@@ -8,9 +8,10 @@ from functools import partial
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import Cluster, NodePool, Verb
-from anyscale_k8s_cli.providers.aks import declared, gpu, labels, permissions
+from anyscale_k8s_cli.provider import Cluster, NodePool
+from anyscale_k8s_cli.providers.aks import declared, gpu, labels, rights
 from anyscale_k8s_cli.providers.aks.azure import Azure
+from anyscale_k8s_cli.providers.aks.cloud_side import Names
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
 from anyscale_k8s_cli.providers.aks.namespaces import NETWORK, STORAGE
 from anyscale_k8s_cli.providers.aks.proof import (
@@ -31,7 +32,11 @@ ACCOUNTS = ("StorageAccounts",)
 
 
 def checks(
-    spec: CloudSpec, azure: Azure, cluster: Cluster, audience: Callable[[], str] | None
+    spec: CloudSpec,
+    azure: Azure,
+    cluster: Cluster,
+    names: Names,
+    audience: Callable[[], str] | None,
 ) -> list[BoundCheck]:
     """`audience` is what the operator's tokens are for; None where nobody has asked Anyscale."""
     facts: AksFacts = cluster.facts
@@ -49,7 +54,8 @@ def checks(
         ),
         declared.AKS_GPU_LABELS.bind(partial(_gpu_labels, azure, cluster, facts)),
         declared.AZURE_PROVIDERS.bind(partial(_providers, azure)),
-        declared.AZURE_PERMISSIONS.bind(partial(_permissions, azure, facts)),
+        declared.AZURE_PERMISSIONS.bind(partial(rights.to_set_up, azure, facts.group, names)),
+        declared.AZURE_READ_PERMISSIONS.bind(partial(rights.to_look, azure, facts.group)),
     ]
 
 
@@ -121,7 +127,7 @@ def _providers(azure: Azure) -> Finding:
         )
     except CloudFailure as failure:
         if failure.denied:
-            return Finding(Status.UNKNOWN, "you may not ask")
+            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
         raise
     off = [name for name, on in zip(NAMESPACES, registered, strict=True) if not on]
     if off:
@@ -133,35 +139,12 @@ def _providers(azure: Azure) -> Finding:
     return passed(f"{len(NAMESPACES)} resource providers")
 
 
-def _permissions(azure: Azure, facts: AksFacts) -> Finding:
-    """What roles on the resource group and above allow; deny assignments are not seen by it."""
-    try:
-        held = azure.roles.own(facts.group)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, "you may not ask")
-        raise
-    wanted = [
-        item for item in permissions.actions(Verb.SETUP) if item not in permissions.DISPENSABLE
-    ]
-    lacking = [name for name in wanted if not any(item.allows(name) for item in held)]
-    if lacking:
-        who = azure.session.principal or "your Azure account"
-        return Finding(
-            Status.FAIL,
-            f"{who} lacks {len(lacking)} rights in the resource group {facts.group}",
-            tuple(lacking),
-            "have them allowed; `anyscale cloud permissions --provider aks` prints the role",
-        )
-    return passed(f"{len(wanted)} actions")
-
-
 def _quota(azure: Azure, namespace: str, names: Sequence[str], region: str) -> Finding:
     try:
         found = azure.usages.of(namespace, region)
     except CloudFailure as failure:
         if failure.denied:
-            return Finding(Status.UNKNOWN, "you may not ask")
+            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
         raise
     rooms = [
         Room(f"{name} of {region}", found[name].used, found[name].limit)

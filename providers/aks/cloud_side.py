@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +27,21 @@ from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity
 from anyscale_k8s_cli.providers.azureblob.trust import Place, document, subject
 from anyscale_k8s_cli.resource import NotYetKnown, Resource
 from anyscale_k8s_cli.spec import CloudSpec
+
+
+@dataclass(frozen=True)
+class Names:
+    """What setup will make: an account and an identity, empty for what the user has already."""
+
+    account: str
+    identity: str
+
+
+def names(spec: CloudSpec, install: Install) -> Names:
+    given, existing = spec.rules.names, spec.existing
+    account = given.get("storage-account") or bucket.default_name(install)
+    own = given.get("identity") or identity.default_name(install)
+    return Names("" if existing.bucket else account, "" if existing.identity else own)
 
 
 def build(

@@ -48,6 +48,13 @@ AZURE_PERMISSIONS = Check(
     _CLOUD,
     error=errors.FORBIDDEN,
 )
+AZURE_READ_PERMISSIONS = Check(
+    "azure-read-permissions",
+    "You may look at all in Azure that is to be looked at",
+    frozenset({When.REGISTER, When.VERIFY}),
+    _CLOUD,
+    Severity.WARNING,
+)
 AZURE_ADDRESS_QUOTA = Check(
     "azure-address-quota",
     "The region has room for a public address",
@@ -71,6 +78,7 @@ CHECKS = (
     AKS_GPU_LABELS,
     AZURE_PROVIDERS,
     AZURE_PERMISSIONS,
+    AZURE_READ_PERMISSIONS,
     AZURE_ADDRESS_QUOTA,
     AZURE_STORAGE_QUOTA,
 )

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.checks import BoundCheck, Finding
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
@@ -26,6 +26,7 @@ from anyscale_k8s_cli.provider import (
     Search,
     Storage,
     Verb,
+    install_on,
     unplaced,
 )
 from anyscale_k8s_cli.providers.aks import checks as checks_of_azure
@@ -35,6 +36,7 @@ from anyscale_k8s_cli.providers.aks import (
     gpu,
     labels,
     permissions,
+    rights,
     search,
     tags,
     teardown,
@@ -126,7 +128,8 @@ class AksProvider:
         return gpu.plugin_values()
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
-        return checks_of_azure.checks(spec, self._of(spec), cluster, self._audience)
+        names = cloud_side.names(spec, install_on(cluster, spec))
+        return checks_of_azure.checks(spec, self._of(spec), cluster, names, self._audience)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)
@@ -163,6 +166,12 @@ class AksProvider:
 
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
         return teardown.find_owned(self._azure(install.account), install)
+
+    def removal_rights(
+        self, install: Install, going: Sequence[Resource[Any]], staying: Sequence[Resource[Any]]
+    ) -> Finding:
+        group = tags.group_of(install)
+        return rights.to_remove(self._azure(install.account), group, going, staying)
 
     def cluster_state(self, install: Install) -> ClusterState:
         _, group, name = tags.cluster_parts(install.cluster)

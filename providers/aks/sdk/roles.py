@@ -13,6 +13,7 @@ from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 
 _KIND = "Microsoft.Authorization/roleAssignments"
 WRITE = f"{_KIND}/write"
+_PERMISSIONS = "Microsoft.Authorization/permissions/read"
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,23 @@ class Roles:
     def own(self, group: str) -> list[Permission]:
         """What the caller's roles let it do in a resource group."""
         found = self._session.ask(
-            "Microsoft.Authorization/permissions/read",
+            _PERMISSIONS,
             lambda: list(self._client.permissions.list_for_resource_group(group)),
         )
         return [_permission(item) for item in found]
+
+    def own_on(self, resource: str) -> list[Permission]:
+        """What they let it do with one resource, by its id."""
+        path = f"{resource}/providers/Microsoft.Authorization/permissions"
+        return [
+            Permission(
+                item.get("actions") or (),
+                item.get("notActions") or (),
+                item.get("dataActions") or (),
+                item.get("notDataActions") or (),
+            )
+            for item in self._session.pages(_PERMISSIONS, path, "2022-04-01")
+        ]
 
     @property
     def _client(self) -> Any:

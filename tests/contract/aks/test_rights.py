@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Finding, Status, When
-from anyscale_k8s_cli.events import CallMade
+from anyscale_k8s_cli.errors import CliError
+from anyscale_k8s_cli.events import CallMade, Notice
 from anyscale_k8s_cli.provider import Verb
-from anyscale_k8s_cli.providers.aks import AksProvider, codes
+from anyscale_k8s_cli.providers.aks import AksProvider, codes, permissions
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.azure.seed import ANYSCALE_APP_ID, SUBSCRIPTION_ID, AgentPoolSeed
@@ -26,6 +29,11 @@ from .test_teardown import HERE, contents
 
 Start = Callable[[AzureSettings], World]
 # Of the role of whoever brings an account and an identity: they are only looked at.
+# Azure shows these to whoever has any role: a subscription, and one's own rights.
+SHOWN_TO_ALL = {
+    "Microsoft.Authorization/permissions/read",
+    "Microsoft.Resources/subscriptions/read",
+}
 ON_OTHER_WAYS = {"Microsoft.Authorization/roleDefinitions/read"}
 
 
@@ -186,7 +194,139 @@ def test_what_is_missing_is_named(world: World) -> None:
     world.stand_in.set_admin_roles([{"role": "Contributor"}])
     found = finding(world, "azure-permissions")
     assert found.status is Status.FAIL
-    assert found.evidence == ("Microsoft.Authorization/roleAssignments/write",)
+    assert found.evidence == (
+        "Microsoft.Authorization/roleAssignments/write on resource group demo",
+    )
+    first, second, last = found.fix.splitlines()
+    made = json.loads(first.partition("--role-definition ")[2].strip("'"))
+    assert made["Actions"] == ["Microsoft.Authorization/roleAssignments/write"]
+    assert made["AssignableScopes"] == [GROUP]
+    assert f"--role '{made['Name']}' --scope {GROUP}" in second
+    assert "run the same command again" in last
+    assert "cloud permissions --provider aks --verb setup" in last
+
+
+# -- one action less -------------------------------------------------------------------
+
+NAMED = re.compile(r"\bMicrosoft(?:\.\w+)(?:/\w+)+/(?:action|delete|read|write)\b")
+
+
+def less(verb: Verb, *taken: str) -> list[dict[str, Any]]:
+    document = role(verb)
+    return [{**document, "Actions": [i for i in document["Actions"] if i not in taken]}]
+
+
+def told(found: Finding) -> str:
+    return " ".join((found.detail, *found.evidence))
+
+
+def told_before_anything_is_made(world: World, code: str) -> str:
+    """By the check, or by what looking ended with."""
+    try:
+        found = finding(world, code)
+    except CliError as problem:
+        return f"{problem.code.slug}: {problem}"
+    assert found.status is not Status.PASS
+    return told(found)
+
+
+@pytest.mark.parametrize(
+    ("verb", "code"),
+    [(Verb.SETUP, "azure-permissions"), (Verb.VERIFY, "azure-read-permissions")],
+    ids=["setup", "verify"],
+)
+def test_each_action_that_is_taken_away_is_named(world: World, verb: Verb, code: str) -> None:
+    def one_by_one() -> None:
+        for taken in role(verb)["Actions"]:
+            world.stand_in.set_admin_roles(less(verb, taken))
+            text = told_before_anything_is_made(replace(world), code)
+            assert set(NAMED.findall(text)) == {taken}, text
+            assert " on " in text or text.startswith(f"{errors.FORBIDDEN.slug}: "), text
+
+    assert not world.writes(one_by_one)
+
+
+def test_an_action_that_a_role_takes_out_again_is_named(world: World) -> None:
+    taken = "Microsoft.Storage/storageAccounts/write"
+    world.stand_in.set_admin_roles([{"Actions": ["*"], "NotActions": [taken]}])
+    found = finding(world, "azure-permissions")
+    assert (found.status, set(NAMED.findall(told(found)))) == (Status.FAIL, {taken})
+    # Another role that has it gives it all the same.
+    roles = [{"Actions": ["*"], "NotActions": [taken]}, {"Actions": [taken]}]
+    world.stand_in.set_admin_roles(roles)
+    assert finding(world, "azure-permissions").status is Status.PASS
+
+
+def test_what_is_only_warned_of_setup_does_without(world: World) -> None:
+    world.stand_in.set_admin_roles(less(Verb.SETUP, *permissions.DISPENSABLE))
+    found = finding(world, "azure-permissions")
+    assert found.status is Status.WARN
+    assert set(NAMED.findall(told(found))) == permissions.DISPENSABLE
+    assert len(world.prove(world.setup())) == 2
+
+
+def test_what_is_there_needs_no_making(world: World) -> None:
+    """A contributor, who may not assign roles, sets up again what an owner has set up."""
+    world.setup()
+    world.stand_in.set_admin_roles([{"role": "Contributor"}])
+    assert finding(world, "azure-permissions").status is Status.WARN
+    assert set(world.changes().values()) == {"none"}
+
+
+def test_what_the_user_has_needs_no_rights(world: World) -> None:
+    own = {"bucket": "abfss://data@teamdata.dfs.core.windows.net", "identity": "team"}
+    writes = [item for item in role(Verb.SETUP)["Actions"] if item.endswith("/write")]
+    world.stand_in.set_admin_roles(less(Verb.SETUP, *writes))
+    assert finding(world, "azure-permissions").status is Status.FAIL
+    assert finding(world, "azure-permissions", existing=own).status is Status.PASS
+
+
+def test_each_action_of_delete_that_is_taken_away_is_named(world: World) -> None:
+    """The account goes; or stays, and the cluster's UID is taken off it."""
+    side, install = world.installed()
+
+    def survey(taken: str) -> str:
+        told_meanwhile = replace(world, events=[])
+        provider = told_meanwhile.provider
+        try:
+            search = provider.search(HERE, "prod")
+            provider.discover(provider.locate(install))
+            owned = provider.find_owned(HERE, install)
+            for item in owned:
+                item.observed = item.read()
+            if search.unsearched:
+                return " ".join(search.unsearched)
+        except CliError as problem:
+            return f"{problem.code.slug}: {problem}"
+        account = next(item for item in owned if item.key == side.storage.key)
+        if taken.endswith("listKeys/action"):
+            return contents(account)  # type: ignore[arg-type]
+        provider.load_balancer_left(install, ["203.0.113.1"])
+        notices = [event.text for event in told_meanwhile.events if isinstance(event, Notice)]
+        kept = [account] if taken.endswith("storageAccounts/write") else []
+        going = [item for item in owned if item not in kept]
+        found = provider.removal_rights(install, going, kept)
+        assert notices or found.status is Status.FAIL
+        return " ".join((told(found), *notices))
+
+    def one_by_one() -> None:
+        for taken in sorted(set(role(Verb.DELETE)["Actions"]) - SHOWN_TO_ALL):
+            world.stand_in.set_admin_roles(less(Verb.DELETE, taken))
+            text = survey(taken)
+            assert set(NAMED.findall(text)) == {taken}, text
+
+    assert not world.writes(one_by_one)
+
+
+def test_a_role_on_one_object_counts_when_it_is_to_be_removed(world: World) -> None:
+    _, install = world.installed()
+    owned = world.provider.find_owned(HERE, install)
+    for item in owned:
+        item.observed = item.read()
+    read = {**role(Verb.PLAN)}
+    roles = [{"role": "Owner", "scope": item.observed.id} for item in owned if item.observed]
+    world.stand_in.set_admin_roles([read, *roles])
+    assert world.provider.removal_rights(install, owned, ()).status is Status.PASS
 
 
 def test_a_scope_needs_no_more_than_a_subscription(world: World) -> None:
