@@ -62,7 +62,10 @@ def cluster_stand_in(
         nodes=[_as_in(there, node) for node in nodes],
         pace=world.pace,
         public_authority=public_authority,
-        pulls=Pulls(None if there.registries is None else frozenset(there.registries)),
+        pulls=Pulls(
+            None if there.registries is None else frozenset(there.registries),
+            there.registry_logins,
+        ),
         reachable=there.reachable,
     )
 

@@ -215,7 +215,8 @@ class KubernetesWorld:
 
     `objects` are manifests of what is there beforehand: policies, quotas and the like are
     heeded. `node_labels` and `node_taints` are those of every node besides its own.
-    `registries` are the hosts that nodes can pull images from; None means all. What is not
+    `registries` are the hosts that nodes can pull images from; None means all. Those in
+    `registry_logins` want a login for it, which is there as `USER:PASSWORD`. What is not
     `reachable` has its address in a network that this machine is not in.
     """
 
@@ -225,6 +226,7 @@ class KubernetesWorld:
     node_labels: Mapping[str, str] = field(default_factory=dict)
     node_taints: tuple[Mapping[str, str], ...] = ()
     registries: tuple[str, ...] | None = None
+    registry_logins: Mapping[str, str] = field(default_factory=dict)
     reachable: bool = True
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from anyscale_k8s_cli.sandbox.kubernetes.cluster_events import record_event
 from anyscale_k8s_cli.sandbox.kubernetes.containers import ContainerState, PodState
 from anyscale_k8s_cli.sandbox.kubernetes.errors import ApiError
+from anyscale_k8s_cli.sandbox.kubernetes.image_pulls import logins_of
 from anyscale_k8s_cli.sandbox.kubernetes.logs import ContainerLog
 from anyscale_k8s_cli.sandbox.kubernetes.objects import (
     dig,
@@ -106,8 +107,8 @@ class PodRunner:
 
     async def _pull(self, container: ContainerState) -> None:
         first = True
-        pulls = self._around.pulls
-        while why := pulls.refusal(image := str(container.spec.get("image", ""))):
+        pulls, logins = self._around.pulls, logins_of(self._store, self._pod)
+        while why := pulls.refusal(image := str(container.spec.get("image", "")), logins):
             self._tell("Failed", f'Failed to pull image "{image}": {why}', warning=True)
             container.wait("ErrImagePull", why)
             if first:
@@ -121,6 +122,7 @@ class PodRunner:
             self._publish()
             await self._next_change()
             self._refresh(container)
+            logins = logins_of(self._store, self._pod)
         self._tell("Pulled", f'Container image "{image}" already present on machine')
 
     async def _configure(self, container: ContainerState) -> None:
