@@ -7,15 +7,10 @@ from functools import partial
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster, Verb
-from anyscale_k8s_cli.providers.nebius import declared, permissions
+from anyscale_k8s_cli.providers.nebius import declared, rights
 from anyscale_k8s_cli.providers.nebius.discovery import NebiusFacts
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
 from anyscale_k8s_cli.spec import CloudSpec
-
-# Roles on a project or its tenant that are known to be too little for setup.
-# https://docs.nebius.com/iam/authorization/roles
-_LESSER = {"viewer", "auditor", "editor"}
-
 
 # Quotas of a tenant in a region, by Nebius' names.
 BUCKETS, PUBLIC_ADDRESSES = "storage.bucket.count", "vpc.ipv4-address.public.count"
@@ -28,7 +23,7 @@ def checks(spec: CloudSpec, cluster: Cluster, nebius: Nebius) -> list[BoundCheck
     return [
         declared.NEBIUS_BUCKET_QUOTA.bind(partial(quota, BUCKETS)),
         *(public if spec.network.expose == "public" else []),
-        declared.NEBIUS_PERMISSIONS.bind(partial(permitted, nebius)),
+        declared.NEBIUS_PERMISSIONS.bind(partial(rights.permitted, nebius, Verb.SETUP)),
         declared.NEBIUS_GPU_DRIVERS.bind(partial(_drivers, facts)),
         declared.NEBIUS_GPU_CLAIMS.bind(partial(_claims, facts)),
     ]
@@ -58,29 +53,6 @@ def _claims(facts: NebiusFacts) -> Finding:
         f"{', '.join(group.name for group in claimed)} have GPUs by claims (DRA) alone, and no "
         "device plugin",
         fix=f"nebius mk8s node-group update --id {claimed[0].id} --template-gpu-settings-dra=false",
-    )
-
-
-def permitted(nebius: Nebius) -> Finding:
-    """By the roles of the groups that one is in: Nebius has no call that tells it outright.
-
-    A role that is not known here may be enough.
-    """
-    wanted = permissions.role(Verb.SETUP)
-    try:
-        held = nebius.iam.roles(nebius.session.own_id)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not ask: {failure.cause}")
-        raise
-    if wanted in held:
-        return passed(f"{wanted} of the project {nebius.project}")
-    told = ", ".join(sorted(held)) or "none that can be seen"
-    return Finding(
-        Status.FAIL if held and held <= _LESSER else Status.UNKNOWN,
-        f"your roles on the project {nebius.project} are {told}, and setup takes {wanted}",
-        tuple(item for item in permissions.of(Verb.SETUP) if item not in permissions.of(Verb.PLAN)),
-        "have the role given; `anyscale cloud permissions --provider nebius` tells what it is for",
     )
 
 

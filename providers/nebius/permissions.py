@@ -27,3 +27,17 @@ def of(verb: Verb) -> list[str]:
     """All that a verb does, in the words of the services."""
     document = load_yaml("nebius/permissions.yaml")
     return sorted({name for part in verb.parts for name in document[part]})
+
+
+def grant(subject: str, project: str, role: str) -> str:
+    """The commands by which an administrator of the project gives somebody a role."""
+    return (
+        f"nebius iam access-permit create --parent-id <a group> --resource-id {project} "
+        f"--role {role}\n"
+        f"nebius iam group-membership create --parent-id <that group> --member-id {subject}"
+    )
+
+
+def command(verb: Verb) -> str:
+    """What prints the role, and what it is for."""
+    return f"anyscale cloud permissions --provider nebius --verb {verb.value}"

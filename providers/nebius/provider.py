@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.checks import BoundCheck, Finding, passed
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -30,6 +30,7 @@ from anyscale_k8s_cli.providers.nebius import (
     discovery,
     labels,
     permissions,
+    rights,
     search,
     teardown,
     wording,
@@ -141,6 +142,14 @@ class NebiusProvider:
 
     def find_owned(self, scope: Scope, install: Install) -> Sequence[Resource[Any]]:
         return teardown.find_owned(self._nebius(install.account), install)
+
+    def removal_rights(
+        self, install: Install, going: Sequence[Resource[Any]], staying: Sequence[Resource[Any]]
+    ) -> Finding:
+        """Which of them makes no difference: a role is for all."""
+        if not (going or staying):
+            return passed()
+        return rights.permitted(self._nebius(install.account), Verb.DELETE)
 
     def cluster_state(self, install: Install) -> ClusterState:
         return discovery.state_of(self._nebius(install.account), install.cluster_name)

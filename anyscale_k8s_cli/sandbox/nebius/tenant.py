@@ -45,6 +45,8 @@ class Tenant:
     # Shown once, by the id of the key.
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     told: set[str] = field(default_factory=set)
+    # Rights that no role has any more, as if there were narrower ones.
+    taken: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         from nebius.api.nebius.iam import v1, v2
@@ -136,7 +138,7 @@ class Tenant:
     def check(self, subject: str, permission: str, resource_id: str) -> None:
         """Raises Refused with what is lacking. About what there is not, its project decides."""
         place = resource_id if self._parent(resource_id) else PROJECT_ID
-        if not self.may(subject, permission, place):
+        if permission in self.taken or not self.may(subject, permission, place):
             raise Refused(
                 grpc.StatusCode.PERMISSION_DENIED,
                 f"Permission denied: {permission} on {resource_id}",

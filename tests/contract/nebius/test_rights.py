@@ -13,7 +13,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.provider import Verb
-from anyscale_k8s_cli.providers.nebius import checks, permissions
+from anyscale_k8s_cli.providers.nebius import permissions, rights
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.nebius.seed import PROJECT_ID
@@ -23,8 +23,14 @@ from tests.cloud_sides import KeptKeys, remove
 
 from .conftest import World
 
+# Room for a cloud for each right.
+ROOM = NebiusSettings(
+    operation_polls=0,
+    refused_attempts=0,
+    most=dict.fromkeys(("accesskey", "storagebucket", "serviceaccount", "group"), 100),
+)
 # What any token is good for.
-EVERYBODYS = {"an access token", "operation.get"}
+EVERYBODYS = {"an access token", "iam.profile.get", "operation.get"}
 
 
 def asked(world: World, work: Callable[[], Any]) -> set[str]:
@@ -117,13 +123,80 @@ def test_a_lesser_role_is_told_before_it_is_missed(world: World) -> None:
     found = may(world)
     assert found.status is Status.FAIL
     assert "are viewer, and setup takes admin" in found.detail
-    assert "iam.accesspermit.create" in found.evidence
+    assert f"iam.accesspermit.create on project {PROJECT_ID}" in found.evidence
+    permit, membership, last = found.fix.splitlines()
+    assert permit.endswith(f"--resource-id {PROJECT_ID} --role admin")
+    assert membership.endswith(f"--member-id {world.stand_in.nebius.admin_id}")
+    assert "run the same command again" in last
+
+
+def test_a_lesser_role_is_told_before_anything_is_removed(world: World) -> None:
+    KeptKeys().setup(world)
+    install = world.install(world.spec(), world.provider.discover(world.spec()))
+    owned = world.provider.find_owned(Scope(), install)
+    assert world.provider.removal_rights(install, owned, ()).status is Status.PASS
+    world.stand_in.nebius.set_admin_role("editor")
+    found = world.provider.removal_rights(install, owned, ())
+    assert found.status is Status.FAIL
+    assert f"iam.group.delete on project {PROJECT_ID}" in found.evidence
+    assert "delete takes admin" in found.detail
+
+
+@pytest.mark.parametrize("settings", [ROOM])
+def test_each_right_to_write_that_is_missing_is_named_and_once_given_the_setup_goes_on(
+    world: World,
+) -> None:
+    """Of single rights Nebius tells nothing beforehand. Where a setup does not need it, one that
+    mends what somebody has changed does."""
+    tenant = world.stand_in.nebius.tenant
+    wanted = sorted(set(permissions.of(Verb.SETUP)) - set(permissions.of(Verb.PLAN)))
+    for number, right in enumerate(wanted):
+        cluster, name = KeptKeys(), f"cloud-{number}"
+        tenant.taken.add(right)
+        told = told_by(replace(world), name, cluster.setup)
+        if right not in told:
+            change_by_hand(world)
+            told = told_by(replace(world), name, cluster.setup)
+        assert right in told, told
+        tenant.taken.clear()
+        cluster.setup(world, name=name)
+        assert set(cluster.changes(world, name=name).values()) == {"none"}
+    for collection in (tenant.buckets, tenant.accounts, tenant.groups):
+        ours = [item for item in collection.items.values() if "cloud-" in item.metadata.name]
+        assert len(ours) == len(wanted)
+
+
+def test_each_right_to_look_that_is_missing_is_named_by_a_plan(world: World) -> None:
+    cluster = KeptKeys()
+    cluster.setup(world)
+
+    def one_by_one() -> None:
+        for right in permissions.of(Verb.PLAN):
+            world.stand_in.nebius.tenant.taken = {right}
+            told = told_by(replace(world), "prod", cluster.changes)
+            assert right in told, told
+
+    assert not world.writes(one_by_one)
+
+
+def told_by(world: World, name: str, work: Callable[..., object]) -> str:
+    """By its checks, as far as they could not tell, and by what it ended with."""
+    told = ""
+    try:
+        spec = world.spec(name=name)
+        for item in world.provider.checks(spec, world.provider.discover(spec)):
+            found = item.run()
+            told += found.detail if found.status is Status.UNKNOWN else ""
+        work(world, name=name)
+    except errors.CliError as problem:
+        told += f"{problem.code.slug}: {problem}"
+    return told
 
 
 @pytest.mark.parametrize("settings", [NebiusSettings(admin_role="storage.editor")])
 def test_a_role_that_tells_nothing_is_unknown(world: World) -> None:
     """Who may not see groups and permits is not held to have none."""
-    found = checks.permitted(Nebius(Run(), PROJECT_ID))
+    found = rights.permitted(Nebius(Run(), PROJECT_ID), Verb.SETUP)
     assert found.status is Status.UNKNOWN
 
 
