@@ -1,13 +1,13 @@
 """What pods get that come of a setup: where they go, where images come from, how they get out.
 
 What a chart has a value for is said by its values, in the module of each add-on. For the
-rest there is `addition`, which is applied beside helm. What reaches neither way, `unreached`
-tells, so that nothing is dropped in silence.
+rest there is `addition`, which is applied beside helm. What can be said in neither way is
+told by `notes`, so that nothing is dropped in silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -104,6 +104,22 @@ class PodSettings:
     def without_hook(self) -> bool:
         """Whether the operator's hook cannot be given all: its chart has no value for it."""
         return bool(self.marks or self.spec.ca_bundle)
+
+    def as_json(self) -> dict[str, Any] | None:
+        """What was said, for plans; None where nothing was. Hosts without a proxy are all told."""
+        said = self.spec.model_dump(mode="json")
+        if self.spec == PodsSpec():
+            return None
+        return {**said, "no_proxy": list(self.no_proxy), "ca_bundle": bool(self.spec.ca_bundle)}
+
+    def notes(self) -> Iterator[str]:
+        """What a person should know who says this."""
+        if self.without_hook:
+            given = "authorities to trust" if not self.marks else "these labels and annotations"
+            yield (
+                "the operator's chart does not show its instance types to Anyscale beforehand: "
+                f"the pod that would do it cannot be given {given}; its webhook does it afterwards"
+            )
 
     # -- what a chart has no value for ---------------------------------------------------
 

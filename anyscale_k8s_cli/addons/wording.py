@@ -79,6 +79,16 @@ def check_pods(spec: CloudSpec) -> None:
         )
 
 
+def refuse_bundle() -> None:
+    """Raises `invalid-spec`: values alone do not bring authorities into the operator's pod."""
+    raise errors.CliError(
+        errors.INVALID_SPEC,
+        "--ca-bundle: the operator's chart has no value for it",
+        cause="what is handed over is installed by helm alone",
+        fix="let this tool install the operator, with --install-operator",
+    )
+
+
 def _is_charts_own(key: str) -> bool:
     prefix, slash, _ = key.rpartition("/")
     return key in _CHARTS_LABELS or bool(slash and prefix in _CHARTS_PREFIXES)

@@ -87,6 +87,10 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
     def told(self) -> Mapping[str, str]:
         return self.release.told()
 
+    def serves_others(self, observed: Observed[ReleaseRecord | None]) -> bool:
+        """Whether its values are not this install's to say: then its pods stay as they are."""
+        return not observed.made_by_us or bool(observed.marks - {self.install.mark})
+
     def read(self) -> Observed[ReleaseRecord | None] | None:
         used, found = self._uses.look(), self._work.look()
         if found is not None and not made_by_us(found.record):

@@ -191,6 +191,7 @@ class HandOver:
         words = [f"upgrade --install {gateway_controller.RELEASE}"]
         words += map(shlex.quote, words_for(gateway_controller.CHART, mirror=mirror))
         words.append(f"--namespace {gateway_controller.NAMESPACE} --create-namespace")
+        words += _values(gateway_controller.controller_values(place.context))
         yield Step("Install the gateway's controller", place.helm(*words, "--skip-crds --wait"))
 
     def _gpu_plugin(self) -> Iterator[Step]:
@@ -205,9 +206,14 @@ class HandOver:
         words = [f"upgrade --install {gpu.CHART}"]
         words += map(shlex.quote, words_for(gpu.CHART, mirror=context.spec.charts.mirror))
         words.append(f"--namespace {gpu.NAMESPACE} --create-namespace")
-        for name, value in gpu.plugin_values(context, pools).items():
-            words.append(f"--set-json {shlex.quote(f'{name}={json.dumps(value)}')}")
+        words += _values(gpu.plugin_values(context, pools))
         yield Step("Install the plugin for GPUs", place.helm(*words))
+        if labels := context.pods.labels:
+            patch = json.dumps({"spec": {"template": {"metadata": {"labels": labels}}}})
+            found = place.kubectl(f"get daemonsets,deployments -n {gpu.NAMESPACE} -o name")
+            words = ["patch % --type merge", f"-n {gpu.NAMESPACE} -p {shlex.quote(patch)}"]
+            # Its chart has no value for them.
+            yield Step("Label its pods", f"{found} | xargs -I % {place.kubectl(*words)}")
 
     def _wait(self) -> str:
         gateway = self.place.gateway
@@ -263,6 +269,11 @@ class HandOver:
             )
             where = f" --provider {context.install.provider} {flag} {shlex.quote(value or '')}"
         return f"anyscale cloud verify {context.install.cloud}{where}"
+
+
+def _values(values: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        yield f"--set-json {shlex.quote(f'{name}={json.dumps(value)}')}"
 
 
 def hand_over(place: Place) -> HandOver:

@@ -14,12 +14,14 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterSide, cluster_side, values_file, wording
 from anyscale_k8s_cli.addons.gateway import asked_of_service
 from anyscale_k8s_cli.addons.operator import operator_values
+from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.checks import Report, When, declared, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import refuse_slips
 from anyscale_k8s_cli.cluster.charts import Charts, default_values
 from anyscale_k8s_cli.cluster.namespaces import Namespace
+from anyscale_k8s_cli.cluster.shared_releases import SharedHelmRelease
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
@@ -70,6 +72,7 @@ class Side:
     operator_values: Callable[[], Mapping[str, Any]]
     token_check: TokenCheck | None
     charts: Charts
+    pods: PodSettings
 
     @property
     def resources(self) -> tuple[Resource[Any], ...]:
@@ -120,6 +123,7 @@ class SetupPlan:
             "exposure": self._exposure,
             "allow_cidrs": list(self.spec.network.allow_cidrs),
             "environment": self._from_environment(),
+            "pods": self.side.pods.as_json(),
         }
 
     @property
@@ -148,7 +152,21 @@ class SetupPlan:
         """What a person should know before it is done."""
         dropped = self.left_out.consequences() if self.request.drop_options else ()
         moves = exposure_change(self.ledger.said, self.loaded)
-        return (*self.left_out.notes(), *self._unknown(), *dropped, *moves, *self._losses)
+        notes = (*self.left_out.notes(), *self._unknown(), *self._of_pods())
+        return (*notes, *dropped, *moves, *self._losses)
+
+    def _of_pods(self) -> Iterator[str]:
+        """What of that which was said of pods does not reach them."""
+        pods = self.side.pods
+        if pods.as_json() is None:
+            return
+        yield from pods.notes()
+        for item in self.plan.changes:
+            resource, observed = item.resource, item.observed
+            if not isinstance(resource, SharedHelmRelease) or observed is None:
+                continue
+            if resource.serves_others(observed):
+                yield f"{resource.title}: others use it too, and its pods stay as they are"
 
     def _unknown(self) -> Iterator[str]:
         if self.unknown_values:
@@ -194,6 +212,7 @@ class SetupPlan:
             "endpoint": self.header["endpoint"],
             "cluster_uid": self.opened.uid,
             "install": self.install.id,
+            "pods": self.side.pods.as_json(),
             "summary": self.plan.summary(),
             "resources": [item.as_json() for item in self.plan.changes],
             "checks": [result.as_json() for result in self.preflight.results],
@@ -432,6 +451,7 @@ async def side_of(
         if token
         else None,
         context.charts,
+        context.pods,
     )
 
 

@@ -196,6 +196,8 @@ async def plan(request: RegisterRequest, run: Run) -> RegisterPlan:
     )
     spec = loaded.spec
     wording.check(spec)
+    if spec.pods.ca_bundle and not request.install_operator:
+        wording.refuse_bundle()
     refuse_slips("--waive", spec.waive, When.REGISTER)
     check_brought(spec, provider)
     clouds = open_clouds(request, run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -57,8 +57,31 @@ def show_header(header: Mapping[str, Any], console: Console) -> None:
             *place_facts(header),
             ("exposure", _exposure(header)),
             ("options", _from_environment(header)),
+            *_of_pods(header.get("pods") or {}),
         ],
     )
+
+
+def _of_pods(pods: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was said of pods: where they go, what they are marked with, how they get out."""
+    place = [f"{key}={value}" for key, value in (pods.get("node_selector") or {}).items()]
+    tolerated = pods.get("tolerations") or []
+    yield "nodes", "; ".join(filter(None, (", ".join(place), _after("tolerating", tolerated))))
+    marks = {**(pods.get("labels") or {}), **(pods.get("annotations") or {})}
+    yield "pods", _after("marked", [f"{key}={value}" for key, value in marks.items()])
+    logins = _after("with", pods.get("image_pull_secrets") or [])
+    yield "images", f"{_after('from', _one(pods, 'image_registry'))} {logins}".strip()
+    yield "proxy", ", ".join(_one(pods, "http_proxy") + _one(pods, "https_proxy"))
+    yield "no proxy", ", ".join(pods.get("no_proxy") or [])
+    yield "trusted", "authorities of your own" if pods.get("ca_bundle") else ""
+
+
+def _one(pods: Mapping[str, Any], key: str) -> list[str]:
+    return [str(pods[key])] if pods.get(key) else []
+
+
+def _after(word: str, texts: Sequence[str]) -> str:
+    return f"{word} {', '.join(texts)}" if texts else ""
 
 
 def place_facts(header: Mapping[str, Any]) -> list[tuple[str, Text | str | None]]:

@@ -26,6 +26,7 @@ from anyscale_k8s_cli.operations.review import (
     registry_of,
 )
 from anyscale_k8s_cli.operator_token import account_name
+from anyscale_k8s_cli.pod_words import mirrored
 from anyscale_k8s_cli.provider import (
     Made,
     PolicyDocument,
@@ -195,9 +196,11 @@ class _Teller:
 
     def _images(self) -> Iterator[Image]:
         """What is known without the charts: the operator's place, and what probes run."""
+        registry, place = self._spec.pods.image_registry, self._spec.namespace
         for item in known("images"):
-            yield Image(self._spec.namespace, item["image"])
-        yield Image(self._spec.namespace, self._spec.probe.image or pins().images["python"])
+            yield Image(place, mirrored(item["image"], registry))
+        probes = mirrored(pins().images["python"], registry)
+        yield Image(place, self._spec.probe.image or probes)
 
 
 def listeners(gateway: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

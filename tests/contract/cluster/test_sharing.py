@@ -15,6 +15,7 @@ from anyscale_k8s_cli.addons import ClusterSide
 from anyscale_k8s_cli.addons.gateway_controller import CHART, NAMESPACE
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.release_records import newest
+from anyscale_k8s_cli.cluster.shared_releases import SharedHelmRelease
 
 from .site import GPU_POOL, Site, make_site
 
@@ -26,6 +27,14 @@ def test_two_installs_share_controller_and_definitions(site: Site) -> None:
     site.world.apply(second.resources)
     assert site.world.changes(site.install("first", "ray-one").resources) == {}
     assert site.world.changes(site.install("second", "ray-two").resources) == {}
+    # What the second says of pods reaches its own, and not those that it shares.
+    labelled = site.install("second", "ray-two", spec={"pods": {"labels": {"team": "ml"}}})
+    assert site.world.changes(labelled.resources) == {
+        "k8s:envoyproxy/ray-two/gateway": "update",
+        "helm:release/ray-two/anyscale-operator": "update",
+    }
+    shared = [item for item in labelled.resources if isinstance(item, SharedHelmRelease)]
+    assert [item.serves_others(found) for item in shared if (found := item.read())] == [True, True]
 
     fate = site.remove(site.install("first", "ray-one", teardown=True))
     kept = {key for key, what in fate.items() if what == "keep"}

@@ -75,3 +75,9 @@ def test_a_hook_whose_pod_would_lack_something_is_refused() -> None:
     with pytest.raises(errors.CliError) as caught:
         wording.check(CloudSpec.model_validate({**spec, "pods": {"labels": {"team": "ml"}}}))
     assert "validationHook" in str(caught.value)
+
+
+def test_a_bundle_is_not_handed_over_where_helm_alone_installs() -> None:
+    with pytest.raises(errors.CliError) as caught:
+        wording.refuse_bundle()
+    assert "--install-operator" in caught.value.fix

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.cli.render import (
     clouds,
     delete,
@@ -24,6 +25,7 @@ from anyscale_k8s_cli.cli.render import (
     table,
 )
 from anyscale_k8s_cli.cli.render.sandbox import environment_lines
+from anyscale_k8s_cli.spec import PodsSpec
 
 from . import samples
 
@@ -108,6 +110,33 @@ def test_exposure_is_said_in_so_many_words(header: dict[str, object], said: str)
     shown = drawn(lambda to: plan.show_header({**header, "cloud": "prod"}, to), 120)
 
     assert said in shown
+
+
+def test_what_was_said_of_pods_is_told_with_all_hosts_that_need_no_proxy() -> None:
+    settings = PodSettings(
+        PodsSpec(
+            node_selector={"pool": "ml"},
+            tolerations=("gpu:NoSchedule",),
+            labels={"team": "ml"},
+            image_registry="registry.example/mirror",
+            image_pull_secrets=("mirror",),
+            https_proxy="http://proxy.example:3128",
+            no_proxy=("10.0.0.0/8",),
+        ),
+        ("https://api.example:6443", "172.20.0.1"),
+    )
+    header = {"cloud": "prod", "pods": settings.as_json()}
+
+    shown = drawn(lambda to: plan.show_header(header, to), 300)
+
+    assert "nodes     pool=ml; tolerating gpu:NoSchedule\n" in shown
+    assert "pods      marked team=ml\n" in shown
+    assert "images    from registry.example/mirror with mirror\n" in shown
+    assert "proxy     http://proxy.example:3128\n" in shown
+    assert "no proxy  10.0.0.0/8, localhost, 127.0.0.1, .svc, .cluster.local, " in shown
+    assert ", api.example, 172.20.0.1\n" in shown
+    assert "trusted" not in shown
+    assert PodSettings(PodsSpec()).as_json() is None
 
 
 def test_the_result_tells_whom_the_load_balancer_lets_in() -> None:

@@ -208,3 +208,12 @@ def test_an_image_has_no_second_line_without_its_digest() -> None:
 def test_secrets_are_known_by_their_names(secret: str, holds: str) -> None:
     assert holds in held_by(secret)
     assert bool(held_by(secret)) is bool(holds)
+
+
+def test_a_registry_of_ones_own_is_the_one_that_nodes_ask() -> None:
+    document = page("eks", pods__image_registry="registry.example/mirror")
+
+    assert {item["image"].partition("/")[0] for item in document["images"]} == {"registry.example"}
+    assert [item["host"] for item in document["egress"] if item["from"] == "nodes"] == [
+        "registry.example"
+    ]
