@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +116,12 @@ sys.exit(run(["cloud", "list", "-o", "json"]))
 )
 
 
-def started(desk: Desk) -> SandboxRecord:
-    up = desk.anyscale("sandbox", "up")
+# What is the same with one platform as with all is tried with one: each takes time to start.
+SMALL = {"ANYSCALE_SANDBOX_WORLD": json.dumps({"platforms": ["generic"]})}
+
+
+def started(desk: Desk, env: Mapping[str, str] | None = None) -> SandboxRecord:
+    up = desk.anyscale("sandbox", "up", env=env)
     assert up.code == 0, up.err
     record = load(desk.record)
     assert record is not None
@@ -146,7 +151,7 @@ def plant(home: Path) -> dict[str, str]:
     return {**variables, "HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "https_proxy": proxy}
 
 
-def in_run(desk: Desk, *command: str, env: dict[str, str] | None = None) -> Any:
+def in_run(desk: Desk, *command: str, env: Mapping[str, str] | None = None) -> Any:
     return desk.anyscale("sandbox", "run", "--", *command, env=env)
 
 
@@ -199,26 +204,26 @@ def test_commands_in_a_row_share_the_sandbox(desk: Desk) -> None:
 
 
 def test_a_dead_sandbox_is_cleared_away(desk: Desk) -> None:
-    record = started(desk)
+    record = started(desk, SMALL)
     os.kill(record.pid, signal.SIGKILL)
     assert desk.anyscale("sandbox", "status").code == 1
     assert not desk.record.exists()
     assert not record.directory.exists()
-    assert started(desk).pid != record.pid
+    assert started(desk, SMALL).pid != record.pid
 
 
 def test_folders_of_dead_sandboxes_go_when_another_starts(desk: Desk) -> None:
     """Whoever has the record or not; a living one's stays, and what says nothing of a process."""
-    record = started(desk)
+    record = started(desk, SMALL)
     desk.record.rename(desk.home / "moved.json")
     strange = record.directory.parent / "anyscale-sandbox-strange"
     strange.mkdir(exist_ok=True)
-    second = started(desk)
+    second = started(desk, SMALL)
     assert record.directory.exists()
 
     os.kill(record.pid, signal.SIGKILL)
     eventually(lambda: not is_running(record))
-    assert in_run(desk, "true").code == 0
+    assert in_run(desk, "true", env=SMALL).code == 0
 
     assert not record.directory.exists()
     assert second.directory.exists()
@@ -226,7 +231,7 @@ def test_folders_of_dead_sandboxes_go_when_another_starts(desk: Desk) -> None:
 
 
 def test_the_record_of_another_process_is_not_believed(desk: Desk) -> None:
-    record = started(desk)
+    record = started(desk, SMALL)
     assert desk.anyscale("sandbox", "down").code == 0
     somebody = os.getpid()
     SandboxRecord(
@@ -268,7 +273,7 @@ def test_kubectl_and_helm_reach_every_cluster(desk: Desk) -> None:
 
 
 def test_env_speaks_the_shells_language(desk: Desk) -> None:
-    record = started(desk)
+    record = started(desk, SMALL)
     lines = desk.anyscale("sandbox", "env").out
     script = f'{lines}\nexec "{sys.executable}" -c "{SHOW_ENVIRONMENT}"'
     shown = subprocess.run(
@@ -322,13 +327,15 @@ def test_tokens_are_in_nobodys_arguments(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)])
 def test_run_answers_with_its_commands_code(desk: Desk, script: str, code: int) -> None:
-    done = in_run(desk, "sh", "-c", f"echo out; echo {desk.home} >&2; {script}")
+    done = in_run(desk, "sh", "-c", f"echo out; echo {desk.home} >&2; {script}", env=SMALL)
     assert done.code == code
     assert done.out == "out\n"
 
 
 def test_own_executables_come_first(desk: Desk) -> None:
-    done = in_run(desk, "sh", "-c", "command -v helm; command -v anyscale; helm version --short")
+    done = in_run(
+        desk, "sh", "-c", "command -v helm; command -v anyscale; helm version --short", env=SMALL
+    )
     helm, anyscale, version = done.out.splitlines()
     assert Path(helm).parent == Path(anyscale).parent
     assert version.startswith("v")
@@ -336,7 +343,7 @@ def test_own_executables_come_first(desk: Desk) -> None:
 
 def test_run_hands_signals_on(desk: Desk) -> None:
     script = "trap 'echo told; exit 9' TERM; echo ready; while :; do sleep 0.1; done"
-    running = desk.start("sandbox", "run", "--", "sh", "-c", script)
+    running = desk.start("sandbox", "run", "--", "sh", "-c", script, env=SMALL)
     assert running.stdout is not None
     assert running.stdout.readline() == "ready\n"
     running.send_signal(signal.SIGTERM)
@@ -348,7 +355,7 @@ def test_run_hands_signals_on(desk: Desk) -> None:
 def test_a_killed_run_leaves_no_process(desk: Desk) -> None:
     # The marker is an argument of the command's own child.
     script = 'echo "$ANYSCALE_SANDBOX_RECORD"; sleep 3600.125; echo not reached'
-    running = desk.start("sandbox", "run", "--", "sh", "-c", script)
+    running = desk.start("sandbox", "run", "--", "sh", "-c", script, env=SMALL)
     assert running.stdout is not None
     folder = Path(running.stdout.readline().strip()).parent
     running.kill()
@@ -361,7 +368,7 @@ def test_a_killed_run_leaves_no_process(desk: Desk) -> None:
 
 
 def test_a_command_that_does_not_exist(desk: Desk) -> None:
-    done = in_run(desk, "no-such-command")
+    done = in_run(desk, "no-such-command", env=SMALL)
     assert done.code == 1
     assert "no-such-command" in done.err
 
