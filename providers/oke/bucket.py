@@ -58,6 +58,7 @@ class Bucket(DataResource[Storage]):
     def read(self) -> Observed[Storage] | None:
         state = self._oracle.buckets.state(self.name)
         if state is None:
+            self._oracle.buckets.check_seen(self.install.account)
             return None
         owner = tags.owner(state.tags, self.install)
         return Observed(id=f"s3://{self.name}", output=self.output, owner=owner, state=state)

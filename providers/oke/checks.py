@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
-from anyscale_k8s_cli.provider import Cluster, Verb
-from anyscale_k8s_cli.providers.oke import declared, permissions
+from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.providers.oke import declared, rights
 from anyscale_k8s_cli.providers.oke.discovery import OkeFacts
 from anyscale_k8s_cli.providers.oke.oracle import Oracle
 from anyscale_k8s_cli.providers.oke.sdk.clusters import GPU_PLUGIN
@@ -16,7 +16,7 @@ def checks(cluster: Cluster, oracle: Oracle) -> list[BoundCheck]:
     facts: OkeFacts = cluster.facts
     return [
         declared.OKE_GPU_ADDON.bind(partial(_addon, facts)),
-        declared.OCI_PERMISSIONS.bind(_permissions),
+        declared.OCI_PERMISSIONS.bind(partial(rights.to_set_up, oracle, cluster.account)),
         declared.OCI_LOAD_BALANCER_QUOTA.bind(
             partial(_load_balancer_quota, oracle, cluster.account)
         ),
@@ -31,21 +31,6 @@ def _load_balancer_quota(oracle: Oracle, compartment: str) -> Finding:
     return room(
         [Room(f"network load balancers of {oracle.region}", used, limit)],
         "ask for more on the page of limits, quotas and usage in Oracle's console",
-    )
-
-
-def _permissions() -> Finding:
-    """There is nobody to ask: a refusal comes with the call itself, and names it."""
-    wanted, seen = (
-        permissions.of(verb, "<your group>", "<compartment>") for verb in (Verb.SETUP, Verb.PLAN)
-    )
-    return Finding(
-        Status.UNKNOWN,
-        "Oracle Cloud has no call that tells what one may do: what looks has been tried by now, "
-        "what writes has not",
-        tuple(f"unknown: {statement}" for statement in wanted if statement not in seen),
-        "compare with your policies; `anyscale cloud permissions --provider oke` prints the "
-        "statements",
     )
 
 

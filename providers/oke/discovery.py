@@ -114,7 +114,8 @@ def find(oracle: Oracle, wanted: str, compartment: str) -> ClusterDescription:
 def _in(
     oracle: Oracle, places: list[tuple[str, str]], name: str | None
 ) -> list[ClusterDescription]:
-    """Those that are there; in one of several compartments that we may not see is none."""
+    """Those that are there; in a compartment that we may not see is none, unless all are such."""
+    hidden: list[CloudFailure] = []
 
     def within(place: str) -> list[ClusterDescription]:
         try:
@@ -124,15 +125,19 @@ def _in(
                 if item.state not in GONE and name in (None, item.name)
             ]
         except CloudFailure as failure:
-            if not failure.denied or len(places) == 1:
+            if not failure.denied:
                 raise
+            hidden.append(failure)
             return []
 
     looks: list[Callable[[], list[ClusterDescription]]] = [
         lambda place=place: within(place)  # type: ignore[misc]
         for place, _ in places
     ]
-    return [item for found in side_by_side(*looks) for item in found]
+    there = [item for found in side_by_side(*looks) for item in found]
+    if hidden and len(hidden) == len(places):
+        raise hidden[0]
+    return there
 
 
 def _nowhere(oracle: Oracle, wanted: str, cause: str, names: list[str]) -> errors.CliError:

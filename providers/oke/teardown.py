@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
+from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.oke import bucket, keys, named, tags
@@ -91,10 +93,20 @@ def _policy(oracle: Oracle, install: Install, usual: str) -> tuple[str, Named | 
     if found is not None:
         return install.account, found
     for place, _ in identity.compartments():
-        elsewhere = identity.policy(place, usual)
+        elsewhere = _seen(partial(identity.policy, place, usual))
         if elsewhere is not None and tags.belongs_to(elsewhere.tags, install):
             return place, elsewhere
     return install.account, None
+
+
+def _seen(look: Callable[[], Named | None]) -> Named | None:
+    """Nothing where one may not look: not everybody sees all compartments."""
+    try:
+        return look()
+    except CloudFailure as failure:
+        if not failure.denied:
+            raise
+        return None
 
 
 def _ours(

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from oci.exceptions import ClientError, RequestException, ServiceError
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks.rights import mended
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.providers.oke import codes
+from anyscale_k8s_cli.providers.oke import codes, permissions
 
 # One word for both, so that nobody learns what is there.
 HIDDEN = "NotAuthorizedOrNotFound"
@@ -87,8 +88,10 @@ def _of_answer(problem: ServiceError, what: str, who: str) -> CloudFailure:
                 errors.FORBIDDEN,
                 f"{who or 'your user'} may not {what}, or what it is about is not there",
                 text,
-                "have a policy made that allows it; `anyscale cloud permissions --provider oke` "
-                "prints its statements",
+                mended(
+                    permissions.advice(permissions.for_call(what)),
+                    "anyscale cloud permissions --provider oke",
+                ),
             ),
         ),
         (

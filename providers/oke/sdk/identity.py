@@ -170,6 +170,16 @@ class Identity:
         )
         return [Membership(item.id, item.user_id) for item in found if _there(item)]
 
+    def groups_of(self, user_id: str) -> set[str]:
+        """The ids of the groups that a user is in."""
+        found = self._session.items(
+            "identity.ListUserGroupMemberships",
+            lambda **page: self._client.list_user_group_memberships(
+                self._session.tenancy, user_id=user_id, **page
+            ),
+        )
+        return {item.group_id for item in found if _there(item)}
+
     def add_member(self, group_id: str, user_id: str) -> None:
         details = AddUserToGroupDetails(user_id=user_id, group_id=group_id)
         self._session.ask(

@@ -56,6 +56,14 @@ class Buckets:
         )
         return _state(found.data) if found is not None else None
 
+    def check_seen(self, compartment: str) -> None:
+        """Raise if we may not see a compartment's buckets: of a single one Oracle then says that
+        there is none."""
+        self._session.ask(
+            "objectstorage.ListBuckets",
+            lambda: self._client.list_buckets(self.namespace, compartment, limit=1),
+        )
+
     def tagged(self, compartment: str) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Names and tags of a compartment's buckets."""
         for item in self._session.items(
@@ -100,12 +108,16 @@ class Buckets:
 
     # -- what is in them ------------------------------------------------------------------
 
-    def objects(self, name: str, *, versions: bool) -> Iterator[tuple[str, str | None]]:
+    def objects(
+        self, name: str, *, versions: bool, prefix: str = ""
+    ) -> Iterator[tuple[str, str | None]]:
         """Names of all objects, each with its version where all versions are wanted."""
         if versions:
             for item in self._session.items(
                 "objectstorage.ListObjectVersions",
-                lambda **page: self._client.list_object_versions(self.namespace, name, **page),
+                lambda **page: self._client.list_object_versions(
+                    self.namespace, name, prefix=prefix, **page
+                ),
             ):
                 yield item.name, item.version_id
             return
@@ -113,7 +125,9 @@ class Buckets:
         while start is not None:
             page = self._session.ask(
                 "objectstorage.ListObjects",
-                partial(self._client.list_objects, self.namespace, name, start=start),
+                partial(
+                    self._client.list_objects, self.namespace, name, start=start, prefix=prefix
+                ),
             ).data
             yield from ((item.name, None) for item in page.objects)
             start = page.next_start_with
@@ -121,9 +135,10 @@ class Buckets:
     def remove(self, name: str, key: str, version: str | None) -> None:
         """Already gone is success."""
         which = {"version_id": version} if version else {}
-        self._session.find(
+        self._session.remove(
             "objectstorage.DeleteObject",
             lambda: self._client.delete_object(self.namespace, name, key, **which),
+            lambda: (key, version) in self.objects(name, versions=bool(version), prefix=key),
         )
 
     def abort_uploads(self, name: str) -> None:

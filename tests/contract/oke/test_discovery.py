@@ -162,26 +162,6 @@ def test_the_printed_rights_are_enough_for_a_setup(world: World) -> None:
     KeptKeys().setup(world, account={"compartment_id": COMPARTMENT_ID})
 
 
-@pytest.mark.parametrize("left_out", ["users", "groups", "policies", "buckets"])
-def test_none_of_them_is_too_much(world: World, left_out: str) -> None:
-    statements = permissions.of(Verb.SETUP, ADMINISTRATORS, COMPARTMENT_ID)
-    fewer = [item for item in statements if f"manage {left_out}" not in item]
-    assert len(fewer) == len(statements) - 1
-    world.stand_in.oci.set_admin_statements(fewer)
-    with pytest.raises(CliError) as caught:
-        KeptKeys().setup(world, account={"compartment_id": COMPARTMENT_ID})
-    assert caught.value.code is errors.FORBIDDEN
-
-
-def test_what_nobody_can_be_asked_is_told_as_unknown(world: World) -> None:
-    cluster = world.provider.discover(world.spec())
-    checks = world.provider.checks(world.spec(), cluster)
-    found = next(item for item in checks if item.code == "oci-permissions").run()
-    assert found.status is Status.UNKNOWN
-    assert "no call that tells" in found.detail
-    assert len([line for line in found.evidence if line.startswith("unknown: Allow group")]) == 4
-
-
 def test_a_cluster_that_does_not_know_the_user_is_opened_by_one_command(world: World) -> None:
     access = world.provider.discover(world.spec()).access
     words = shlex.split(access.grant)
