@@ -67,6 +67,13 @@ IMAGE_PULL_SECRETS = Check(
     error=errors.ADOPTED_UNFIT,
     breaks=WITHOUT_OPERATOR | {"operator-workload"},
 )
+POD_SETTINGS = Check(
+    "pod-settings",
+    "What was said of pods reaches every one",
+    frozenset({When.SETUP}),
+    _CLUSTER,
+    error=errors.INVALID_SPEC,
+)
 OPERATOR_TYPES = Check(
     "operator-types",
     "The operator has its table of instance types",
@@ -312,6 +319,7 @@ CHECKS = (
     NAMESPACE_POD_SECURITY,
     OPERATOR_CAPACITY,
     IMAGE_PULL_SECRETS,
+    POD_SETTINGS,
     OPERATOR_TYPES,
     INSTANCE_TYPES_FIT,
     OPERATOR_REGISTRATION,

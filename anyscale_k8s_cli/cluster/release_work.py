@@ -44,7 +44,7 @@ MANAGED_BY_RELEASE_LABEL = f"{MARK_PREFIX}/managed-by"
 _READERS = 8
 
 # Workloads that stay, and whose pods are made anew when their template changes.
-_WITH_PODS = ("DaemonSet", "Deployment", "StatefulSet")
+WITH_PODS = ("DaemonSet", "Deployment", "StatefulSet")
 
 Values = Callable[[], Mapping[str, Any]]
 
@@ -223,7 +223,7 @@ class ReleaseWork:
     def _addition(self, item: ManifestObject) -> Document | None:
         """Of a workload, which is bare where nothing is added: so what once was is taken away."""
         add, document = self.release.addition, item.document
-        if add is None or document is None or document["kind"] not in _WITH_PODS:
+        if add is None or document is None or document["kind"] not in WITH_PODS:
             return None
         spec = add(document)
         reference = self._kubernetes.placed(item.reference)

@@ -8,25 +8,28 @@ depend on one is there with the condition on which it is needed.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import gateway_controller, gpu, wording
+from anyscale_k8s_cli.addons import wording
 from anyscale_k8s_cli.addons.context import InstallContext
-from anyscale_k8s_cli.addons.gateway import gateway_reference
 from anyscale_k8s_cli.addons.gateway_definitions import CHART as DEFINITIONS
-from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
-from anyscale_k8s_cli.addons.operator import values_for
-from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.charts import ChartArchive, Charts, words_for
 from anyscale_k8s_cli.cluster.helm import Helm
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, default_cache, find_helm
 from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.controlplane.credentials import host_from
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
+from anyscale_k8s_cli.operations.rendering import (
+    ALWAYS,
+    Part,
+    images_in,
+    parts,
+    rendered,
+)
 from anyscale_k8s_cli.operations.requests import MirrorRequest
 from anyscale_k8s_cli.operations.said import setup_command, without_contents
 from anyscale_k8s_cli.operations.workbench import ENVIRONMENT
@@ -38,25 +41,7 @@ from anyscale_k8s_cli.spec_loading import load as load_settings
 
 MIRROR_SCHEMA = "anyscale-k8s/mirror/v1"
 _UNNAMED = "any"
-_ALWAYS = ""
-_WITH_GPUS = "nodes have GPUs that nobody else serves"
 _PROBED = "a pod is made to look: --probe, and verify with --probe or --functional"
-# What charts demand and no image depends on.
-_STAND_IN = {"global": {"auth": {"anyscaleCliToken": "unknown"}, "aws": {"region": "unknown"}}}
-_KUBERNETES = "1.33.0"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A chart with the values that it would be given; `when` is empty for what always comes."""
-
-    chart: str
-    release: str
-    namespace: str
-    values: Mapping[str, Any]
-    when: str = _ALWAYS
-    version: str | None = None
-    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +139,7 @@ class _Teller:
             if archive is None and part.chart != DEFINITIONS:
                 unknown.append(f"the images of {part.chart}: the chart is not on this machine")
             elif archive is not None and helm is not None:
-                for image in await rendered_images(helm, part, archive):
+                for image in dict.fromkeys(images_in(await rendered(helm, part, archive))):
                     images.setdefault(image, []).append((part.release, part.when))
         for image, user, when in _of_our_own(self._spec):
             images.setdefault(image, []).append((user, when))
@@ -211,7 +196,7 @@ class _Teller:
             # What was named for probes is run as it was named.
             mirrored(name, registry) if registry and name != own else None,
             tuple(dict.fromkeys(user for user, _ in users)),
-            _ALWAYS if _ALWAYS in conditions else "; or ".join(sorted(conditions)),
+            ALWAYS if ALWAYS in conditions else "; or ".join(sorted(conditions)),
         )
 
 
@@ -235,59 +220,8 @@ def context_of(spec: CloudSpec, request: MirrorRequest, run: Run) -> InstallCont
     )
 
 
-def parts(context: InstallContext) -> Iterator[Part]:
-    """The charts that a setup would install or apply."""
-    spec, place = context.spec, context.install.namespace
-    if spec.existing.gateway is None:
-        if spec.network.crds == "auto":
-            yield Part(DEFINITIONS, "definitions", "", {})
-        yield Part(
-            gateway_controller.CHART,
-            gateway_controller.RELEASE,
-            gateway_controller.NAMESPACE,
-            gateway_controller.controller_values(context),
-        )
-    if spec.gpu == "auto":
-        # Where nothing names GPUs of itself, the plugin's other programs come with it.
-        everything = {"gfd": {"enabled": True}}
-        values = merged(everything, gpu.pod_values(context.pods, {}), spec.addons.gpu_plugin.values)
-        yield Part(gpu.CHART, gpu.RELEASE, gpu.NAMESPACE, values, _WITH_GPUS)
-    values = values_for(context, None, "cldrsrc_any", gateway_reference(context), None, _STAND_IN)
-    yield Part(
-        OPERATOR_CHART,
-        OPERATOR_RELEASE,
-        place,
-        values,
-        version=spec.operator.version,
-        source=spec.operator.chart,
-    )
-
-
-async def rendered_images(helm: Helm, part: Part, archive: ChartArchive) -> list[str]:
-    """The images of all pods that a chart describes, hooks included."""
-    if part.chart == DEFINITIONS:
-        return []
-    documents = await helm.template(
-        part.release, part.namespace, archive, part.values, kubernetes_version=_KUBERNETES
-    )
-    return list(dict.fromkeys(image for item in documents for image in images_in(item)))
-
-
-def images_in(value: Any) -> Iterator[str]:
-    """Of every pod that is described anywhere in it."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if key in ("containers", "initContainers") and isinstance(inner, list):
-                yield from (str(item["image"]) for item in inner if item.get("image"))
-            else:
-                yield from images_in(inner)
-    elif isinstance(value, list):
-        for item in value:
-            yield from images_in(item)
-
-
 def _of_our_own(spec: CloudSpec) -> Iterator[tuple[str, str, str]]:
     """What no chart names: the proxy that the controller runs, and what our own pods run."""
     if spec.existing.gateway is None:
-        yield pins().images["envoy"], "gateway", _ALWAYS
+        yield pins().images["envoy"], "gateway", ALWAYS
     yield spec.probe.image or pins().images["python"], "probe", _PROBED

@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import ClusterSide, cluster_side, values_file, wording
+from anyscale_k8s_cli.addons import (
+    ClusterContext,
+    ClusterSide,
+    cluster_side,
+    values_file,
+    wording,
+)
 from anyscale_k8s_cli.addons.gateway import asked_of_service
 from anyscale_k8s_cli.addons.operator import operator_values
-from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.checks import Report, When, declared, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import refuse_slips
-from anyscale_k8s_cli.cluster.charts import Charts, default_values
+from anyscale_k8s_cli.cluster.charts import default_values
 from anyscale_k8s_cli.cluster.namespaces import Namespace
-from anyscale_k8s_cli.cluster.shared_releases import SharedHelmRelease
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
@@ -38,6 +42,7 @@ from anyscale_k8s_cli.operations.left_out import (
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
 from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.registering import outside_of
+from anyscale_k8s_cli.operations.rendering import pod_checks, pod_notes
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of, setup_command
 from anyscale_k8s_cli.operations.token_check import TokenCheck
@@ -71,8 +76,7 @@ class Side:
     cluster: ClusterSide
     operator_values: Callable[[], Mapping[str, Any]]
     token_check: TokenCheck | None
-    charts: Charts
-    pods: PodSettings
+    context: ClusterContext
 
     @property
     def resources(self) -> tuple[Resource[Any], ...]:
@@ -123,7 +127,7 @@ class SetupPlan:
             "exposure": self._exposure,
             "allow_cidrs": list(self.spec.network.allow_cidrs),
             "environment": self._from_environment(),
-            "pods": self.side.pods.as_json(),
+            "pods": self.side.context.pods.as_json(),
         }
 
     @property
@@ -152,21 +156,8 @@ class SetupPlan:
         """What a person should know before it is done."""
         dropped = self.left_out.consequences() if self.request.drop_options else ()
         moves = exposure_change(self.ledger.said, self.loaded)
-        notes = (*self.left_out.notes(), *self._unknown(), *self._of_pods())
+        notes = (*self.left_out.notes(), *self._unknown(), *pod_notes(self.side.context, self.plan))
         return (*notes, *dropped, *moves, *self._losses)
-
-    def _of_pods(self) -> Iterator[str]:
-        """What of that which was said of pods does not reach them."""
-        pods = self.side.pods
-        if pods.as_json() is None:
-            return
-        yield from pods.notes()
-        for item in self.plan.changes:
-            resource, observed = item.resource, item.observed
-            if not isinstance(resource, SharedHelmRelease) or observed is None:
-                continue
-            if resource.serves_others(observed):
-                yield f"{resource.title}: others use it too, and its pods stay as they are"
 
     def _unknown(self) -> Iterator[str]:
         if self.unknown_values:
@@ -212,7 +203,7 @@ class SetupPlan:
             "endpoint": self.header["endpoint"],
             "cluster_uid": self.opened.uid,
             "install": self.install.id,
-            "pods": self.side.pods.as_json(),
+            "pods": self.side.context.pods.as_json(),
             "summary": self.plan.summary(),
             "resources": [item.as_json() for item in self.plan.changes],
             "checks": [result.as_json() for result in self.preflight.results],
@@ -301,6 +292,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             *cluster_checks(loaded.spec, opened.cluster, opened.kubernetes, opened.nodes),
             *provider.checks(loaded.spec, opened.cluster),
             *((side.token_check.before(),) if side.token_check else ()),
+            *pod_checks(side.context),
         )
         asked = [bound for bound in checks if When.SETUP in bound.check.when]
         first = [bound for bound in asked if not bound.check.adds]
@@ -373,7 +365,7 @@ async def _look_for_chart(side: Side, computed: Plan, users: Mapping[str, Any]) 
     written = any(item.resource is side.cluster.operator for item in computed.writes)
     if not written or not (release.version or release.source or users):
         return ()
-    chart = await side.charts.fetch(release.chart, release.version, release.source)
+    chart = await side.context.charts.fetch(release.chart, release.version, release.source)
     defaults = await asyncio.to_thread(default_values, chart)
     return tuple(wording.unknown(users, defaults)) if defaults else ()
 
@@ -450,8 +442,7 @@ async def side_of(
         TokenCheck(token, partial(installed_tokens, opened.kubernetes, install.namespace))
         if token
         else None,
-        context.charts,
-        context.pods,
+        context,
     )
 
 

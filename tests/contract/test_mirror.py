@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -14,11 +17,13 @@ import yaml
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import by_hand
+from anyscale_k8s_cli.checks import Finding, Status, declared
 from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.helm import Helm
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
 from anyscale_k8s_cli.cluster.pins import pins
-from anyscale_k8s_cli.operations.mirror import context_of, images_in, parts, supplies
+from anyscale_k8s_cli.operations.mirror import context_of, supplies
+from anyscale_k8s_cli.operations.rendering import images_in, parts, pod_checks
 from anyscale_k8s_cli.operations.requests import HelmChoice, MirrorRequest
 from anyscale_k8s_cli.pod_words import path_of
 from anyscale_k8s_cli.provider import PLATFORMS, LoadBalancer
@@ -159,3 +164,53 @@ async def test_a_version_that_no_mirror_has_is_an_error(mirror: Mirror) -> None:
     with pytest.raises(errors.CliError) as caught:
         await mirror.told(charts__mirror=mirror.url, operator__version="9.9.9")
     assert caught.value.code is errors.CHART_UNAVAILABLE
+
+
+async def test_what_ones_own_values_or_a_chart_keep_from_pods_is_told(mirror: Mirror) -> None:
+    pods = {
+        "pods.image_registry": REGISTRY,
+        "pods.tolerations": ("dedicated:NoSchedule",),
+        "pods.node_selector": {"pool": "ml"},
+        "pods.labels": {"team": "ml"},
+        "pods.https_proxy": "http://proxy.example:3128",
+        "pods.image_pull_secrets": ("mirror",),
+    }
+
+    async def found(**values: Any) -> Finding:
+        said = {"provider": "aws", "name": "prod", "charts.mirror": mirror.url, **pods}
+        flags = {**said, **{key.replace("__", "."): values[key] for key in values}}
+        spec = load(flags=flags, file=None, environment={}).spec
+        known = context_of(spec, MirrorRequest(environment=mirror.environment), Run())
+        run = Run()
+        run.loop = asyncio.get_running_loop()
+        context: Any = SimpleNamespace(
+            **{item.name: getattr(known, item.name) for item in fields(known)},
+            pods=known.pods,
+            charts=mirror.charts,
+            helm=mirror.helm,
+            run=run,
+        )
+        (check,) = pod_checks(context)
+        return await asyncio.to_thread(check.run)
+
+    assert (await found()).status is Status.PASS
+    own = {
+        "operator": {
+            "vector": {"image": {"registry": "tools.example"}},
+            "nodeSelector": {"pool": "it"},
+        }
+    }
+    controller = {"global": {"imagePullSecrets": []}, "certgen": {"job": {"tolerations": []}}}
+    lacking = await found(operator__values=own, addons__gateway__values=controller)
+    assert declared.POD_SETTINGS.code == "pod-settings"
+    assert lacking.status is Status.FAIL
+    assert set(lacking.evidence) == {
+        "Deployment envoy-gateway: not pulled with mirror",
+        "Job eg-gateway-helm-certgen: does not tolerate dedicated:NoSchedule; not pulled with "
+        "mirror",
+        "Deployment anyscale-operator: no node selector pool=ml; image tools.example/timberio/"
+        "vector:0.40.0-debian",
+    }
+    of_hook = {"workloads": {"instanceTypes": {"validationHook": {"enabled": True}}}}
+    hook = await found(operator__values=of_hook)
+    assert hook.evidence == ("Job anyscale-operator-instance-types-validation: no label team=ml",)
