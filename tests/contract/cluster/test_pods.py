@@ -117,6 +117,11 @@ def test_every_pod_gets_all_that_was_said_and_loses_it_again(tainted: Site) -> N
         assert "example.com/team" not in pod["metadata"]["labels"]
         assert CA_BUNDLE not in [item["name"] for item in pod["spec"]["volumes"]]
 
+    fate = tainted.remove(tainted.install(teardown=True))
+    assert set(fate.values()) == {"delete"}
+    assert f"k8s:configmap/ray/{CA_BUNDLE}" in fate
+    assert tainted.world.kubernetes.get("v1", "Namespace", "ray") is None
+
 
 def _operators(site: Site) -> list[dict[str, Any]]:
     found = site.world.kubernetes.list("v1", "Pod", "ray", label_selector="app=anyscale-operator")
