@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from anyscale_k8s_cli.sandbox.aws.seed import ACCOUNT_ID, EksClusterSeed
+from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
 from tests.processes import Desk, eventually, finished, started
@@ -73,6 +74,7 @@ def make_by_hand(story: Story) -> None:
         "ExposeHeaders": ["Accept-Ranges", "Content-Range", "Content-Length"],
     }
     s3.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [console]})
+    (story.folder / "company.pem").write_bytes(Authority().ca_pem)
 
 
 def policy(statement: dict[str, Any]) -> str:
@@ -88,7 +90,9 @@ def register(story: Story) -> None:
     story.tell("again", "register", *said, *FILES, "--yes")
     redis = ("--kubernetes-redis-endpoint", "redis.demo:6379")
     story.tell("with redis", "register", *said, *redis, "--yes")
-    story.tell("without redis", "register", *said, "--yes")
+    pods = ("--pod-label", "team=ml", "--image-registry", "registry.example")
+    story.tell("without redis", "register", *said, *pods, "--yes")
+    story.tell("with a bundle", "register", *said, "--ca-bundle", "company.pem", "--dry-run")
 
 
 def install_by_hand(story: Story) -> None:
@@ -234,6 +238,30 @@ def test_the_values_are_whole_once_the_gateway_has_an_address(story: Story) -> N
     assert after == before
     written = yaml.safe_load((story.folder / "values.yaml").read_text(encoding="utf-8"))
     assert written == story["with address"].done["values"] | written
+
+
+def test_what_is_said_of_pods_is_handed_over_too(story: Story) -> None:
+    handed = story["without redis"].done
+    told = {step["title"]: step["command"] for step in handed["next"]}
+    controller = told["Install the gateway's controller"]
+    assert """--set-json 'global={"imageRegistry": "registry.example"}'""" in controller
+    assert """--set-json 'certgen={"job": {"pod": {"labels": {"team": "ml"}}}}'""" in controller
+    plugin = told["Install the plugin for GPUs"]
+    assert '"repository": "registry.example/nvidia/k8s-device-plugin"' in plugin
+    label = told["Label its pods"]
+    assert label.count("-n nvidia-device-plugin") == 2
+    assert """'{"spec": {"template": {"metadata": {"labels": {"team": "ml"}}}}}'""" in label
+    assert handed["values"]["operator"]["labels"] == {"team": "ml"}
+    (proxy,) = [
+        item["spec"]["provider"]["kubernetes"]["envoyDeployment"]
+        for manifest in handed["manifests"]
+        for item in manifest["documents"]
+        if item["kind"] == "EnvoyProxy"
+    ]
+    assert proxy["pod"] == {"labels": {"team": "ml"}}
+    assert proxy["container"]["image"].startswith("registry.example/envoyproxy/envoy:")
+    refused = story["with a bundle"].document["error"]
+    assert (refused["code"], refused["fix"].split()[-1]) == ("invalid-spec", "--install-operator")
 
 
 def test_no_manifest_is_marked_as_this_tools(story: Story) -> None:
