@@ -19,7 +19,7 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
 from anyscale_k8s_cli.cluster.quantities import amount
-from anyscale_k8s_cli.cluster.rights import denied, way_in
+from anyscale_k8s_cli.cluster.rights import Right, denied, way_in
 from anyscale_k8s_cli.cluster.rights import rights as least_rights
 from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.spec import CloudSpec
@@ -86,18 +86,26 @@ def version(found: str, tested: KubernetesRange | None = None) -> Finding:
 
 
 def rights(
-    kubernetes: Kubernetes, namespace: str, verb: Verb = Verb.SETUP, provider: str = "generic"
+    kubernetes: Kubernetes,
+    namespace: str,
+    verb: Verb = Verb.SETUP,
+    provider: str = "generic",
+    needed: Callable[[Right], bool] = lambda _: True,
 ) -> Finding:
-    """Ask the API server, which tells allowed from denied without anything being tried."""
+    """Ask the API server, which tells allowed from denied without anything being tried.
+
+    What is missing and not `needed` is a warning.
+    """
     if kubernetes.can_i("*", "*", group="*"):
         return passed("administrator of the cluster")
 
     wanted = least_rights(verb.cluster_parts)
-    lacking = denied(kubernetes, wanted, namespace)
+    missing = denied(kubernetes, wanted, namespace)
+    lacking = [str(item) for item in missing]
     if not lacking:
         return passed(f"every right that {verb.value} needs, {len(wanted)} of them")
     return Finding(
-        Status.FAIL,
+        Status.FAIL if any(map(needed, missing)) else Status.WARN,
         f"not allowed: {', '.join(lacking[:_TOLD])}{' and more' * (len(lacking) > _TOLD)}",
         tuple(f"not allowed: {right}" for right in lacking),
         fix=way_in(kubernetes.access, kubernetes.whoami(), provider, verb.value),

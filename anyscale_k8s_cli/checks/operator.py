@@ -96,7 +96,7 @@ def rights(
     wanted = sorted(set(_granted(record)))
     account = f"{namespace}/{account_of(record.values)}"
 
-    lacking = denied(kubernetes, wanted, namespace, account)
+    lacking = [str(item) for item in denied(kubernetes, wanted, namespace, account)]
     if not lacking:
         return passed(f"{len(wanted)} rights")
     return Finding(

@@ -77,7 +77,7 @@ def way_in(access: ClusterAccess, user: str, provider: str, verb: str) -> str:
 
 def denied(
     kubernetes: Kubernetes, wanted: Sequence[Right], namespace: str, account: str | None = None
-) -> list[str]:
+) -> list[Right]:
     """Those that the API server says no to, asked of whoever asks or of a service account."""
 
     def allowed(right: Right) -> bool:
@@ -92,7 +92,7 @@ def denied(
         )
 
     answers = side_by_side(*(partial(allowed, right) for right in wanted))
-    return [str(right) for right, answer in zip(wanted, answers, strict=True) if not answer]
+    return [right for right, answer in zip(wanted, answers, strict=True) if not answer]
 
 
 def _rights(parts: Sequence[str]) -> Iterator[Right]:

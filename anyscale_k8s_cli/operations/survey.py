@@ -13,13 +13,13 @@ from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterSide, cluster_side
 from anyscale_k8s_cli.addons.traces import traces
-from anyscale_k8s_cli.checks import Status
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import LedgerContent, installs_in, ledger_of
 from anyscale_k8s_cli.operations.removal import BROUGHT_BUCKET, Judge, Kept, brought
+from anyscale_k8s_cli.operations.removal_rights import in_cloud, in_cluster
 from anyscale_k8s_cli.operations.requests import DeleteRequest
 from anyscale_k8s_cli.operations.said import on_install
 from anyscale_k8s_cli.operations.search import Findings, FoundInstall, Searcher
@@ -33,7 +33,7 @@ from anyscale_k8s_cli.operations.workbench import (
 )
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
-from anyscale_k8s_cli.provider import ClusterState, ForeseesDenials, Identity, Provider, Storage
+from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource
 from anyscale_k8s_cli.run import Run
@@ -320,7 +320,7 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     for item in parts.all:
         _warn_of_last_chance(item, run)
     active = await asyncio.to_thread(_ray_pods, opened, install) if opened else ()
-    denied = await asyncio.to_thread(_denied, provider, install, parts, run)
+    denied = await asyncio.to_thread(_denied, target, opened, parts, run)
     return Teardown(
         request,
         findings,
@@ -336,25 +336,14 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
     )
 
 
-def _denied(provider: Provider, install: Install, parts: Parts, run: Run) -> errors.CliError | None:
-    """What the platform would not let be done; that it cannot tell is told, and stops nothing."""
-    if not install.cluster or not isinstance(provider, ForeseesDenials):
-        return None
-    going = [item.resource for item in parts.outside if item.change is Change.DELETE]
-    staying = [item.resource for item in parts.outside if engine.kept_with_marks(item)]
-    found = provider.removal_rights(install, going, staying)
-    if found.status is Status.FAIL:
-        return errors.CliError(
-            errors.FORBIDDEN,
-            "You may not remove all that would be removed",
-            cause=found.detail,
-            evidence=found.evidence,
-            fix=found.fix,
-        )
-    if found.status is not Status.PASS:
-        text = "; ".join((f"what you may remove: {found.detail}", *found.evidence))
-        run.emit(Notice(level="warning" if found.status is Status.WARN else "info", text=text))
-    return None
+def _denied(
+    target: FoundInstall, opened: OpenCluster | None, parts: Parts, run: Run
+) -> errors.CliError | None:
+    """What would stop it half-way: in the cluster first, since its objects go first."""
+    install, provider = target.install, target.provider
+    inside = (*parts.inside, *((parts.namespace,) if parts.namespace else ()))
+    there = opened and in_cluster(opened.kubernetes, provider.name, install, inside, run)
+    return there or in_cloud(provider, install, parts.outside, run)
 
 
 def _warn_of_last_chance(item: PlannedChange, run: Run) -> None:
