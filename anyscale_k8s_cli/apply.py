@@ -57,13 +57,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Applied:
-    """All outcomes, in the plan's order, and the first failure if there was one."""
+    """All outcomes, in the plan's order, and the first failure if there was one.
+
+    `stopped` is why the rest of the plan was not begun.
+    """
 
     outcomes: tuple[Outcome, ...]
+    stopped: errors.CliError | None = None
 
     @property
     def error(self) -> errors.CliError | None:
-        return next((item.error for item in self.outcomes if item.error), None)
+        return self.stopped or next((item.error for item in self.outcomes if item.error), None)
 
 
 Work = Callable[[PlannedChange], None]

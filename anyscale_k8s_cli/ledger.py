@@ -199,22 +199,11 @@ class Ledger:
         if not entries and not content.entries:
             return True
         said = content.said if self._said is None else self._said
-        data = {_DATA_KEY: _text(LedgerContent(self._install, entries, said))}
-        metadata = {"annotations": self._install.locator()}
+        written = ledger_document(LedgerContent(self._install, entries, said))
+        data, metadata = written["data"], {"annotations": written["metadata"]["annotations"]}
         try:
             if self._found is None:
-                self._found = self._kubernetes.create(
-                    {
-                        "apiVersion": "v1",
-                        "kind": "ConfigMap",
-                        "metadata": {
-                            "name": LEDGER_NAME,
-                            "namespace": self._install.namespace,
-                            **metadata,
-                        },
-                        "data": data,
-                    }
-                )
+                self._found = self._kubernetes.create(written)
             elif self._found.get("data") != data:
                 read_at = {"resourceVersion": self._found["metadata"]["resourceVersion"]}
                 self._found = self._kubernetes.patch_merge(
@@ -227,6 +216,20 @@ class Ledger:
                 raise
             return False
         return self._found is not None
+
+
+def ledger_document(content: LedgerContent) -> Document:
+    """The ConfigMap that holds it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": LEDGER_NAME,
+            "namespace": content.install.namespace,
+            "annotations": content.install.locator(),
+        },
+        "data": {_DATA_KEY: _text(content)},
+    }
 
 
 def _document(kubernetes: Kubernetes, namespace: str) -> Document | None:

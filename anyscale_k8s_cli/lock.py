@@ -58,6 +58,16 @@ def lease_seconds(environment: Mapping[str, str]) -> int:
     return int(said)
 
 
+def lease_document(namespace: str) -> Document:
+    """The Lease while nobody holds it."""
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": LEASE_NAME, "namespace": namespace},
+        "spec": {},
+    }
+
+
 class InstallLock:
     """Held inside a `with`; `guard` raises once it may have been lost.
 
@@ -134,12 +144,7 @@ class InstallLock:
         )
 
     def _write_new(self) -> None:
-        lease: Document = {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {"name": LEASE_NAME, "namespace": self._install.namespace},
-            "spec": {},
-        }
+        lease = lease_document(self._install.namespace)
         self._claim(lease)
         try:
             self._kubernetes.create(lease)

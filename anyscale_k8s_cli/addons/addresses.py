@@ -70,7 +70,11 @@ def proxy_services(kubernetes: Kubernetes, gateway: Reference) -> Documents:
 
 def service_selector(gateway: Reference) -> str:
     """By which the proxy's Service and Deployment are found."""
-    return f"{_OWNER}-name={gateway.name},{_OWNER}-namespace={gateway.namespace}"
+    return ",".join(f"{key}={value}" for key, value in service_labels(gateway).items())
+
+
+def service_labels(gateway: Reference) -> dict[str, str]:
+    return {f"{_OWNER}-name": gateway.name, f"{_OWNER}-namespace": gateway.namespace or ""}
 
 
 def service_addresses(service: Document) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from anyscale_k8s_cli.addons.addresses import (
     no_address,
     proxy_services,
     service_addresses,
+    service_labels,
     service_selector,
 )
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
@@ -22,6 +23,7 @@ from anyscale_k8s_cli.addons.names import GATEWAY
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.values import given
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
+from anyscale_k8s_cli.cluster.dry_runs import Trial
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject, going, object_key
 from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.cluster.removal import holding
@@ -34,6 +36,12 @@ from anyscale_k8s_cli.templates import load_yaml
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 _ENVOY_API = "gateway.envoyproxy.io/v1alpha1"
+# On all that Envoy Gateway makes.
+_BY_ENVOY = {
+    "app.kubernetes.io/name": "envoy",
+    "app.kubernetes.io/component": "proxy",
+    "app.kubernetes.io/managed-by": "envoy-gateway",
+}
 
 LoadBalancerLeft = Callable[[Sequence[str]], Sequence[str]]
 
@@ -112,6 +120,30 @@ def _service_settings(
     if wanted.source_ranges:
         settings["loadBalancerSourceRanges"] = list(wanted.source_ranges)
     return settings
+
+
+def proxy_service(
+    context: InstallContext, load_balancer: LoadBalancer | None, gateway: Reference
+) -> Document:
+    """The Service that the controller makes of the proxy's settings, but for its namespace."""
+    settings = _service_settings(context, load_balancer, {INSTALL_LABEL: context.install.id})
+    own = {key: settings[key] for key in settings if key.startswith("loadBalancer")}
+    labels = {**_BY_ENVOY, **service_labels(gateway)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": f"envoy-{context.install.id}",
+            "labels": labels,
+            "annotations": settings["annotations"],
+        },
+        "spec": {
+            "type": settings["type"],
+            **own,
+            "selector": labels,
+            "ports": [{"name": "http", "port": 80}, {"name": "https", "port": 443}],
+        },
+    }
 
 
 def gateway_class(context: ClusterContext, needs: Sequence[Resource[Any]]) -> KubernetesObject:
@@ -210,6 +242,10 @@ class Gateway(Resource[GatewayState]):
         if self._class_goes():
             return [FieldChange("class", "being deleted", "present")]
         return self._object.diff(_unwrapped(observed, observed.output.document))
+
+    def written(self, observed: Observed[GatewayState] | None) -> Iterable[Trial]:
+        del observed  # the whole of it is applied
+        return self._object.written(None)
 
     def create(self) -> Observed[GatewayState]:
         return self._wrapped(self._object.create())

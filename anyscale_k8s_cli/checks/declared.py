@@ -52,6 +52,30 @@ NAMESPACE_POD_SECURITY = Check(
     error=errors.ADOPTED_UNFIT,
     breaks=WITHOUT_OPERATOR | {"operator-workload"},
 )
+# What is asked of a plan: what it would write is tried, and not done.
+_REHEARSED = frozenset({When.SETUP})
+CHARTS_AVAILABLE = Check(
+    "charts-available",
+    "The charts that are to be installed can be fetched",
+    _REHEARSED,
+    _CLUSTER,
+    error=errors.CHART_UNAVAILABLE,
+)
+NAMESPACE_LIMITS = Check(
+    "namespace-limits",
+    "Quotas and limit ranges have room for what setup brings",
+    _REHEARSED,
+    _CLUSTER,
+    error=errors.ADMISSION_DENIED,
+)
+CLUSTER_ADMISSION = Check(
+    "cluster-admission",
+    "No rule in the cluster forbids what setup writes",
+    _REHEARSED,
+    _CLUSTER,
+    error=errors.ADMISSION_DENIED,
+)
+REHEARSED = (CHARTS_AVAILABLE, NAMESPACE_LIMITS, CLUSTER_ADMISSION)
 OPERATOR_CAPACITY = Check(
     "operator-capacity",
     "A node has room for the operator",
@@ -317,6 +341,7 @@ CHECKS = (
     CLUSTER_VERSION,
     CLUSTER_RIGHTS,
     NAMESPACE_POD_SECURITY,
+    *REHEARSED,
     OPERATOR_CAPACITY,
     IMAGE_PULL_SECRETS,
     POD_SETTINGS,

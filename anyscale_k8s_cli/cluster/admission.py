@@ -15,6 +15,8 @@ from anyscale_k8s_cli.cluster.documents import Reference
 ENFORCE = "pod-security.kubernetes.io/enforce"
 _GROUP = "admissionregistration.k8s.io/v1"
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
+# The operator's own webhook, behind which is Anyscale.
+_ANYSCALES = ".anyscale-operator.anyscale.com"
 # RBAC's own rule against granting more than one has is about rights, not a rule of theirs.
 ESCALATION = "attempting to grant RBAC permissions not currently held"
 _NOT_IN_DRY_RUNS = re.compile(r'admission webhook "([^"]+)" does not support dry run')
@@ -148,6 +150,9 @@ def way_on(denial: Denial, kubectl: Callable[[str], str], *, owner: str = "") ->
 
 
 def _way_on(denial: Denial, kubectl: Callable[[str], str], owner: str) -> Iterator[str]:
+    if denial.webhook.endswith(_ANYSCALES):
+        yield "mend what Anyscale complains of, and run the same command again"
+        return
     if denial.look:
         yield kubectl(denial.look)
     whose = f"whoever keeps it ({owner})" if owner else "whoever keeps it"

@@ -6,13 +6,14 @@ with the definitions of a whole API does not fit in a Secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster import rollouts
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
+from anyscale_k8s_cli.cluster.dry_runs import Trial
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
 from anyscale_k8s_cli.cluster.objects import Surroundings
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, marks
@@ -102,7 +103,11 @@ class Definitions(SharedResource[Documents]):
             changes.append(FieldChange("chart version", version, self._wanted.version))
         return changes
 
-    def create(self) -> Observed[Documents]:
+    def written(self, observed: Observed[Documents] | None) -> Iterable[Trial]:
+        if observed is None or self._lacks_more_than_mark(self.diff(observed)):
+            yield from map(Trial, self._manifests())
+
+    def _manifests(self) -> Iterator[Document]:
         rendered = sorted(
             self._wanted.render(),
             # The anchor first: it says what the others are, should this be cut off.
@@ -116,7 +121,11 @@ class Definitions(SharedResource[Documents]):
                     _MADE: names,
                     _VERSION: self._wanted.version,
                 }
-            self._kubernetes.apply(marked)
+            yield marked
+
+    def create(self) -> Observed[Documents]:
+        for manifest in self._manifests():
+            self._kubernetes.apply(manifest)
         self._mark("true")
         observed = self.read()
         if observed is None:
@@ -128,10 +137,13 @@ class Definitions(SharedResource[Documents]):
     def update(
         self, observed: Observed[Documents], changes: Sequence[FieldChange]
     ) -> Observed[Documents]:
-        if any(change != unmarked(self.install) for change in changes):
+        if self._lacks_more_than_mark(changes):
             return self.create()
         self._mark("true")
         return self.read() or observed
+
+    def _lacks_more_than_mark(self, changes: Sequence[FieldChange]) -> bool:
+        return any(change != unmarked(self.install) for change in changes)
 
     def delete(self, observed: Observed[Documents]) -> None:
         ours = [Reference.of(item) for item in observed.output if _is_ours(item)]

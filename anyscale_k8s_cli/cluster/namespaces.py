@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli.cluster.admission import ENFORCE
 from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.dry_runs import Trial
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
 from anyscale_k8s_cli.cluster.objects import Surroundings, object_key
@@ -91,6 +92,18 @@ class Namespace(SharedResource[Document]):
             changes.append(FieldChange("locator", None, self.install.id))
         return changes
 
+    def written(self, observed: Observed[Document] | None) -> Iterable[Trial]:
+        return (Trial(self._manifest(), new=observed is None),)
+
+    def _manifest(self) -> Document:
+        manifest = self._surroundings.marked(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}}
+        )
+        manifest["metadata"]["annotations"][self.install.mark] = "true"
+        if self._privileged:
+            manifest["metadata"]["labels"][ENFORCE] = _PRIVILEGED
+        return manifest
+
     def create(self) -> Observed[Document]:
         found = self._kubernetes.get("v1", "Namespace", self.name)
         if found is not None and found["metadata"].get("deletionTimestamp"):
@@ -98,14 +111,8 @@ class Namespace(SharedResource[Document]):
             found = None
         if found is not None:
             return self._adapt(self._observed(found))
-        manifest = self._surroundings.marked(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}}
-        )
-        manifest["metadata"]["annotations"][self.install.mark] = "true"
-        if self._privileged:
-            manifest["metadata"]["labels"][ENFORCE] = _PRIVILEGED
         try:
-            return self._observed(self._kubernetes.create(manifest))
+            return self._observed(self._kubernetes.create(self._manifest()))
         except KubernetesError as problem:
             if problem.reason != "AlreadyExists":
                 raise

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.comparing import abandoned, differences
 from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.dry_runs import Trial
 from anyscale_k8s_cli.cluster.kubernetes import FIELD_MANAGER, Kubernetes
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, Install
@@ -145,6 +146,10 @@ class KubernetesObject(Resource[Document]):
                 *abandoned(wanted, found, FIELD_MANAGER),
             )
         ]
+
+    def written(self, observed: Observed[Document] | None) -> Iterable[Trial]:
+        del observed  # the whole of it is applied
+        return (Trial(self.desired()),)
 
     def create(self) -> Observed[Document]:
         found = self._get()

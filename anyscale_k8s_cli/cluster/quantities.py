@@ -6,7 +6,7 @@ test compares the two.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
@@ -18,6 +18,20 @@ _FACTORS = {
     **{unit: Decimal(1000) ** power for power, unit in enumerate("MGTPE", start=2)},
     **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
 }
+
+
+_SIZES = tuple((f"{unit}i", Decimal(1024) ** power) for power, unit in enumerate("KMGT", start=1))
+
+
+def written(name: str, value: Decimal) -> str:
+    """The amount of a resource, as people write it; rounded up to what can be written."""
+    if name.rpartition(".")[2] in ("memory", "ephemeral-storage", "storage"):
+        for suffix, size in reversed(_SIZES):
+            if value and not value % size:
+                return f"{int(value / size)}{suffix}"
+    if value != value.to_integral_value():
+        return f"{int((value * 1000).to_integral_value(ROUND_CEILING))}m"
+    return str(int(value))
 
 
 def amount(written: Any) -> Decimal:

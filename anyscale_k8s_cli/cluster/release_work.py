@@ -269,9 +269,7 @@ class ReleaseWork:
         record = found.record if found else None
         if record is not None and record.pending:
             record = self._recover(record)
-        keep = record.chart_version if record and record.chart == release.chart else None
-        version = (self._version_wanted(record) if record else release.version) or keep
-        archive = self._archive(version)
+        archive = self._wanted_archive(record)
         values = record.values if keep_values and record else release.values()
         try:
             self._tools.run.await_(
@@ -384,6 +382,16 @@ class ReleaseWork:
                 )
             )
         return newest(self._kubernetes, release.namespace, release.name)
+
+    def chart(self, found: Found | None) -> ChartArchive:
+        """The chart of which it would be installed, fetched. Raises `chart-unavailable`."""
+        return self._wanted_archive(found.record if found else None)
+
+    def _wanted_archive(self, record: ReleaseRecord | None) -> ChartArchive:
+        release = self.release
+        keep = record.chart_version if record and record.chart == release.chart else None
+        wanted = self._version_wanted(record) if record else release.version
+        return self._archive(wanted or keep)
 
     def _archive(self, version: str | None) -> ChartArchive:
         return self._tools.run.await_(

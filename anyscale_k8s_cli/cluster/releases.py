@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
+from anyscale_k8s_cli.cluster.dry_runs import Trial
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
+from anyscale_k8s_cli.cluster.release_trials import release_trials
 from anyscale_k8s_cli.cluster.release_work import Found, HelmTools, Release, ReleaseWork
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import OTHER_NAMESPACE, Claim, FieldChange, Observed, Resource
@@ -48,6 +50,7 @@ class HelmRelease(Resource[ReleaseRecord]):
             claim=Claim.OWN,
         )
         self.release = release
+        self._tools = tools
         self._work = ReleaseWork(
             tools, release, install, explain, takes_over.create if takes_over else None
         )
@@ -64,6 +67,10 @@ class HelmRelease(Resource[ReleaseRecord]):
 
     def diff(self, observed: Observed[ReleaseRecord]) -> Sequence[FieldChange]:
         return self._work.changes(_found(observed))
+
+    def written(self, observed: Observed[ReleaseRecord] | None) -> Iterable[Trial]:
+        found = _found(observed) if observed else None
+        return release_trials(self._tools, self.release, self._work.chart(found), found)
 
     def create(self) -> Observed[ReleaseRecord]:
         found = self._work.look()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.dry_runs import Trial
 from anyscale_k8s_cli.cluster.objects import Surroundings
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
+from anyscale_k8s_cli.cluster.release_trials import release_trials
 from anyscale_k8s_cli.cluster.release_work import (
     Found,
     HelmTools,
@@ -76,6 +78,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
             claim=Claim.SHARE,
         )
         self.release = release
+        self._tools = tools
         self._work = ReleaseWork(tools, release, surroundings.install)
         self._uses = Uses(
             surroundings, release.namespace, release.name, patience=release.seconds + 60
@@ -119,6 +122,13 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
         else:
             changes += self._upgrades(state)
         return changes
+
+    def written(self, observed: Observed[ReleaseRecord | None] | None) -> Iterable[Trial]:
+        state = _state(observed) if observed else SharedState(None, None)
+        if state.used is None:
+            yield Trial(self._uses.fresh(), new=True)
+        if state.found is None or self._upgrades(state):
+            yield from self._written(state)
 
     def create(self) -> Observed[ReleaseRecord | None]:
         with self._uses.working():
@@ -166,6 +176,13 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
             found = self._work.install(found, keep_values=self._used_by_others(state))
         self._uses.mark()
         return self._observed(SharedState(found, self._uses.look()))
+
+    def _written(self, state: SharedState) -> Iterable[Trial]:
+        release, found = self.release, state.found
+        if found is not None and self._used_by_others(state):
+            values = found.record.values
+            release = replace(release, values=lambda: values)
+        return release_trials(self._tools, release, self._work.chart(found), found)
 
     def _upgrades(self, state: SharedState) -> list[FieldChange]:
         """What an upgrade would mend. Values are ours to say only while nobody else uses it."""

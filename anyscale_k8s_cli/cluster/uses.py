@@ -74,7 +74,7 @@ class Uses:
         used = self.look()
         try:
             if used is None:
-                self._kubernetes.create(self._fresh())
+                self._kubernetes.create(self.fresh())
                 return True
             if used.working not in ("", self._install.id) and not take_over:
                 return False
@@ -110,7 +110,8 @@ class Uses:
             # Longer than any such work is allowed to take: that run is dead.
             self._claim(take_over=True)
 
-    def _fresh(self) -> Document:
+    def fresh(self) -> Document:
+        """The ConfigMap as it is when somebody claims the object for the first time."""
         reference = self._reference
         manifest = self._surroundings.marked(
             {

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import (
-    ClusterContext,
     ClusterSide,
     cluster_side,
     values_file,
@@ -20,6 +19,7 @@ from anyscale_k8s_cli.addons import (
 )
 from anyscale_k8s_cli.addons.gateway import asked_of_service
 from anyscale_k8s_cli.addons.operator import operator_values
+from anyscale_k8s_cli.addons.rehearsal import Stage
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.checks import Report, When, declared, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
@@ -42,6 +42,7 @@ from anyscale_k8s_cli.operations.left_out import (
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
 from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.registering import outside_of
+from anyscale_k8s_cli.operations.rehearsing import Trials, codes, trials_of
 from anyscale_k8s_cli.operations.rendering import pod_checks, pod_notes
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import settings_of, setup_command
@@ -76,7 +77,7 @@ class Side:
     cluster: ClusterSide
     operator_values: Callable[[], Mapping[str, Any]]
     token_check: TokenCheck | None
-    context: ClusterContext
+    stage: Stage
 
     @property
     def resources(self) -> tuple[Resource[Any], ...]:
@@ -103,6 +104,7 @@ class SetupPlan:
     ledger: LedgerContent
     preflight: Report
     started: float
+    trials: Trials | None = None
     unknown_values: tuple[str, ...] = ()
     # Whether a live load balancer is internal though no inventory tells of it.
     narrowed: bool = False
@@ -127,7 +129,7 @@ class SetupPlan:
             "exposure": self._exposure,
             "allow_cidrs": list(self.spec.network.allow_cidrs),
             "environment": self._from_environment(),
-            "pods": self.side.context.pods.as_json(),
+            "pods": self.side.stage.context.pods.as_json(),
         }
 
     @property
@@ -156,7 +158,11 @@ class SetupPlan:
         """What a person should know before it is done."""
         dropped = self.left_out.consequences() if self.request.drop_options else ()
         moves = exposure_change(self.ledger.said, self.loaded)
-        notes = (*self.left_out.notes(), *self._unknown(), *pod_notes(self.side.context, self.plan))
+        notes = (
+            *self.left_out.notes(),
+            *self._unknown(),
+            *pod_notes(self.side.stage.context, self.plan),
+        )
         return (*notes, *dropped, *moves, *self._losses)
 
     def _unknown(self) -> Iterator[str]:
@@ -195,6 +201,17 @@ class SetupPlan:
             return problem
         return None
 
+    def forbidden_in_namespace(self) -> errors.CliError | None:
+        """Why nothing more must be made, now that the operator's namespace is there."""
+        if self.trials is None:
+            return None
+        try:
+            tried = self.trials.in_namespace(self.install.namespace, self.spec.waive)
+            tried.raise_for_failure()
+        except errors.CliError as problem:
+            return problem
+        return None
+
     def as_json(self) -> dict[str, Any]:
         document = {
             "schema": PLAN_SCHEMA,
@@ -203,7 +220,7 @@ class SetupPlan:
             "endpoint": self.header["endpoint"],
             "cluster_uid": self.opened.uid,
             "install": self.install.id,
-            "pods": self.side.context.pods.as_json(),
+            "pods": self.side.stage.context.pods.as_json(),
             "summary": self.plan.summary(),
             "resources": [item.as_json() for item in self.plan.changes],
             "checks": [result.as_json() for result in self.preflight.results],
@@ -292,13 +309,13 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             *cluster_checks(loaded.spec, opened.cluster, opened.kubernetes, opened.nodes),
             *provider.checks(loaded.spec, opened.cluster),
             *((side.token_check.before(),) if side.token_check else ()),
-            *pod_checks(side.context),
+            *pod_checks(side.stage.context),
         )
         asked = [bound for bound in checks if When.SETUP in bound.check.when]
         first = [bound for bound in asked if not bound.check.adds]
         later = [bound for bound in asked if bound.check.adds]
         waived = set(loaded.spec.waive) - {check.code for check in declared.BY_POD}
-        of_later = {bound.code for bound in later}
+        of_later = {bound.code for bound in later} | set(codes())
         checking = asyncio.create_task(run_checks(first, run, waived - of_later))
         try:
             computed = await compute(side.resources, ledger.rights, run)
@@ -307,10 +324,14 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             (await checking).raise_for_failure()
             raise
         new = {item.resource.kind for item in computed.changes if item.change is Change.CREATE}
-        rooms = [bound for bound in later if bound.check.adds in new]
-        of_rooms = {bound.code for bound in rooms}
-        quotas = await run_checks(rooms, run, waived & of_rooms)
-        preflight = Report((*(await checking).results, *quotas.results))
+        report = await checking
+        trials = trials_of(side.stage, computed, ledger, report)
+        then = [
+            *(bound for bound in later if bound.check.adds in new),
+            *(trials.checks() if trials else ()),
+        ]
+        of_plan = await run_checks(then, run, waived & {bound.code for bound in then})
+        preflight = Report((*report.results, *of_plan.results))
         unknown = await _look_for_chart(side, computed, loaded.spec.operator.values)
     if any(item.resource is side.record for item in computed.refusals):
         await asyncio.to_thread(_check_not_elsewhere, request, loaded, opened, install, side.record)
@@ -328,6 +349,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         ledger,
         preflight,
         started,
+        trials,
         unknown,
         narrowed=not ledger.said
         and await asyncio.to_thread(_is_internal, provider, loaded.spec, opened, install, side),
@@ -365,7 +387,7 @@ async def _look_for_chart(side: Side, computed: Plan, users: Mapping[str, Any]) 
     written = any(item.resource is side.cluster.operator for item in computed.writes)
     if not written or not (release.version or release.source or users):
         return ()
-    chart = await side.context.charts.fetch(release.chart, release.version, release.source)
+    chart = await side.stage.context.charts.fetch(release.chart, release.version, release.source)
     defaults = await asyncio.to_thread(default_values, chart)
     return tuple(wording.unknown(users, defaults)) if defaults else ()
 
@@ -442,7 +464,7 @@ async def side_of(
         TokenCheck(token, partial(installed_tokens, opened.kubernetes, install.namespace))
         if token
         else None,
-        context,
+        Stage(context, cloud, registration, inside, balancer),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anyscale_k8s_cli import apply as engine
@@ -140,6 +140,8 @@ def _warnings(report: Report) -> Iterator[str]:
 async def _apply_locked(made: SetupPlan, run: Run) -> tuple[SetupPlan, engine.Applied]:
     """The namespace first, then the lock, then the intent, then everything.
 
+    What could not be tried before the namespace was there is tried before the intent.
+
     The plan that comes back is the one that was applied.
     """
     namespace = made.side.cluster.namespace
@@ -155,6 +157,9 @@ async def _apply_locked(made: SetupPlan, run: Run) -> tuple[SetupPlan, engine.Ap
         plan = latest.plan
         if first.outcomes and latest is made:
             plan = _with_result(plan, planned)
+            forbidden = await asyncio.to_thread(made.forbidden_in_namespace)
+            if forbidden:
+                return made, replace(first, stopped=forbidden)
         said = settings_of(latest.loaded)
         until = until_done(latest.ledger.said, said)
         ledger = Ledger(latest.opened.kubernetes, latest.install, until)

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
+from anyscale_k8s_cli.addons.rehearsal import Stage
 from anyscale_k8s_cli.apply import backwards
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operator_token import SignIn
@@ -152,6 +153,9 @@ class Site:
     proven: list[str]
 
     def install(self, cloud: str = "prod", namespace: str = "ray", **changes: Any) -> ClusterSide:
+        return self.stage(cloud, namespace, **changes).inside
+
+    def stage(self, cloud: str = "prod", namespace: str = "ray", **changes: Any) -> Stage:
         install = Install("eks", "1", "eu-west-1", "cluster/one", namespace, cloud, "uid-1")
         spec = CloudSpec(
             provider="eks",
@@ -170,6 +174,7 @@ class Site:
         accounts = changes.pop("accounts", None)
         resource_id = changes.pop("resource_id", f"cldrsrc_{cloud}")
         kind = changes.pop("kind", "nlb")
+        unregistered = changes.pop("unregistered", False)
         cluster = Cluster("one", "cluster/one", "1", "eu-west-1", "1.33", self.world.access())
         context = ClusterContext(
             spec=spec,
@@ -196,8 +201,10 @@ class Site:
         )
         self.plane.registered.add(resource_id)
         registration = Known(install, "registration", Registration("cld_1", resource_id))
+        if unregistered:
+            registration.observed = None
         balancer = LoadBalancer("the pool", {"example.com/type": kind}, ("example.com/type",))
-        return cluster_side(
+        inside = cluster_side(
             context,
             None if teardown else cloud_side,
             registration,
@@ -205,6 +212,7 @@ class Site:
             lambda addresses: (),
             SignIn(accounts, install) if accounts else None,
         )
+        return Stage(context, cloud_side, registration, inside, balancer)
 
     def prove(self, token: Any) -> Sequence[str]:
         self.proven.append(token("sts.example"))

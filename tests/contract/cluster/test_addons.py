@@ -240,8 +240,9 @@ def test_what_the_api_server_refuses_is_the_cause(site: Site) -> None:
     site.plane.registered.clear()
     with pytest.raises(errors.CliError) as caught:
         site.world.apply(side.resources)
-    assert caught.value.code is errors.HELM_FAILED
+    assert caught.value.code is errors.ADMISSION_DENIED
     assert "cloud resource cldrsrc_prod is not registered" in caught.value.cause
+    assert caught.value.fix.startswith("mend what Anyscale complains of")
     # What the cluster has is the revision before.
     last, there = (
         look(site.world.kubernetes, "ray", "anyscale-operator") for look in (newest, in_force)

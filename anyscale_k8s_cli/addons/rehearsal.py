@@ -1,0 +1,216 @@
+"""What setup writes in a cluster, put together before any of it is there, and tried.
+
+What is known only after apply is supposed to be as it may be: an id, an address, a key. Of
+what controllers make of it, pods and the Service of the load balancer are tried too: rules
+for these judge nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, gateway_controller
+from anyscale_k8s_cli.addons.addresses import Address
+from anyscale_k8s_cli.addons.gateway import gateway_document, proxy_service
+from anyscale_k8s_cli.addons.operator import service_account, values_for
+from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
+from anyscale_k8s_cli.addons.token_values import token_values
+from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.cluster.dry_runs import Attempts, Outcome, Rehearsed, Trial
+from anyscale_k8s_cli.cluster.namespaces import Namespace
+from anyscale_k8s_cli.cluster.objects import KubernetesObject
+from anyscale_k8s_cli.cluster.releases import HelmRelease
+from anyscale_k8s_cli.operator_token import OperatorToken
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.plan import PlannedChange
+from anyscale_k8s_cli.provider import CloudSide, Identity, LoadBalancer, Storage
+from anyscale_k8s_cli.registration import Registration
+from anyscale_k8s_cli.resource import (
+    WRITES,
+    AdoptedResource,
+    Change,
+    NotYetKnown,
+    Observed,
+    Resource,
+)
+from anyscale_k8s_cli.storage_keys import AdoptedKeys, KeysResource
+
+_ID = "cldrsrc_00000000000000000000000000"
+_ADDRESS = Address("supposed.invalid", is_ip=False)
+_IDENTITY = Identity("supposed", "00000000-0000-0000-0000-000000000000")
+_STORAGE = Storage("s3://supposed", "supposed")
+_TOKEN = OperatorToken("supposed", None, "supposed")
+_WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """How trials went. `problems` are what kept objects from being put together, by title."""
+
+    outcomes: tuple[Outcome, ...]
+    problems: tuple[tuple[str, errors.CliError], ...] = ()
+
+    @property
+    def denied(self) -> tuple[Outcome, ...]:
+        return tuple(item for item in self.outcomes if item.denial is not None)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An install that is going to be made. `besides` is written by the run itself."""
+
+    context: ClusterContext
+    cloud: CloudSide
+    registration: Resource[Registration]
+    inside: ClusterSide
+    balancer: LoadBalancer | None
+
+    def rehearse(
+        self, planned: Sequence[PlannedChange], besides: Sequence[Document] = ()
+    ) -> Rehearsal:
+        """Try everything that is planned in the cluster. Writes nothing."""
+        wanted = [
+            item
+            for item in planned
+            if item.change in WRITES and isinstance(item.resource, Rehearsed)
+        ]
+        found = side_by_side(*(partial(self._trials, item) for item in wanted))
+        trials = [Trial(document, new=True) for document in besides]
+        problems = []
+        for item, told in zip(wanted, found, strict=True):
+            if isinstance(told, errors.CliError):
+                problems.append((item.resource.title, told))
+            else:
+                trials += told
+        coming = {
+            item.resource.name
+            for item in planned
+            if isinstance(item.resource, Namespace) and item.change is Change.CREATE
+        }
+        attempts = Attempts(
+            self.context.kubernetes, frozenset(coming), frozenset(self._not_yet_ours(trials))
+        )
+        return Rehearsal(tuple(attempts.outcomes(trials)), tuple(problems))
+
+    def _trials(self, item: PlannedChange) -> list[Trial] | errors.CliError:
+        resource: Any = item.resource
+        try:
+            try:
+                trials = list(resource.written(item.observed))
+            except NotYetKnown:
+                supposed = self._stand_ins[resource.key]()
+                trials = list(supposed.written(item.observed))
+        except errors.CliError as problem:
+            if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
+                raise
+            return problem
+        if resource is self.inside.gateway:
+            where = gateway_controller.home(self.context.kubernetes)
+            service = proxy_service(self.context, self.balancer, self.inside.gateway.reference)
+            service["metadata"]["namespace"] = where
+            trials.append(Trial(service, new=True))
+        return trials
+
+    def _not_yet_ours(self, trials: Sequence[Trial]) -> Iterator[str]:
+        """Webhooks that are there may be those of a registration that is replaced by now."""
+        if self.registration.observed is not None:
+            return
+        for trial in trials:
+            if trial.reference.kind in _WEBHOOKS:
+                yield from (hook["name"] for hook in trial.manifest.get("webhooks") or ())
+
+    @property
+    def _stand_ins(self) -> Mapping[str, Callable[[], Rehearsed]]:
+        """The objects that need what is known only after apply, by key."""
+        context, inside = self.context, self.inside
+        cloud = _as_if_there(self.cloud)
+        gateway = inside.gateway.reference
+        found: dict[str, Callable[[], Rehearsed]] = {
+            inside.service_account.key: lambda: service_account(context, cloud, ()),
+            inside.gateway.key: lambda: KubernetesObject(
+                context.surroundings, gateway, lambda: gateway_document(context, self._bound_to)
+            ),
+            inside.operator.key: lambda: HelmRelease(
+                context.tools,
+                replace(inside.operator.release, values=lambda: self._values(cloud)),
+                context.install,
+            ),
+        }
+        for secret in credentials_secret(context, cloud, ()):
+            found[secret.key] = lambda secret=secret: secret  # type: ignore[misc]
+        return found
+
+    def _values(self, cloud: CloudSide) -> dict[str, Any]:
+        inside = self.inside
+        address = _or(lambda: inside.gateway.output.address, None) or _ADDRESS
+        sign_in = {}
+        if inside.token is not None:
+            sign_in = token_values(_or(lambda: _token(inside), _TOKEN))
+        gateway = inside.gateway.reference
+        return values_for(self.context, cloud, self._bound_to, gateway, address, sign_in)
+
+    @property
+    def _bound_to(self) -> str:
+        return _or(lambda: self.registration.output.cloud_resource_id, _ID)
+
+
+def _token(inside: ClusterSide) -> OperatorToken:
+    assert inside.token is not None, "asked before"  # noqa: S101
+    return inside.token.token.output
+
+
+def _or(known: Callable[[], Out], supposed: Out) -> Out:
+    try:
+        return known()
+    except NotYetKnown:
+        return supposed
+
+
+def _as_if_there(cloud: CloudSide) -> CloudSide:
+    """The side outside the cluster as if all of it were there."""
+    keys = cloud.storage_keys
+    return replace(
+        cloud,
+        storage=_Supposed(cloud.storage, _or(lambda: cloud.storage.output, _STORAGE)),
+        identity=None
+        if cloud.identity is None
+        else _Supposed(cloud.identity, _or(lambda: cloud.identity_output, _IDENTITY)),
+        service_account_annotations=lambda: _or(cloud.service_account_annotations, {}),
+        storage_keys=None if keys is None else _SupposedKeys(keys),
+    )
+
+
+class _Supposed(AdoptedResource[Out]):
+    """Stands for an object, there or not, with an output as it may be."""
+
+    def __init__(self, resource: Resource[Out], output: Out) -> None:
+        super().__init__(key=resource.key, title=resource.title, install=resource.install)
+        self._output = output
+
+    @property
+    def output(self) -> Out:
+        return self._output
+
+    def read(self) -> Observed[Out] | None:
+        return None
+
+
+class _SupposedKeys(AdoptedKeys[Any]):
+    def __init__(self, keys: KeysResource[Any]) -> None:
+        super().__init__(key=keys.key, title=keys.title, install=keys.install)
+        self.credentials = keys.credentials
+        blank = {item.name: "supposed" for item in fields(keys.credentials)}
+        self._output = _or(lambda: keys.output, keys.credentials(**blank))
+
+    @property
+    def output(self) -> Any:
+        return self._output
+
+    def read(self) -> Observed[Any] | None:
+        return None

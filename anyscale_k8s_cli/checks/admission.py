@@ -1,0 +1,314 @@
+"""Checks of what was tried without being done: who forbids it, and whether there is room for it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.rehearsal import Rehearsal
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
+from anyscale_k8s_cli.cluster.admission import Denial, way_on
+from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.dry_runs import Outcome
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
+from anyscale_k8s_cli.cluster.quantities import amount, written
+from anyscale_k8s_cli.cluster.transport import KubernetesError
+
+_WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+_REGISTRATION = "admissionregistration.k8s.io/v1"
+_COMPUTE = ("requests", "limits")
+_OUT_OF_RANGE = re.compile(
+    r"(maximum|minimum) (\S+) usage per (Container|Pod) is [^,\]]+, but \w+ is ([^,\]\s]+)"
+)
+_UNSAID = "must specify"
+_SAY_THEM = (
+    "say with --values what the operator's containers take "
+    "(operator.container.resources, operator.vector.resources)"
+)
+_AGAIN = "then run the same command again"
+# Objects that one line names; all of them are in the evidence.
+_TOLD = 3
+
+
+def checks_of(kubernetes: Kubernetes, perform: Callable[[], Rehearsal]) -> tuple[BoundCheck, ...]:
+    """`perform` gives the same rehearsal at each call."""
+    return (
+        declared.CHARTS_AVAILABLE.bind(lambda: charts(perform())),
+        declared.NAMESPACE_LIMITS.bind(lambda: limits(kubernetes, perform())),
+        declared.CLUSTER_ADMISSION.bind(lambda: admission(kubernetes, perform())),
+    )
+
+
+def charts(rehearsal: Rehearsal) -> Finding:
+    """Whether everything that is to be installed could be fetched."""
+    for title, problem in rehearsal.problems:
+        if problem.code is errors.CHART_UNAVAILABLE:
+            return Finding(Status.FAIL, f"{title}: {problem}", problem.evidence, problem.fix)
+    return passed()
+
+
+# -- rules -----------------------------------------------------------------------------
+
+
+def admission(kubernetes: Kubernetes, rehearsal: Rehearsal) -> Finding:
+    """Whether somebody's rule, but one of room, forbids an object that would be written."""
+    denied = [(item, item.denial) for item in rehearsal.denied if item.denial]
+    forbidden = [(item, denial) for item, denial in denied if not _of_room(denial)]
+    if forbidden:
+        return _forbidden(kubernetes, forbidden)
+    left = tuple(_untried(rehearsal))
+    broken = [
+        f"{title}: {problem}"
+        for title, problem in rehearsal.problems
+        if problem.code is not errors.CHART_UNAVAILABLE
+    ]
+    if broken:
+        fix = rehearsal.problems[0][1].fix
+        return Finding(Status.WARN, f"not tried: {'; '.join(broken)}", left, fix)
+    tried = sum(not item.untried for item in rehearsal.outcomes)
+    told = f"{tried} objects tried"
+    if left:
+        reasons = dict.fromkeys(item.untried for item in rehearsal.outcomes if item.untried)
+        told += f", {len(rehearsal.outcomes) - tried} could not be: {'; '.join(reasons)}"
+    return Finding(Status.PASS, told, left)
+
+
+def _forbidden(kubernetes: Kubernetes, found: Sequence[tuple[Outcome, Denial]]) -> Finding:
+    (first, denial), *_ = found
+    more = f"; and {len(found) - 1} more" if len(found) > 1 else ""
+    rules = {(item.by, item.look): item for _, item in found}
+    fixes = [
+        way_on(item, kubernetes.access.kubectl, owner=owner_of(kubernetes, item))
+        for item in rules.values()
+    ]
+    return Finding(
+        Status.FAIL,
+        f"{first.trial.reference} is forbidden by {denial}{more}",
+        tuple(f"{item.trial.reference}: {denial}" for item, denial in found),
+        "\n".join(dict.fromkeys("\n".join(fixes).splitlines())),
+    )
+
+
+def owner_of(kubernetes: Kubernetes, denial: Denial) -> str:
+    """Who keeps the rule, as far as the object that holds it says so and may be seen."""
+    try:
+        if denial.rule is not None:
+            at = denial.rule
+            found = kubernetes.get(at.api_version, at.kind, at.name, at.namespace)
+            return _kept_by(found) if found else ""
+        for kind in _WEBHOOKS if denial.webhook else ():
+            for item in kubernetes.list(_REGISTRATION, kind):
+                hooks = item.get("webhooks") or ()
+                hook = next((hook for hook in hooks if hook["name"] == denial.webhook), None)
+                if hook is not None:
+                    return _kept_by(item) or _served_by(hook)
+    except KubernetesError:
+        # To look at others' rules is a right of its own, without which the rest still holds.
+        return ""
+    return ""
+
+
+def _kept_by(found: Document) -> str:
+    labels = found["metadata"].get("labels") or {}
+    return manager_of(found) or str(labels.get(MANAGED_BY_LABEL) or "")
+
+
+def _served_by(hook: Document) -> str:
+    service = (hook.get("clientConfig") or {}).get("service")
+    return f"Service {service['namespace']}/{service['name']}" if service else ""
+
+
+def _untried(rehearsal: Rehearsal) -> Iterator[str]:
+    reasons: dict[str, list[str]] = {}
+    for item in rehearsal.outcomes:
+        if item.untried:
+            reasons.setdefault(item.untried, []).append(str(item.trial.reference))
+    for reason, objects in reasons.items():
+        more = f" and {len(objects) - _TOLD} more" if len(objects) > _TOLD else ""
+        yield f"{reason} ({', '.join(objects[:_TOLD])}{more})"
+
+
+# -- room ------------------------------------------------------------------------------
+
+
+def limits(kubernetes: Kubernetes, rehearsal: Rehearsal) -> Finding:
+    """Whether quotas and ranges of the namespaces let in all that setup brings, taken together."""
+    for item in rehearsal.denied:
+        if item.denial is not None and _of_room(item.denial):
+            fix = _more_room(kubernetes, item)
+            return Finding(
+                Status.FAIL,
+                f"{item.trial.reference}: {item.denial}",
+                tuple(
+                    f"{other.trial.reference}: {other.denial}"
+                    for other in rehearsal.denied
+                    if other.denial is not None and _of_room(other.denial)
+                ),
+                fix,
+            )
+    stored = [item for item in rehearsal.outcomes if item.answer is not None]
+    for namespace in sorted({item.trial.reference.namespace or "" for item in stored} - {""}):
+        if short := _short(kubernetes, namespace, stored):
+            return short
+    imposed = [line for item in stored for line in _imposed(item)]
+    if imposed:
+        return Finding(
+            Status.WARN,
+            f"the namespace's LimitRange fills in {imposed[0]}"
+            + (f", and {len(imposed) - 1} more" if len(imposed) > 1 else ""),
+            tuple(imposed),
+            f"{_SAY_THEM}, where these are too small",
+        )
+    return passed()
+
+
+def _of_room(denial: Denial) -> bool:
+    return "ResourceQuota" in denial.by or "LimitRange" in denial.by
+
+
+def _short(kubernetes: Kubernetes, namespace: str, stored: Sequence[Outcome]) -> Finding | None:
+    """What a quota lacks for everything together: each by itself has room."""
+    here = [item for item in stored if item.trial.reference.namespace == namespace]
+    wanted = _needed(here)
+    for quota in kubernetes.list("v1", "ResourceQuota", namespace):
+        spec, used = quota["spec"], (quota.get("status") or {}).get("used") or {}
+        if spec.get("scopes") or spec.get("scopeSelector"):
+            continue  # of some pods alone, which are not known here
+        more: dict[str, str] = {}
+        lines = []
+        for name, hard in (spec.get("hard") or {}).items():
+            sum_of_both = amount(used.get(name, 0)) + wanted.get(name, Decimal(0))
+            if name in wanted and sum_of_both > amount(hard):
+                more[name] = written(name, sum_of_both)
+                needed = written(name, wanted[name])
+                lines.append(f"{name}: limit {hard}, used {used.get(name, 0)}, needed {needed}")
+        if more:
+            name = quota["metadata"]["name"]
+            return Finding(
+                Status.FAIL,
+                f"the ResourceQuota {name} of the namespace {namespace} has no room: {lines[0]}",
+                tuple(lines),
+                _patched(kubernetes, "resourcequota", name, namespace, {"spec": {"hard": more}}),
+            )
+    return None
+
+
+def _needed(outcomes: Sequence[Outcome]) -> Mapping[str, Decimal]:
+    """By the names of quotas. Hooks have ended when the rest begins."""
+    hooks, rest = _sum(outcomes, hooks=True), _sum(outcomes, hooks=False)
+    return {
+        name: max(hooks.get(name, Decimal(0)), rest.get(name, Decimal(0)))
+        for name in {*hooks, *rest}
+    }
+
+
+def _sum(outcomes: Sequence[Outcome], *, hooks: bool) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for item in outcomes:
+        if item.trial.hook is hooks and item.answer is not None and _is_more(item):
+            for name, value in _counts(item.answer):
+                total[name] = total.get(name, Decimal(0)) + value
+    return total
+
+
+def _is_more(item: Outcome) -> bool:
+    """Whether the object is not there yet: a dry run gives no version to what would be made."""
+    return item.trial.new or not (item.answer or {})["metadata"].get("resourceVersion")
+
+
+def _counts(found: Document) -> Iterator[tuple[str, Decimal]]:
+    kind, one = found["kind"], Decimal(1)
+    if kind in ("ConfigMap", "Secret", "Service", "Pod"):
+        yield f"{kind.lower()}s", one
+        yield f"count/{kind.lower()}s", one
+    if kind == "Service" and found["spec"].get("type") == "LoadBalancer":
+        yield "services.loadbalancers", one
+    if kind == "Pod":
+        for container in found["spec"].get("containers") or ():
+            for side in _COMPUTE:
+                for name, value in ((container.get("resources") or {}).get(side) or {}).items():
+                    yield f"{side}.{name}", amount(value)
+                    if side == "requests":
+                        yield name, amount(value)
+
+
+def _imposed(item: Outcome) -> Iterator[str]:
+    """Of a pod, what somebody has filled in that its chart leaves out."""
+    if item.trial.reference.kind != "Pod" or item.answer is None:
+        return
+    asked = {each["name"]: each for each in item.trial.manifest["spec"].get("containers") or ()}
+    for container in item.answer["spec"].get("containers") or ():
+        said = (asked.get(container["name"]) or {}).get("resources") or {}
+        given = container.get("resources") or {}
+        for side in _COMPUTE:
+            # A request that is left out is as high as the limit: that is the API's own rule.
+            known = {**(said.get("limits") or {}), **(said.get(side) or {})}
+            if side == "limits":
+                known = said.get("limits") or {}
+            for name, value in (given.get(side) or {}).items():
+                if name not in known:
+                    yield f"{side}.{name}={value} of the container {container['name']}"
+
+
+def _more_room(kubernetes: Kubernetes, item: Outcome) -> str:
+    """The administrator's command for one object that finds no room."""
+    denial, namespace = item.denial, item.trial.reference.namespace or ""
+    assert denial is not None, "asked of what is denied"  # noqa: S101
+    if denial.rule is not None:
+        return _of_quota(kubernetes, denial, denial.rule)
+    try:
+        ranges = kubernetes.list("v1", "LimitRange", namespace)
+    except KubernetesError:
+        ranges = []
+    commands = list(_wider(kubernetes, namespace, ranges, denial))
+    if not commands:
+        return way_on(denial, kubernetes.access.kubectl)
+    return "\n".join((*commands, _AGAIN))
+
+
+def _of_quota(kubernetes: Kubernetes, denial: Denial, at: Reference) -> str:
+    """Where one object is more than what is left, the quota as it must be for that one."""
+    if _UNSAID in denial.words:
+        return f"{_SAY_THEM}, or let an administrator give the namespace a LimitRange with defaults"
+    parts = dict(re.findall(r"(requested|used|limited): (\S+?)(?:, |$)", denial.words))
+    if "requested" not in parts:
+        return way_on(denial, kubernetes.access.kubectl)
+    requested, used = (
+        dict(pair.split("=", 1) for pair in parts.get(name, "").split(",") if "=" in pair)
+        for name in ("requested", "used")
+    )
+    hard = {
+        name: written(name, amount(value) + amount(used.get(name, 0)))
+        for name, value in requested.items()
+    }
+    return _patched(
+        kubernetes, "resourcequota", at.name, at.namespace or "", {"spec": {"hard": hard}}
+    )
+
+
+def _wider(
+    kubernetes: Kubernetes, namespace: str, ranges: Sequence[Document], denial: Denial
+) -> Iterator[str]:
+    for bound, resource, kind, value in _OUT_OF_RANGE.findall(denial.words):
+        field = "max" if bound == "maximum" else "min"
+        for found in ranges:
+            for index, item in enumerate(found["spec"].get("limits") or ()):
+                if item.get("type") == kind and resource in (item.get(field) or {}):
+                    path = f"/spec/limits/{index}/{field}/{resource}"
+                    patch = json.dumps([{"op": "replace", "path": path, "value": value}])
+                    yield kubernetes.access.kubectl(
+                        f"patch limitrange {found['metadata']['name']} -n {namespace}",
+                        f"--type json -p {shlex.quote(patch)}",
+                    )
+
+
+def _patched(kubernetes: Kubernetes, kind: str, name: str, namespace: str, patch: Document) -> str:
+    command = kubernetes.access.kubectl(
+        f"patch {kind} {name} -n {namespace} --type merge -p {shlex.quote(json.dumps(patch))}"
+    )
+    return f"{command}\nthis is for an administrator of the namespace; {_AGAIN}"

@@ -1,0 +1,152 @@
+"""Writes that are tried and not done: what the API server would say of them.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.admission import Denial, denial_in, not_tried_by
+from anyscale_k8s_cli.cluster.documents import Document, Reference
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.transport import KubernetesError
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.resource import Observed
+
+# Where the templates of pods are, by kind.
+_TEMPLATES = {
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "DaemonSet": ("spec", "template"),
+    "Deployment": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+}
+_NO_ACCOUNT = "error looking up service account"
+# Of a pod that is tried: its controller would draw the rest of the name.
+_SUFFIX = "-dry-run"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An object as it would be written. `new` is one that is made under a name that nobody has;
+    others are applied. `hook` is one that helm makes before all others, and removes."""
+
+    manifest: Document
+    new: bool = False
+    hook: bool = False
+
+    @property
+    def reference(self) -> Reference:
+        return Reference.of(self.manifest)
+
+
+@runtime_checkable
+class Rehearsed(Protocol):
+    """A resource that can say beforehand what it writes in the cluster."""
+
+    def written(self, observed: Observed[Any] | None) -> Iterable[Trial]:
+        """What a creation or, of what was observed, an update writes. Never writes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial: the object as it would be stored, or who forbids it, or why
+    that could not be found out."""
+
+    trial: Trial
+    answer: Document | None = None
+    denial: Denial | None = None
+    untried: str = ""
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Where trials are made. Namespaces that are `coming` hold nothing yet, and what the
+    webhooks named in `own` say counts only once they are those of this install."""
+
+    kubernetes: Kubernetes
+    coming: frozenset[str] = frozenset()
+    own: frozenset[str] = field(default_factory=frozenset)
+
+    def outcomes(self, trials: Sequence[Trial]) -> list[Outcome]:
+        """One request for each, side by side. Raises only what tells of an interruption."""
+        return side_by_side(*(partial(self._tried, trial) for trial in trials))
+
+    def _tried(self, trial: Trial) -> Outcome:
+        where = trial.reference.namespace
+        if where in self.coming:
+            return Outcome(trial, untried=f"the namespace {where} does not exist yet")
+        try:
+            return Outcome(trial, self._written(trial))
+        except KubernetesError as problem:
+            if _NO_ACCOUNT in problem.cause and trial.reference.kind == "Pod":
+                return self._as_default(trial)
+            return self._judged(trial, problem)
+
+    def _written(self, trial: Trial) -> Document:
+        if trial.new:
+            return self.kubernetes.create(trial.manifest, dry_run=True)
+        return self.kubernetes.apply(trial.manifest, dry_run=True)
+
+    def _as_default(self, trial: Trial) -> Outcome:
+        """A pod whose service account is still to be made, as one of the namespace's own."""
+        manifest = copy.deepcopy(trial.manifest)
+        manifest["spec"].pop("serviceAccountName", None)
+        try:
+            return Outcome(trial, self._written(Trial(manifest, trial.new)))
+        except KubernetesError as problem:
+            if "service account" in problem.cause.lower():
+                return Outcome(trial, untried="its service account does not exist yet")
+            return self._judged(trial, problem)
+
+    def _judged(self, trial: Trial, problem: KubernetesError) -> Outcome:
+        said = problem.evidence[0] if problem.evidence else problem.cause
+        if webhook := not_tried_by(said):
+            return Outcome(trial, untried=f"the webhook {webhook} takes no dry runs")
+        denial = denial_in(said, trial.reference.namespace or "")
+        if denial is not None and denial.webhook in self.own:
+            return Outcome(trial, untried="the operator's webhook still is one of another setup")
+        if denial is not None:
+            return Outcome(trial, denial=denial)
+        if problem.status == 422:
+            return Outcome(trial, denial=Denial("the API server", said))
+        if problem.reason == "AlreadyExists":
+            return Outcome(trial)
+        return Outcome(trial, untried=_why(trial, problem))
+
+
+def _why(trial: Trial, problem: KubernetesError) -> str:
+    if problem.status == 404 and "does not know" in problem.message:
+        return f"the cluster has no {trial.reference.kind} yet"
+    if problem.code is errors.CLUSTER_FORBIDDEN:
+        return f"not allowed: {problem.cause}"
+    return str(problem)
+
+
+def pods_of(workload: Document, *, hook: bool = False) -> Iterator[Trial]:
+    """The pod that a workload's controller would make: rules for pods judge no workload."""
+    path = _TEMPLATES.get(workload["kind"])
+    if path is None:
+        return
+    template = workload
+    for key in path:
+        template = template.get(key) or {}
+    metadata, own = workload["metadata"], template.get("metadata") or {}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            **{key: own[key] for key in ("annotations", "labels") if own.get(key)},
+            "name": f"{metadata['name']}{_SUFFIX}",
+            "namespace": metadata.get("namespace"),
+        },
+        "spec": template.get("spec") or {},
+    }
+    yield Trial(pod, new=True, hook=hook)
