@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
+from anyscale_k8s_cli.cluster.additions import WITH_PODS
 from anyscale_k8s_cli.cluster.documents import Document, Documents
-from anyscale_k8s_cli.cluster.release_work import WITH_PODS
 
 
 def unreached(rendered: Documents, pods: PodSettings, *, outside: bool) -> Iterator[str]:

@@ -15,7 +15,6 @@ from anyscale_k8s_cli.cli.options import (
     EXISTING,
     NETWORK,
     OPERATOR,
-    PODS,
     PROBE,
     RULES,
     WHICH,
@@ -36,6 +35,18 @@ from anyscale_k8s_cli.cli.place_options import (
     StorageKind,
     StorageLocation,
     StorageRegion,
+)
+from anyscale_k8s_cli.cli.pod_options import (
+    CaBundle,
+    HttpProxy,
+    HttpsProxy,
+    ImagePullSecret,
+    ImageRegistry,
+    NodeSelector,
+    NoProxy,
+    PodAnnotation,
+    PodLabel,
+    Toleration,
 )
 
 
@@ -337,100 +348,16 @@ class SpecOptions(PlaceOptions):
         ),
         Sets("charts.mirror"),
     ] = None
-    node_selector: Annotated[
-        list[str] | None,
-        option(
-            "--node-selector",
-            panel=PODS,
-            metavar="KEY=VALUE",
-            help="Label of the nodes that pods go to; the GPU plugin goes where GPUs are. "
-            "Repeatable.",
-        ),
-        Sets("pods.node_selector"),
-    ] = None
-    toleration: Annotated[
-        list[str] | None,
-        option(
-            "--toleration",
-            panel=PODS,
-            metavar="KEY[=VALUE][:EFFECT]",
-            help="Taint that pods tolerate, as kubectl writes it. Repeatable.",
-        ),
-        Sets("pods.tolerations"),
-    ] = None
-    pod_label: Annotated[
-        list[str] | None,
-        option(
-            "--pod-label", panel=PODS, metavar="KEY=VALUE", help="Label for every pod. Repeatable."
-        ),
-        Sets("pods.labels"),
-    ] = None
-    pod_annotation: Annotated[
-        list[str] | None,
-        option(
-            "--pod-annotation",
-            panel=PODS,
-            metavar="KEY=VALUE",
-            help="Annotation for every pod. Repeatable.",
-        ),
-        Sets("pods.annotations"),
-    ] = None
-    image_registry: Annotated[
-        str | None,
-        option(
-            "--image-registry",
-            panel=PODS,
-            metavar="HOST[/PATH]",
-            help="Take all images from this registry, in place of their own host.",
-        ),
-        Sets("pods.image_registry"),
-    ] = None
-    image_pull_secret: Annotated[
-        list[str] | None,
-        option(
-            "--image-pull-secret",
-            panel=PODS,
-            metavar="NAME",
-            help="Secret that is there in each namespace, with which nodes log in at the "
-            "registry. Repeatable.",
-        ),
-        Sets("pods.image_pull_secrets"),
-    ] = None
-    http_proxy: Annotated[
-        str | None,
-        option(
-            "--http-proxy",
-            panel=PODS,
-            metavar="URL",
-            help="Proxy of the pods that speak to the outside, for http.",
-        ),
-        Sets("pods.http_proxy"),
-    ] = None
-    https_proxy: Annotated[
-        str | None,
-        option("--https-proxy", panel=PODS, metavar="URL", help="The same for https."),
-        Sets("pods.https_proxy"),
-    ] = None
-    no_proxy: Annotated[
-        list[str] | None,
-        option(
-            "--no-proxy",
-            panel=PODS,
-            metavar="HOST,…",
-            help="Hosts and networks to reach without it; those of the cluster are added.",
-        ),
-        Sets("pods.no_proxy"),
-    ] = None
-    ca_bundle: Annotated[
-        str | None,
-        option(
-            "--ca-bundle",
-            panel=PODS,
-            metavar="FILE",
-            help="Certificates of all authorities that the operator and the tool's own pods trust.",
-        ),
-        Sets("pods.ca_bundle"),
-    ] = None
+    node_selector: NodeSelector = None
+    toleration: Toleration = None
+    pod_label: PodLabel = None
+    pod_annotation: PodAnnotation = None
+    image_registry: ImageRegistry = None
+    image_pull_secret: ImagePullSecret = None
+    http_proxy: HttpProxy = None
+    https_proxy: HttpsProxy = None
+    no_proxy: NoProxy = None
+    ca_bundle: CaBundle = None
     gpu: Annotated[
         Literal["auto", "off"] | None,
         option(

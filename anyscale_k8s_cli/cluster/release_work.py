@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.cluster import rollouts
+from anyscale_k8s_cli.cluster import additions, rollouts
 from anyscale_k8s_cli.cluster.charts import ChartArchive, Charts
 from anyscale_k8s_cli.cluster.comparing import (
     Difference,
-    abandoned,
     applied_by,
     changed_by,
     differences,
-    within,
     without,
 )
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis, diagnose_workload
@@ -42,9 +40,6 @@ MANAGED_BY_RELEASE_LABEL = f"{MARK_PREFIX}/managed-by"
 
 # Requests at the same time when the objects of a release are read.
 _READERS = 8
-
-# Workloads that stay, and whose pods are made anew when their template changes.
-WITH_PODS = ("DaemonSet", "Deployment", "StatefulSet")
 
 Values = Callable[[], Mapping[str, Any]]
 
@@ -211,7 +206,7 @@ class ReleaseWork:
             part = self._addition(item)
             live = found.live.get(self._kubernetes.placed(item.reference))
             if part is not None and live is not None:
-                yield from _changed_addition(item.reference, part, live)
+                yield from additions.changed(item.reference, part, live)
 
     def _write_additions(self, record: ReleaseRecord) -> None:
         for item in record.objects:
@@ -221,18 +216,8 @@ class ReleaseWork:
                 self._kubernetes.apply(part)
 
     def _addition(self, item: ManifestObject) -> Document | None:
-        """Of a workload, which is bare where nothing is added: so what once was is taken away."""
-        add, document = self.release.addition, item.document
-        if add is None or document is None or document["kind"] not in WITH_PODS:
-            return None
-        spec = add(document)
-        reference = self._kubernetes.placed(item.reference)
-        bare = {
-            "apiVersion": reference.api_version,
-            "kind": reference.kind,
-            "metadata": {"name": reference.name, "namespace": reference.namespace},
-        }
-        return {**bare, "spec": spec} if spec else bare
+        add = self.release.addition
+        return additions.part(add, item, self._kubernetes.placed(item.reference)) if add else None
 
     def _live(self, item: ManifestObject) -> Document | None:
         ref = item.reference
@@ -473,19 +458,6 @@ def changed_values(
                 old, new = _presence(old), _presence(new, "set otherwise")
             changes.append(FieldChange(f"values.{path}", old, new))
     return changes
-
-
-def _changed_addition(
-    reference: Reference, part: Document, live: Document
-) -> Iterator[FieldChange]:
-    wanted = {key: part[key] for key in part if key == "spec"}
-    for item in differences(wanted, within(wanted, live)):
-        yield item.as_change(prefix=f"{reference}: ")
-    if not wanted and applied_by(live, FIELD_MANAGER):
-        yield FieldChange(str(reference), "with additions of ours", "as in the chart")
-    elif wanted:
-        for item in abandoned(wanted, live, FIELD_MANAGER):
-            yield item.as_change(prefix=f"{reference}: ")
 
 
 def _labels(document: Document) -> set[tuple[str, str]]:
