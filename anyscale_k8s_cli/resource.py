@@ -303,6 +303,8 @@ def lacks_mark_alone(fields: Sequence[FieldChange], install: Install) -> bool:
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 # What a load balancer of the platform's is made for.
 GATEWAY_KIND = "k8s:gateway"
+INGRESS_KIND = "helm:ingress"
+LOAD_BALANCED = frozenset({GATEWAY_KIND, INGRESS_KIND})
 
 
 @runtime_checkable

@@ -100,6 +100,8 @@ NamespacedName = Annotated[
     StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"),
 ]
 HostAndPort = Annotated[str, StringConstraints(pattern=r"^[^\s:/]+:[0-9]{1,5}$")]
+# A DNS name or an IP address, without port or scheme.
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$")]
 # An address, or the zone that it serves before it (`us-west-2a,10.0.0.5`).
 MountTarget = Annotated[str, StringConstraints(pattern=r"^([^\s,]+,)?[^\s,]+$")]
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -253,8 +255,13 @@ class RulesSpec(_Part):
 
 
 class NetworkSpec(_Part):
-    """How users reach what runs in the cluster."""
+    """How users reach what runs in the cluster.
 
+    With `none` nothing is made: the way in is the user's own.
+    """
+
+    kind: Annotated[Literal["gateway", "nginx", "none"], Flag("--network")] = "gateway"
+    address: Annotated[HostName | None, Flag("--address")] = None
     expose: Annotated[Literal["public", "internal"], Flag("--expose")] = "public"
     allow_cidrs: Annotated[Cidrs, Flag("--allow-cidr")] = ()
     load_balancer_subnets: Annotated[tuple[str, ...], Flag("--lb-subnet")] = ()
@@ -263,6 +270,15 @@ class NetworkSpec(_Part):
         description="Annotations of the load balancer's Service; they win over the tool's own.",
     )
     crds: Annotated[Literal["auto", "never"], Flag("--network-crds")] = "auto"
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        if self.address and self.kind != "none":
+            raise ValueError("an address is told for a way in of your own: with --network none")
+        asked = (self.expose != "public", *map(bool, (self.allow_cidrs, self.annotations)))
+        if self.kind == "none" and (any(asked) or self.load_balancer_subnets):
+            raise ValueError("with --network none there is no load balancer of which to ask things")
+        return self
 
 
 class OperatorSpec(_Part):
@@ -290,6 +306,7 @@ class AddonsSpec(_Part):
     """What is installed beside the operator."""
 
     gateway: Annotated[AddonSpec, FILE_ONLY] = Field(default_factory=AddonSpec)
+    nginx: Annotated[AddonSpec, FILE_ONLY] = Field(default_factory=AddonSpec)
     gpu_plugin: Annotated[AddonSpec, FILE_ONLY] = Field(default_factory=AddonSpec)
 
 
@@ -341,7 +358,7 @@ class TimeoutsSpec(_Part):
         default=120, gt=0, description="Until a new identity can be used."
     )
     load_balancer: Annotated[float, FILE_ONLY] = Field(
-        default=600, gt=0, description="Until the Gateway has an address."
+        default=600, gt=0, description="Until the load balancer has an address."
     )
     controller: Annotated[float, FILE_ONLY] = Field(
         default=300, gt=0, description="Until an add-on's own pods are ready."
@@ -383,6 +400,22 @@ class CloudSpec(_Part):
     pods: Annotated[PodsSpec, FILE_ONLY] = Field(default_factory=PodsSpec)
     probe: Annotated[ProbeSpec, FILE_ONLY] = Field(default_factory=ProbeSpec)
     timeouts: Annotated[TimeoutsSpec, FILE_ONLY] = Field(default_factory=TimeoutsSpec)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.existing.gateway and self.network.kind != "gateway":
+            raise ValueError(f"your Gateway and --network {self.network.kind} are two ways in")
+        return self
+
+
+def makes_gateway(spec: CloudSpec) -> bool:
+    """Whether users come in by a Gateway of this tool's."""
+    return spec.network.kind == "gateway" and not spec.existing.gateway
+
+
+def brings_way_in(spec: CloudSpec) -> bool:
+    """Whether users come in by something that the user has, so that no load balancer is made."""
+    return bool(spec.existing.gateway) or spec.network.kind == "none"
 
 
 class Scope(_Part):
@@ -432,6 +465,7 @@ _WHOLE = {
     "pods.node_selector",
     "operator.values",
     "addons.gateway.values",
+    "addons.nginx.values",
     "addons.gpu_plugin.values",
 }
 

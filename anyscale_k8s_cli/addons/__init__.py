@@ -12,23 +12,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.addons import gateway_controller as controller
-from anyscale_k8s_cli.addons.adopted_gateway import AdoptedGateway, AnyGateway
+from anyscale_k8s_cli.addons.adopted_gateway import AdoptedGateway
 from anyscale_k8s_cli.addons.belonging import goes_with
 from anyscale_k8s_cli.addons.ca_bundle import ca_bundle
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.file_storage import file_storage
-from anyscale_k8s_cli.addons.gateway import (
-    Gateway,
-    LoadBalancerLeft,
-    envoy_proxy,
-    gateway_class,
-)
+from anyscale_k8s_cli.addons.gateway import Gateway, envoy_proxy, gateway_class
 from anyscale_k8s_cli.addons.gateway_definitions import gateway_definitions
+from anyscale_k8s_cli.addons.given_address import GivenAddress
 from anyscale_k8s_cli.addons.gpu import GpuPool, gpu_plugin, pools_of
+from anyscale_k8s_cli.addons.nginx import NginxIngress
 from anyscale_k8s_cli.addons.operator import operator_release, service_account
+from anyscale_k8s_cli.addons.own_load_balancer import LoadBalancerLeft
 from anyscale_k8s_cli.addons.pod_probe import left_behind
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
 from anyscale_k8s_cli.addons.token_values import installed_tokens
+from anyscale_k8s_cli.addons.ways_in import WayIn
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.cluster.releases import HelmRelease
@@ -50,7 +49,7 @@ class ClusterSide:
 
     resources: tuple[Resource[Any], ...]
     namespace: Namespace
-    gateway: AnyGateway
+    way_in: WayIn
     service_account: KubernetesObject
     operator: HelmRelease
     gpu_pools: tuple[GpuPool, ...]
@@ -79,20 +78,9 @@ def cluster_side(
     )
     pools = pools_of(context, context.kubernetes)
     gpu = gpu_plugin(context, pools)
-    gateway: AnyGateway
-    ways: Sequence[Resource[Any]] = ()
-    if context.spec.existing.gateway:
-        gateway = AdoptedGateway(
-            context, context.kubernetes, context.spec.existing.gateway, registration
-        )
-    else:
-        ways, its_class = _ways_in(context, namespace, load_balancer)
-        ways = (*ways, its_class)
-        gateway = Gateway(
-            context, its_class, registration, load_balancer, load_balancer_left, needs=(namespace,)
-        )
+    way_in, ways = _way_in(context, namespace, registration, load_balancer, load_balancer_left)
     account = service_account(context, cloud_side, needs=(namespace,))
-    parts = _token(context, sign_in, needs=(registration, gateway, account))
+    parts = _token(context, sign_in, needs=(registration, way_in, account))
     token = parts.token if parts else None
     tokens = parts.resources if parts else ()
     credentials = credentials_secret(context, cloud_side, needs=(namespace,))
@@ -101,16 +89,21 @@ def cluster_side(
         context,
         cloud_side,
         registration,
-        gateway,
+        way_in,
         account,
         token,
-        needs=(namespace, *credentials, *trusted),
+        needs=(
+            namespace,
+            *credentials,
+            *trusted,
+            *(item for item in ways if isinstance(item, NginxIngress)),
+        ),
     )
     resources = (
         namespace,
         *gpu,
         *ways,
-        gateway,
+        way_in,
         *file_storage(context.spec, context.install, context.kubernetes),
         account,
         *credentials,
@@ -119,7 +112,7 @@ def cluster_side(
         *tokens,
         operator,
     )
-    return ClusterSide(resources, namespace, gateway, account, operator, pools, parts)
+    return ClusterSide(resources, namespace, way_in, account, operator, pools, parts)
 
 
 def _token(
@@ -132,7 +125,30 @@ def _token(
     return sign_in.token(lambda: installed_tokens(kubernetes, namespace), needs)
 
 
-def _ways_in(
+def _way_in(
+    context: ClusterContext,
+    namespace: Namespace,
+    registration: Resource[Registration],
+    load_balancer: LoadBalancer | None,
+    load_balancer_left: LoadBalancerLeft,
+) -> tuple[WayIn, Sequence[Resource[Any]]]:
+    """The one that is wanted, and all that it stands on; in a teardown those that may be there."""
+    existing, kind = context.spec.existing.gateway, context.spec.network.kind
+    nginx = NginxIngress(context, load_balancer, load_balancer_left, needs=(namespace,))
+    if existing:
+        return AdoptedGateway(context, context.kubernetes, existing, registration), ()
+    if kind == "none":
+        return GivenAddress(context), ()
+    if kind == "nginx":
+        return nginx, ()
+    parts, its_class = _parts_of_gateway(context, namespace, load_balancer)
+    gateway = Gateway(
+        context, its_class, registration, load_balancer, load_balancer_left, needs=(namespace,)
+    )
+    return gateway, (*parts, its_class, *((nginx,) if context.teardown else ()))
+
+
+def _parts_of_gateway(
     context: ClusterContext, namespace: Namespace, load_balancer: LoadBalancer | None
 ) -> tuple[Sequence[Resource[Any]], KubernetesObject]:
     """All that the Gateway stands on, and its class: nothing of it waits for the registration."""

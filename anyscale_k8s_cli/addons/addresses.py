@@ -83,6 +83,15 @@ def service_addresses(service: Document) -> list[str]:
     return [item.get("hostname") or item.get("ip") for item in ingress]
 
 
+def service_reached(service: Document) -> Address | None:
+    """The first address of a Service's load balancer."""
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    for item in ingress:
+        if item.get("hostname") or item.get("ip"):
+            return Address(item.get("hostname") or item["ip"], not item.get("hostname"))
+    return None
+
+
 def no_address(
     kubernetes: Kubernetes,
     gateway: Reference,
@@ -100,6 +109,27 @@ def no_address(
     return errors.CliError(
         errors.NO_ADDRESS,
         f"{gateway} has no address",
+        cause=why.text,
+        evidence=why.evidence,
+        fix=why.fix,
+        details={"cause": why.cause.value},
+    )
+
+
+def no_ingress_address(
+    kubernetes: Kubernetes,
+    service: Reference,
+    found: Document | None,
+    seen: str,
+    server: LoadBalancer | None,
+) -> errors.CliError:
+    """The error for an ingress controller whose Service got no address in time."""
+    why = found and service_in_the_way(kubernetes, found, (), server)
+    if not why:
+        why = NoAddress(Cause.NO_SERVICE, seen, (), _describe(kubernetes, service))
+    return errors.CliError(
+        errors.NO_ADDRESS,
+        f"{service} has no address",
         cause=why.text,
         evidence=why.evidence,
         fix=why.fix,
@@ -163,7 +193,33 @@ def _of_service(
     if not services:
         text = "its controller has made no Service for it"
         return NoAddress(Cause.NO_SERVICE, text, conditions, _logs(kubernetes))
-    service = services[0]
+    return service_in_the_way(kubernetes, services[0], conditions, server)
+
+
+def of_ingress_controller(
+    kubernetes: Kubernetes, workload: Reference, service: Document, server: LoadBalancer | None
+) -> NoAddress | None:
+    """What keeps users from an ingress controller: its load balancer, or its own pods."""
+    blocker = service_in_the_way(kubernetes, service, (), server)
+    if blocker is not None:
+        return blocker
+    found = kubernetes.get("apps/v1", "Deployment", workload.name, workload.namespace)
+    if found is not None and (found.get("status") or {}).get("availableReplicas"):
+        return None
+    diagnosis = diagnose_workload(kubernetes, workload)
+    if diagnosis is None:
+        return None
+    look = _describe(kubernetes, workload)
+    return NoAddress(Cause.PROXY_NOT_READY, diagnosis.cause, diagnosis.evidence, look)
+
+
+def service_in_the_way(
+    kubernetes: Kubernetes,
+    service: Document,
+    conditions: tuple[str, ...],
+    server: LoadBalancer | None,
+) -> NoAddress | None:
+    """Why the Service has no load balancer, or another one than it should; None if it has."""
     reference = Reference.of(service)
     given = service_addresses(service)
     if given:

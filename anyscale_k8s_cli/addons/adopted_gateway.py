@@ -14,7 +14,6 @@ from anyscale_k8s_cli.addons.addresses import Address, no_address
 from anyscale_k8s_cli.addons.context import InstallContext
 from anyscale_k8s_cli.addons.gateway import (
     GATEWAY_API,
-    Gateway,
     GatewayState,
     listeners,
     programmed,
@@ -146,10 +145,6 @@ class AdoptedGateway(AdoptedResource[GatewayState]):
             f"patch gateway {reference.name} -n {reference.namespace} --type merge",
             f"-p {shlex.quote(change)}",
         )
-
-
-# Whichever an install has: its own, or the user's.
-AnyGateway = Gateway | AdoptedGateway
 
 
 @dataclass(frozen=True)

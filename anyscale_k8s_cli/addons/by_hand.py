@@ -32,7 +32,7 @@ def namespace(context: InstallContext) -> Document:
 def gateway(context: InstallContext, balancer: LoadBalancer, cloud_resource_id: str) -> Documents:
     """The Gateway of a registration and what it stands on, in the order to apply them."""
     return [
-        proxy_document(context, balancer.by_hand, {}),
+        proxy_document(context, balancer, {}),
         class_document(context),
         gateway_document(context, cloud_resource_id),
     ]

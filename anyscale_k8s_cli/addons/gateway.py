@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -20,6 +20,11 @@ from anyscale_k8s_cli.addons.addresses import (
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER
 from anyscale_k8s_cli.addons.names import GATEWAY
+from anyscale_k8s_cli.addons.own_load_balancer import (
+    LoadBalancerLeft,
+    OwnLoadBalancer,
+    service_settings,
+)
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.values import given
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
@@ -42,8 +47,6 @@ _BY_ENVOY = {
     "app.kubernetes.io/component": "proxy",
     "app.kubernetes.io/managed-by": "envoy-gateway",
 }
-
-LoadBalancerLeft = Callable[[Sequence[str]], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,6 @@ def envoy_proxy(
     )
 
 
-def asked_of_service(resources: Sequence[Resource[Any]]) -> Mapping[str, str] | None:
-    """The annotations by which a proxy that is there asks for its load balancer; None without."""
-    for resource in resources:
-        if resource.key.startswith("k8s:envoyproxy/") and resource.observed is not None:
-            settings = resource.observed.output["spec"]["provider"]["kubernetes"]["envoyService"]
-            return dict(settings.get("annotations") or {})
-    return None
-
-
 def proxy_document(
     context: InstallContext, load_balancer: LoadBalancer | None, marks: Mapping[str, str]
 ) -> Document:
@@ -87,7 +81,7 @@ def proxy_document(
         {
             "name": GATEWAY,
             "namespace": context.install.namespace,
-            "service": _service_settings(context, load_balancer, marks),
+            "service": service_settings(context, load_balancer, marks),
         },
     )
     if deployment := _deployment_settings(context.pods):
@@ -102,31 +96,11 @@ def _deployment_settings(pods: PodSettings) -> Document:
     return given({"pod": pod, "container": {"image": image}})
 
 
-def _service_settings(
-    context: InstallContext, load_balancer: LoadBalancer | None, marks: Mapping[str, str]
-) -> Document:
-    """`envoyService`: what the platform needs, under what the user said."""
-    wanted = load_balancer or LoadBalancer(served_by="")
-    settings: Document = {
-        "type": "LoadBalancer",
-        "annotations": {
-            **wanted.annotations,
-            **context.spec.network.annotations,
-            **marks,
-        },
-    }
-    if wanted.load_balancer_class:
-        settings["loadBalancerClass"] = wanted.load_balancer_class
-    if wanted.source_ranges:
-        settings["loadBalancerSourceRanges"] = list(wanted.source_ranges)
-    return settings
-
-
 def proxy_service(
     context: InstallContext, load_balancer: LoadBalancer | None, gateway: Reference
 ) -> Document:
     """The Service that the controller makes of the proxy's settings, but for its namespace."""
-    settings = _service_settings(context, load_balancer, {INSTALL_LABEL: context.install.id})
+    settings = service_settings(context, load_balancer, {INSTALL_LABEL: context.install.id})
     own = {key: settings[key] for key in settings if key.startswith("loadBalancer")}
     labels = {**_BY_ENVOY, **service_labels(gateway)}
     return {
@@ -215,10 +189,7 @@ class Gateway(Resource[GatewayState]):
         self._class = its_class
         self._kubernetes = context.kubernetes
         self._registration = registration
-        self._server = load_balancer
-        self._load_balancer_left = load_balancer_left
-        # Addresses that were seen while their Service asked for another load balancer.
-        self._outdated: set[str] = set()
+        self._balancer = OwnLoadBalancer(context, load_balancer, load_balancer_left)
         self._object = KubernetesObject(context.surroundings, self.reference, self._manifest)
 
     def read(self) -> Observed[GatewayState] | None:
@@ -273,7 +244,7 @@ class Gateway(Resource[GatewayState]):
             what="the Gateway's address",
             timeout=self._context.spec.timeouts.load_balancer,
             expired=lambda seen: no_address(
-                self._kubernetes, self.reference, last[0], seen, self._server
+                self._kubernetes, self.reference, last[0], seen, self._balancer.server
             ),
         )
         return replace(observed, output=state, settled=True)
@@ -286,7 +257,7 @@ class Gateway(Resource[GatewayState]):
             addresses += [address.value] if address else []
             self._object.delete(_unwrapped(observed, observed.output.document))
         self._wait_for_services()
-        self._wait_for_platform(sorted(set(addresses)))
+        self._balancer.wait_gone(sorted(set(addresses)))
 
     def _manifest(self) -> Document:
         return gateway_document(self._context, self._registration.output.cloud_resource_id)
@@ -326,25 +297,6 @@ class Gateway(Resource[GatewayState]):
             ),
         )
 
-    def _wait_for_platform(self, addresses: Sequence[str]) -> None:
-        def gone() -> None:
-            left = self._load_balancer_left(addresses)
-            if left:
-                raise StillWaiting(f"still listed: {', '.join(left)}")
-
-        self._context.run.wait_for(
-            gone,
-            what="the platform to remove the load balancer",
-            timeout=self._context.spec.timeouts.deletion,
-            every=5.0,
-            expired=lambda seen: errors.CliError(
-                errors.LEFTOVERS,
-                "The platform has not removed the load balancer",
-                cause=seen,
-                fix="remove it with the platform's own tools and run the same command again",
-            ),
-        )
-
     def _wrapped(self, inner: Observed[Document]) -> Observed[GatewayState]:
         address: Address | None = None
         if not self._class_goes():
@@ -362,29 +314,13 @@ class Gateway(Resource[GatewayState]):
         """The Gateway's address; raises `StillWaiting` until its load balancer has it.
 
         What its status says is not enough: a controller leaves the status of a
-        Gateway alone once it no longer accepts the class, and removes the proxy. And a
-        load balancer may be another soon: no platform turns a public one into an internal.
-        The address stands there until the other one has its own.
+        Gateway alone once it no longer accepts the class, and removes the proxy.
         """
         services = proxy_services(self._kubernetes, self.reference)
-        asking = [one for one in services if self._asks_otherwise(one)]
-        self._outdated.update(item for one in asking for item in service_addresses(one))
+        self._balancer.look(services)
         address = programmed(found)
-        if address.value in self._outdated:
-            raise StillWaiting(f"{address.value} is that of a load balancer of another kind")
-        if address.value not in {item for one in services for item in service_addresses(one)}:
-            raise StillWaiting(f"no load balancer of its own has {address.value}")
-        unlike = self._server.unlike if self._server else None
-        if unlike is not None and (difference := unlike(address.value)):
-            raise StillWaiting(f"its load balancer {difference}")
+        self._balancer.check(address.value, services)
         return address
-
-    def _asks_otherwise(self, service: Document) -> bool:
-        """Whether it asks for another load balancer than the one that is wanted."""
-        if self._server is None:
-            return False
-        there, wanted = service["metadata"].get("annotations") or {}, self._server.annotations
-        return any(there.get(key) != wanted.get(key) for key in self._server.decisive)
 
     def _class_goes(self) -> bool:
         observed = self._class.observed

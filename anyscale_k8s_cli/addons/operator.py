@@ -8,7 +8,6 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import instance_types
 from anyscale_k8s_cli.addons.addresses import Address
-from anyscale_k8s_cli.addons.adopted_gateway import AnyGateway
 from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
@@ -17,6 +16,7 @@ from anyscale_k8s_cli.addons.storage_credentials import storage_values
 from anyscale_k8s_cli.addons.storage_token import addition as token_addition
 from anyscale_k8s_cli.addons.token_values import token_values
 from anyscale_k8s_cli.addons.values import beside, given, joined, merged
+from anyscale_k8s_cli.addons.ways_in import WayIn, address_known, networking
 from anyscale_k8s_cli.addons.wording import OWN_VALUES
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
@@ -29,13 +29,14 @@ from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.operator_token import OperatorToken
 from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.registration import Registration
-from anyscale_k8s_cli.resource import NotYetKnown, Resource
+from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.templates import load_yaml
 
 # Kinds that the operator makes and clears away itself.
 MADE_BY_OPERATOR = (
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("networking.k8s.io/v1", "Ingress"),
     ("v1", "Service"),
     ("v1", "Pod"),
 )
@@ -93,7 +94,7 @@ def operator_release(
     context: ClusterContext,
     cloud_side: CloudSide | None,
     registration: Resource[Registration],
-    gateway: AnyGateway,
+    way_in: WayIn,
     account: KubernetesObject,
     token: Resource[OperatorToken] | None,
     needs: Sequence[Resource[Any]],
@@ -104,7 +105,7 @@ def operator_release(
         name=OPERATOR_RELEASE,
         namespace=context.install.namespace,
         chart=OPERATOR_CHART,
-        values=lambda: operator_values(context, cloud_side, registration, gateway, token),
+        values=lambda: operator_values(context, cloud_side, registration, way_in, token),
         version=spec.operator.version,
         source=spec.operator.chart,
         upgrade=context.upgrade,
@@ -119,7 +120,7 @@ def operator_release(
         release,
         context.install,
         title="Anyscale operator",
-        needs=(registration, gateway, *((token,) if token else ()), *needs),
+        needs=(registration, way_in, *((token,) if token else ()), *needs),
         takes_over=account,
         explain=unhealthy,
         before_write=lambda: remove_stale_webhook(context, registration),
@@ -144,26 +145,23 @@ def operator_values(
     context: ClusterContext,
     cloud_side: CloudSide | None,
     registration: Resource[Registration],
-    gateway: AnyGateway,
+    way_in: WayIn,
     token: Resource[OperatorToken] | None,
 ) -> dict[str, Any]:
     """All values that we give: common ones, the platform's, the user's last.
 
     Raises `NotYetKnown` while registration, identity, token or address are not there.
     """
-    address = gateway.output.address
-    if address is None:
-        raise NotYetKnown(gateway)
+    address = address_known(way_in)
     sign_in = {} if token is None else token_values(token.output)
     bound_to = registration.output.cloud_resource_id
-    return values_for(context, cloud_side, bound_to, gateway.reference, address, sign_in)
+    return values_for(context, cloud_side, bound_to, address, sign_in)
 
 
 def values_for(
     context: InstallContext,
     cloud_side: CloudSide | None,
     cloud_resource_id: str,
-    gateway: Reference,
     address: Address | None,
     sign_in: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -176,12 +174,8 @@ def values_for(
             # The chart refuses a slash at the end.
             "control_plane_url": context.control_plane_url.rstrip("/"),
             "service_account": SERVICE_ACCOUNT,
-            "gateway": gateway.name,
-            "gateway_namespace": gateway.namespace,
         },
     )
-    if address is not None:
-        common["networking"]["gateway"]["ip" if address.is_ip else "hostname"] = address.value
     platform: Mapping[str, Any] = {}
     storage: Mapping[str, Any] = {}
     if cloud_side is not None:
@@ -192,7 +186,8 @@ def values_for(
     types = instance_types.values(context.spec.instance_types, context.nodes)
     ours = merged(storage, beside(storage, pod_values(context.pods)))
     users = beside(ours, context.spec.operator.values)
-    return merged(common, ours, types, platform, sign_in, users)
+    told = networking(context, address)
+    return merged(common, told, ours, types, platform, sign_in, users)
 
 
 def pod_values(pods: PodSettings) -> dict[str, Any]:

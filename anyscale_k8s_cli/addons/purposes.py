@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.addons import gateway_controller, gpu
+from anyscale_k8s_cli.addons import gateway_controller, gpu, nginx
 from anyscale_k8s_cli.addons.gateway_definitions import ENVOY_GATEWAY, GATEWAY_API
 from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.pod_settings import CA_BUNDLE
 from anyscale_k8s_cli.purpose import Fate, Purpose
+from anyscale_k8s_cli.resource import INGRESS_KIND
 
 PURPOSES = (
     Purpose(
@@ -52,6 +53,21 @@ PURPOSES = (
         "Gateway, with its load balancer",
         "Users reach notebooks, dashboards and services through its address.",
         "Nothing that runs can be reached from outside; a new one has another address.",
+    ),
+    Purpose(
+        INGRESS_KIND,
+        f"{INGRESS_KIND}/<namespace>/{nginx.RELEASE}",
+        "controller of Ingresses, with its load balancer",
+        "Users reach notebooks, dashboards and services through it, where you chose nginx.",
+        "Nothing that runs can be reached from outside; a new one has another address.",
+    ),
+    Purpose(
+        "address",
+        "address/<host>",
+        "your own way in",
+        "You told where users come in, and Anyscale publishes their addresses there.",
+        "Nothing that runs can be reached from outside.",
+        Fate.UNTOUCHED,
     ),
     Purpose(
         "k8s:object",

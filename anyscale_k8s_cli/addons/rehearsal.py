@@ -15,14 +15,19 @@ from typing import Any, TypeVar
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, gateway_controller
 from anyscale_k8s_cli.addons.addresses import Address
-from anyscale_k8s_cli.addons.gateway import gateway_document, proxy_service
+from anyscale_k8s_cli.addons.gateway import (
+    Gateway,
+    gateway_document,
+    gateway_reference,
+    proxy_service,
+)
 from anyscale_k8s_cli.addons.operator import service_account, values_for
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
 from anyscale_k8s_cli.addons.token_values import token_values
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.dry_runs import Attempts, Outcome, Rehearsed, Trial
 from anyscale_k8s_cli.cluster.namespaces import Namespace
-from anyscale_k8s_cli.cluster.objects import KubernetesObject
+from anyscale_k8s_cli.cluster.objects import KubernetesObject, object_key
 from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.operator_token import OperatorToken
 from anyscale_k8s_cli.parallel import side_by_side
@@ -110,9 +115,9 @@ class Stage:
             if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
                 raise
             return problem
-        if resource is self.inside.gateway:
+        if isinstance(resource, Gateway):
             where = gateway_controller.home(self.context.kubernetes)
-            service = proxy_service(self.context, self.balancer, self.inside.gateway.reference)
+            service = proxy_service(self.context, self.balancer, resource.reference)
             service["metadata"]["namespace"] = where
             trials.append(Trial(service, new=True))
         return trials
@@ -130,10 +135,10 @@ class Stage:
         """The objects that need what is known only after apply, by key."""
         context, inside = self.context, self.inside
         cloud = _as_if_there(self.cloud)
-        gateway = inside.gateway.reference
+        gateway = gateway_reference(context)
         found: dict[str, Callable[[], Rehearsed]] = {
             inside.service_account.key: lambda: service_account(context, cloud, ()),
-            inside.gateway.key: lambda: KubernetesObject(
+            object_key(gateway): lambda: KubernetesObject(
                 context.surroundings, gateway, lambda: gateway_document(context, self._bound_to)
             ),
             inside.operator.key: lambda: HelmRelease(
@@ -148,12 +153,11 @@ class Stage:
 
     def _values(self, cloud: CloudSide) -> dict[str, Any]:
         inside = self.inside
-        address = _or(lambda: inside.gateway.output.address, None) or _ADDRESS
+        address = _or(lambda: inside.way_in.output.address, None) or _ADDRESS
         sign_in = {}
         if inside.token is not None:
             sign_in = token_values(_or(lambda: _token(inside), _TOKEN))
-        gateway = inside.gateway.reference
-        return values_for(self.context, cloud, self._bound_to, gateway, address, sign_in)
+        return values_for(self.context, cloud, self._bound_to, address, sign_in)
 
     @property
     def _bound_to(self) -> str:

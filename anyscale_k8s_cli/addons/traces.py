@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from anyscale_k8s_cli.addons import gateway_controller, gpu
 from anyscale_k8s_cli.addons.gateway_definitions import ENVOY_GATEWAY, GATEWAY_API
 from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.nginx import ingress_key
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import Ownership
 
@@ -33,6 +34,7 @@ def traces(install: Install) -> tuple[Trace, ...]:
         _ours(gateway, "Gateway with its load balancer"),
         _ours(gateway_class, "Gateway class"),
         _ours(proxy, "Proxy settings"),
+        _ours(ingress_key(own), "Ingress controller with its load balancer"),
         _shared(f"k8s:namespace/{own}", f"Namespace {own}"),
         _shared(f"helm:release/{controller}/{gateway_controller.RELEASE}", "Gateway controller"),
         _shared(f"k8s:namespace/{controller}", f"Namespace {controller}"),

@@ -19,10 +19,12 @@ OWN_VALUES = {
     "global.controlPlaneURL": "ANYSCALE_HOST says it",
     "global.auth.iamIdentity": "--identity says it",
     "operator.serviceAccount.name": "",
+    "networking.gateway.enabled": "--network says it",
     "networking.gateway.name": "--gateway says it",
     "networking.gateway.namespace": "--gateway says it",
     "networking.gateway.hostname": "--gateway says which Gateway it is the address of",
     "networking.gateway.ip": "--gateway says which Gateway it is the address of",
+    "networking.ingress.address": "--network none --address says it",
 }
 # By which the charts' own objects are known, and those that controllers make of them.
 _CHARTS_LABELS = ("app", "control-plane", "role", "job-name", "controller-uid", "pod-template-hash")
@@ -30,6 +32,8 @@ _CHARTS_PREFIXES = (
     *("app.kubernetes.io", "helm.sh", "azure.workload.identity", "batch.kubernetes.io"),
     *("gateway.envoyproxy.io", "anyscale.com", MARK_PREFIX),
 )
+# Of a controller of their own people say themselves what its class is called.
+_CLASS = "networking.ingress.classNameOverride"
 # Kubernetes keeps such names to itself.
 _SYSTEM = "kube-"
 
@@ -46,9 +50,10 @@ def check(spec: CloudSpec) -> None:
             fix="give a namespace that is for this cloud, or leave --namespace out",
         )
     check_pods(spec)
-    said = [path for path in OWN_VALUES if _has(spec.operator.values, path)]
+    own = [*OWN_VALUES, *((_CLASS,) if spec.network.kind == "nginx" else ())]
+    said = [path for path in own if _has(spec.operator.values, path)]
     if said:
-        ways = [f"{path}: {OWN_VALUES[path]}" for path in said if OWN_VALUES[path]]
+        ways = [f"{path}: {OWN_VALUES[path]}" for path in said if OWN_VALUES.get(path)]
         raise errors.CliError(
             errors.INVALID_SPEC,
             f"--values: {', '.join(said)} {'is' if len(said) == 1 else 'are'} set by setup alone",

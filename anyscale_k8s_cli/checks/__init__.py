@@ -128,7 +128,7 @@ class Check:
 
     `code` is a slug and the name of its page in `docs/checks/`. `error` is the code of
     the error that a failed fatal check ends the command with, so that scripts see the
-    cause and not only that checks failed. `adds` is the kind of object for which there is
+    cause and not only that checks failed. `adds` are the kinds of object for which there is
     to be room: it is asked only where one of them is to be made. `breaks` are the codes of
     those that cannot be well while this one fails.
     """
@@ -139,7 +139,7 @@ class Check:
     needs: frozenset[Need] = frozenset()
     severity: Severity = Severity.FATAL
     error: errors.ErrorCode = errors.CHECKS_FAILED
-    adds: str = ""
+    adds: frozenset[str] = frozenset()
     breaks: frozenset[str] = frozenset()
 
     def bind(self, run: Callable[[], Finding], about: Iterable[str] = ()) -> BoundCheck:

@@ -13,6 +13,7 @@ from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
 from anyscale_k8s_cli.addons.placement import of_operator
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
+from anyscale_k8s_cli.checks.nginx import nginx_checks
 from anyscale_k8s_cli.cluster.admission import ENFORCE
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -22,7 +23,7 @@ from anyscale_k8s_cli.cluster.quantities import amount
 from anyscale_k8s_cli.cluster.rights import Right, denied, way_in
 from anyscale_k8s_cli.cluster.rights import rights as least_rights
 from anyscale_k8s_cli.provider import Cluster, Verb
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import CloudSpec, makes_gateway
 
 # The operator's pod, from the chart's defaults: both containers.
 _OPERATOR_CPU = Decimal("1.1")
@@ -45,10 +46,14 @@ def cluster_checks(
     found: tuple[BoundCheck, ...] = (
         declared.CLUSTER_REACHABLE.bind(lambda: reachable(kubernetes)),
         declared.CLUSTER_VERSION.bind(lambda: version(kubernetes.version() or cluster.version)),
-        declared.CLUSTER_RIGHTS.bind(lambda: rights(kubernetes, namespace, verb, spec.provider)),
+        declared.CLUSTER_RIGHTS.bind(
+            lambda: rights(kubernetes, namespace, verb, spec.provider, spec.network.kind)
+        ),
         declared.NAMESPACE_POD_SECURITY.bind(lambda: pod_security(kubernetes, namespace)),
         declared.OPERATOR_CAPACITY.bind(lambda: capacity(kubernetes, spec, nodes)),
     )
+    if spec.network.kind == "nginx":
+        found = (*found, *nginx_checks(spec, kubernetes))
     if spec.pods.image_pull_secrets:
         places = partial(pod_namespaces, kubernetes, spec, cluster, nodes)
         there = partial(pull_secrets, kubernetes, spec.pods.image_pull_secrets, places)
@@ -90,6 +95,7 @@ def rights(
     namespace: str,
     verb: Verb = Verb.SETUP,
     provider: str = "generic",
+    network: str = "gateway",
     needed: Callable[[Right], bool] = lambda _: True,
 ) -> Finding:
     """Ask the API server, which tells allowed from denied without anything being tried.
@@ -99,7 +105,8 @@ def rights(
     if kubernetes.can_i("*", "*", group="*"):
         return passed("administrator of the cluster")
 
-    wanted = least_rights(verb.cluster_parts)
+    besides = (network,) if network == "nginx" else ()
+    wanted = least_rights((*verb.cluster_parts, *besides))
     missing = denied(kubernetes, wanted, namespace)
     lacking = [str(item) for item in missing]
     if not lacking:
@@ -161,7 +168,7 @@ def pod_namespaces(
     kubernetes: Kubernetes, spec: CloudSpec, cluster: Cluster, nodes: Sequence[Document]
 ) -> tuple[str, ...]:
     """Where pods are that come of a setup."""
-    gateway = () if spec.existing.gateway else (gateway_controller.home(kubernetes),)
+    gateway = (gateway_controller.home(kubernetes),) if makes_gateway(spec) else ()
     pools = () if spec.gpu == "off" else gpu.survey(cluster.node_pools, nodes, [])
     if pools:
         pools = gpu.survey(cluster.node_pools, nodes, gpu.device_plugins(kubernetes))

@@ -268,6 +268,19 @@ POD_EGRESS = Check(
     _PROBE,
     _INSTALLED | {Need.POD},
 )
+INGRESS_NGINX_SUPPORT = Check(
+    "ingress-nginx-support",
+    "The controller of Ingresses is maintained",
+    ANY_TIME,
+    severity=Severity.WARNING,
+)
+INGRESS_NGINX_SNIPPETS = Check(
+    "ingress-nginx-snippets",
+    "Few may write configuration for nginx",
+    ANY_TIME,
+    _CLUSTER,
+    Severity.WARNING,
+)
 BY_POD = (POD_STORAGE, POD_EGRESS)
 
 FUNCTIONAL_JOB = Check(
@@ -361,6 +374,8 @@ CHECKS = (
     GATEWAY_ADDRESS,
     GATEWAY_LISTENERS,
     GATEWAY_CERTIFICATES,
+    INGRESS_NGINX_SUPPORT,
+    INGRESS_NGINX_SNIPPETS,
     GPU_PLUGIN,
     GPU_LABELS,
     ADDON_VERSIONS,

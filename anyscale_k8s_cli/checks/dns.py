@@ -17,6 +17,7 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 SERVER_VARIABLE = "ANYSCALE_K8S_DNS_SERVER"
 _SECONDS = 5.0
 _ROUTES = ("gateway.networking.k8s.io/v1", "HTTPRoute")
+_INGRESSES = ("networking.k8s.io/v1", "Ingress")
 # Of as many names one is as good as all.
 _MOST = 5
 _KINDS = ("A", "AAAA")
@@ -85,6 +86,30 @@ def dns_checks(
         return leads(address.value, address.is_ip, published, names, look, again)
 
     return (declared.GATEWAY_ADDRESS.bind(run),)
+
+
+def ingress_dns_check(
+    kubernetes: Kubernetes,
+    address: Callable[[], tuple[str, bool] | None],
+    told: str,
+    namespace: str,
+    look: Callable[[], Lookup],
+    again: str,
+) -> BoundCheck:
+    """The same for Ingresses: `address` is where their controller is, and whether by number.
+
+    `told` is what the operator publishes, empty where it finds that out by itself.
+    """
+
+    def run() -> Finding:
+        found = address()
+        if found is None:
+            return Finding(Status.UNKNOWN, "it is not known where the controller is reached")
+        where, is_ip = found
+        names = [*_of_ingresses(kubernetes, namespace)][:_MOST]
+        return leads(where, is_ip, told or where, names, look, again)
+
+    return declared.GATEWAY_ADDRESS.bind(run)
 
 
 def leads(
@@ -156,6 +181,12 @@ def _names(kubernetes: Kubernetes, gateway: Document, namespace: str) -> Iterato
         parents = route["spec"].get("parentRefs") or ()
         if any((item.get("namespace") or namespace, item["name"]) == there for item in parents):
             yield from filter(_is_one, route["spec"].get("hostnames") or ())
+
+
+def _of_ingresses(kubernetes: Kubernetes, namespace: str) -> Iterator[str]:
+    for ingress in kubernetes.list(*_INGRESSES, namespace):
+        hosts = (str(rule.get("host") or "") for rule in ingress["spec"].get("rules") or ())
+        yield from filter(_is_one, hosts)
 
 
 def _is_one(name: str) -> bool:

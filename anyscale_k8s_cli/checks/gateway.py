@@ -60,6 +60,21 @@ def gateway_checks(
     )
 
 
+def ingress_checks(kubernetes: Kubernetes, namespace: str) -> tuple[BoundCheck, ...]:
+    """Of Ingresses there are no listeners to tell anything; their certificates are looked at."""
+
+    def certificates() -> Finding:
+        found = kubernetes.list("networking.k8s.io/v1", "Ingress", namespace)
+        told = [item for ingress in found for item in _of_ingress(kubernetes, ingress)]
+        return validity(told, datetime.now(UTC))
+
+    none = Finding(Status.UNKNOWN, "there is no Gateway: the operator makes Ingresses")
+    return (
+        declared.GATEWAY_LISTENERS.bind(lambda: none),
+        declared.GATEWAY_CERTIFICATES.bind(certificates),
+    )
+
+
 def unserved(gateway: Document, again: str = "") -> Finding:
     """Listeners that their controller does not serve, in its own words."""
     status = gateway.get("status") or {}
@@ -157,6 +172,15 @@ def _certificates(kubernetes: Kubernetes, gateway: Document) -> Iterator[Certifi
             yield Certificate(
                 listener["name"], hostname, f"{namespace}/{name}", _leaf(secret or {})
             )
+
+
+def _of_ingress(kubernetes: Kubernetes, ingress: Document) -> Iterator[Certificate]:
+    namespace, own = ingress["metadata"]["namespace"], ingress["metadata"]["name"]
+    for item in ingress["spec"].get("tls") or ():
+        if name := item.get("secretName"):
+            secret = kubernetes.get("v1", "Secret", name, namespace)
+            host = str(next(iter(item.get("hosts") or ()), ""))
+            yield Certificate(own, host, f"{namespace}/{name}", _leaf(secret or {}))
 
 
 def _leaf(secret: Mapping[str, Any]) -> bytes | None:

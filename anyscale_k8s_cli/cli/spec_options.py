@@ -239,6 +239,26 @@ class SpecOptions(PlaceOptions):
         ),
         Sets("rules.azure_shared_key"),
     ] = None
+    network: Annotated[
+        Literal["gateway", "nginx", "none"] | None,
+        option(
+            "--network",
+            panel=NETWORK,
+            metavar="gateway|nginx|none",
+            help="How users come in; gateway if not given. With none the way in is your own.",
+        ),
+        Sets("network.kind"),
+    ] = None
+    address: Annotated[
+        str | None,
+        option(
+            "--address",
+            panel=NETWORK,
+            metavar="HOST",
+            help="Where your own way in is reached, with --network none.",
+        ),
+        Sets("network.address"),
+    ] = None
     expose: Annotated[
         Literal["public", "internal"] | None,
         option(

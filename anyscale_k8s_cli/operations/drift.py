@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anyscale_k8s_cli.addons import gateway_controller, gpu
+from anyscale_k8s_cli.addons import gateway_controller, gpu, nginx
 from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -27,6 +27,7 @@ _WITH_VALUES = {
     "operator.values": OPERATOR_RELEASE,
     "pods.ca_bundle": OPERATOR_RELEASE,
     "addons.gateway.values": gateway_controller.RELEASE,
+    "addons.nginx.values": nginx.RELEASE,
     "addons.gpu_plugin.values": gpu.RELEASE,
 }
 

@@ -15,29 +15,32 @@ from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import by_hand, gateway_controller, gpu, values_file
-from anyscale_k8s_cli.addons.addresses import Address
+from anyscale_k8s_cli.addons import by_hand, gateway_controller, gpu, nginx, values_file
+from anyscale_k8s_cli.addons.addresses import Address, service_reached
 from anyscale_k8s_cli.addons.adopted_gateway import AdoptedGateway
 from anyscale_k8s_cli.addons.context import InstallContext
-from anyscale_k8s_cli.addons.gateway import GATEWAY_API, gateway_reference, programmed
+from anyscale_k8s_cli.addons.gateway import programmed
 from anyscale_k8s_cli.addons.gateway_definitions import CHART as DEFINITIONS
 from anyscale_k8s_cli.addons.gateway_definitions import ENVOY_GATEWAY as ENVOY
 from anyscale_k8s_cli.addons.gateway_definitions import GATEWAY_API as GATEWAY_API_GROUP
+from anyscale_k8s_cli.addons.given_address import GivenAddress
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
 from anyscale_k8s_cli.addons.operator import values_for
 from anyscale_k8s_cli.addons.token_values import token_in
+from anyscale_k8s_cli.addons.ways_in import gateway_of
 from anyscale_k8s_cli.cluster.charts import words_for
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.requests import RegisterRequest
-from anyscale_k8s_cli.provider import CloudSide
+from anyscale_k8s_cli.provider import CloudSide, LoadBalancer
 from anyscale_k8s_cli.registration import RegisteredResource
 from anyscale_k8s_cli.run import StillWaiting
+from anyscale_k8s_cli.spec import makes_gateway
 
 _VALUES_FILE, _MANIFESTS_DIR = "values.yaml", "manifests"
 _NO_ADDRESS = (
-    "The Gateway's address is not in here: it has none yet. Give it after this file,",
+    "The load balancer's address is not in here: it has none yet. Give it after this file,",
     "as the printed command does, or register again once it has one.",
 )
 
@@ -56,13 +59,22 @@ class Place:
         return self.registration.output.cloud_resource_id
 
     @property
-    def gateway(self) -> Reference:
-        """The user's own, else the one of the manifests."""
-        named = self.context.spec.existing.gateway
-        if not named:
-            return gateway_reference(self.context)
-        namespace, _, name = named.partition("/")
-        return Reference(GATEWAY_API, "Gateway", name, namespace)
+    def kind(self) -> str:
+        return self.context.spec.network.kind
+
+    @property
+    def way_in(self) -> Reference:
+        """What has the address: the Gateway, the user's or that of the manifests, or a Service."""
+        if self.kind == "nginx":
+            return nginx.controller_service(self.context.install)
+        return gateway_of(self.context)
+
+    def balancer(self) -> LoadBalancer:
+        context = self.context
+        reader = self.kubernetes or _Unseen()
+        return context.provider.load_balancer(
+            context.spec, context.cluster, context.install, reader
+        ).by_hand
 
     def defines(self, plural: str, group: str) -> bool:
         """Whether the cluster is known to have a kind of object."""
@@ -155,17 +167,18 @@ class HandOver:
     def _steps(self, request: RegisterRequest) -> Iterator[Step]:
         place, spec = self.place, self.place.context.spec
         folder = shlex.quote(str(request.manifests_dir or _MANIFESTS_DIR))
-        own_gateway = spec.existing.gateway is None
-        if own_gateway and not _controller_runs(place.kubernetes):
+        if makes_gateway(spec) and not _controller_runs(place.kubernetes):
             yield from self._controller()
         if self.manifests:
             yield Step("Apply the manifests", place.kubectl("apply", "-f", folder))
         yield from self._gpu_plugin()
         if self.patch:
             yield Step("Let the Gateway use the operator's certificates", self.patch)
-        waits = _address_of(self.values) is None
+        if place.kind == "nginx":
+            yield Step("Install the controller of Ingresses", self._ingress_controller())
+        waits = place.kind != "none" and _address_of(self.values) is None
         if waits:
-            yield Step("Wait for the Gateway's address", self._wait())
+            yield Step("Wait for the load balancer's address", self._wait())
         yield Step("Install the operator", self._operator(request, waits=waits))
         yield Step("See whether it works", self._verify())
 
@@ -194,6 +207,15 @@ class HandOver:
         words += _values(gateway_controller.controller_values(place.context))
         yield Step("Install the gateway's controller", place.helm(*words, "--skip-crds --wait"))
 
+    def _ingress_controller(self) -> str:
+        """Under a name of its own: that of ours would be taken for one of this tool's."""
+        place, context = self.place, self.place.context
+        words = [f"upgrade --install {nginx.ingress_class(context.install)}"]
+        words += map(shlex.quote, words_for(nginx.CHART, mirror=context.spec.charts.mirror))
+        words.append(f"--namespace {context.install.namespace}")
+        words += _values(nginx.nginx_values(context, place.balancer(), {}))
+        return place.helm(*words)
+
     def _gpu_plugin(self) -> Iterator[Step]:
         """Where nodes have GPUs that nobody serves."""
         place, context = self.place, self.place.context
@@ -216,10 +238,13 @@ class HandOver:
             yield Step("Label its pods", f"{found} | xargs -I % {place.kubectl(*words)}")
 
     def _wait(self) -> str:
-        gateway = self.place.gateway
+        where = self.place.way_in
+        until = "condition=Programmed"
+        if self.place.kind == "nginx":
+            until = "jsonpath='{.status.loadBalancer.ingress}'"
         return self.place.kubectl(
-            f"wait gateway/{gateway.name} --namespace {gateway.namespace}",
-            "--for=condition=Programmed --timeout=10m",
+            f"wait {where.kind.lower()}/{where.name} --namespace {where.namespace}",
+            f"--for={until} --timeout=10m",
         )
 
     def _operator(self, request: RegisterRequest, *, waits: bool) -> str:
@@ -243,15 +268,22 @@ class HandOver:
         return self.place.helm(*words, "--wait --timeout 10m")
 
     def _address(self) -> Iterator[str]:
-        """Of the two kinds of address a Gateway has one; the other is empty, as by default."""
-        gateway = self.place.gateway
+        """Of the two kinds of address it has one; the other is empty, as by default."""
+        if self.place.kind == "nginx":
+            first = ".status.loadBalancer.ingress[0]"
+            yield f'--set networking.ingress.address="$({self._get(f"{{{first}.hostname}}")}'
+            yield f'{self._get(f"{{{first}.ip}}")})"'
+            return
         for value, kind in (("hostname", "Hostname"), ("ip", "IPAddress")):
-            path = f'{{.status.addresses[?(@.type=="{kind}")].value}}'
-            asked = self.place.kubectl(
-                f"get gateway {gateway.name} --namespace {gateway.namespace} -o",
-                f"jsonpath='{path}'",
-            )
+            asked = self._get(f'{{.status.addresses[?(@.type=="{kind}")].value}}')
             yield f'--set networking.gateway.{value}="$({asked})"'
+
+    def _get(self, path: str) -> str:
+        where = self.place.way_in
+        return self.place.kubectl(
+            f"get {where.kind.lower()} {where.name} --namespace {where.namespace} -o",
+            f"jsonpath='{path}'",
+        )
 
     @property
     def _needs_token(self) -> bool:
@@ -280,13 +312,16 @@ def hand_over(place: Place) -> HandOver:
     """Put it together; reads at most, and in the cluster alone."""
     context = place.context
     address, patch = _found(place)
-    values = values_for(context, place.cloud, place.bound_to, place.gateway, address, {})
-    return HandOver(place, values, () if address else _NO_ADDRESS, tuple(_manifests(place)), patch)
+    values = values_for(context, place.cloud, place.bound_to, address, {})
+    notes = () if address or place.kind == "none" else _NO_ADDRESS
+    return HandOver(place, values, notes, tuple(_manifests(place)), patch)
 
 
 def _found(place: Place) -> tuple[Address | None, str]:
-    """The Gateway's address if it has one, and the command that mends what it lacks."""
+    """The address if there is one, and the command that mends what a Gateway lacks."""
     kubernetes, named = place.kubernetes, place.context.spec.existing.gateway
+    if place.kind == "none":
+        return GivenAddress(place.context).read().output.address, ""
     if kubernetes is None:
         return None, ""
     patch = ""
@@ -294,8 +329,10 @@ def _found(place: Place) -> tuple[Address | None, str]:
         adopted = AdoptedGateway(place.context, kubernetes, named, place.registration)
         observed = adopted.read()
         patch = observed.unfit[0].fix if observed and observed.unfit else ""
-    gateway = place.gateway
-    found = kubernetes.get(gateway.api_version, gateway.kind, gateway.name, gateway.namespace)
+    where = place.way_in
+    found = kubernetes.get(where.api_version, where.kind, where.name, where.namespace)
+    if found is not None and place.kind == "nginx":
+        return service_reached(found), patch
     if found is not None:
         with suppress(StillWaiting):
             return programmed(found), patch
@@ -305,23 +342,15 @@ def _found(place: Place) -> tuple[Address | None, str]:
 def _manifests(place: Place) -> Iterator[Manifest]:
     context, cloud = place.context, place.cloud
     yield Manifest("1-namespace.yaml", [by_hand.namespace(context)])
-    if context.spec.existing.gateway is None:
-        yield Manifest("2-gateway.yaml", _gateway(place))
+    if makes_gateway(context.spec):
+        gateway = by_hand.gateway(context, place.balancer(), place.bound_to)
+        yield Manifest("2-gateway.yaml", gateway)
     if cloud.storage_keys is not None:
         form = by_hand.credentials_form(
             cloud.storage.output, cloud.storage_keys.output, context.install.namespace
         )
         notes = (f"Put your own in place of {by_hand.TO_FILL_IN} before you apply this.",)
         yield Manifest("3-storage-credentials.yaml", [form], notes)
-
-
-def _gateway(place: Place) -> Documents:
-    context = place.context
-    reader = place.kubernetes or _Unseen()
-    balancer = context.provider.load_balancer(
-        context.spec, context.cluster, context.install, reader
-    )
-    return by_hand.gateway(context, balancer, place.bound_to)
 
 
 class _Unseen:
@@ -349,7 +378,8 @@ def _controller_runs(kubernetes: Kubernetes | None) -> bool:
 
 def _address_of(values: Mapping[str, Any]) -> str | None:
     gateway: Document = values["networking"]["gateway"]
-    return gateway.get("hostname") or gateway.get("ip")
+    ingress: Document = values["networking"].get("ingress") or {}
+    return gateway.get("hostname") or gateway.get("ip") or ingress.get("address")
 
 
 def _write(path: Path, text: str, install: Install, request: RegisterRequest) -> None:

@@ -17,12 +17,14 @@ import yaml
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.operations.said import FILE, of_file, option, settings_of, setup_command
-from anyscale_k8s_cli.spec import CloudSpec, NetworkSpec, Settings
+from anyscale_k8s_cli.spec import CloudSpec, NetworkSpec, Settings, brings_way_in
 from anyscale_k8s_cli.spec_loading import LoadedSpec, nested
 
 _OTHER_OBJECTS = "a new, empty bucket and another identity would be made and registered"
 # What leaving them out would do, of those that may not be forgotten.
 _PROTECTING = {
+    "network.kind": "users would come in another way, at another address",
+    "network.address": "the operator would look for the address by itself",
     "network.expose": "the load balancer would become public",
     "network.allow_cidrs": "the load balancer would let in every address",
     "network.annotations": "the load balancer would be as the platform makes it",
@@ -39,6 +41,12 @@ _PROTECTING = {
 }
 # The names of objects that hold data, in `rules.names`.
 _OF_DATA = ("bucket", "storage-account")
+_OF_LOAD_BALANCER = (
+    "network.expose",
+    "network.allow_cidrs",
+    "network.load_balancer_subnets",
+    "network.annotations",
+)
 # How the account and the cluster are reached, and what changes no object.
 _OF_THE_RUN = (
     *("version", "provider", "name", "region", "namespace", "waive"),
@@ -114,20 +122,50 @@ def exposure_change(told: Settings, loaded: LoadedSpec) -> Iterator[str]:
     """A line where a live cloud's load balancer would be another: who uses it is cut off."""
     before = told.get("network.expose", NetworkSpec().expose)
     now = loaded.spec.network.expose
-    if told and before != now:
+    if told and before != now and not brings_way_in(loaded.spec):
         yield (
             f"--expose changes from {before} to {now}: another load balancer with another address "
             "would be made, and users are cut off until they are let in by the new one"
         )
 
 
+def way_in_change(told: Settings, loaded: LoadedSpec, removals: Mapping[str, str]) -> Iterator[str]:
+    """A line where users would come in another way, and what is left of the one before.
+
+    `removals` are the commands that remove what was made for a kind.
+    """
+    before, now = told.get("network.kind", NetworkSpec().kind), loaded.spec.network.kind
+    if not told or before == now:
+        return
+    text = (
+        f"--network changes from {before} to {now}: users come in at another address, and what "
+        "runs keeps its own until it is started again"
+    )
+    made = before in removals and not told.get("existing.gateway")
+    yield (
+        f"{text}. What was made for {before} stays till then, and is billed; then remove it with: "
+        f"{removals[before]}"
+        if made
+        else text
+    )
+
+
 def left_out(told: Settings, loaded: LoadedSpec) -> LeftOut:
-    """Compare what the ledger says was told with what is said now, in whichever way."""
+    """Compare what the ledger says was told with what is said now, in whichever way.
+
+    Of a load balancer that is made no more, or an address that is no longer one's own, there
+    is nothing to say.
+    """
+    spec = loaded.spec
+    moot = (
+        *(_OF_LOAD_BALANCER if brings_way_in(spec) else ()),
+        *(("network.address",) if spec.network.kind != "none" else ()),
+    )
     return LeftOut(
         {
             path: value
             for path, value in told.items()
-            if path not in loaded.sources and not path.startswith(_OF_THE_RUN)
+            if path not in loaded.sources and not path.startswith((*_OF_THE_RUN, *moot))
         }
     )
 

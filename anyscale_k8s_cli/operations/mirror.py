@@ -36,7 +36,7 @@ from anyscale_k8s_cli.operations.workbench import ENVIRONMENT
 from anyscale_k8s_cli.pod_words import mirrored
 from anyscale_k8s_cli.provider import canonical, install_on, load, unplaced
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import CloudSpec, makes_gateway
 from anyscale_k8s_cli.spec_loading import load as load_settings
 
 MIRROR_SCHEMA = "anyscale-k8s/mirror/v1"
@@ -222,6 +222,6 @@ def context_of(spec: CloudSpec, request: MirrorRequest, run: Run) -> InstallCont
 
 def _of_our_own(spec: CloudSpec) -> Iterator[tuple[str, str, str]]:
     """What no chart names: the proxy that the controller runs, and what our own pods run."""
-    if spec.existing.gateway is None:
+    if makes_gateway(spec):
         yield pins().images["envoy"], "gateway", ALWAYS
     yield spec.probe.image or pins().images["python"], "probe", _PROBED

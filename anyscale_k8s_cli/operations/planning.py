@@ -17,10 +17,10 @@ from anyscale_k8s_cli.addons import (
     values_file,
     wording,
 )
-from anyscale_k8s_cli.addons.gateway import asked_of_service
 from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.addons.rehearsal import Stage
 from anyscale_k8s_cli.addons.token_values import installed_tokens
+from anyscale_k8s_cli.addons.ways_in import asked_of_service, removals
 from anyscale_k8s_cli.checks import Report, When, declared, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import refuse_slips
@@ -38,6 +38,7 @@ from anyscale_k8s_cli.operations.left_out import (
     dropped_tags,
     exposure_change,
     left_out,
+    way_in_change,
 )
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
 from anyscale_k8s_cli.operations.reach import from_here
@@ -61,7 +62,7 @@ from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, NotYetKnown, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.saved_plan import SavedPlan
-from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves
+from anyscale_k8s_cli.spec import CloudSpec, brings_way_in, flags_by_path, leaves
 from anyscale_k8s_cli.spec_loading import LoadedSpec, Source
 
 PLAN_SCHEMA = "anyscale-k8s/plan/v1"
@@ -134,8 +135,8 @@ class SetupPlan:
 
     @property
     def _exposure(self) -> str:
-        """Empty where users come in by a Gateway that is not ours to expose."""
-        if self.spec.existing.gateway:
+        """Empty where users come in by a way that is not ours to expose."""
+        if brings_way_in(self.spec):
             return ""
         return "PUBLIC" if self.spec.network.expose == "public" else "internal"
 
@@ -157,7 +158,11 @@ class SetupPlan:
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before it is done."""
         dropped = self.left_out.consequences() if self.request.drop_options else ()
-        moves = exposure_change(self.ledger.said, self.loaded)
+        told = self.ledger.said
+        moves = (
+            *exposure_change(told, self.loaded),
+            *way_in_change(told, self.loaded, removals(self.install, self.opened.kubernetes)),
+        )
         notes = (
             *self.left_out.notes(),
             *self._unknown(),
@@ -327,7 +332,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         report = await checking
         trials = trials_of(side.stage, computed, ledger, report)
         then = [
-            *(bound for bound in later if bound.check.adds in new),
+            *(bound for bound in later if bound.check.adds & new),
             *(trials.checks() if trials else ()),
         ]
         of_plan = await run_checks(then, run, waived & {bound.code for bound in then})
@@ -364,7 +369,7 @@ def _is_internal(
 ) -> bool:
     """Whether the gateway's Service is asked for as an internal one would be, not a public one."""
     there = asked_of_service(side.cluster.resources)
-    if there is None or spec.network.expose == "internal" or spec.existing.gateway:
+    if there is None or spec.network.expose == "internal" or brings_way_in(spec):
         return False
 
     def annotations(expose: Literal["public", "internal"]) -> Mapping[str, str]:
@@ -438,7 +443,7 @@ async def side_of(
     cloud, registration = outside.cloud, outside.registration
     token = sign_in(wanted, provider, ServiceAccounts(clouds.plane), install)
     balancer: LoadBalancer | None = None
-    if not wanted.existing.gateway:
+    if not brings_way_in(wanted):
         balancer = await asyncio.to_thread(
             provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
         )
@@ -460,7 +465,7 @@ async def side_of(
         outside.record,
         registration,
         inside,
-        lambda: operator_values(context, cloud, registration, inside.gateway, made),
+        lambda: operator_values(context, cloud, registration, inside.way_in, made),
         TokenCheck(token, partial(installed_tokens, opened.kubernetes, install.namespace))
         if token
         else None,

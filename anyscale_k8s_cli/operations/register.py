@@ -44,7 +44,7 @@ from anyscale_k8s_cli.operations.workbench import (
 )
 from anyscale_k8s_cli.plan import Plan, compute
 from anyscale_k8s_cli.provider import Cluster, Provider, RegistersUnplaced, Verb, install_on
-from anyscale_k8s_cli.resource import GATEWAY_KIND, Claim, Resource, Rights
+from anyscale_k8s_cli.resource import LOAD_BALANCED, Claim, Resource, Rights
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import LoadedSpec
@@ -319,11 +319,12 @@ def _checks(
     if opened is not None:
         asked = cluster_checks(spec, cluster, opened.kubernetes, opened.nodes, Verb.REGISTER)
         yield from (bound for bound in asked if When.REGISTER in bound.check.when)
-    # A Gateway is handed over where none is brought, and nothing else is new.
-    new = ("",) if spec.existing.gateway else ("", GATEWAY_KIND)
+    # A way in is handed over where none is brought, and nothing else is new.
+    brought = spec.existing.gateway or spec.network.kind == "none"
+    new = frozenset() if brought else LOAD_BALANCED
     for bound in provider.checks(spec, cluster):
         seen = opened is not None or Need.CLUSTER not in bound.check.needs
-        if seen and bound.check.adds in new and When.REGISTER in bound.check.when:
+        if seen and bound.check.adds <= new and When.REGISTER in bound.check.when:
             yield bound
 
 
@@ -370,6 +371,8 @@ def _unasked(
             yield Unasked(f"Shared storage {named} is there and can be shared", _NO_CLUSTER)
     for target in existing.file_storage.nfs_mount_targets:
         yield Unasked(f"The NFS server {target} answers", _BY_PODS_ALONE)
+    if spec.network.kind == "none":
+        yield Unasked("Your own way in leads to the cluster", "nothing is known of it")
     if existing.redis_endpoint:
         yield Unasked(f"Redis answers at {existing.redis_endpoint}", _BY_PODS_ALONE)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.gateway import Gateway
+from anyscale_k8s_cli.addons.nginx import IngressState, NginxIngress
 from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.checks.cluster import rights
 from anyscale_k8s_cli.cluster.definitions import Definitions
@@ -54,6 +55,7 @@ def in_cluster(
         install.namespace,
         Verb.DELETE,
         provider,
+        "nginx" if any(isinstance(item.resource, NginxIngress) for item in inside) else "",
         needed=lambda right: (right.group, right.resource) in kinds | _ALWAYS,
     )
     return _told(found, errors.CLUSTER_FORBIDDEN, "what you may remove in the cluster", run)
@@ -89,6 +91,8 @@ def _objects(item: PlannedChange) -> Iterator[Reference]:
         yield Reference("apiextensions.k8s.io/v1", "CustomResourceDefinition", "")
     elif isinstance(resource, Namespace):
         yield Reference("v1", "Namespace", "")
+    elif isinstance(output, IngressState):
+        yield from (found.reference for found in output.record.objects)
     elif isinstance(output, ReleaseRecord):
         yield from (found.reference for found in output.objects)
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anyscale_k8s_cli.addons import gateway_controller, gpu
+from anyscale_k8s_cli.addons import gateway_controller, gpu, nginx
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
-from anyscale_k8s_cli.addons.gateway import gateway_reference
 from anyscale_k8s_cli.addons.gateway_definitions import CHART as DEFINITIONS
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
 from anyscale_k8s_cli.addons.operator import values_for
@@ -20,6 +19,7 @@ from anyscale_k8s_cli.cluster.documents import Documents
 from anyscale_k8s_cli.cluster.helm import Helm
 from anyscale_k8s_cli.cluster.shared_releases import SharedHelmRelease
 from anyscale_k8s_cli.plan import Plan
+from anyscale_k8s_cli.spec import makes_gateway
 
 ALWAYS = ""
 _WITH_GPUS = "nodes have GPUs that nobody else serves"
@@ -44,7 +44,7 @@ class Part:
 def parts(context: InstallContext) -> Iterator[Part]:
     """The charts that a setup would install or apply."""
     spec, place = context.spec, context.install.namespace
-    if spec.existing.gateway is None:
+    if makes_gateway(spec):
         if spec.network.crds == "auto":
             yield Part(DEFINITIONS, "definitions", "", {})
         yield Part(
@@ -53,12 +53,14 @@ def parts(context: InstallContext) -> Iterator[Part]:
             gateway_controller.NAMESPACE,
             gateway_controller.controller_values(context),
         )
+    if spec.network.kind == "nginx":
+        yield Part(nginx.CHART, nginx.RELEASE, place, nginx.nginx_values(context, None, {}))
     if spec.gpu == "auto":
         # Where nothing names GPUs of itself, the plugin's other programs come with it.
         everything = {"gfd": {"enabled": True}}
         values = merged(everything, gpu.pod_values(context.pods, {}), spec.addons.gpu_plugin.values)
         yield Part(gpu.CHART, gpu.RELEASE, gpu.NAMESPACE, values, _WITH_GPUS)
-    values = values_for(context, None, "cldrsrc_any", gateway_reference(context), None, _STAND_IN)
+    values = values_for(context, None, "cldrsrc_any", None, _STAND_IN)
     yield Part(
         OPERATOR_CHART,
         OPERATOR_RELEASE,

@@ -22,7 +22,13 @@ from anyscale_k8s_cli.spec_loading import LoadedSpec, Source, nested
 
 # Helm values may hold secrets, and bundles of authorities are long.
 _NOT_KEPT = frozenset(
-    {"operator.values", "addons.gateway.values", "addons.gpu_plugin.values", "pods.ca_bundle"}
+    {
+        "operator.values",
+        "addons.gateway.values",
+        "addons.nginx.values",
+        "addons.gpu_plugin.values",
+        "pods.ca_bundle",
+    }
 )
 # Files of this machine, whose content the cluster has.
 _OF_THIS_MACHINE = frozenset({"credentials.google_key_file"})

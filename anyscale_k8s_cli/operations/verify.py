@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import gateway_controller, gpu
+from anyscale_k8s_cli.addons import gateway_controller, gpu, nginx
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART
-from anyscale_k8s_cli.addons.traces import gateway_keys
 from anyscale_k8s_cli.checks import (
     BoundCheck,
     Check,
@@ -24,8 +23,7 @@ from anyscale_k8s_cli.checks import (
     run_checks,
 )
 from anyscale_k8s_cli.checks.cluster import cluster_checks
-from anyscale_k8s_cli.checks.dns import SERVER_VARIABLE, dns_checks, lookup
-from anyscale_k8s_cli.checks.gateway import gateway_checks
+from anyscale_k8s_cli.checks.dns import SERVER_VARIABLE, lookup
 from anyscale_k8s_cli.checks.nodes import Machines, node_checks
 from anyscale_k8s_cli.checks.operator import operator_checks, versions
 from anyscale_k8s_cli.checks.registry import declared_by, refuse_slips, refuse_unknown
@@ -220,8 +218,9 @@ def _of_cluster(
     )
     server = request.environment.get(SERVER_VARIABLE, "")
     look = partial(lookup, server)
-    yield from dns_checks(kubernetes, wiring.gateway, wiring.install.namespace, values, look, again)
-    yield from gateway_checks(kubernetes, wiring.gateway, again, gateway_keys(wiring.install))
+    entrance = wiring.entrance
+    yield from entrance.of_names(look)
+    yield from entrance.of_certificates()
     machines = Machines(kubernetes, cluster, nodes, wiring.install.namespace, values)
     yield from node_checks(machines, again)
     yield declared.ADDON_VERSIONS.bind(partial(_versions, wiring))
@@ -267,6 +266,7 @@ def _versions(wiring: Wiring) -> Finding:
     kubernetes = wiring.kubernetes
     records = {
         OPERATOR_CHART: wiring.release,
+        nginx.CHART: newest(kubernetes, wiring.install.namespace, nginx.RELEASE),
         **{
             part.CHART: newest(kubernetes, part.NAMESPACE, part.RELEASE)
             for part in (gateway_controller, gpu)

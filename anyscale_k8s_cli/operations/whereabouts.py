@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from anyscale_k8s_cli.addons import ClusterSide
+from anyscale_k8s_cli.addons.nginx import IngressState
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
 from anyscale_k8s_cli.operator_token import TokenParts
@@ -16,8 +17,8 @@ def whereabouts(cloud: CloudSide, cluster: ClusterSide) -> dict[str, Any]:
     """Bucket, identity, address, namespaces and releases, as far as they exist by now."""
     storage = cloud.storage.observed
     identity = cloud.identity.observed if cloud.identity else None
-    gateway = cluster.gateway.observed
-    address = gateway.output.address if gateway else None
+    way_in = cluster.way_in.observed
+    address = way_in.output.address if way_in else None
     return {
         "bucket": storage.output.url if storage else None,
         "identity": identity.output.registered if identity else None,
@@ -47,6 +48,7 @@ def _namespaces(cluster: ClusterSide) -> Iterator[str]:
 def _releases(cluster: ClusterSide) -> Iterator[str]:
     """`anyscale-operator 1.8.0`: the version is the chart's."""
     for resource in cluster.resources:
-        record = resource.observed.output if resource.observed else None
+        output = resource.observed.output if resource.observed else None
+        record = output.record if isinstance(output, IngressState) else output
         if isinstance(record, ReleaseRecord):
             yield f"{record.name} {record.chart_version}"

@@ -14,14 +14,12 @@ from threading import Lock
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons.addresses import Cause, in_the_way
-from anyscale_k8s_cli.addons.gateway import programmed
-from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE
+from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
 from anyscale_k8s_cli.addons.storage_credentials import tell_what_is_kept
 from anyscale_k8s_cli.addons.token_values import installed_tokens
-from anyscale_k8s_cli.addons.traces import account_key, gateway_keys, operator_key
+from anyscale_k8s_cli.addons.traces import account_key, operator_key
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, When, declared, passed
-from anyscale_k8s_cli.cluster.diagnosis import conditions_of, diagnose_workload
+from anyscale_k8s_cli.cluster.diagnosis import diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord, in_force
@@ -31,6 +29,7 @@ from anyscale_k8s_cli.controlplane.models import DecoratedCloudResource
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import UNTOLD, LedgerContent
+from anyscale_k8s_cli.operations.entrance import Entrance
 from anyscale_k8s_cli.operations.losses import rights_with_registered
 from anyscale_k8s_cli.operations.registering import brought_settings, registered_members
 from anyscale_k8s_cli.operations.said import located, spec_of
@@ -58,11 +57,8 @@ from anyscale_k8s_cli.resource import (
     lacks_mark_alone,
 )
 from anyscale_k8s_cli.run import StillWaiting
-from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.spec import CloudSpec, brings_way_in
 
-_GATEWAY_API = "gateway.networking.k8s.io/v1"
-# What setup makes again; the others are for the load balancer's own people.
-_OURS_TO_MEND = (Cause.NO_CLASS, Cause.NO_CONTROLLER, Cause.NO_SERVICE)
 _FITTING = (Change.NONE, Change.ADOPT, Change.KEEP)
 # Of what is registered, that by which the operator is told from others and its bucket found.
 _PROVING = ("object_storage.", "kubernetes_config.anyscale_operator_iam_identity")
@@ -96,14 +92,14 @@ class Wiring:
 
     def checks(self) -> tuple[BoundCheck, ...]:
         """In the order in which one breaks because of another."""
-        operator, gateway = operator_key(self.install.namespace), gateway_keys(self.install)
+        operator, entrance = operator_key(self.install.namespace), self.entrance
         registration = f"{RegisteredResource.kind}/{self.install.resource_name}"
         return (
             declared.OPERATOR_REGISTRATION.bind(self._registration, (registration, operator)),
             *self._of_platform(),
             self._admission(),
             declared.OPERATOR_STORAGE.bind(self._storage, self.stored),
-            declared.OPERATOR_GATEWAY.bind(self._gateway, (*gateway, operator)),
+            declared.OPERATOR_GATEWAY.bind(entrance.check, (*entrance.keys, operator)),
             declared.OPERATOR_WORKLOAD.bind(self._workload, (operator,)),
         )
 
@@ -290,10 +286,12 @@ class Wiring:
             **located(self.provider.locate(self.install)),
             **brought_settings(self.provider, self.resource),
         }
-        gateway: Mapping[str, Any] = _value(self.values or {}, "networking", "gateway") or {}
-        if gateway.get("name"):
-            place = gateway.get("namespace") or self.install.namespace
-            settings["existing.gateway"] = f"{place}/{gateway['name']}"
+        entrance = self.entrance
+        if not entrance.by_gateway:
+            told = entrance.told
+            settings |= {"network.kind": "none", **({"network.address": told} if told else {})}
+        elif name := entrance.gateway_values.get("name"):
+            settings["existing.gateway"] = f"{entrance.gateway.namespace}/{name}"
         found = spec_of(with_used(settings, self.provider))
         try:
             self.provider.check_spec(found)
@@ -313,51 +311,18 @@ class Wiring:
         self._look_at(side.storage)
         return side.storage.output
 
-    # -- the gateway -----------------------------------------------------------
+    # -- where users come in ---------------------------------------------------
 
     @property
-    def gateway_values(self) -> Mapping[str, Any]:
-        """What the operator was told of it."""
-        return _value(self.values or {}, "networking", "gateway") or {}
-
-    @property
-    def gateway(self) -> Reference:
-        """The one that the operator was told of; ours where it was told of none."""
-        told = self.gateway_values
-        return Reference(
-            _GATEWAY_API,
-            "Gateway",
-            told.get("name") or GATEWAY,
-            told.get("namespace") or self.install.namespace,
-        )
-
-    def _gateway(self) -> Finding:
-        reference = self.gateway
-        found = self._get(reference)
-        if found is None:
-            return self._fails(f"{reference} is not there")
-        blocker = in_the_way(self.kubernetes, reference, found, self._server)
-        if blocker is not None:
-            return Finding(
-                Status.FAIL,
-                f"{reference} has no address: {blocker.text}",
-                blocker.evidence,
-                self.again if blocker.cause in _OURS_TO_MEND else blocker.look,
-            )
-        try:
-            address = programmed(found).value
-        except StillWaiting as waiting:
-            return self._fails(f"{reference}: {waiting}", conditions_of(found))
-        told = self.gateway_values
-        given = told.get("hostname") or told.get("ip") or address
-        if address != given:
-            return self._fails(f"the operator was told {given}, and {reference} is at {address}")
-        return passed(address)
+    def entrance(self) -> Entrance:
+        """By what the operator was told, whatever is there besides."""
+        told = None if self.values is None else _value(self.values, "networking") or {}
+        return Entrance(self.kubernetes, self.install, told, lambda: self._server, self.again)
 
     @property
     def _server(self) -> LoadBalancer | None:
         spec = self.spec
-        if spec is None:
+        if spec is None or brings_way_in(spec):
             return None
         return self.provider.load_balancer(spec, self.cluster, self.install, self.kubernetes)
 

@@ -17,6 +17,7 @@ from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
 from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
+from anyscale_k8s_cli.sandbox.workloads.ingress_nginx import IngressNginx
 from anyscale_k8s_cli.sandbox.workloads.operator import OperatorImage
 from anyscale_k8s_cli.sandbox.workloads.python_image import PythonImage
 from anyscale_k8s_cli.sandbox.world import KubernetesWorld, World
@@ -54,6 +55,7 @@ def cluster_stand_in(
         workloads=[
             OperatorImage(authority, world.operator_recheck_seconds, names),
             EnvoyGateway(authority),
+            IngressNginx(authority),
             DevicePlugin(authority, kubelet_token),
             PythonImage(authority, names),
         ],

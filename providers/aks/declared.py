@@ -7,7 +7,7 @@ from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, Whe
 from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
-from anyscale_k8s_cli.resource import GATEWAY_KIND
+from anyscale_k8s_cli.resource import LOAD_BALANCED
 
 _SETUP = frozenset({When.SETUP})
 # What pods stand on: it can be switched off at any time.
@@ -61,7 +61,7 @@ AZURE_ADDRESS_QUOTA = Check(
     BEFORE,
     _CLOUD,
     Severity.WARNING,
-    adds=GATEWAY_KIND,
+    adds=LOAD_BALANCED,
 )
 AZURE_STORAGE_QUOTA = Check(
     "azure-storage-quota",
@@ -69,7 +69,7 @@ AZURE_STORAGE_QUOTA = Check(
     _SETUP,
     _CLOUD,
     Severity.WARNING,
-    adds="storage-account",
+    adds=frozenset({"storage-account"}),
 )
 
 CHECKS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
 from anyscale_k8s_cli.checks.declared import WITHOUT_STORAGE
-from anyscale_k8s_cli.resource import GATEWAY_KIND
+from anyscale_k8s_cli.resource import LOAD_BALANCED
 
 _SETUP = frozenset({When.SETUP})
 _CLOUD = frozenset({Need.CLOUD})
@@ -27,7 +27,7 @@ AWS_LOAD_BALANCER_QUOTA = Check(
     BEFORE,
     _CLOUD,
     Severity.WARNING,
-    adds=GATEWAY_KIND,
+    adds=LOAD_BALANCED,
 )
 AWS_KMS_KEY = Check(
     "aws-kms-key",
@@ -50,7 +50,7 @@ AWS_ROLE_QUOTA = Check(
     _SETUP,
     _CLOUD,
     Severity.WARNING,
-    adds="iam-role",
+    adds=frozenset({"iam-role"}),
 )
 AWS_BUCKET_QUOTA = Check(
     "aws-bucket-quota",
@@ -58,7 +58,7 @@ AWS_BUCKET_QUOTA = Check(
     _SETUP,
     _CLOUD,
     Severity.WARNING,
-    adds="s3-bucket",
+    adds=frozenset({"s3-bucket"}),
 )
 EKS_SUBNETS_NAMED = Check(
     "eks-subnets-named",

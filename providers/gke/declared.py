@@ -7,7 +7,7 @@ from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, Whe
 from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY
 from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
-from anyscale_k8s_cli.resource import GATEWAY_KIND
+from anyscale_k8s_cli.resource import LOAD_BALANCED
 
 _SETUP = frozenset({When.SETUP})
 # What pods stand on: it can be switched off at any time.
@@ -58,7 +58,7 @@ GCP_LOAD_BALANCER_QUOTA = Check(
     BEFORE,
     _CLOUD,
     Severity.WARNING,
-    adds=GATEWAY_KIND,
+    adds=LOAD_BALANCED,
 )
 GCP_KMS_KEY = Check(
     "gcp-kms-key", "The key is where the bucket is", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
-from anyscale_k8s_cli.resource import GATEWAY_KIND
+from anyscale_k8s_cli.resource import LOAD_BALANCED
 
 _CLOUD = frozenset({Need.CLOUD})
 _IN_CLUSTER = frozenset({Need.CLOUD, Need.CLUSTER})
@@ -36,7 +36,7 @@ NEBIUS_BUCKET_QUOTA = Check(
     frozenset({When.SETUP}),
     _CLOUD,
     Severity.WARNING,
-    adds="nebius-bucket",
+    adds=frozenset({"nebius-bucket"}),
 )
 NEBIUS_ADDRESS_QUOTA = Check(
     "nebius-address-quota",
@@ -44,7 +44,7 @@ NEBIUS_ADDRESS_QUOTA = Check(
     BEFORE,
     _CLOUD,
     Severity.WARNING,
-    adds=GATEWAY_KIND,
+    adds=LOAD_BALANCED,
 )
 
 CHECKS = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
-from anyscale_k8s_cli.resource import GATEWAY_KIND
+from anyscale_k8s_cli.resource import LOAD_BALANCED
 
 _CLOUD = frozenset({Need.CLOUD})
 _IN_CLUSTER = frozenset({Need.CLOUD, Need.CLUSTER})
@@ -30,7 +30,7 @@ OCI_LOAD_BALANCER_QUOTA = Check(
     BEFORE,
     _CLOUD,
     Severity.WARNING,
-    adds=GATEWAY_KIND,
+    adds=LOAD_BALANCED,
 )
 
 CHECKS = (OKE_GPU_ADDON, OCI_PERMISSIONS, OCI_LOAD_BALANCER_QUOTA)

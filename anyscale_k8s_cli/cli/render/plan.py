@@ -18,8 +18,8 @@ _PUBLIC = (
 )
 _NARROWED = "PUBLIC: the load balancer has a public address and lets in only {}."
 _SHARED = "shared: one for all installs on the cluster; it goes with the last of them"
-# The kind of object behind which the platform makes a load balancer.
-_GATEWAY = "k8s:gateway"
+# The kinds of object behind which the platform makes a load balancer.
+_LOAD_BALANCED = ("k8s:gateway", "helm:ingress")
 
 
 def show_plan(
@@ -118,7 +118,7 @@ def changes(counts: Mapping[str, int]) -> int:
 def _row(item: Mapping[str, Any], header: Mapping[str, Any], *, verbose: bool) -> objects.Row:
     change = item["change"]
     notes: list[tuple[str, str]] = []
-    if item.get("kind") == _GATEWAY and change in _WRITES:
+    if item.get("kind") in _LOAD_BALANCED and change in _WRITES:
         notes.append(_load_balancer(header))
     if item.get("ownership") == "shared" and change in _WRITES:
         notes.append(("shared", "magenta"))
@@ -135,7 +135,7 @@ def _row(item: Mapping[str, Any], header: Mapping[str, Any], *, verbose: bool) -
 
 
 def _load_balancer(header: Mapping[str, Any]) -> tuple[str, str]:
-    """What stands behind the Gateway: the one thing in a plan that costs by the hour."""
+    """What stands behind the way in: the one thing in a plan that costs by the hour."""
     exposure = str(header.get("exposure") or "")
     public = exposure.lower() == "public"
     text = f"{exposure} load balancer (billed)".lstrip()

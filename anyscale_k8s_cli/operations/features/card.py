@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import BoundCheck, Report, problem_of
-from anyscale_k8s_cli.checks.gateway import gateway_checks
 from anyscale_k8s_cli.checks.nodes import Machines, node_checks
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.operations.behind import Behind
@@ -51,7 +50,7 @@ class Card:
         if behind.resource is not None:
             yield from console_checks(behind, self._clouds)
         if wiring is not None and self._machines is not None:
-            yield from gateway_checks(wiring.kubernetes, wiring.gateway, wiring.again)
+            yield from wiring.entrance.of_certificates(ours=False)
             yield from node_checks(self._machines, wiring.again)
 
     def lines(self, report: Report) -> tuple[FeatureLine, ...]:

@@ -24,6 +24,7 @@ from anyscale_k8s_cli.operations.features import (
 )
 from anyscale_k8s_cli.operations.said import FILE, setup_command
 from anyscale_k8s_cli.operations.wires import Wiring
+from anyscale_k8s_cli.spec import brings_way_in
 
 _ZONE = "topology.kubernetes.io/zone"
 _GROUP = GATEWAY_API.partition("/")[0]
@@ -42,11 +43,8 @@ def services(wiring: Wiring, findings: Findings) -> Answer:
             "services run on the cloud's primary cluster alone, and this one is another",
             "run them on the primary cluster, or give this one a cloud of its own",
         )
-    if not wiring.gateway_values.get("enabled"):
-        return unknown(
-            "the operator makes an Ingress for each, and who serves those is not looked into",
-            wiring.again,
-        )
+    if not wiring.entrance.by_gateway:
+        return _by_ingresses(wiring, findings)
     blocked = held_up(findings, BY_GATEWAY)
     if blocked is not None:
         return blocked
@@ -57,10 +55,19 @@ def services(wiring: Wiring, findings: Findings) -> Answer:
     return works(f"{address}, with certificates: {certificates}")
 
 
+def _by_ingresses(wiring: Wiring, findings: Findings) -> Answer:
+    """An Ingress for each: of a controller that is the user's own nothing is known."""
+    blocked = held_up(findings, (declared.OPERATOR_GATEWAY, declared.GATEWAY_CERTIFICATES))
+    if blocked is not None:
+        return blocked
+    address = findings[declared.OPERATOR_GATEWAY.code].detail
+    return works(f"{address}, by Ingresses of class {wiring.entrance.ingress_class}")
+
+
 def zero_downtime(wiring: Wiring, services: Answer) -> Answer:
     """An update moves traffic by the weights of routes, which Ingresses do not have."""
-    told = wiring.gateway_values
-    if not told.get("enabled"):
+    told = wiring.entrance.gateway_values
+    if not wiring.entrance.by_gateway:
         return no(
             "the operator makes Ingresses, which have no weights by which traffic could move",
             wiring.again,
@@ -80,7 +87,7 @@ def zero_downtime(wiring: Wiring, services: Answer) -> Answer:
     lacking = denied(kubernetes, _ROUTES, namespace, account)
     if lacking:
         return no(f"ServiceAccount {account} may not {lacking[0]}", wiring.again)
-    return works(f"weighted HTTPRoutes on {wiring.gateway}")
+    return works(f"weighted HTTPRoutes on {wiring.entrance.gateway}")
 
 
 # -- where the load balancer is reached from -----------------------------------------
@@ -91,7 +98,7 @@ def internal(wiring: Wiring, findings: Findings) -> Answer:
     # What that check tells of a gateway that is well is its address.
     address = findings[declared.OPERATOR_GATEWAY.code].detail
     spec = wiring.spec
-    brought = bool(spec and spec.existing.gateway)
+    brought = bool(spec and brings_way_in(spec))
     try:
         return _of_ip(wiring, ip_address(address), brought)
     except ValueError:

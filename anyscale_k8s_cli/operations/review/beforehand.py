@@ -37,7 +37,7 @@ from anyscale_k8s_cli.provider import (
 )
 from anyscale_k8s_cli.resource import Ownership
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import CloudSpec, Settings, value_at
+from anyscale_k8s_cli.spec import CloudSpec, Settings, makes_gateway, value_at
 from anyscale_k8s_cli.spec_loading import load as load_settings
 from anyscale_k8s_cli.templates import load_yaml
 
@@ -60,6 +60,13 @@ def beforehand(
     spec = load_settings(flags=flags, file=file, environment={}).spec
     provider = load(spec.provider, run)
     return _Teller(spec, provider, host_from(environment)).review(run)
+
+
+# The ports of an Ingress controller; whose hostnames it serves, its Ingresses say.
+_OF_INGRESSES = tuple(
+    {"name": kind.lower(), "port": port, "protocol": kind, "hostname": None}
+    for port, kind in ((80, "HTTP"), (443, "HTTPS"))
+)
 
 
 class _Teller:
@@ -158,7 +165,7 @@ class _Teller:
         return next(item.bucket for item in self._data())
 
     def _secrets(self) -> Iterator[Mapping[str, Any]]:
-        controlled = not self._spec.existing.gateway
+        controlled = makes_gateway(self._spec)
         places = {
             "anywhere": self._spec.namespace,
             "without-identity": "" if self._provider.workload_identity else self._spec.namespace,
@@ -174,6 +181,10 @@ class _Teller:
         network, given = self._spec.network, self._spec.existing.gateway
         if given:
             return Network("as your gateway is", (), given, ())
+        if network.kind == "none":
+            return Network("as your own way in is", (), network.address, ())
+        if network.kind == "nginx":
+            return Network(network.expose, network.allow_cidrs, None, _OF_INGRESSES)
         values = {
             "name": "",
             "namespace": "",

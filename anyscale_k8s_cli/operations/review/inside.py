@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from anyscale_k8s_cli.addons import gateway_controller, gpu
-from anyscale_k8s_cli.addons.addresses import address_of, proxy_services
+from anyscale_k8s_cli.addons import gateway_controller, gpu, nginx
+from anyscale_k8s_cli.addons.addresses import address_of, proxy_services, service_reached
 from anyscale_k8s_cli.cluster.documents import Document, Documents
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord, newest
 from anyscale_k8s_cli.operations.review import Image, Network, held_by, once
 from anyscale_k8s_cli.operations.review.beforehand import listeners
 from anyscale_k8s_cli.operations.wires import Wiring
+from anyscale_k8s_cli.spec import brings_way_in
 
 _ROLES = ("Role", "ClusterRole")
 _ADDONS = (gateway_controller, gpu)
@@ -59,12 +60,24 @@ class Inside:
 
     def network(self) -> Network:
         wiring = self.wiring
-        gateway = wiring.gateway
+        entrance, spec = wiring.entrance, wiring.spec
+        said = spec.network if spec and not brings_way_in(spec) else None
+        if not entrance.by_gateway:
+            services = tuple(entrance.services())
+            reached = service_reached(services[0]) if services else None
+            return Network(
+                exposure=said.expose if said else "as your own way in is",
+                allow_cidrs=said.allow_cidrs if said else (),
+                address=reached.value if reached else entrance.told,
+                listeners=(),
+                load_balancers=tuple(map(_service, services)),
+                ports=tuple(self._ports()),
+            )
+        gateway = entrance.gateway
         found = wiring.kubernetes.get(
             gateway.api_version, gateway.kind, gateway.name, gateway.namespace
         )
         address = address_of(found) if found else None
-        said = wiring.spec.network if wiring.spec and not wiring.spec.existing.gateway else None
         return Network(
             exposure=said.expose if said else "as your gateway is",
             allow_cidrs=said.allow_cidrs if said else (),
@@ -93,8 +106,10 @@ class Inside:
     @cached_property
     def _releases(self) -> tuple[ReleaseRecord, ...]:
         """The operator's, and those of the add-ons that are ours."""
-        addons = (newest(self.wiring.kubernetes, part.NAMESPACE, part.RELEASE) for part in _ADDONS)
-        return tuple(item for item in (self.wiring.release, *addons) if item is not None)
+        kubernetes, own = self.wiring.kubernetes, self.wiring.install.namespace
+        addons = (newest(kubernetes, part.NAMESPACE, part.RELEASE) for part in _ADDONS)
+        ingress = newest(kubernetes, own, nginx.RELEASE)
+        return tuple(item for item in (self.wiring.release, ingress, *addons) if item is not None)
 
     @property
     def _namespaces(self) -> list[str]:

@@ -39,6 +39,8 @@ class OperatorConfig:
     instance_types: str
     excluded: frozenset[str]
     gateway: GatewayConfig | None
+    ingress_class: str
+    ingress_address: str
     token: str
     aws_endpoint: str
     environ: Mapping[str, str]
@@ -63,6 +65,8 @@ class OperatorConfig:
                 environ.get("ANYSCALE_EXCLUDE_COMPONENT_VERIFICATION", "").split(",")
             ),
             gateway=_gateway(environ),
+            ingress_class=environ.get("ANYSCALE_INGRESS_CLASS", ""),
+            ingress_address=environ.get("ANYSCALE_INGRESS_ADDRESS", ""),
             token=environ.get("ANYSCALE_CLI_TOKEN", ""),
             aws_endpoint=environ.get("AWS_ENDPOINT_URL", "").rstrip("/"),
             environ=environ,

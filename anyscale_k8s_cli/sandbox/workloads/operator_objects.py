@@ -20,10 +20,12 @@ _LABEL = "anyscale.com/managed-by"
 _SELECTOR = f"{_LABEL}={CREATED_BY}"
 _HEADS = f"{_SELECTOR},ray-node-type=head"
 _GATEWAY = "gateway.networking.k8s.io/v1"
+_NETWORKING = "networking.k8s.io/v1"
 _RAY_IMAGE = "anyscale/ray:2.49.0-slim-py312"
 # Of the kinds it makes: API path of the group and version, plural.
 _KINDS = (
     (f"/apis/{_GATEWAY}", "httproutes"),
+    (f"/apis/{_NETWORKING}", "ingresses"),
     ("/api/v1", "services"),
     ("/api/v1", "pods"),
     ("/api/v1", "secrets"),
@@ -105,9 +107,11 @@ class ManagedObjects:
         await self._create(self._path("/api/v1", "services"), service)
         if self.config.gateway is not None:
             await self._create(self._path(f"/apis/{_GATEWAY}", "httproutes"), self._route(name))
+        else:
+            await self._create(self._path(f"/apis/{_NETWORKING}", "ingresses"), self._ingress(name))
 
     async def _end(self, name: str) -> None:
-        for group, plural in _KINDS[:3]:
+        for group, plural in _KINDS[:4]:
             await self.api.delete(f"{self._path(group, plural)}/{name}")
 
     async def _create(self, path: str, manifest: Object) -> None:
@@ -132,6 +136,21 @@ class ManagedObjects:
             "rules": [{"backendRefs": [{"name": name, "port": 80}]}],
         }
         return route
+
+    def _ingress(self, name: str) -> Object:
+        ingress = self._object(_NETWORKING, "Ingress", name)
+        ingress["metadata"]["annotations"] = {
+            # What Anyscale's Ingresses cannot do without, and a snippet is part of it.
+            "nginx.ingress.kubernetes.io/configuration-snippet": "more_set_headers 'X-Ray: head';",
+            "anyscale.com/ingress-address": self.config.ingress_address,
+        }
+        service = {"name": name, "port": {"number": 80}}
+        path = {"path": "/", "pathType": "Prefix", "backend": {"service": service}}
+        ingress["spec"] = {
+            "ingressClassName": self.config.ingress_class,
+            "rules": [{"http": {"paths": [path]}}],
+        }
+        return ingress
 
     def _object(
         self, version: str, kind: str, name: str, labels: dict[str, str] | None = None

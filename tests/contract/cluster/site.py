@@ -31,6 +31,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.workloads.device_plugin import DevicePlugin
 from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
+from anyscale_k8s_cli.sandbox.workloads.ingress_nginx import IngressNginx
 from anyscale_k8s_cli.spec import CloudSpec
 
 GPU_POOL = NodePool("gpu", labels={"pool": "gpu"}, gpu=True, gpu_driver="node image", size=1)
@@ -203,7 +204,12 @@ class Site:
         registration = Known(install, "registration", Registration("cld_1", resource_id))
         if unregistered:
             registration.observed = None
-        balancer = LoadBalancer("the pool", {"example.com/type": kind}, ("example.com/type",))
+        balancer = LoadBalancer(
+            "the pool",
+            {"example.com/type": kind},
+            ("example.com/type",),
+            source_ranges=spec.network.allow_cidrs,
+        )
         inside = cluster_side(
             context,
             None if teardown else cloud_side,
@@ -251,7 +257,12 @@ def make_site(make_world: Any, helm: Any, tmp_path: Path, **world_settings: Any)
     operator = OperatorImage()
     world = make_world(
         authority=authority,
-        workloads=(EnvoyGateway(authority), DevicePlugin(authority, "admin-token"), operator),
+        workloads=(
+            EnvoyGateway(authority),
+            IngressNginx(authority),
+            DevicePlugin(authority, "admin-token"),
+            operator,
+        ),
         **{"nodes": NODES, **world_settings},
     )
     plane = Plane()

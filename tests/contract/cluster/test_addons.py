@@ -47,9 +47,9 @@ def test_setup_again_and_teardown(
 
     site.world.apply(side.resources)
     assert len(site.proven) == 1
-    assert side.gateway.output.address is not None
+    assert side.way_in.output.address is not None
     values = side.operator.output.values
-    assert values["networking"]["gateway"]["ip"] == side.gateway.output.address.value
+    assert values["networking"]["gateway"]["ip"] == side.way_in.output.address.value
     assert values["global"] == {
         "cloudDeploymentId": "cldrsrc_prod",
         "cloudProvider": "aws",
@@ -218,13 +218,13 @@ def test_the_operator_is_told_the_address_of_the_load_balancer_that_is_asked_for
     changes = site.world.changes(after.resources)
     assert changes["helm:release/ray/anyscale-operator"] == "update"
 
-    old = before.gateway.output.address
+    old = before.way_in.output.address
     waiting = f"{old.value} is that of a load balancer of another kind"
     pool.seen = lambda: any(
         isinstance(event, StepWaiting) and event.detail == waiting for event in site.world.events
     )
     site.world.apply(after.resources)
-    address = after.gateway.output.address
+    address = after.way_in.output.address
     assert address is not None
     assert address != old
     assert after.operator.output.values["networking"]["gateway"]["ip"] == address.value

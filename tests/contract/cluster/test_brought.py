@@ -83,12 +83,12 @@ def two(site: Site) -> ClusterSide:
 
 def planned(site: Site, side: ClusterSide) -> Any:
     return next(
-        item for item in site.world.plan(side.resources).changes if item.resource is side.gateway
+        item for item in site.world.plan(side.resources).changes if item.resource is side.way_in
     )
 
 
 def change(site: Site, wanted: list[Document]) -> None:
-    site.world.kubernetes.patch_merge(two(site).gateway.reference, {"spec": {"listeners": wanted}})
+    site.world.kubernetes.patch_merge(two(site).way_in.reference, {"spec": {"listeners": wanted}})
 
 
 def test_a_gateway_that_fits_is_used_and_stays_as_it_is(edge: Site, front: Document) -> None:
@@ -100,8 +100,8 @@ def test_a_gateway_that_fits_is_used_and_stays_as_it_is(edge: Site, front: Docum
     edge.world.apply(side.resources)
     values = side.operator.output.values["networking"]["gateway"]
     assert (values["namespace"], values["name"]) == ("edge", "front")
-    assert side.gateway.output.address is not None
-    assert values["ip"] == side.gateway.output.address.value
+    assert side.way_in.output.address is not None
+    assert values["ip"] == side.way_in.output.address.value
     found = edge.world.kubernetes.get(API, "Gateway", "front", "edge")
     assert found["spec"] == front["spec"]
 
@@ -127,7 +127,7 @@ def test_what_a_gateway_lacks_is_told_with_the_command_that_adds_it(
     assert found.change is Change.REFUSE
     assert reason in found.decision.reason
     patch = found.decision.fix.split("-p ", 1)[1].strip("'")
-    edge.world.kubernetes.patch_merge(two(edge).gateway.reference, json.loads(patch))
+    edge.world.kubernetes.patch_merge(two(edge).way_in.reference, json.loads(patch))
     assert planned(edge, two(edge)).change is Change.ADOPT
 
 

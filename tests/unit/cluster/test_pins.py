@@ -21,6 +21,7 @@ def test_charts() -> None:
         "anyscale-operator",
         "gateway-crds-helm",
         "gateway-helm",
+        "ingress-nginx",
         "nvidia-device-plugin",
     }
     # Definitions and controller are one product: they must not drift apart.
