@@ -227,8 +227,11 @@ class AdoptedAccess(AdoptedResource[Identity]):
             return None  # Told of the object that is not there.
         unfit: tuple[Unfit, ...] = ()
         try:
-            if not suffices(self._azure, scope, self._container, identity.principal_id):
-                reason = f"{self._ends.identity.title} lacks {ROLE_NAME} on it"
+            if lacks := missing(self._azure, scope, self._container, identity.principal_id):
+                reason = (
+                    f"{self._ends.identity.title} lacks {', '.join(lacks)} on it, which "
+                    f"{ROLE_NAME} has"
+                )
                 unfit = (Unfit(reason, command(scope, identity.principal_id)),)
         except CloudFailure as failure:
             if not failure.denied:
@@ -239,8 +242,8 @@ class AdoptedAccess(AdoptedResource[Identity]):
         )
 
 
-def suffices(azure: Azure, scope: str, container: str, principal_id: str) -> bool:
-    """Whether roles on the container, the account or above let it do all that is needed."""
+def missing(azure: Azure, scope: str, container: str, principal_id: str) -> list[str]:
+    """What roles on the container, the account or above do not let it do of what is needed."""
     innermost = f"{scope}/blobServices/default/containers/{container}".lower()
     roles = {
         item.role
@@ -248,7 +251,9 @@ def suffices(azure: Azure, scope: str, container: str, principal_id: str) -> boo
         if f"{innermost}/".startswith(f"{item.scope}/")
     }
     permissions = [item for role in roles for item in azure.roles.permissions(role)]
-    return all(any(item.allows_data(action) for item in permissions) for action in NEEDED)
+    return [
+        action for action in NEEDED if not any(item.allows_data(action) for item in permissions)
+    ]
 
 
 def _not_replicated(problem: BaseException) -> bool:

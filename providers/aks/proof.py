@@ -200,7 +200,7 @@ class Proof:
         if seconds < min(SHOWN_WITHIN, self.patience / 2):
             return
         scope, identity = self.ends.scope(), self.ends.identity.output
-        if bucket_access.suffices(self.azure, scope, self.container, identity.principal_id):
+        if not bucket_access.missing(self.azure, scope, self.container, identity.principal_id):
             return
         raise errors.CliError(
             codes.ASSIGNMENT_MISSING,

@@ -66,7 +66,13 @@ def lacking(
         return ()
     # No identity has two for the same bearer.
     name = next(iter(bearers), name)
+    near = sorted(
+        f"{found.subject} of {found.issuer}"
+        for found in trusts.values()
+        if wanted.issuer == found.issuer or wanted.subject == found.subject
+    )
     why = f"it does not trust {wanted.subject} of {wanted.issuer}"
+    why += f", but {', '.join(near)}" if near and not bearers else ""
     for found in bearers.values():
         why = f"it trusts {wanted.subject} with the audience {', '.join(found.audiences)} alone"
     return (Unfit(why, command(place, name, wanted)),)

@@ -307,13 +307,19 @@ class AdoptedRole(AdoptedResource[Identity]):
         denied = [item for item in verdicts if item.answer is Answer.DENIED]
         if not denied:
             return ()
+        refused = {item.action for item in denied}
+        statements = [
+            {"Effect": "Allow", "Action": lacking, "Resource": resource}
+            for actions, resource in asked
+            if (lacking := [action for action in actions if action in refused])
+        ]
         if not any(item.explicit for item in denied) and self._bucket_may_allow():
             return ()
         return (
             Unfit(
                 f"its policies do not allow {', '.join(item.action for item in denied)} "
                 f"on {bucket}",
-                f"add to its policies: {json.dumps(policies.operator(bucket)['Statement'])}",
+                f"add to its policies: {json.dumps(statements)}",
             ),
         )
 

@@ -12,7 +12,7 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT, EXISTS
-from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Grant, Policy
 from anyscale_k8s_cli.providers.gke import codes, policies, tags
 from anyscale_k8s_cli.providers.gke.google import Google, may_see
 from anyscale_k8s_cli.providers.gke.sdk.iam import UNSEEN, ServiceAccount, project_of
@@ -226,12 +226,16 @@ class AdoptedAccount(AdoptedResource[str]):
             lacking = [grant for grant in lacking if above and policies.lacks((above,), grant)]
         return self._observed(
             tuple(
-                Unfit(
-                    f"{grant.member} lacks {grant.role} on it", policies.command(self.email, grant)
-                )
+                Unfit(_told(grant, policy), policies.command(self.email, grant))
                 for grant in lacking
             )
         )
 
     def _observed(self, unfit: tuple[Unfit, ...]) -> Observed[str]:
         return Observed(id=self.email, output=self.email, unfit=unfit)
+
+
+def _told(grant: Grant, policy: Policy | None) -> str:
+    near = policies.nearly(policy, grant) if policy is not None else []
+    instead = f", which {', '.join(near)} has" if near else ""
+    return f"{grant.member} lacks {grant.role} on it{instead}"

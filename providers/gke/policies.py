@@ -103,6 +103,19 @@ def lacks(seen: Iterable[Policy], wanted: Grant) -> bool:
     )
 
 
+def nearly(policy: Policy, wanted: Grant) -> list[str]:
+    """Who has the role in its place: service accounts of other namespaces, of the same pool."""
+    pool, _, _ = wanted.member.partition("[")
+    return sorted(
+        grant.member
+        for grant in policy.grants
+        if grant.role == wanted.role
+        and grant.member != wanted.member
+        and "[" in wanted.member
+        and grant.member.startswith(f"{pool}[")
+    )
+
+
 def revise(
     run: Run,
     policy: Callable[[], Policy | None],

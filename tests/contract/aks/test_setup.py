@@ -11,6 +11,7 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.provider import CloudSide
+from anyscale_k8s_cli.providers.aks import bucket_access
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.sdk.storage import Settings
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
@@ -439,6 +440,42 @@ def test_an_identity_that_trusts_nobody(adopting: World) -> None:
         "demo", "bare-operator", "one", Trust(CLUSTER.issuer, OPERATOR)
     )
     assert adopting.changes(spec)["managed-identity"] == "adopt"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"),
+    [
+        (Trust(CLUSTER.issuer, OPERATOR.replace("anyscale-operator:", "team-b:")), "team-b"),
+        (Trust(CLUSTER.issuer.rstrip("/"), OPERATOR), f", but {OPERATOR} of "),
+    ],
+    ids=["another namespace", "another issuer"],
+)
+def test_an_identity_that_trusts_somebody_else(adopting: World, theirs: Trust, told: str) -> None:
+    azure(adopting).identities.put_trust("demo", "bare-operator", "one", theirs)
+    spec = adopting.spec(existing={"identity": IDENTITIES + "bare-operator"})
+    reason = adopting.reasons(spec)["managed-identity"]
+    assert f"it does not trust {OPERATOR} of {CLUSTER.issuer}, but " in reason
+    assert told in reason
+    assert f"{theirs.subject} of {theirs.issuer}" in reason
+    fix = fixes(adopting, spec)["managed-identity"]
+    assert f"--issuer {CLUSTER.issuer} --subject {OPERATOR}" in fix
+
+
+@pytest.mark.parametrize("taken", bucket_access.NEEDED)
+def test_one_action_that_an_identity_lacks_is_named(adopting: World, taken: str) -> None:
+    azure(adopting).storage.set_cors("demo", "usersdata", [OURS])
+    identity = azure(adopting).identities
+    identity.put_trust("demo", "bare-operator", "one", Trust(CLUSTER.issuer, OPERATOR))
+    world = adopting.stand_in.world
+    principal = identity.get("demo", "bare-operator")
+    assert principal is not None
+    held = [item for item in bucket_access.NEEDED if item != taken]
+    own = world.directory.principals[principal.principal_id]
+    world.rights.replace(own, [{"DataActions": held, "scope": ACCOUNTS + "usersdata"}])
+    existing = {"bucket": "usersdata/lake", "identity": IDENTITIES + "bare-operator"}
+    spec = adopting.spec(existing=existing)
+    assert f"lacks {taken} on it" in adopting.reasons(spec)["role-assignment"]
+    assert f'--role "{CONTRIBUTOR}"' in fixes(adopting, spec)["role-assignment"]
 
 
 def test_with_both_of_the_users_the_role_must_be_there(adopting: World) -> None:

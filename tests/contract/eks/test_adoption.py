@@ -178,6 +178,57 @@ def test_a_role_that_cannot_be_adopted(
     assert told in world.reasons(spec)["iam-role"]
 
 
+@pytest.mark.parametrize("pinned", ["sub", "aud", "issuer"])
+def test_a_trust_for_somebody_else_is_told_with_the_statement(world: World, pinned: str) -> None:
+    """Of another namespace, for another audience, or for another cluster."""
+    issuer = CLUSTER.issuer.removeprefix("https://")
+    bearer = {"sub": "system:serviceaccount:anyscale-operator:anyscale-operator"}
+    condition = {**bearer, "aud": "sts.amazonaws.com"}
+    others = {"sub": "system:serviceaccount:team-b:anyscale-operator", "aud": "vault"}
+    condition = {**condition, **({pinned: others[pinned]} if pinned in others else {})}
+    of = issuer if pinned != "issuer" else f"{issuer[:-1]}0"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": PROVIDER if pinned != "issuer" else f"{PROVIDER[:-1]}0"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{of}:{key}": text for key, text in condition.items()}},
+    }
+    spec = world.spec(existing={"identity": own_role(document(statement), MAY)})
+    decision = next(
+        item.decision
+        for item in world.plan(world.cloud_side(spec)).changes
+        if item.resource.kind == "iam-role"
+    )
+    assert decision.change.value == "refuse"
+    # Whom it admits instead is named, too.
+    assert others.get(pinned, of) in decision.reason
+    asked = json.loads(decision.fix.partition("trust policy: ")[2])
+    wanted = asked["Condition"]["StringEquals"]
+    assert wanted[f"{issuer}:sub"] == bearer["sub"]
+    assert wanted[f"{issuer}:aud"] == "sts.amazonaws.com"
+    assert asked["Principal"]["Federated"] == PROVIDER
+
+
+@pytest.mark.parametrize(
+    "taken", ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+)
+def test_one_action_that_a_role_lacks_is_told_with_its_statement(
+    adopting: World, taken: str
+) -> None:
+    without = {"Effect": "Allow", "NotAction": taken, "Resource": "*"}
+    arn = own_role(ADMITS, document(without))
+    spec = adopting.spec(existing={"identity": arn, "bucket": "users-own"})
+    decision = next(
+        item.decision
+        for item in adopting.plan(adopting.cloud_side(spec)).changes
+        if item.resource.kind == "iam-role"
+    )
+    assert f"do not allow {taken} on arn:aws:s3:::users-own" in decision.reason
+    (statement,) = json.loads(decision.fix.partition("policies: ")[2])
+    place = "arn:aws:s3:::users-own" + ("" if taken == "s3:ListBucket" else "/*")
+    assert statement == {"Effect": "Allow", "Action": [taken], "Resource": place}
+
+
 def test_what_may_not_be_simulated_is_not_held_against_a_role(world: World) -> None:
     spec = world.spec(existing={"identity": own_role(ADMITS, MAY_READ)})
     allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}

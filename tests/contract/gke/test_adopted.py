@@ -129,6 +129,35 @@ def test_what_an_account_lacks_is_told_with_the_command(adopting: World) -> None
     assert planned["gcs-bucket-access"].fix.count("add-iam-policy-binding gs://users-own") == 2
 
 
+def test_an_account_for_another_namespace_is_told_with_whom_it_is_for(adopting: World) -> None:
+    theirs = TWIN.replace("[anyscale-operator/", "[team-b/")
+    user = "roles/iam.workloadIdentityUser"
+    own_account(adopting, (user, theirs), HAND_MADE[1])
+    spec = adopting.spec(existing={"identity": OWN_ACCOUNT})
+    planned = adopting.plan(adopting.cloud_side(spec)).changes
+    decision = next(i.decision for i in planned if i.resource.kind == "service-account")
+    assert f"{TWIN} lacks {user} on it, which {theirs} has" in decision.reason
+    assert decision.fix == (
+        f"gcloud iam service-accounts add-iam-policy-binding {OWN_ACCOUNT} --role={user} "
+        f"--member='{TWIN}'"
+    )
+
+
+def test_a_role_that_lets_one_only_look_is_told_with_the_one_to_grant(adopting: World) -> None:
+    own_account(adopting, *HAND_MADE)
+    admit_console(adopting)
+    policy = adopting.stand_in.buckets.get(ADOPTED.name).policy
+    roles = ("roles/storage.objectViewer", "roles/storage.legacyBucketReader")
+    grant(adopting, policy, *((role, SELF) for role in roles))
+    planned = adopting.plan(adopting.cloud_side(adopting.spec(**BOTH))).changes
+    decision = next(i.decision for i in planned if i.resource.kind == "gcs-bucket-access")
+    assert f"{OWN_ACCOUNT} lacks roles/storage.objectAdmin on it" in decision.reason
+    assert decision.fix == (
+        f"gcloud storage buckets add-iam-policy-binding gs://{ADOPTED.name} --member={SELF} "
+        "--role=roles/storage.objectAdmin"
+    )
+
+
 def test_a_bucket_that_does_not_admit_the_console(adopting: World) -> None:
     theirs = {"origin": ["https://x.example"], "method": ["GET"]}
     patch_bucket(adopting, ADOPTED.name, {"cors": [theirs]})
