@@ -6,12 +6,14 @@ and never taken for allowed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli.checks import Finding, Status, passed
+from anyscale_k8s_cli.checks.rights import mended
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
@@ -174,8 +176,10 @@ def _finding(
             f"{principal} lacks {len(denied)} of {len(said)} permissions"
             + ("" if stops else ", and may go on without"),
             (*(str(item) for item in denied), *unknown),
-            f"have them allowed; `anyscale cloud permissions --provider eks --verb {verb.value}` "
-            "prints the policy",
+            mended(
+                f"a policy for {principal}: {_statement(denied)}",
+                f"anyscale cloud permissions --provider eks --verb {verb.value}",
+            ),
         )
     if unsure:
         return Finding(
@@ -186,6 +190,17 @@ def _finding(
         detail = f"allowed as far as IAM's simulator sees: {len(said)} permissions"
         return Finding(Status.UNKNOWN, detail, tuple(f"not seen: {item}" for item in unseen))
     return passed(f"{principal}, {len(said)} permissions")
+
+
+def _statement(denied: Sequence[_Said]) -> str:
+    """What gives just what is denied, on just what it is denied on."""
+    actions: dict[str, list[str]] = {}
+    for item in denied:
+        actions.setdefault(item.resource, []).append(item.verdict.action)
+    found = [
+        {"Effect": "Allow", "Action": names, "Resource": thing} for thing, names in actions.items()
+    ]
+    return json.dumps({"Version": "2012-10-17", "Statement": found})
 
 
 def _ask(aws: Aws, principal: str, questions: Sequence[_Question]) -> list[_Said]:

@@ -287,6 +287,12 @@ def test_what_is_denied_fails_before_it_is_needed(world: World) -> None:
     finding = check_all(world)["aws-permissions"]
     assert finding.status is Status.FAIL
     assert finding.evidence[0].startswith("iam:CreateRole on arn:aws:iam::284710593866:role/")
+    first, last = finding.fix.splitlines()
+    (statement,) = json.loads(first.partition(": ")[2])["Statement"]
+    assert statement["Action"] == ["iam:CreateRole"]
+    assert f"iam:CreateRole on {statement['Resource']}" == finding.evidence[0]
+    assert "run the same command again" in last
+    assert "cloud permissions --provider eks --verb setup" in last
 
 
 def test_what_is_there_needs_no_making(world: World) -> None:
