@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -632,9 +633,15 @@ def canonical(name: str) -> str:
     return VENDOR_NAMES.get(lowered, lowered)
 
 
+@cache
+def registered() -> tuple[EntryPoint, ...]:
+    """Who provides a platform. Asked once: every installed package is looked into for it."""
+    return tuple(entry_points(group=ENTRY_POINTS))
+
+
 def available() -> list[str]:
     """The names of the providers that are installed."""
-    return sorted({entry.name for entry in entry_points(group=ENTRY_POINTS)})
+    return sorted({entry.name for entry in registered()})
 
 
 def beside(entry: EntryPoint, name: str) -> ModuleType | None:
@@ -656,7 +663,7 @@ def load(name: str, run: Run) -> Provider:
     `package-missing` when the platform's SDK is not installed.
     """
     platform = canonical(name)
-    matches = [entry for entry in entry_points(group=ENTRY_POINTS) if entry.name == platform]
+    matches = [entry for entry in registered() if entry.name == platform]
     if not matches:
         known = ", ".join(available())
         cause = (

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check, When, declared
-from anyscale_k8s_cli.provider import ENTRY_POINTS, beside
+from anyscale_k8s_cli.provider import beside, registered
 
 _NEAR = 0.75
 _MODULE = "declared"
@@ -21,7 +21,7 @@ _MODULE = "declared"
 def every_check() -> tuple[Check, ...]:
     """Each once, by code."""
     found = {check.code: check for check in declared.CHECKS}
-    for entry in entry_points(group=ENTRY_POINTS):
+    for entry in registered():
         found |= {check.code: check for check in _declared_in(entry)}
     return tuple(found[code] for code in sorted(found))
 
@@ -33,7 +33,7 @@ def codes(when: When) -> frozenset[str]:
 
 def declared_by(provider: str) -> tuple[Check, ...]:
     """The core's, and those of one provider."""
-    found = entry_points(group=ENTRY_POINTS, name=provider)
+    found = (entry for entry in registered() if entry.name == provider)
     own = (check for entry in found for check in _declared_in(entry))
     return (*declared.CHECKS, *own)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from importlib.metadata import entry_points
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.purposes import PURPOSES, WITHOUT_IDENTITY
-from anyscale_k8s_cli.provider import ENTRY_POINTS, Provider, beside
+from anyscale_k8s_cli.provider import Provider, beside, registered
 from anyscale_k8s_cli.purpose import Purpose
 
 _NEAR = 0.6
@@ -23,7 +22,7 @@ def of_platform(provider: Provider) -> tuple[Purpose, ...]:
 
 def declared_by(name: str) -> tuple[Purpose, ...]:
     """What a provider declares; nothing where it has no such module."""
-    modules = (beside(entry, _MODULE) for entry in entry_points(group=ENTRY_POINTS, name=name))
+    modules = (beside(entry, _MODULE) for entry in registered() if entry.name == name)
     return tuple(item for module in modules if module for item in module.PURPOSES)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -13,10 +14,12 @@ from anyscale_k8s_cli import templates
 
 
 @pytest.fixture
-def written(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def written(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A folder of documents in the place of ours."""
     monkeypatch.setattr(templates, "files", lambda _: tmp_path)
-    return tmp_path
+    templates._parsed.cache_clear()
+    yield tmp_path
+    templates._parsed.cache_clear()
 
 
 def test_a_value_cannot_break_a_document(written: Any) -> None:
