@@ -59,10 +59,10 @@ class Mirror:
         jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
         return document
 
-    async def rendered(self, platform: str, **pods: Any) -> list[dict[str, Any]]:
+    async def rendered(self, platform: str, **said: Any) -> list[dict[str, Any]]:
         """All that goes into a cluster and describes pods, as setup would have it."""
-        said = {f"pods.{key}": value for key, value in pods.items()}
-        flags = {"provider": platform, "name": "prod", **said}
+        told = {key.replace("__", "."): value for key, value in said.items()}
+        flags = {"provider": platform, "name": "prod", **told}
         spec = load(flags=flags, file=None, environment={}).spec
         context = context_of(spec, MirrorRequest(environment=self.environment), Run())
         documents = list(by_hand.gateway(context, LoadBalancer("somebody"), "cldrsrc_abc"))
@@ -92,13 +92,22 @@ async def mirror(
 
 async def test_with_a_registry_no_other_is_left_on_any_platform(mirror: Mirror) -> None:
     for platform in PLATFORMS:
-        documents = await mirror.rendered(platform, image_registry=REGISTRY)
+        documents = await mirror.rendered(platform, pods__image_registry=REGISTRY)
         images = set(images_in(documents))
         assert len(images) >= 5, platform
         assert {image for image in images if not image.startswith(f"{REGISTRY}/")} == set()
         assert ELSEWHERE.findall(yaml.safe_dump_all(documents)) == []
 
+    by_ingresses = await mirror.rendered(
+        "eks", pods__image_registry=REGISTRY, network__kind="nginx"
+    )
+    assert any("ingress-nginx/controller" in image for image in images_in(by_ingresses))
+    assert ELSEWHERE.findall(yaml.safe_dump_all(by_ingresses)) == []
+
     said = {"charts__mirror": mirror.url, "pods__image_registry": REGISTRY}
+    nginx = (await mirror.told("eks", **own, charts__mirror=mirror.url))["images"]
+    assert {item["target"] for item in nginx} >= set(images_in(by_ingresses))
+    assert not [item for item in nginx if "envoyproxy" in item["image"]]
     listed = (await mirror.told(platform, **said))["images"]
     proxy = next(item for item in documents if item["kind"] == "EnvoyProxy")
     proxied = proxy["spec"]["provider"]["kubernetes"]["envoyDeployment"]["container"]["image"]
