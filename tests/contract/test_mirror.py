@@ -98,9 +98,8 @@ async def test_with_a_registry_no_other_is_left_on_any_platform(mirror: Mirror) 
         assert {image for image in images if not image.startswith(f"{REGISTRY}/")} == set()
         assert ELSEWHERE.findall(yaml.safe_dump_all(documents)) == []
 
-    by_ingresses = await mirror.rendered(
-        "eks", pods__image_registry=REGISTRY, network__kind="nginx"
-    )
+    own = {"pods__image_registry": REGISTRY, "network__kind": "nginx"}
+    by_ingresses = await mirror.rendered("eks", **own)
     assert any("ingress-nginx/controller" in image for image in images_in(by_ingresses))
     assert ELSEWHERE.findall(yaml.safe_dump_all(by_ingresses)) == []
 
