@@ -26,3 +26,18 @@ def test_files_of_the_users_own_are_not_named() -> None:
         "--values FILE stands for your file of Helm values, which are not kept",
     ]
     assert list(from_files(NAMED)) == []
+
+
+def test_what_was_said_of_pods_is_said_again_key_by_key() -> None:
+    told = {
+        **NAMED,
+        "pods.labels": {"team": "ml", "tier": "1"},
+        "pods.tolerations": ["gpu:NoSchedule"],
+        "pods.ca_bundle": None,
+    }
+
+    assert setup_command(told).endswith(
+        "--toleration gpu:NoSchedule --pod-label team=ml --pod-label tier=1 --ca-bundle FILE"
+    )
+    assert list(from_files(told)) == ["--ca-bundle FILE stands for your file of authorities"]
+    assert setup_command(NAMED, command="anyscale mirror list").startswith("anyscale mirror list ")
