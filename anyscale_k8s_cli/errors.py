@@ -71,6 +71,7 @@ CLUSTER_UNREACHABLE = ErrorCode("cluster-unreachable", ExitCode.OPERATION_FAILED
 CLUSTER_FAILED = ErrorCode("cluster-failed", ExitCode.OPERATION_FAILED)
 HELM_FAILED = ErrorCode("helm-failed", ExitCode.OPERATION_FAILED)
 CHART_UNAVAILABLE = ErrorCode("chart-unavailable", ExitCode.OPERATION_FAILED)
+UPGRADE_TAKEN_BACK = ErrorCode("upgrade-taken-back", ExitCode.OPERATION_FAILED)
 BUCKET_MISSING = ErrorCode("bucket-missing", ExitCode.OPERATION_FAILED)
 BUCKET_DENIED = ErrorCode("bucket-denied", ExitCode.OPERATION_FAILED)
 STORAGE_UNREACHABLE = ErrorCode("storage-unreachable", ExitCode.OPERATION_FAILED)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.graph import walk
+from anyscale_k8s_cli.parts import Composed, PartChange
 from anyscale_k8s_cli.resource import (
     WRITES,
     Change,
@@ -30,11 +31,15 @@ from anyscale_k8s_cli.run import Run
 
 @dataclass(frozen=True)
 class PlannedChange:
-    """What is to be done with one resource, and what was seen of it."""
+    """What is to be done with one resource, and what was seen of it.
+
+    `parts` is what becomes of the objects that it consists of, where that was asked.
+    """
 
     resource: Resource[Any]
     decision: Decision
     observed: Observed[Any] | None
+    parts: tuple[PartChange, ...] = ()
 
     @property
     def change(self) -> Change:
@@ -49,6 +54,7 @@ class PlannedChange:
             "reason": self.decision.reason,
             "ownership": self.decision.ownership.value,
             "id": self.observed.id if self.observed else None,
+            **({"parts": [part.as_json() for part in self.parts]} if self.parts else {}),
         }
 
 
@@ -131,6 +137,22 @@ async def compute(resources: Sequence[Resource[Any]], rights: Rights, run: Run) 
 
     await raising_first(walk(edges(resources), visit))
     return Plan(tuple(planned[resource] for resource in resources))
+
+
+async def with_parts(plan: Plan) -> Plan:
+    """The plan with what its updates make of the parts of what is there. Reads only."""
+
+    def look(item: PlannedChange) -> PlannedChange:
+        resource = item.resource
+        if item.change is not Change.UPDATE or not isinstance(resource, Composed):
+            return item
+        try:
+            return replace(item, parts=tuple(resource.parts(item.observed)))
+        except NotYetKnown:
+            return item
+
+    looks = (asyncio.to_thread(look, item) for item in plan.changes)
+    return Plan(tuple(await asyncio.gather(*looks)))
 
 
 def edges(resources: Sequence[Resource[Any]]) -> dict[Resource[Any], set[Resource[Any]]]:

@@ -50,6 +50,7 @@ def gateway_controller(
         chart=CHART,
         values=lambda: controller_values(context),
         addition=context.pods.addition,
+        private=context.spec.addons.gateway.values,
         skip_crds=True,
         upgrade=context.upgrade,
         seconds=timeouts.controller,

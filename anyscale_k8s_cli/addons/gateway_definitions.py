@@ -7,12 +7,12 @@ What is there and good enough is used; what somebody manages is never written.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from anyscale_k8s_cli.addons.belonging import goes_with
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.cluster.definitions import Definitions, DefinitionSet
 from anyscale_k8s_cli.cluster.documents import Document, Documents
-from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.parallel import Once
 from anyscale_k8s_cli.resource import Claim, Unfit
 
@@ -31,17 +31,23 @@ def gateway_definitions(context: ClusterContext) -> tuple[Definitions, Definitio
 
     Both are shared resources, out of one chart, which is rendered once.
     """
-    rendered = Once(lambda: _rendered(context))
+    version = context.charts.pinned_version(CHART)
+    is_older = partial(context.charts.is_older, CHART)
+    pinned = Once(lambda: _rendered(context, version))
 
-    def of(group: str) -> Callable[[], Sequence[Document]]:
-        return lambda: [item for item in rendered() if item.get("spec", {}).get("group") == group]
+    def of(group: str) -> Callable[[str], Sequence[Document]]:
+        def render(wanted: str) -> Sequence[Document]:
+            found = pinned() if wanted == version else _rendered(context, wanted)
+            return [item for item in found if item.get("spec", {}).get("group") == group]
 
-    version = pins().charts[CHART].version
+        return render
+
     api = DefinitionSet(
         group=GATEWAY_API,
         required=("gateways", "gatewayclasses", "httproutes", "referencegrants"),
         render=of(GATEWAY_API),
         version=version,
+        is_older=is_older,
         judge=too_old,
     )
     envoy = DefinitionSet(
@@ -49,6 +55,7 @@ def gateway_definitions(context: ClusterContext) -> tuple[Definitions, Definitio
         required=("envoyproxies",),
         render=of(ENVOY_GATEWAY),
         version=version,
+        is_older=is_older,
         judge=any_version,
     )
     return (
@@ -97,14 +104,14 @@ def _definitions(context: ClusterContext, wanted: DefinitionSet, title: str) -> 
     )
 
 
-def _rendered(context: ClusterContext) -> Sequence[Document]:
+def _rendered(context: ClusterContext, version: str) -> Sequence[Document]:
     values = {
         "crds": {
             "gatewayAPI": {"enabled": True, "channel": "standard"},
             "envoyGateway": {"enabled": True},
         }
     }
-    archive = context.run.await_(context.charts.fetch(CHART))
+    archive = context.run.await_(context.charts.fetch(CHART, version))
     return context.run.await_(
         context.helm.template(CHART, "default", archive, values, include_crds=True)
     )

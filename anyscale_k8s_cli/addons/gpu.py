@@ -125,6 +125,7 @@ def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resou
         chart=CHART,
         values=lambda: plugin_values(context, pools),
         addition=context.pods.addition,
+        private=context.spec.addons.gpu_plugin.values,
         upgrade=context.upgrade,
         seconds=context.spec.timeouts.controller,
         deletion_seconds=context.spec.timeouts.deletion,

@@ -111,6 +111,7 @@ def operator_release(
         upgrade=context.upgrade,
         apart=frozenset({_account(context)}),
         open_values=frozenset(OWN_VALUES),
+        private=spec.operator.values,
         addition=lambda workload: _addition(context, cloud_side, workload),
         seconds=spec.timeouts.operator,
         deletion_seconds=spec.timeouts.deletion,

@@ -468,7 +468,8 @@ class SetupOptions:
         option(
             "--upgrade",
             panel=CHANGE,
-            help="Bring charts that are installed to this version's own; else they stay.",
+            help="Bring charts that are installed to this version's own; else they stay. What "
+            "that changes in each object is shown first; an upgrade that fails is taken back.",
         ),
     ] = False
     drop_options: Annotated[

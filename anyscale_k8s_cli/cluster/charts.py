@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import semver
 import yaml
 
 from anyscale_k8s_cli import errors
@@ -115,6 +116,14 @@ class Charts:
             return _Origin(name, f"{repository.rstrip('/')}/{name}", wanted, "", digest)
         return _Origin(name, name, wanted, repository, digest)
 
+    def pinned_version(self, name: str) -> str:
+        """What a new install of the chart gets."""
+        return self._pinned[name].version
+
+    def is_older(self, name: str, version: str) -> bool:
+        """Whether a version of the chart is older than the pinned one."""
+        return _semantic(version) < _semantic(self.pinned_version(name))
+
     def reference(self, name: str, version: str | None = None) -> str:
         """Where `fetch` would look, for people."""
         pin = self._pinned[name]
@@ -168,6 +177,10 @@ class Charts:
         with tempfile.TemporaryDirectory(prefix=".pull-", dir=self._cache) as shop:
             await self._helm.pull(origin.reference, origin.version, origin.repository, Path(shop))
             await asyncio.to_thread(_store, Path(shop), place)
+
+
+def _semantic(version: str) -> semver.Version:
+    return semver.Version.parse(version.removeprefix("v"), optional_minor_and_patch=True)
 
 
 def words_for(

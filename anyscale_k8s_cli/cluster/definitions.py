@@ -40,14 +40,16 @@ class DefinitionSet:
     """The definitions of a group.
 
     `required` are the plurals without which nothing works; the first of them
-    carries the marks. `render` gives the whole set of the pinned chart in its
-    `version`. `judge` says why definitions that are not ours will not do.
+    carries the marks. `render` gives the whole set of a version of the chart. `version` is
+    the pinned one, `is_older` says whether another is older. `judge` says why definitions
+    that are not ours will not do.
     """
 
     group: str
     required: tuple[str, ...]
-    render: Callable[[], Sequence[Document]]
+    render: Callable[[str], Sequence[Document]]
     version: str
+    is_older: Callable[[str], bool]
     judge: Callable[[Documents], tuple[Unfit, ...]]
 
     @property
@@ -99,7 +101,7 @@ class Definitions(SharedResource[Documents]):
         changes += [FieldChange(name, "missing", "present") for name in self._missing(observed)]
         annotations = self._annotations(observed.output)
         version = annotations.get(_VERSION)
-        if self._upgrade and version != self._wanted.version:
+        if self._version_for(version) != version:
             changes.append(FieldChange("chart version", version, self._wanted.version))
         return changes
 
@@ -107,9 +109,17 @@ class Definitions(SharedResource[Documents]):
         if observed is None or self._lacks_more_than_mark(self.diff(observed)):
             yield from map(Trial, self._manifests())
 
+    def _version_for(self, installed: str | None) -> str:
+        """What is installed stays, whatever is pinned by now; an upgrade takes nothing back."""
+        wanted = self._wanted
+        if installed is None or (self._upgrade and wanted.is_older(installed)):
+            return wanted.version
+        return installed
+
     def _manifests(self) -> Iterator[Document]:
+        version = self._version_for(self._annotations(self._present()).get(_VERSION))
         rendered = sorted(
-            self._wanted.render(),
+            self._wanted.render(version),
             # The anchor first: it says what the others are, should this be cut off.
             key=lambda item: item["metadata"]["name"] != self._anchor.name,
         )
@@ -119,7 +129,7 @@ class Definitions(SharedResource[Documents]):
             if item["metadata"]["name"] == self._anchor.name:
                 marked["metadata"]["annotations"] |= {
                     _MADE: names,
-                    _VERSION: self._wanted.version,
+                    _VERSION: version,
                 }
             yield marked
 

@@ -2,10 +2,11 @@
 
 How we use helm, and why:
 
-- Never `--atomic`/`--rollback-on-failure`: a failed first install would be taken
-  away together with the pods, events and logs that tell what was wrong, and a
-  failed upgrade leaves the old pods serving (a rolling update keeps them until
-  the new ones are ready). A failed release is simply upgraded by the next run.
+- Never `--atomic`/`--rollback-on-failure`: what failed would be taken away together
+  with the pods, events and logs that tell what was wrong. A failed release is simply
+  upgraded by the next run, and the old pods serve meanwhile (a rolling update keeps
+  them until the new ones are ready). An upgrade to another version of the chart is
+  taken back by ourselves, once it was looked at.
 - Never `--create-namespace`, never `--take-ownership`: namespaces and adoption
   are resources of their own, decided in the plan.
 - helm 4 writes with server-side apply, always, and wins conflicts: a field that
@@ -200,6 +201,23 @@ class Helm:
         except HelmFailed as failed:
             raise failed.told(f"helm could not render {chart.name} {chart.version}") from failed
         # pyhelm3 would read it with the slow parser, and definitions run to megabytes.
+        return [document for document in parse_all(command.output) if document]
+
+    async def preview(
+        self, release: str, namespace: str, chart: ChartArchive, values: Mapping[str, Any]
+    ) -> list[Document]:
+        """What an upgrade would make of the release, hooks included; nothing is written.
+
+        The cluster is asked for its version and its APIs, and what the chart looks up.
+        """
+        extra = ["--dry-run=server"] if self._is_helm_4 else ["--dry-run=server", "--validate"]
+        command = self._command(self._limit(_RENDER_TIMEOUT), extra)
+        try:
+            await command.template(
+                release, chart.path, dict(values), is_upgrade=True, namespace=namespace
+            )
+        except HelmFailed as failed:
+            raise failed.told(f"helm could not render {chart.name} {chart.version}") from failed
         return [document for document in parse_all(command.output) if document]
 
     async def default_values(self, chart: ChartArchive) -> dict[str, Any]:

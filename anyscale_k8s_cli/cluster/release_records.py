@@ -73,6 +73,12 @@ class ReleaseRecord:
     def hook_objects(self) -> tuple[ManifestObject, ...]:
         return tuple(item for text in self.hooks for item in _objects(text, self.namespace))
 
+    def documents(self) -> list[Document]:
+        """Everything that was rendered, hooks included, in full length."""
+        texts = (self.manifest, *self.hooks)
+        parsed = (document for text in texts for document in parse_all(text))
+        return [document for document in parsed if isinstance(document, dict)]
+
 
 def newest(kubernetes: Kubernetes, namespace: str, name: str) -> ReleaseRecord | None:
     """The last revision, whatever its status; None when there is no such release."""
@@ -91,11 +97,11 @@ def in_force(kubernetes: Kubernetes, namespace: str, name: str) -> ReleaseRecord
     return decode(found[0], kubernetes.access) if found else None
 
 
-def last_good_revision(kubernetes: Kubernetes, namespace: str, name: str) -> int | None:
+def last_good(kubernetes: Kubernetes, namespace: str, name: str) -> ReleaseRecord | None:
     """The last revision that was deployed once; None when none ever was."""
     for secret in reversed(_secrets(kubernetes, namespace, name)):
         if secret["metadata"]["labels"].get("status") in ("deployed", "superseded"):
-            return _revision(secret)
+            return decode(secret, kubernetes.access)
     return None
 
 

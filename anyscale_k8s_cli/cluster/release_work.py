@@ -19,20 +19,26 @@ from anyscale_k8s_cli.cluster.comparing import (
     differences,
     without,
 )
-from anyscale_k8s_cli.cluster.diagnosis import Diagnosis, diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.helm import Helm
 from anyscale_k8s_cli.cluster.kubernetes import FIELD_MANAGER, Kubernetes
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL
-from anyscale_k8s_cli.cluster.pins import pins
+from anyscale_k8s_cli.cluster.release_failures import (
+    Explain,
+    ReleaseFailures,
+    left_failed,
+    taken_back,
+)
 from anyscale_k8s_cli.cluster.release_records import (
     ManifestObject,
     ReleaseRecord,
-    last_good_revision,
+    last_good,
     newest,
 )
+from anyscale_k8s_cli.cluster.rendering import Secrecy, part_changes
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, Install
+from anyscale_k8s_cli.parts import PartChange
 from anyscale_k8s_cli.resource import FieldChange, fingerprint
 from anyscale_k8s_cli.run import Run, StillWaiting
 
@@ -63,6 +69,7 @@ class Release:
     it a new release gets the pinned version and an existing one keeps its own,
     unless `upgrade`. `source` is the user's own place of the chart. `apart` are
     objects of its manifest that are resources of their own, and compared as such.
+    `private` is what of the values the user wrote, and nobody else is shown.
     `addition` is, for each workload of its manifest, the `spec` for which the chart has no
     value (empty where there is none): applied beside helm, which leaves it alone. Seconds
     are for coming up and for going.
@@ -79,6 +86,7 @@ class Release:
     apart: frozenset[Reference] = frozenset()
     addition: Callable[[Document], Document] | None = None
     open_values: frozenset[str] = frozenset()
+    private: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 300
     deletion_seconds: float = 300
 
@@ -94,12 +102,22 @@ class Release:
 
 @dataclass(frozen=True)
 class Found:
-    """A release as it is: its record, and what became of the objects in its manifest."""
+    """A release as it is: its record, and what became of the objects in its manifest.
+
+    `good` is what was deployed last: the record itself, but for an upgrade that failed or
+    that nobody ended. None where there never was such a revision.
+    """
 
     record: ReleaseRecord
+    good: ReleaseRecord | None
     live: Mapping[Reference, Document] = field(default_factory=dict)
     missing: tuple[Reference, ...] = ()
     changed: tuple[tuple[Reference, Difference], ...] = ()
+
+    @property
+    def installed(self) -> ReleaseRecord:
+        """Which chart and values count as installed."""
+        return self.good or self.record
 
     @property
     def settled(self) -> bool:
@@ -126,7 +144,7 @@ class ReleaseWork:
         tools: HelmTools,
         release: Release,
         install: Install,
-        explain: Callable[[str, Diagnosis | None], errors.CliError] | None = None,
+        explain: Explain | None = None,
         after_removal: Callable[[], object] | None = None,
     ) -> None:
         self.release = release
@@ -134,7 +152,13 @@ class ReleaseWork:
         self._tools = tools
         self._kubernetes = tools.kubernetes
         self._install = install
-        self._explain = explain or self._not_up
+        self._failures = ReleaseFailures(
+            tools.kubernetes,
+            release.namespace,
+            release.name,
+            seconds=release.seconds,
+            explain=explain,
+        )
 
     # Reading
 
@@ -145,7 +169,7 @@ class ReleaseWork:
             return None
         if record.status != "deployed":
             # It will be written again anyway, so its objects tell nothing.
-            return Found(record)
+            return Found(record, self._last_good(record))
         return self._compared(record)
 
     def changes(self, found: Found, *, with_values: bool = True) -> list[FieldChange]:
@@ -154,12 +178,13 @@ class ReleaseWork:
         changes = []
         if record.status != "deployed":
             changes.append(FieldChange("status", record.status, "deployed"))
-        version = self._version_wanted(record)
+        installed = found.installed
+        version = self._version_wanted(installed)
         if version is not None:
-            changes.append(FieldChange("chart version", record.chart_version, version))
+            changes.append(FieldChange("chart version", installed.chart_version, version))
         if with_values:
             changes += changed_values(
-                record.values, self.release.values(), self.release.open_values
+                installed.values, self.release.values(), self.release.open_values
             )
             changes += self._changed_additions(found)
         changes += [FieldChange(str(item), "missing", "present") for item in found.missing]
@@ -168,6 +193,24 @@ class ReleaseWork:
             for where, item in found.changed
         ]
         return changes
+
+    def part_changes(self, found: Found, *, with_values: bool = True) -> tuple[PartChange, ...]:
+        """What an upgrade makes of each object, against what was rendered last.
+
+        May raise `NotYetKnown`.
+        """
+        release, tools, installed = self.release, self._tools, found.installed
+        values = release.values() if with_values else installed.values
+        archive = self.chart(found)
+        wanted = tools.run.await_(
+            tools.helm.preview(release.name, release.namespace, archive, values)
+        )
+
+        def place(document: Document) -> Reference:
+            return self._kubernetes.placed(Reference.of(document, release.namespace))
+
+        secrecy = Secrecy.of(installed.values, values, release.private)
+        return part_changes(installed.documents(), wanted, place, secrecy)
 
     def _compared(self, record: ReleaseRecord) -> Found:
         items = [
@@ -189,7 +232,7 @@ class ReleaseWork:
             live[reference] = document
             charts_own = self._without_addition(document, item)
             changed += [(reference, difference) for difference in _drift(item, charts_own)]
-        return Found(record, live, tuple(missing), tuple(changed))
+        return Found(record, record, live, tuple(missing), tuple(changed))
 
     # What the chart has no value for
 
@@ -223,57 +266,46 @@ class ReleaseWork:
         ref = item.reference
         return self._kubernetes.get(ref.api_version, ref.kind, ref.name, ref.namespace)
 
-    def _version_wanted(self, record: ReleaseRecord) -> str | None:
+    def _version_wanted(self, installed: ReleaseRecord) -> str | None:
         """Another chart version than the installed one, where one is wanted.
 
         What was said outright counts; pins count for an upgrade only, and never
         take a release back.
         """
-        release, installed = self.release, record.chart_version
+        release, charts = self.release, self._tools.charts
         if release.version is not None:
             wanted = release.version
         elif release.source is not None:
             wanted = self._archive(None).version
-        elif release.upgrade:
-            wanted = pins().charts[release.chart].version
-            if _version_key(wanted) < _version_key(installed):
-                return None
+        elif release.upgrade and charts.is_older(release.chart, installed.chart_version):
+            wanted = charts.pinned_version(release.chart)
         else:
             return None
-        return None if wanted.removeprefix("v") == installed.removeprefix("v") else wanted
+        same = wanted.removeprefix("v") == installed.chart_version.removeprefix("v")
+        return None if same else wanted
 
     # Changing
 
     def install(self, found: Found | None, *, keep_values: bool = False) -> Found:
         """Install or upgrade to what should be, after recovering what a dead run left.
 
-        Does not wait for workloads: see `wait`. `keep_values` where the values of
-        an installed release are not ours to say.
+        Does not wait for workloads: see `wait`. But an upgrade to another version of the
+        chart is over only once they are up, and is taken back where they do not come up.
+        `keep_values` where the values of an installed release are not ours to say.
         """
         release = self.release
-        record = found.record if found else None
-        if record is not None and record.pending:
-            record = self._recover(record)
-        archive = self._wanted_archive(record)
-        values = record.values if keep_values and record else release.values()
+        if found is not None and found.record.pending:
+            found = self._recovered(found)
+        archive = self.chart(found)
+        values = found.installed.values if keep_values and found else release.values()
+        former = found.good if found else None
+        if former is not None and former.chart_version == archive.version:
+            former = None
         try:
-            self._tools.run.await_(
-                self._tools.helm.upgrade(
-                    release.name,
-                    release.namespace,
-                    archive,
-                    values,
-                    timeout=release.seconds,
-                    labels={
-                        MANAGED_BY_RELEASE_LABEL: MANAGED_BY,
-                        INSTALL_LABEL: self._install.id,
-                    },
-                    wait=False,
-                    skip_crds=release.skip_crds,
-                )
-            )
+            self._upgrade(archive, values, wait=former is not None)
         except errors.CliError as problem:
-            raise self._with_diagnosis(problem) from problem
+            told = self._failures.of_helm(problem, waited=former is not None)
+            raise self._taken_back(told, former, archive.version) from problem
         written = newest(self._kubernetes, release.namespace, release.name)
         if written is None:
             raise errors.CliError(
@@ -285,16 +317,80 @@ class ReleaseWork:
             self._write_additions(written)
         return self._compared(written)
 
+    def chart(self, found: Found | None) -> ChartArchive:
+        """The chart of which it would be installed, fetched. Raises `chart-unavailable`."""
+        if found is None:
+            return self._archive(self.release.version)
+        installed = found.installed
+        keep = installed.chart_version if installed.chart == self.release.chart else None
+        return self._archive(self._version_wanted(installed) or keep)
+
+    def _upgrade(self, archive: ChartArchive, values: Mapping[str, Any], *, wait: bool) -> None:
+        release = self.release
+        self._tools.run.await_(
+            self._tools.helm.upgrade(
+                release.name,
+                release.namespace,
+                archive,
+                values,
+                timeout=release.seconds,
+                labels={
+                    MANAGED_BY_RELEASE_LABEL: MANAGED_BY,
+                    INSTALL_LABEL: self._install.id,
+                },
+                wait=wait,
+                skip_crds=release.skip_crds,
+            )
+        )
+
+    def _taken_back(
+        self, problem: errors.CliError, former: ReleaseRecord | None, version: str
+    ) -> errors.CliError:
+        """Make the release again what it was before a failed upgrade; the error tells of it.
+
+        An interrupted run leaves that to the next one.
+        """
+        release, run = self.release, self._tools.run
+        if former is None or run.stopped:
+            return problem
+        last = newest(self._kubernetes, release.namespace, release.name)
+        if last is not None and last.revision == former.revision:
+            # helm had not begun.
+            return problem
+        run.emit(
+            Notice(
+                level="warning",
+                text=f"the upgrade of helm release {release} failed; going back to revision "
+                f"{former.revision}, chart {former.chart_version}",
+            )
+        )
+        try:
+            self._roll_back(former, wait=True)
+        except errors.CliError as why:
+            words = f"rollback {release.name} {former.revision} --namespace {release.namespace}"
+            return left_failed(problem, former, why, self._kubernetes.access.helm(words))
+        return taken_back(problem, f"helm release {release}", former, version)
+
+    def _roll_back(self, former: ReleaseRecord, *, wait: bool) -> None:
+        release = self.release
+        self._tools.run.await_(
+            self._tools.helm.rollback(
+                release.name,
+                release.namespace,
+                former.revision,
+                timeout=release.seconds,
+                wait=wait,
+            )
+        )
+
     def wait(self, found: Found) -> Found:
         """Return once every workload of the release is up; raises what `explain` makes."""
-
-        def expired(reference: Reference, seen: str) -> errors.CliError:
-            diagnosis = diagnose_workload(self._kubernetes, reference)
-            return self._explain(f"{reference}: {seen}", diagnosis)
-
         references = [self._kubernetes.placed(item.reference) for item in found.record.objects]
         rollouts.wait_all(
-            self._kubernetes, references, timeout=self.release.seconds, expired=expired
+            self._kubernetes,
+            references,
+            timeout=self.release.seconds,
+            expired=self._failures.not_up,
         )
         return self.look() or found
 
@@ -340,96 +436,40 @@ class ReleaseWork:
             left = max(1.0, deadline - time.monotonic())
             self._kubernetes.wait_gone(reference, timeout=left, uid=uid)
 
-    def _recover(self, record: ReleaseRecord) -> ReleaseRecord | None:
-        """Get a release out of a state in which helm refuses to work on it."""
-        release, helm, run = self.release, self._tools.helm, self._tools.run
-        good = None
-        if record.status != "uninstalling":
-            good = last_good_revision(self._kubernetes, release.namespace, release.name)
-        back = f"rolled back to revision {good}" if good else "removed"
-        run.emit(
+    def _recovered(self, found: Found) -> Found | None:
+        """Get a release out of a state in which helm refuses to work on it.
+
+        None where it had to be removed: it was never deployed, or was being removed.
+        """
+        release, status = self.release, found.record.status
+        good = None if status == "uninstalling" else found.good
+        back = f"rolled back to chart {good.chart_version}" if good else "removed"
+        self._tools.run.emit(
             Notice(
                 level="warning",
-                text=f"helm release {release} was left {record.status} by a run that ended; "
+                text=f"helm release {release} was left {status} by a run that ended; "
                 f"it is {back} and written again",
             )
         )
-        if good is None:
-            run.await_(
-                helm.uninstall(release.name, release.namespace, timeout=release.deletion_seconds)
+        if good is not None:
+            self._roll_back(good, wait=False)
+            return self.look()
+        self._tools.run.await_(
+            self._tools.helm.uninstall(
+                release.name, release.namespace, timeout=release.deletion_seconds
             )
-            if self._after_removal is not None:
-                self._after_removal()
-        else:
-            run.await_(
-                helm.rollback(
-                    release.name, release.namespace, good, timeout=release.seconds, wait=False
-                )
-            )
-        return newest(self._kubernetes, release.namespace, release.name)
+        )
+        if self._after_removal is not None:
+            self._after_removal()
+        return None
 
-    def chart(self, found: Found | None) -> ChartArchive:
-        """The chart of which it would be installed, fetched. Raises `chart-unavailable`."""
-        return self._wanted_archive(found.record if found else None)
-
-    def _wanted_archive(self, record: ReleaseRecord | None) -> ChartArchive:
-        release = self.release
-        keep = record.chart_version if record and record.chart == release.chart else None
-        wanted = self._version_wanted(record) if record else release.version
-        return self._archive(wanted or keep)
+    def _last_good(self, record: ReleaseRecord) -> ReleaseRecord | None:
+        """What an upgrade that did not end well came from."""
+        return last_good(self._kubernetes, record.namespace, record.name)
 
     def _archive(self, version: str | None) -> ChartArchive:
         return self._tools.run.await_(
             self._tools.charts.fetch(self.release.chart, version, self.release.source)
-        )
-
-    # Explaining
-
-    def _with_diagnosis(self, problem: errors.CliError) -> errors.CliError:
-        """helm says that a hook failed; the cluster says why. All else helm knows best."""
-        if problem.code not in (errors.TIMED_OUT, errors.HELM_FAILED):
-            return problem
-        diagnosis = next(self._diagnoses(), None)
-        if diagnosis is None:
-            return problem
-        return errors.CliError(
-            problem.code,
-            problem.message,
-            cause=diagnosis.complaint or diagnosis.cause,
-            evidence=(diagnosis.cause, *diagnosis.evidence, *problem.evidence),
-            fix=problem.fix,
-            details=problem.details,
-        )
-
-    def _diagnoses(self) -> Iterator[Diagnosis]:
-        """What blocks helm: hooks alone, since it does not wait for anything else."""
-        try:
-            record = newest(self._kubernetes, self.release.namespace, self.release.name)
-        except errors.CliError:
-            return
-        if record is None:
-            return
-        for item in record.hook_objects:
-            if item.reference.kind not in rollouts.watched_kinds():
-                continue
-            try:
-                live = self._live(item)
-                if live is not None:
-                    rollouts.rolled_out(live)
-            except StillWaiting:
-                diagnosis = diagnose_workload(self._kubernetes, item.reference)
-                if diagnosis is not None:
-                    yield diagnosis
-            except errors.CliError:
-                return
-
-    def _not_up(self, seen: str, diagnosis: Diagnosis | None) -> errors.CliError:
-        return errors.CliError(
-            errors.TIMED_OUT,
-            f"{self.release} did not come up within {self.release.seconds:.0f} s",
-            cause=diagnosis.complaint or diagnosis.cause if diagnosis else seen,
-            evidence=diagnosis.evidence if diagnosis else (),
-            fix="mend what the evidence says and run the same command again",
         )
 
 
@@ -482,8 +522,3 @@ def _drift(item: ManifestObject, live: Document) -> Iterator[Difference]:
         # Another value that nobody but helm wrote is the API server's spelling.
         if difference.found is None or changed_by(live, difference.path):
             yield difference
-
-
-def _version_key(version: str) -> list[int]:
-    head = version.removeprefix("v").split("-")[0].split("+")[0]
-    return [int(part) if part.isdigit() else 0 for part in head.split(".")]

@@ -13,6 +13,7 @@ from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
 from anyscale_k8s_cli.cluster.release_trials import release_trials
 from anyscale_k8s_cli.cluster.release_work import Found, HelmTools, Release, ReleaseWork
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.parts import PartChange
 from anyscale_k8s_cli.resource import OTHER_NAMESPACE, Claim, FieldChange, Observed, Resource
 
 
@@ -67,6 +68,9 @@ class HelmRelease(Resource[ReleaseRecord]):
 
     def diff(self, observed: Observed[ReleaseRecord]) -> Sequence[FieldChange]:
         return self._work.changes(_found(observed))
+
+    def parts(self, observed: Observed[ReleaseRecord]) -> Sequence[PartChange]:
+        return self._work.part_changes(_found(observed))
 
     def written(self, observed: Observed[ReleaseRecord] | None) -> Iterable[Trial]:
         found = _found(observed) if observed else None

@@ -20,6 +20,7 @@ from anyscale_k8s_cli.cluster.release_work import (
 )
 from anyscale_k8s_cli.cluster.releases import release_key
 from anyscale_k8s_cli.cluster.uses import Used, Uses
+from anyscale_k8s_cli.parts import PartChange
 from anyscale_k8s_cli.resource import (
     Claim,
     FieldChange,
@@ -123,6 +124,13 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
             changes += self._upgrades(state)
         return changes
 
+    def parts(self, observed: Observed[ReleaseRecord | None]) -> Sequence[PartChange]:
+        state = _state(observed)
+        if state.found is None or not self._upgrades(state):
+            return ()
+        with_values = not self._used_by_others(state)
+        return self._work.part_changes(state.found, with_values=with_values)
+
     def written(self, observed: Observed[ReleaseRecord | None] | None) -> Iterable[Trial]:
         state = _state(observed) if observed else SharedState(None, None)
         if state.used is None:
@@ -180,7 +188,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
     def _written(self, state: SharedState) -> Iterable[Trial]:
         release, found = self.release, state.found
         if found is not None and self._used_by_others(state):
-            values = found.record.values
+            values = found.installed.values
             release = replace(release, values=lambda: values)
         return release_trials(self._tools, release, self._work.chart(found), found)
 

@@ -56,7 +56,7 @@ from anyscale_k8s_cli.operations.workbench import (
     open_cluster,
     sign_in,
 )
-from anyscale_k8s_cli.plan import Plan, compute
+from anyscale_k8s_cli.plan import Plan, compute, with_parts
 from anyscale_k8s_cli.provider import CloudSide, LoadBalancer, Provider, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, NotYetKnown, Resource
@@ -337,6 +337,8 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         ]
         of_plan = await run_checks(then, run, waived & {bound.code for bound in then})
         preflight = Report((*report.results, *of_plan.results))
+        if request.upgrade:
+            computed = await with_parts(computed)
         unknown = await _look_for_chart(side, computed, loaded.spec.operator.values)
     if any(item.resource is side.record for item in computed.refusals):
         await asyncio.to_thread(_check_not_elsewhere, request, loaded, opened, install, side.record)

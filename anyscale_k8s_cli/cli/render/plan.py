@@ -10,6 +10,7 @@ from rich.text import Text
 
 from anyscale_k8s_cli.cli.render import objects, table
 from anyscale_k8s_cli.cli.render.style import CHANGES, UNKNOWN, counted
+from anyscale_k8s_cli.cli.render.upgrade import show_upgrade
 
 _WRITES = ("create", "update", "delete")
 _PUBLIC = (
@@ -25,11 +26,12 @@ _LOAD_BALANCED = ("k8s:gateway", "helm:ingress")
 def show_plan(
     document: Mapping[str, Any], header: Mapping[str, Any], console: Console, *, verbose: bool
 ) -> None:
-    """The whole plan: where, what, and how much of it changes.
+    """The whole plan: where, what, and how much of it changes; an upgrade's differences first.
 
     What stays as it is is counted; `verbose` names it too, and gives all keys and ids.
     """
     show_header(header, console)
+    show_upgrade(document["resources"], console, verbose=verbose)
     shown = [item for item in document["resources"] if verbose or item["change"] != "none"]
     if shown:
         table.heading(console, "Plan")

@@ -7,6 +7,7 @@ import hashlib
 import io
 import random
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -49,18 +50,24 @@ def packaged_charts() -> tuple[PackagedChart, ...]:
 
 
 class ChartRepository:
-    """An index repository on loopback; `url` is known once it has started."""
+    """An index repository on loopback; `url` is known once it has started.
 
-    def __init__(self, wire: Wire, authority: Authority) -> None:
+    `charts` are those of this package where no others are given.
+    """
+
+    def __init__(
+        self, wire: Wire, authority: Authority, charts: Sequence[PackagedChart] = ()
+    ) -> None:
         self.wire = wire
+        self.charts = charts or packaged_charts()
         self._authority = authority
         self._runner: web.AppRunner | None = None
         self.url = ""
 
     async def start(self) -> None:
         app = web.Application(middlewares=[self.wire.middleware(_classify, _refuse)])
-        app.router.add_get("/index.yaml", _index)
-        app.router.add_get("/{filename}", _archive)
+        app.router.add_get("/index.yaml", self._index)
+        app.router.add_get("/{filename}", self._archive)
         self._runner = web.AppRunner(app, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(
@@ -75,6 +82,20 @@ class ChartRepository:
             await self._runner.cleanup()
             self._runner = None
 
+    async def _index(self, _: web.Request) -> web.Response:
+        entries: dict[str, list[dict[str, Any]]] = {}
+        for chart in self.charts:
+            entry = {**chart.metadata, "urls": [chart.filename], "digest": chart.sha256}
+            entries.setdefault(chart.metadata["name"], []).append(entry)
+        text = yaml.safe_dump({"apiVersion": "v1", "entries": entries})
+        return web.Response(text=text, content_type="text/yaml")
+
+    async def _archive(self, request: web.Request) -> web.Response:
+        for chart in self.charts:
+            if chart.filename == request.match_info["filename"]:
+                return web.Response(body=chart.archive, content_type="application/gzip")
+        raise web.HTTPNotFound
+
 
 async def _classify(request: web.Request) -> Operation:
     name = "GetIndex" if request.path == "/index.yaml" else "GetChart"
@@ -83,22 +104,6 @@ async def _classify(request: web.Request) -> Operation:
 
 def _refuse(refusal: Refusal) -> web.Response:
     return web.Response(status=refusal.status, text=refusal.message)
-
-
-async def _index(_: web.Request) -> web.Response:
-    entries: dict[str, list[dict[str, Any]]] = {}
-    for chart in packaged_charts():
-        entry = {**chart.metadata, "urls": [chart.filename], "digest": chart.sha256}
-        entries.setdefault(chart.metadata["name"], []).append(entry)
-    text = yaml.safe_dump({"apiVersion": "v1", "entries": entries})
-    return web.Response(text=text, content_type="text/yaml")
-
-
-async def _archive(request: web.Request) -> web.Response:
-    for chart in packaged_charts():
-        if chart.filename == request.match_info["filename"]:
-            return web.Response(body=chart.archive, content_type="application/gzip")
-    raise web.HTTPNotFound
 
 
 def _package(folder: Traversable) -> PackagedChart:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import copy
+import gzip
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -250,6 +254,40 @@ class Site:
         if applied.error:
             raise applied.error
         return fate
+
+    def leave_pending(self, namespace: str, name: str, status: str, like: str = "") -> None:
+        """What a helm that is killed in the middle leaves: a newer revision, not deployed.
+
+        It is `like` the last one with that status, else like the last one.
+        """
+        secrets = self.world.kubernetes.list(
+            "v1", "Secret", namespace, label_selector=f"owner=helm,name={name}"
+        )
+        secrets.sort(key=_revision)
+        last = [item for item in secrets if like in ("", item["metadata"]["labels"]["status"])][-1]
+        revision = _revision(secrets[-1]) + 1
+        release = json.loads(
+            gzip.decompress(base64.b64decode(base64.b64decode(last["data"]["release"])))
+        )
+        release["version"] = revision
+        release["info"]["status"] = status
+        packed = base64.b64encode(gzip.compress(json.dumps(release).encode()))
+        left = copy.deepcopy(last)
+        left["metadata"] = {
+            "name": f"sh.helm.release.v1.{name}.v{revision}",
+            "namespace": namespace,
+            "labels": {
+                **last["metadata"]["labels"],
+                "version": str(revision),
+                "status": status,
+            },
+        }
+        left["data"] = {"release": base64.b64encode(packed).decode()}
+        self.world.kubernetes.create(left)
+
+
+def _revision(secret: Any) -> int:
+    return int(secret["metadata"]["labels"]["version"])
 
 
 def make_site(make_world: Any, helm: Any, tmp_path: Path, **world_settings: Any) -> Site:

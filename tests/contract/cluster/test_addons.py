@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import copy
-import gzip
-import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -255,39 +251,12 @@ def test_what_the_api_server_refuses_is_the_cause(site: Site) -> None:
 def test_a_release_left_pending_is_recovered(healthy: Site) -> None:
     record = newest(healthy.world.kubernetes, "ray", "anyscale-operator")
     assert record is not None
-    _leave_pending(healthy, "ray", "anyscale-operator", "pending-upgrade")
+    healthy.leave_pending("ray", "anyscale-operator", "pending-upgrade")
     item = _planned(healthy, "helm:release/ray/anyscale-operator")
     assert item.change is Change.UPDATE
     assert "pending-upgrade" in item.decision.reason
     healthy.world.apply(healthy.install().resources)
     assert healthy.world.changes(healthy.install().resources) == {}
-
-
-def _leave_pending(site: Site, namespace: str, name: str, status: str) -> None:
-    """What a helm that is killed in the middle leaves: a newer revision, not deployed."""
-    secrets = site.world.kubernetes.list(
-        "v1", "Secret", namespace, label_selector=f"owner=helm,name={name}"
-    )
-    last = max(secrets, key=lambda item: int(item["metadata"]["labels"]["version"]))
-    revision = int(last["metadata"]["labels"]["version"]) + 1
-    release = json.loads(
-        gzip.decompress(base64.b64decode(base64.b64decode(last["data"]["release"])))
-    )
-    release["version"] = revision
-    release["info"]["status"] = status
-    packed = base64.b64encode(gzip.compress(json.dumps(release).encode()))
-    left = copy.deepcopy(last)
-    left["metadata"] = {
-        "name": f"sh.helm.release.v1.{name}.v{revision}",
-        "namespace": namespace,
-        "labels": {
-            **last["metadata"]["labels"],
-            "version": str(revision),
-            "status": status,
-        },
-    }
-    left["data"] = {"release": base64.b64encode(packed).decode()}
-    site.world.kubernetes.create(left)
 
 
 def test_the_operators_own_complaint_is_the_cause(site: Site) -> None:

@@ -159,6 +159,51 @@ def plan() -> dict[str, Any]:
     }
 
 
+_DEPLOYMENT = """\
+@@ -6,3 +6,3 @@
+     app.kubernetes.io/name: anyscale-operator
+-    helm.sh/chart: anyscale-operator-1.7.0
++    helm.sh/chart: anyscale-operator-1.8.0
+   name: anyscale-operator
+@@ -28,7 +28,9 @@
+         - name: ANYSCALE_TOKEN
+-          value: (hidden)
++          value: (hidden, another)
+-        image: us-docker.pkg.dev/anyscale-artifacts/public/kubernetes_manager:0123456789abcdef
++        image: us-docker.pkg.dev/anyscale-artifacts/public/kubernetes_manager:fedcba9876543210
+         name: operator
++        - name: ONE
++          value: '1'
++        - name: TWO
++          value: '2'"""
+_LABEL = """\
+@@ -5,3 +5,3 @@
+     app.kubernetes.io/name: anyscale-operator
+-    helm.sh/chart: anyscale-operator-1.7.0
++    helm.sh/chart: anyscale-operator-1.8.0
+   name: vector"""
+
+
+def upgrade() -> dict[str, Any]:
+    """A plan with what an upgrade makes of each object of a release."""
+    namespace = "anyscale-operator"
+    parts = [
+        ("ConfigMap", "vector", namespace, "update", _LABEL),
+        ("Deployment", "anyscale-operator", namespace, "update", _DEPLOYMENT),
+        ("Role", "leases", namespace, "create", "@@ -0,0 +1,2 @@\n+kind: Role\n+rules: []"),
+    ]
+    names = ("kind", "name", "namespace", "change", "diff")
+    release = resource(
+        "update",
+        "Anyscale operator",
+        "helm:release/anyscale-operator/anyscale-operator",
+        "chart version: '1.7.0' → '1.8.0'",
+        "anyscale-operator",
+        parts=[dict(zip(names, part, strict=True)) for part in parts],
+    )
+    return {**plan(), "checks": [], "summary": summary(update=1), "resources": [release]}
+
+
 def setup() -> dict[str, Any]:
     document = plan()
     done = [

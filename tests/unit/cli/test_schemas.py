@@ -36,6 +36,8 @@ def test_every_schema_is_a_schema(path: Path) -> None:
     ("name", "document"),
     [
         ("plan", samples.plan()),
+        ("plan", samples.upgrade()),
+        ("setup", samples.upgrade() | {"schema": "anyscale-k8s/setup/v1"}),
         ("setup", samples.setup()),
         ("setup", samples.failed_setup()),
         ("register", samples.registered()),

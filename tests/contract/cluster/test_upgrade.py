@@ -1,0 +1,157 @@
+"""Upgrades, by the tool as it will be one version on: told beforehand, and taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.release_records import newest
+from anyscale_k8s_cli.plan import PlannedChange, with_parts
+
+from .later import later_tool
+from .site import Site, make_site
+
+OPERATOR = ("ray", "anyscale-operator", "anyscale-operator")
+CONTROLLER = ("envoy-gateway-system", "eg", "gateway-helm")
+PLUGIN = ("nvidia-device-plugin", "nvdp", "nvidia-device-plugin")
+NEXT = {
+    "anyscale-operator": "1.9.0",
+    "gateway-helm": "v1.7.1",
+    "gateway-crds-helm": "v1.7.1",
+    "nvidia-device-plugin": "0.18.0",
+}
+# What makes each chart one that does not come up: the controller fails in its hook already.
+BROKEN = {
+    "anyscale-operator": {"image: kubernetes_manager": "image: never-ready"},
+    "gateway-helm": {"docker.io/envoyproxy/gateway:": "never-ready:"},
+    "nvidia-device-plugin": {
+        "repository: nvcr.io/nvidia/k8s-device-plugin": "repository: never-ready"
+    },
+}
+USERS = {
+    "operator": {
+        "container": {
+            "additionalEnv": [
+                {"name": "A", "value": "s3cret-of-mine"},
+                {"name": "PROXY", "value": "http://me:pa55@proxy.example"},
+            ]
+        }
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def installed(lasting: Site) -> Site:
+    """An install of today's charts; each test but the last leaves it with those."""
+    lasting.world.apply(lasting.install().resources)
+    return lasting
+
+
+def planned(site: Site, key: str, **changes: Any) -> PlannedChange:
+    made = site.world.plan(site.install(**changes).resources)
+    with_them = asyncio.run(with_parts(made))
+    return next(item for item in with_them.changes if item.resource.key == key)
+
+
+def key_of(release: tuple[str, str, str]) -> str:
+    return f"helm:release/{release[0]}/{release[1]}"
+
+
+def chart_of(site: Site, release: tuple[str, str, str]) -> tuple[str, str]:
+    """Status and version of the release's last revision."""
+    record = newest(site.world.kubernetes, release[0], release[1])
+    assert record is not None
+    return record.status, record.chart_version
+
+
+def test_what_is_installed_stays_and_an_upgrade_tells_each_object_first(
+    installed: Site, tmp_path: Path
+) -> None:
+    edits = {"anyscale-operator": {"0.40.0-debian": "0.41.0-debian"}}
+    later = later_tool(installed, tmp_path, NEXT, edits)
+    assert later.world.changes(later.install().resources) == {}
+
+    mark = len(later.world.wire.calls())
+    item = planned(later, key_of(OPERATOR), upgrade=True)
+    done = [call.operation for call in later.world.wire.calls()[mark:]]
+    assert [item for item in done if item.write and not item.principal.startswith("system:")] == []
+
+    assert item.decision.reason == "chart version: '1.8.0' → '1.9.0'"
+    parts = {(part.kind, part.name): part for part in item.parts}
+    deployment = parts["Deployment", "anyscale-operator"]
+    assert deployment.change == "update"
+    assert re.search(r"^- .* image: timberio/vector:0.40.0-debian$", deployment.diff, re.MULTILINE)
+    assert re.search(r"^\+ .* image: timberio/vector:0.41.0-debian$", deployment.diff, re.MULTILINE)
+    assert item.as_json()["parts"][0].keys() == {"kind", "name", "namespace", "change", "diff"}
+    assert planned(later, key_of(PLUGIN), upgrade=True).parts
+    hooks = [
+        part
+        for part in planned(later, key_of(CONTROLLER), upgrade=True).parts
+        if part.kind == "Job"
+    ]
+    assert hooks, "what a hook makes is told of, too"
+
+
+def test_nobodys_secrets_are_in_a_difference(installed: Site, tmp_path: Path) -> None:
+    later = later_tool(installed, tmp_path, NEXT, {})
+    item = planned(later, key_of(OPERATOR), upgrade=True, spec={"operator": {"values": USERS}})
+    shown = "\n".join(part.diff for part in item.parts)
+    assert re.search(r"^\+ +- name: A$", shown, re.MULTILINE)
+    assert "(hidden, another)" in shown
+    assert not [text for text in ("s3cret-of-mine", "pa55") if text in shown]
+
+
+@pytest.mark.parametrize("release", [OPERATOR, CONTROLLER, PLUGIN], ids=lambda item: item[2])
+def test_an_upgrade_that_fails_is_taken_back(
+    installed: Site, tmp_path: Path, release: tuple[str, str, str]
+) -> None:
+    fails_and_is_taken_back(installed, tmp_path, release)
+
+
+def test_an_upgrade_that_fails_is_taken_back_with_helm_3(
+    make_world: Any, helm3: Any, tmp_path: Path
+) -> None:
+    site = make_site(make_world, helm3, tmp_path)
+    site.world.apply(site.install().resources)
+    fails_and_is_taken_back(site, tmp_path / "later", OPERATOR)
+
+
+def fails_and_is_taken_back(site: Site, folder: Path, release: tuple[str, str, str]) -> None:
+    _, before = chart_of(site, release)
+    chart = release[2]
+    later = later_tool(site, folder, {chart: NEXT[chart]}, {chart: BROKEN[chart]})
+    seconds = {"operator": 3, "controller": 3}
+    with pytest.raises(errors.CliError) as caught:
+        later.world.apply(later.install(upgrade=True, timeouts=seconds).resources)
+    problem = caught.value
+    assert problem.code is errors.UPGRADE_TAKEN_BACK
+    assert problem.exit_code == errors.ExitCode.OPERATION_FAILED
+    assert f"from chart {before} to {NEXT[chart]} failed and was taken back" in problem.message
+    assert re.search(r"^(Pod|Job) ", problem.cause)
+    assert f"chart {before} runs again" in problem.evidence[0]
+    assert chart_of(site, release) == ("deployed", before)
+    assert later.world.changes(later.install().resources) == {}
+
+
+def test_an_upgrade_that_was_killed_is_mended_and_an_older_tool_takes_nothing_back(
+    installed: Site, tmp_path: Path
+) -> None:
+    """Without --upgrade the next run goes back to what was installed, with it on to the new."""
+    fails_and_is_taken_back(installed, tmp_path / "broken", OPERATOR)
+    later = later_tool(installed, tmp_path / "good", NEXT, {})
+    for upgrade, more in ((False, ""), (True, "; chart version: '1.8.0' → '1.9.0'")):
+        installed.leave_pending(OPERATOR[0], OPERATOR[1], "pending-upgrade", like="failed")
+        assert chart_of(installed, OPERATOR) == ("pending-upgrade", "1.9.0")
+        item = planned(later, key_of(OPERATOR), upgrade=upgrade)
+        assert item.decision.reason == f"status: 'pending-upgrade' → 'deployed'{more}"
+        later.world.apply(later.install(upgrade=upgrade).resources)
+        assert chart_of(later, OPERATOR) == ("deployed", "1.9.0" if upgrade else "1.8.0")
+        assert later.world.changes(later.install(upgrade=upgrade).resources) == {}
+    for release in (OPERATOR, CONTROLLER, PLUGIN):
+        assert chart_of(later, release) == ("deployed", NEXT[release[2]])
+    assert installed.world.changes(installed.install(upgrade=True).resources) == {}
