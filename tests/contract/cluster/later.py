@@ -49,6 +49,7 @@ def _edited(chart: PackagedChart, version: str, edits: Mapping[str, str]) -> Pac
     """The chart in another version, each text replaced by another one wherever it stands."""
     metadata: dict[str, Any] = {**chart.metadata, "version": version}
     packed = io.BytesIO()
+    found = set()
     with (
         tarfile.open(fileobj=io.BytesIO(gzip.decompress(chart.archive))) as old,
         tarfile.open(fileobj=packed, mode="w") as new,
@@ -60,7 +61,10 @@ def _edited(chart: PackagedChart, version: str, edits: Mapping[str, str]) -> Pac
             if member.name.endswith("/Chart.yaml"):
                 content = yaml.safe_dump(metadata).encode()
             for text, other in edits.items():
+                if text.encode() in content:
+                    found.add(text)
                 content = content.replace(text.encode(), other.encode())
             member.size = len(content)
             new.addfile(member, io.BytesIO(content))
+    assert found == set(edits), "each text stands somewhere in the chart"
     return PackagedChart(metadata, gzip.compress(packed.getvalue(), mtime=0))

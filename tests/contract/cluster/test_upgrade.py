@@ -27,7 +27,7 @@ NEXT = {
 }
 # What makes each chart one that does not come up: the controller fails in its hook already.
 BROKEN = {
-    "anyscale-operator": {"image: kubernetes_manager": "image: never-ready"},
+    "anyscale-operator": {"public/kubernetes_manager": "public/never-ready"},
     "gateway-helm": {"docker.io/envoyproxy/gateway:": "never-ready:"},
     "nvidia-device-plugin": {
         "repository: nvcr.io/nvidia/k8s-device-plugin": "repository: never-ready"
