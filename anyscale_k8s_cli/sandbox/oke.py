@@ -198,5 +198,6 @@ def _settings(world: OkeWorld, seed: ClusterSeed) -> OciSettings:
         admin_statements=usual.admin_statements if statements is None else statements,
         home_region=world.home_region,
         refused_attempts=world.refused_attempts,
+        lent_keys=world.lent_keys,
         removal_seconds=world.removal_seconds,
     )

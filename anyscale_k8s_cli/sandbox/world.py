@@ -174,7 +174,8 @@ class OkeWorld:
 
     `admin_statements` are the policy of the administrator's group; None lets it do
     everything. `refused_attempts`: how often the object store does not know a new key or
-    policy yet.
+    policy yet. `lent_keys`: how many keys the user `team-data` has, who is not there if it
+    is None.
     """
 
     __pydantic_config__ = _STRICT
@@ -187,6 +188,7 @@ class OkeWorld:
     gpu_nodes: bool = True
     gpu_plugin: bool = True
     virtual_nodes: bool = False
+    lent_keys: int | None = None
     reads_while_creating: int = 0
     refused_attempts: int = 1
     removal_seconds: float = 0.3

@@ -7,10 +7,18 @@ from typing import ClassVar
 
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.providers.oke import tags
+from anyscale_k8s_cli.providers.oke.keys import MOST, keys_of_others, make_room
 from anyscale_k8s_cli.providers.oke.named import NamedResource, known_id
 from anyscale_k8s_cli.providers.oke.oracle import Oracle
 from anyscale_k8s_cli.providers.oke.sdk.identity import Named
-from anyscale_k8s_cli.resource import OR_IDENTITY, AdoptedResource, FieldChange, Observed, Resource
+from anyscale_k8s_cli.resource import (
+    OR_IDENTITY,
+    AdoptedResource,
+    FieldChange,
+    Observed,
+    Resource,
+    Unfit,
+)
 
 
 class User(NamedResource):
@@ -49,7 +57,16 @@ class AdoptedUser(AdoptedResource[str]):
     def read(self) -> Observed[str] | None:
         if not self._oracle.identity.has_user(self._id):
             return None
-        return Observed(id=self._id, output=self._id)
+        return Observed(id=self._id, output=self._id, unfit=self._without_room())
+
+    def _without_room(self) -> tuple[Unfit, ...]:
+        """One key is ours, or is going to be."""
+        others = keys_of_others(self._oracle, self._id, self.install)
+        if len(others) < MOST:
+            return ()
+        told = ", ".join(f"{item.name} ({item.id})" for item in others)
+        reason = f"it has {MOST} customer secret keys of others, and there may be no more: {told}"
+        return (Unfit(reason, make_room(self._id)),)
 
 
 class Group(NamedResource):

@@ -13,6 +13,7 @@ from anyscale_k8s_cli.providers.oke import codes
 from anyscale_k8s_cli.providers.oke.named import default_name, known_id
 from anyscale_k8s_cli.providers.oke.oracle import Oracle
 from anyscale_k8s_cli.providers.oke.sdk.failures import LIMITS
+from anyscale_k8s_cli.providers.oke.sdk.identity import SecretKey
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.storage_keys import IssuedKey
 
@@ -22,6 +23,19 @@ MOST = 2
 
 def key(install: Install) -> str:
     return f"oci:customer-secret-key/{default_name(install)}"
+
+
+def keys_of_others(oracle: Oracle, user: str, install: Install) -> Sequence[SecretKey]:
+    """Those of a user that are not this install's."""
+    return [item for item in oracle.identity.keys(user) if item.name != default_name(install)]
+
+
+def make_room(user: str) -> str:
+    """How somebody who knows what the keys are for deletes one."""
+    return (
+        f"delete one that nobody needs: oci iam customer-secret-key delete --user-id {user} "
+        "--customer-secret-key-id <id>; or leave --identity out"
+    )
 
 
 class SecretKeys:
@@ -67,8 +81,7 @@ class SecretKeys:
             f"The user {user} has {MOST} customer secret keys, and there may be no more",
             cause="they are not this tool's, which therefore does not delete one",
             evidence=tuple(there),
-            fix="delete one that nobody needs: oci iam customer-secret-key delete --user-id "
-            f"{user} --customer-secret-key-id <id>; or leave --identity out",
+            fix=make_room(user),
         )
 
     def revoke(self, access_key: str) -> None:

@@ -15,7 +15,7 @@ REGION = "us-ashburn-1"
 # Regions by their keys, as answers name them.
 REGIONS: Mapping[str, str] = {"us-ashburn-1": "IAD", "us-phoenix-1": "PHX"}
 NAMESPACE = "demospace"
-ADMIN, OUTSIDER = "demo-admin", "outsider"
+ADMIN, OUTSIDER, LENT = "demo-admin", "outsider", "team-data"
 ADMINISTRATORS = "Administrators"
 GPU_PLUGIN = "NvidiaGpuPlugin"
 GPU_TAINT = Taint("nvidia.com/gpu", "present")

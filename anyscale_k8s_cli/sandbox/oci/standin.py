@@ -26,6 +26,7 @@ from anyscale_k8s_cli.sandbox.oci.refusals import Refused
 from anyscale_k8s_cli.sandbox.oci.seed import (
     ADMIN,
     ADMINISTRATORS,
+    LENT,
     OUTSIDER,
     REGION,
     REGIONS,
@@ -51,13 +52,15 @@ class OciSettings:
     """How the world behaves, where it could behave otherwise.
 
     `admin_statements` are the policy of the administrator's group. `refused_attempts`: how
-    often the object store does not know a new key or policy yet.
+    often the object store does not know a new key or policy yet. `lent_keys` is how many keys
+    a user has beforehand whom somebody made for uses like ours; None means that there is none.
     """
 
     clusters: Sequence[ClusterSeed] = (ClusterSeed(),)
     admin_statements: tuple[str, ...] = (_ALL,)
     home_region: str = REGION
     refused_attempts: int = 1
+    lent_keys: int | None = None
     removal_seconds: float = 0.3
     clock: Callable[[], datetime] = _now
     monotonic: Callable[[], float] = time.monotonic
@@ -91,6 +94,10 @@ class OciStandIn:
         self._admin_key = ApiKey()
         self.admin_id = self.tenancy.add("user", ADMIN, "the tenancy's administrator").id
         self.outsider_id = self.tenancy.add("user", OUTSIDER, "may do nothing").id
+        if settings.lent_keys is not None:
+            lent = self.tenancy.add("user", LENT, "for data").id
+            for number in range(settings.lent_keys):
+                self.tenancy.issue(lent, f"pipeline-{number + 1}")
         group = self.tenancy.add("group", ADMINISTRATORS, "administrators").id
         self.tenancy.join(self.admin_id, group)
         self._policy = self.tenancy.add(

@@ -151,10 +151,27 @@ def test_two_keys_of_somebody_else_are_left_and_told(world: World) -> None:
     tenancy = world.stand_in.oci.tenancy
     lent = tenancy.add("user", "lent")
     there = {tenancy.issue(lent.id, name).id for name in ("one", "two")}
+    before = world.snapshot()
     with pytest.raises(CliError) as caught:
         KeptKeys().setup(world, existing={"identity": lent.id})
-    assert caught.value.code is codes.OCI_KEY_LIMIT
+    assert caught.value.code is errors.ADOPTED_UNFIT
+    assert f"--user-id {lent.id} " in caught.value.fix
     assert there <= set(world.snapshot()["secret_keys"])
+    assert world.snapshot() == before
+
+
+def test_a_key_that_somebody_makes_meanwhile_is_told_too(world: World) -> None:
+    tenancy = world.stand_in.oci.tenancy
+    lent = tenancy.add("user", "lent")
+    tenancy.issue(lent.id, "one")
+    side = world.cloud_side(world.spec(existing={"identity": lent.id}))
+    assert {item.change.value for item in world.plan(side).changes} == {"adopt", "create"}
+    tenancy.issue(lent.id, "two")
+    keys = KeptKeys().seen_by(side).storage_keys
+    assert keys is not None
+    with pytest.raises(CliError) as caught:
+        keys.create()
+    assert caught.value.code is codes.OCI_KEY_LIMIT
 
 
 def test_what_is_lent_is_used_and_not_changed(world: World) -> None:
