@@ -110,6 +110,9 @@ def names(spec: CloudSpec, install: Install) -> Names:
     return Names(
         bucket="" if spec.existing.bucket else made_bucket,
         role="" if spec.existing.identity else f"{path}{_role_name(spec, install)}",
+        role_tags=tags.own(install, spec.rules.tags),
+        provider_tags=tags.shared(install, spec.rules.tags),
+        boundary=spec.rules.permissions_boundary,
     )
 
 

@@ -7,7 +7,7 @@ and never taken for allowed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -66,12 +66,24 @@ _OPTIONAL = {
 _ENDPOINTS = ("iam", "s3")
 
 
+# What is said of an object by the call that makes it: an account may demand it.
+_MAKES_ROLE, _MAKES_PROVIDER = "iam:CreateRole", "iam:CreateOpenIDConnectProvider"
+_BOUNDARY = "iam:PermissionsBoundary"
+_TAG, _TAG_KEYS = "aws:RequestTag/", "aws:TagKeys"
+
+
 @dataclass(frozen=True)
 class Names:
-    """What setup will make: `role` with its path, empty for what the user has already."""
+    """What setup will make: `role` with its path, empty for what the user has already.
+
+    Of the role `role_tags` and `boundary` are said as it is made, of a provider its tags.
+    """
 
     bucket: str
     role: str
+    role_tags: Mapping[str, str] = field(default_factory=dict)
+    provider_tags: Mapping[str, str] = field(default_factory=dict)
+    boundary: str | None = None
 
 
 def to_set_up(aws: Aws, cluster: Cluster, names: Names) -> Finding:
@@ -131,12 +143,20 @@ def to_remove(
 
 @dataclass(frozen=True)
 class _Question:
-    """A statement about one object; `context` are condition keys whose values are known."""
+    """A statement about one object; `context` are condition keys whose values are known.
+
+    Of a call that is `making` something, every tag and the boundary are.
+    """
 
     sid: str
     actions: tuple[str, ...]
     resource: str
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    making: bool = False
+
+    def absent(self, key: str) -> bool:
+        said = key.startswith(_TAG.lower()) or key in (_BOUNDARY.lower(), _TAG_KEYS.lower())
+        return self.making and said
 
 
 @dataclass(frozen=True)
@@ -148,7 +168,8 @@ class _Said:
     verdict: Verdict
 
     def __str__(self) -> str:
-        return f"{self.verdict.action} on {self.resource}"
+        without = f", without {', '.join(self.verdict.lacks)}" if self.verdict.lacks else ""
+        return f"{self.verdict.action} on {self.resource}{without}"
 
 
 def _finding(
@@ -176,7 +197,8 @@ def _finding(
             f"{principal} lacks {len(denied)} of {len(said)} permissions"
             + ("" if stops else ", and may go on without"),
             (*(str(item) for item in denied), *unknown),
-            mended(
+            _to_say(denied)
+            or mended(
                 f"a policy for {principal}: {_statement(denied)}",
                 f"anyscale cloud permissions --provider eks --verb {verb.value}",
             ),
@@ -203,9 +225,22 @@ def _statement(denied: Sequence[_Said]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": found})
 
 
+def _to_say(denied: Sequence[_Said]) -> str:
+    """The options that say what is demanded of new objects; empty if it is not that alone."""
+    if not all(item.verdict.lacks for item in denied):
+        return ""
+    lacking = sorted({key for item in denied for key in item.verdict.lacks})
+    tags_of_ours = [key.partition("/")[2] for key in lacking if "/" in key]
+    options = [f"--tag {key}=<value>" for key in tags_of_ours]
+    options += ["--permissions-boundary <ARN>"] * any("/" not in key for key in lacking)
+    return f"your account demands it of what is made: run setup again with {' '.join(options)}"
+
+
 def _ask(aws: Aws, principal: str, questions: Sequence[_Question]) -> list[_Said]:
     def one(asked: _Question) -> list[_Said]:
-        verdicts = aws.iam.simulate(principal, asked.actions, asked.resource, asked.context)
+        verdicts = aws.iam.simulate(
+            principal, asked.actions, asked.resource, asked.context, asked.absent
+        )
         return [_Said(asked.sid, asked.resource, verdict) for verdict in verdicts]
 
     answers = side_by_side(*(partial(one, asked) for asked in questions))
@@ -263,12 +298,33 @@ def _questions(cluster: Cluster, names: Names, verb: Verb) -> list[_Question]:
     passed_over = set(_SHOWN_BY_USE)
     passed_over |= set() if names.bucket else _OF_BUCKET
     passed_over |= set() if names.role else _OF_ROLE
-    return [
+    asked = [
         _Question(statement["Sid"], tuple(statement["Action"]), statement["Resource"])
         for part in verb.parts
         for statement in permissions.statements(part, known)
         if statement["Sid"] not in passed_over
     ]
+    bounded = {_BOUNDARY: names.boundary} if names.boundary else {}
+    role, provider = {**_tagged(names.role_tags), **bounded}, _tagged(names.provider_tags)
+    return list(_apart(_apart(asked, _MAKES_ROLE, role), _MAKES_PROVIDER, provider))
+
+
+def _tagged(wanted: Mapping[str, str]) -> dict[str, str | Sequence[str]]:
+    """What policies see of the tags that come with a request."""
+    seen: dict[str, str | Sequence[str]] = {f"{_TAG}{key}": wanted[key] for key in wanted}
+    return {**seen, _TAG_KEYS: tuple(wanted)} if wanted else seen
+
+
+def _apart(
+    asked: Iterable[_Question], action: str, context: Mapping[str, str | Sequence[str]]
+) -> Iterator[_Question]:
+    """The same, with the action that makes something by itself, since it alone says all that."""
+    for question in asked:
+        others = tuple(item for item in question.actions if item != action)
+        if others:
+            yield replace(question, actions=others)
+        if action in question.actions:
+            yield replace(question, actions=(action,), context=context, making=True)
 
 
 def _removals(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from anyscale_k8s_cli.providers.eks.sdk.tags import tag_list, tags_of
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
-    from mypy_boto3_iam.type_defs import EvaluationResultTypeDef
+    from mypy_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
 
 Policy = Mapping[str, Any]
 _ABSENT = "NoSuchEntity"
@@ -60,7 +60,8 @@ class Verdict:
     """The simulator's answer for one action; unknown where it lacked the context keys `missing`.
 
     `explicit` is a denial that no other policy can make up for. `bounded` tells that rules of
-    an organisation have a say too: of them the simulator sees those without conditions.
+    an organisation have a say too: of them the simulator sees those without conditions. `lacks`
+    are condition keys that policies ask for and that the request is known not to have.
     """
 
     action: str
@@ -68,6 +69,7 @@ class Verdict:
     explicit: bool = False
     bounded: bool = False
     missing: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 class Iam:
@@ -280,11 +282,13 @@ class Iam:
         principal: str,
         actions: Iterable[str],
         resource: str,
-        context: Mapping[str, str] = MappingProxyType({}),
+        context: Mapping[str, str | Sequence[str]] = MappingProxyType({}),
+        absent: Callable[[str], bool] = lambda _key: False,
     ) -> list[Verdict]:
         """What the principal's own policies, its boundary and its organisation's rules say.
 
-        `context` are the condition keys whose values are known.
+        `context` are the condition keys whose values are known; `absent` tells of a key in
+        lower case whether the request will certainly not have it.
 
         A bucket's own policy, those of sessions and of endpoints, and rules of the organisation
         that have conditions are not looked at.
@@ -293,15 +297,12 @@ class Iam:
             PolicySourceArn=principal,
             ActionNames=list(actions),
             ResourceArns=[resource],
-            ContextEntries=[
-                {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
-                for key, value in context.items()
-            ],
+            ContextEntries=[_entry(key, value) for key, value in context.items()],
         )
         results = self._session.ask(
             "iam", lambda: [item for page in pages for item in page["EvaluationResults"]]
         )
-        return [_verdict(item) for item in results]
+        return [_verdict(item, absent) for item in results]
 
     def account_summary(self) -> Mapping[str, int]:
         """Used and limit of the account's IAM objects (`Roles`, `RolesQuota`, …)."""
@@ -309,13 +310,21 @@ class Iam:
         return {str(key): value for key, value in answer["SummaryMap"].items()}
 
 
-def _verdict(result: EvaluationResultTypeDef) -> Verdict:
+def _entry(key: str, value: str | Sequence[str]) -> ContextEntryTypeDef:
+    if isinstance(value, str):
+        return {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
+    return {"ContextKeyName": key, "ContextKeyType": "stringList", "ContextKeyValues": list(value)}
+
+
+def _verdict(result: EvaluationResultTypeDef, absent: Callable[[str], bool]) -> Verdict:
     """Of a resource that was named, what is missing is told beside the verdict on it.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
     """
     told = [result, *result.get("ResourceSpecificResults", [])]
-    missing = {key for item in told for key in item.get("MissingContextValues", [])}
+    keys = {key for item in told for key in item.get("MissingContextValues", [])}
+    lacks = {key for key in keys if absent(key.lower())}
+    missing = keys - lacks
     decision = result["EvalDecision"]
     known = Answer.ALLOWED if decision == "allowed" else Answer.DENIED
     return Verdict(
@@ -324,6 +333,7 @@ def _verdict(result: EvaluationResultTypeDef) -> Verdict:
         explicit=decision == "explicitDeny",
         bounded="OrganizationsDecisionDetail" in result,
         missing=tuple(sorted(missing)),
+        lacks=tuple(sorted(lacks)),
     )
 
 

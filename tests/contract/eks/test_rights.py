@@ -379,6 +379,55 @@ def test_a_condition_that_nobody_can_judge_beforehand_is_unknown(world: World) -
     assert line.endswith(": aws:RequestedRegion")
 
 
+def demanding(condition: dict[str, Any]) -> dict[str, Any]:
+    makes = ["iam:CreateRole", "iam:CreateOpenIDConnectProvider"]
+    rule = {"Effect": "Deny", "Action": makes, "Resource": "*", "Condition": condition}
+    return document(EVERYTHING, rule)
+
+
+BOUNDARY = "arn:aws:iam::284710593866:policy/developers"
+
+
+@pytest.mark.parametrize(
+    ("condition", "option", "rules"),
+    [
+        ({"Null": {"aws:RequestTag/team": "true"}}, "--tag team=<value>", {"tags": {"team": "ml"}}),
+        (
+            {"ForAllValues:StringNotEquals": {"aws:TagKeys": ["team"]}},
+            "",
+            {"tags": {"team": "ml"}},
+        ),
+        (
+            {"StringNotEquals": {"iam:PermissionsBoundary": BOUNDARY}},
+            "--permissions-boundary <ARN>",
+            {},
+        ),
+    ],
+)
+def test_what_an_account_demands_of_new_objects_is_told_before_they_are_made(
+    world: World, condition: dict[str, Any], option: str, rules: dict[str, Any]
+) -> None:
+    world.stand_in.set_admin_policies([demanding(condition)])
+
+    finding = check_all(world)["aws-permissions"]
+    assert finding.status is Status.FAIL
+    assert option in finding.fix
+    if rules:
+        said = check_all(world, world.spec(rules=rules))["aws-permissions"]
+        assert said.status is Status.PASS, said
+
+
+def test_a_boundary_that_is_demanded_is_said(world: World) -> None:
+    conditions = {"StringNotEquals": {"iam:PermissionsBoundary": BOUNDARY}}
+    rule = {"Effect": "Deny", "Action": "iam:CreateRole", "Resource": "*", "Condition": conditions}
+    world.stand_in.set_admin_policies([document(EVERYTHING, rule)])
+
+    bounded = world.spec(rules={"permissions_boundary": BOUNDARY})
+    assert check_all(world, bounded)["aws-permissions"].status is Status.PASS
+    other = world.spec(rules={"permissions_boundary": f"{BOUNDARY}-2"})
+    assert check_all(world, other)["aws-permissions"].status is Status.FAIL
+
+
 def test_a_policy_of_the_session_is_not_seen(
     start: Callable[[AwsSettings], World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
