@@ -15,9 +15,10 @@ from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
 from anyscale_k8s_cli.addons.storage_token import addition as token_addition
 from anyscale_k8s_cli.addons.token_values import token_values
-from anyscale_k8s_cli.addons.values import beside, given, joined, merged
+from anyscale_k8s_cli.addons.values import beside, given, merged
 from anyscale_k8s_cli.addons.ways_in import WayIn, address_known, networking
 from anyscale_k8s_cli.addons.wording import OWN_VALUES
+from anyscale_k8s_cli.cluster.additions import joined
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes

@@ -60,18 +60,3 @@ def _list_at(values: Any, path: tuple[str, ...]) -> list[Any]:
     for key in path:
         values = values.get(key) if isinstance(values, Mapping) else None
     return values if isinstance(values, list) else []
-
-
-def joined(one: Any, other: Any) -> Any:
-    """Two parts of one object: items of lists that have one name are joined, the rest follows."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        both = {key: joined(one[key], other[key]) for key in one if key in other}
-        return {**one, **other, **both}
-    if isinstance(one, list) and isinstance(other, list):
-        named = {item["name"]: item for item in other}
-        known = {item["name"] for item in one}
-        return [
-            *(joined(item, named.get(item["name"], {})) for item in one),
-            *(item for item in other if item["name"] not in known),
-        ]
-    return other

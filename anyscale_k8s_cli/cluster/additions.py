@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from anyscale_k8s_cli.cluster.comparing import abandoned, applied_by, differences, within
 from anyscale_k8s_cli.cluster.documents import Document, Reference
@@ -42,3 +43,24 @@ def changed(reference: Reference, added: Document, live: Document) -> Iterator[F
     found = differences(wanted, within(wanted, live))
     for item in (*found, *abandoned(wanted, live, FIELD_MANAGER)):
         yield item.as_change(prefix=f"{reference}: ")
+
+
+def with_added(workload: Document, add: Callable[[Document], Document] | None) -> Document:
+    """The workload as it is once that is added, for those who look at its pods beforehand."""
+    spec = add(workload) if add and workload["kind"] in WITH_PODS else None
+    return {**workload, "spec": joined(workload["spec"], spec)} if spec else workload
+
+
+def joined(one: Any, other: Any) -> Any:
+    """Two parts of one object: items of lists that have one name are joined, the rest follows."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        both = {key: joined(one[key], other[key]) for key in one if key in other}
+        return {**one, **other, **both}
+    if isinstance(one, list) and isinstance(other, list):
+        named = {item["name"]: item for item in other}
+        known = {item["name"] for item in one}
+        return [
+            *(joined(item, named.get(item["name"], {})) for item in one),
+            *(item for item in other if item["name"] not in known),
+        ]
+    return other

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from anyscale_k8s_cli.cluster.additions import with_added
 from anyscale_k8s_cli.cluster.charts import ChartArchive
 from anyscale_k8s_cli.cluster.comparing import differences
 from anyscale_k8s_cli.cluster.documents import Document, Reference
@@ -37,8 +38,9 @@ def release_trials(
         reference = tools.kubernetes.placed(Reference.of(document, release.namespace))
         written = _as_by_helm(document, reference, release, hook=bool(hooks))
         yield Trial(written, new=bool(hooks), hook=bool(hooks))
-        if _makes_pods_anew(tools.kubernetes, written, found):
-            yield from pods_of(written, hook=bool(hooks))
+        finished = with_added(written, release.addition)
+        if _makes_pods_anew(tools.kubernetes, finished, found):
+            yield from pods_of(finished, hook=bool(hooks))
 
 
 def _as_by_helm(document: Document, at: Reference, release: Release, *, hook: bool) -> Document:

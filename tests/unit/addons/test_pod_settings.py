@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
-from anyscale_k8s_cli.addons.values import beside, given, joined
+from anyscale_k8s_cli.addons.values import beside, given
+from anyscale_k8s_cli.cluster.additions import joined, with_added
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.spec import PodsSpec
 
@@ -82,3 +83,14 @@ def test_a_users_tolerations_come_beside_those_of_all_pods() -> None:
     assert beside(ours, {"operator": {"tolerations": [{"key": "b"}]}}) == {
         "operator": {"tolerations": [{"key": "a"}, {"key": "b"}]}
     }
+
+
+def test_a_workload_is_seen_beforehand_as_it_will_be() -> None:
+    settings = PodSettings(PodsSpec(labels={"team": "ml"}))
+    plugin = {"kind": "DaemonSet", **workload(labels={"app": "plugin"})}
+
+    seen = with_added(plugin, settings.addition)["spec"]["template"]["metadata"]["labels"]
+    assert seen == {"app": "plugin", "team": "ml"}
+    assert with_added(plugin, None) is plugin
+    hook = {**plugin, "kind": "Job"}
+    assert with_added(hook, settings.addition) is hook
