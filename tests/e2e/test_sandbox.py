@@ -332,6 +332,22 @@ def test_run_answers_with_its_commands_code(desk: Desk, script: str, code: int) 
     assert done.out == "out\n"
 
 
+def test_a_world_in_a_file(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    told = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "told"}}
+    world = {"platforms": ["generic"], "kubernetes": {"objects": [told]}}
+    file.write_text(json.dumps(world), encoding="utf-8")
+
+    up = desk.anyscale("sandbox", "up", "--world", str(file), "-o", "json")
+    assert up.document["world"] == str(file)
+    record = load(desk.record)
+    assert record is not None
+    (objects,) = record.admin.snapshot()["kubernetes"].values()
+    assert "configmaps/default/told" in objects
+    other = desk.anyscale("sandbox", "up", "--world", "eks-old-kubernetes", "-o", "json")
+    assert other.document["error"]["cause"] == f"it was started with {file}"
+
+
 def test_own_executables_come_first(desk: Desk) -> None:
     done = in_run(
         desk, "sh", "-c", "command -v helm; command -v anyscale; helm version --short", env=SMALL

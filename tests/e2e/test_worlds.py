@@ -55,7 +55,7 @@ def set_up(stage: Stage, folder: Folder, world: World, forks: Forks) -> Ended:
     if world.late:
         # What never comes is waited for all the same.
         patience = folder.path / "patience.yaml"
-        patience.write_text("timeouts: {load_balancer: 3}", encoding="utf-8")
+        patience.write_text("timeouts: {identity: 3, load_balancer: 3}", encoding="utf-8")
         words += ["-f", str(patience)]
     environment = for_child(os.environ, said, own)
     running = forks.begun([str(own / "anyscale"), *words], environment, folder.path)
