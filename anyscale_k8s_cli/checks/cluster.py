@@ -19,15 +19,17 @@ from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
-from anyscale_k8s_cli.cluster.quantities import amount
+from anyscale_k8s_cli.cluster.quantities import amount, written
 from anyscale_k8s_cli.cluster.rights import Right, denied, way_in
 from anyscale_k8s_cli.cluster.rights import rights as least_rights
 from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.spec import CloudSpec, makes_gateway
 
-# The operator's pod, from the chart's defaults: both containers.
-_OPERATOR_CPU = Decimal("1.1")
-_OPERATOR_MEMORY = Decimal(1024**3)
+# What the operator's two containers ask for, by the chart's defaults.
+_OPERATOR: Mapping[str, Mapping[str, str]] = {
+    "container": {"cpu": "1", "memory": "512Mi"},
+    "vector": {"cpu": "100m", "memory": "512Mi"},
+}
 # Kinds of Secrets that nodes log in at a registry with.
 _LOGINS = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 # Missing rights that one line names; all of them are in the evidence.
@@ -152,16 +154,29 @@ def capacity(kubernetes: Kubernetes, spec: CloudSpec, nodes: Sequence[Document])
             tuple(f"{name}: {why}" for name, why in obstacles.items()),
             fix="give the pods a place with --node-selector and --toleration",
         )
-    used = _used(kubernetes)
+    used, (cpu, memory) = _used(kubernetes), _asked(spec)
     for node in usable:
-        cpu, memory = _free(node, used)
-        if cpu >= _OPERATOR_CPU and memory >= _OPERATOR_MEMORY:
+        free_cpu, free_memory = _free(node, used)
+        if free_cpu >= cpu and free_memory >= memory:
             return passed(f"on {node['metadata']['name']}")
     return Finding(
         Status.WARN,
-        f"no node has {_OPERATOR_CPU} CPU and 1 GiB free; the operator waits until one is added",
+        f"no node has {cpu.normalize():f} CPU and {written('memory', memory)} free; the operator "
+        "waits until one is added",
         fix="add a node, or lower operator.container.resources with --values",
     )
+
+
+def _asked(spec: CloudSpec) -> tuple[Decimal, Decimal]:
+    """CPU and memory of the operator's pod, as the user's values have it."""
+    own = spec.operator.values.get("operator") or {}
+    cpu = memory = Decimal(0)
+    for part, defaults in _OPERATOR.items():
+        said = ((own.get(part) or {}).get("resources") or {}).get("requests") or {}
+        requests = {**defaults, **said}
+        cpu += amount(requests["cpu"] or 0)
+        memory += amount(requests["memory"] or 0)
+    return cpu, memory
 
 
 def pod_namespaces(

@@ -98,6 +98,19 @@ def test_capacity(world: Any) -> None:
     assert capacity(world.kubernetes, tolerant, [tainted]).status is Status.PASS
 
 
+def test_the_operators_own_values_say_how_much_it_takes(world: Any) -> None:
+    small = node("small", allocatable={"cpu": "1", "memory": "8Gi"})
+
+    def found(**requests: Any) -> Any:
+        container = {"resources": {"requests": requests}}
+        operator = {"values": {"operator": {"container": container}}}
+        spec = CloudSpec(provider="eks", name="prod", namespace="ray", operator=operator)
+        return capacity(world.kubernetes, spec, [small])
+
+    assert found(cpu="500m").status is Status.PASS
+    assert found(cpu="3", memory="1536Mi").detail.startswith("no node has 3.1 CPU and 2Gi free")
+
+
 def test_only_nodes_that_take_the_operator_have_room_for_it(world: Any) -> None:
     taint = {"key": "dedicated", "value": "ml", "effect": "NoSchedule"}
     nodes = [
