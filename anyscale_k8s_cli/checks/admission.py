@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
+import yaml
+
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.rehearsal import Rehearsal
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
@@ -155,6 +157,8 @@ def limits(kubernetes: Kubernetes, rehearsal: Rehearsal) -> Finding:
     for namespace in sorted({item.trial.reference.namespace or "" for item in stored} - {""}):
         if short := _short(kubernetes, namespace, stored):
             return short
+    if narrow := _narrow(kubernetes, stored):
+        return narrow
     imposed = [line for item in stored for line in _imposed(item)]
     if imposed:
         return Finding(
@@ -235,6 +239,46 @@ def _counts(found: Document) -> Iterator[tuple[str, Decimal]]:
                     yield f"{side}.{name}", amount(value)
                     if side == "requests":
                         yield name, amount(value)
+
+
+def _narrow(kubernetes: Kubernetes, stored: Sequence[Outcome]) -> Finding | None:
+    """Instance types whose pods, when somebody asks for them, a LimitRange would not let in."""
+    for item in stored:
+        table = _types_in(item.trial.manifest)
+        namespace = item.trial.reference.namespace
+        if not table or not namespace:
+            continue
+        ranges = kubernetes.list("v1", "LimitRange", namespace)
+        wide = [line for found in ranges for line in _too_large(found, table)]
+        if wide:
+            return Finding(
+                Status.WARN,
+                f"pods of {wide[0]}" + (f", and {len(wide) - 1} more" if wide[1:] else ""),
+                tuple(wide),
+                "let an administrator of the namespace widen the range, or offer smaller types "
+                "with --instance-types",
+            )
+    return None
+
+
+def _types_in(manifest: Document) -> Mapping[str, Document]:
+    if (manifest["metadata"].get("labels") or {}).get("anyscale.com/name") != "instance-types":
+        return {}
+    return yaml.safe_load((manifest.get("data") or {}).get("instance_types.yaml") or "") or {}
+
+
+def _too_large(found: Document, table: Mapping[str, Document]) -> Iterator[str]:
+    for item in found["spec"].get("limits") or ():
+        if item.get("type") not in ("Container", "Pod"):
+            continue
+        for name, kind in table.items():
+            asked = {key.lower(): value for key, value in (kind.get("resources") or {}).items()}
+            for resource, most in (item.get("max") or {}).items():
+                if resource in asked and amount(asked[resource]) > amount(most):
+                    yield (
+                        f"{name} are more than the LimitRange {found['metadata']['name']} lets a "
+                        f"{item['type'].lower()} have: {resource} {asked[resource]}, at most {most}"
+                    )
 
 
 def _imposed(item: Outcome) -> Iterator[str]:

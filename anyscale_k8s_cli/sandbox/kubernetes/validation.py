@@ -14,6 +14,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.errors import (
 )
 from anyscale_k8s_cli.sandbox.kubernetes.objects import annotations_of, dig, labels_of, name_of
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object, Resource
+from anyscale_k8s_cli.sandbox.kubernetes.scheduling import parse_quantity
 from anyscale_k8s_cli.sandbox.kubernetes.selectors import from_object, matches_labels
 
 Cause = tuple[str, str, str]
@@ -187,8 +188,19 @@ def _without(spec: Object, fields: set[str]) -> Object:
 _POD_MUTABLE = {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"}
 
 
+def _asks_too_much(pod: Object) -> Iterator[Cause]:
+    for index, container in enumerate(pod["spec"].get("containers") or ()):
+        asked = dig(container, "resources", "requests") or {}
+        for name, limit in (dig(container, "resources", "limits") or {}).items():
+            if name in asked and parse_quantity(asked[name]) > parse_quantity(limit):
+                field = f"spec.containers[{index}].resources.requests"
+                why = f"must be less than or equal to {name} limit of {limit}"
+                yield invalid_value(field, json.dumps(asked[name]), why)
+
+
 def _pod(obj: Object, old: Object | None) -> Iterator[Cause]:
     if old is None:
+        yield from _asks_too_much(obj)
         return
 
     def frozen(pod: Object) -> Object:

@@ -224,14 +224,35 @@ def test_a_range_that_is_too_narrow_is_told_by_its_field(site: Site) -> None:
     assert '"path": "/spec/limits/0/max/memory", "value": "2Gi"' in room.fix
 
 
+def test_a_range_in_which_workloads_will_not_fit_is_a_warning(site: Site) -> None:
+    given(site, "tight")
+    item = {"type": "Container", "max": {"memory": "16Gi"}}
+    make(site, "LimitRange", "box", namespace="tight", spec={"limits": [item]})
+    _, room = judged(site, "tight")
+    assert room.status is Status.WARN
+    assert "lets a container have: memory 32Gi, at most 16Gi" in "\n".join(room.evidence)
+    assert not [line for line in room.evidence if line.startswith("4CPU-16GB ")]
+
+
 def test_what_a_range_fills_in_is_a_warning(site: Site) -> None:
     given(site, "filled")
-    item = {"type": "Container", "default": {"cpu": "250m"}}
+    item = {"type": "Container", "default": {"cpu": "2"}}
     make(site, "LimitRange", "box", namespace="filled", spec={"limits": [item]})
     _, room = judged(site, "filled")
-    # Its request is more than the limit that it is given.
-    assert room.status in (Status.WARN, Status.FAIL)
-    assert "cpu" in room.detail
+    assert room.status is Status.WARN
+    assert room.evidence == (
+        "limits.cpu=2 of the container operator",
+        "limits.cpu=2 of the container vector",
+    )
+
+
+def test_a_range_that_makes_a_pod_impossible_is_in_the_way(site: Site) -> None:
+    given(site, "impossible")
+    item = {"type": "Container", "default": {"cpu": "250m"}}
+    make(site, "LimitRange", "box", namespace="impossible", spec={"limits": [item]})
+    finding, _ = judged(site, "impossible")
+    assert finding.status is Status.FAIL
+    assert "must be less than or equal to cpu limit of 250m" in finding.detail
 
 
 def test_an_update_tries_only_pods_that_are_made_anew(site: Site) -> None:
