@@ -149,6 +149,7 @@ class CliError(Exception):
             "evidence": list(self.evidence),
             "fix": self.fix,
             "exit_code": int(self.exit_code),
+            **({"details": self.details} if self.details else {}),
         }
 
 

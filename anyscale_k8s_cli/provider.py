@@ -7,7 +7,7 @@ ours and other people's alike, and are imported when one is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -26,6 +26,7 @@ from anyscale_k8s_cli.resource import NO_TAGS, Observed, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums, CloudSpec, Scope, Settings
 from anyscale_k8s_cli.storage_keys import KeysResource
+from anyscale_k8s_cli.troubles import Trouble
 
 T = TypeVar("T")
 
@@ -237,8 +238,9 @@ class LoadBalancer:
     """How the gateway's Service asks for its load balancer, and who will answer.
 
     `decisive` are the annotations of which another value means another load balancer, with
-    another address. `logs` are the words for kubectl that show what that one says, where
-    it runs in the cluster. `unlike` tells how the one at an address differs from what is
+    another address. `deployment` is what answers, where it runs in the cluster
+    (`NAMESPACE/NAME`); `troubles` are its words when it cannot, and `hints` the checks that
+    may tell why it does not. `unlike` tells how the one at an address differs from what is
     asked for; it is empty when it does not, and when nobody may look. `unmarked` are the
     annotations without those marks of ours that find it again; None where there are none.
     """
@@ -248,7 +250,9 @@ class LoadBalancer:
     decisive: tuple[str, ...] = ()
     load_balancer_class: str | None = None
     source_ranges: tuple[str, ...] = ()
-    logs: str = ""
+    deployment: str = ""
+    troubles: tuple[Trouble, ...] = ()
+    hints: Callable[[], Iterable[BoundCheck]] = tuple
     unlike: Callable[[str], str] | None = None
     unmarked: Mapping[str, str] | None = None
 
@@ -257,6 +261,14 @@ class LoadBalancer:
         """The same for a Service that a person makes: nothing marks it as made by us."""
         annotations = self.annotations if self.unmarked is None else self.unmarked
         return replace(self, annotations=annotations)
+
+
+def load_balancer_of(
+    provider: Provider, spec: CloudSpec, cluster: Cluster, install: Install, reader: ClusterReader
+) -> LoadBalancer:
+    """What the platform wants to be asked, with the checks that tell of it."""
+    asked = provider.load_balancer(spec, cluster, install, reader)
+    return replace(asked, hints=lambda: provider.checks(spec, cluster))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons.addresses import Address, no_address
+from anyscale_k8s_cli.addons.addresses import Address
 from anyscale_k8s_cli.addons.context import InstallContext
 from anyscale_k8s_cli.addons.gateway import (
     GATEWAY_API,
@@ -18,6 +18,7 @@ from anyscale_k8s_cli.addons.gateway import (
     listeners,
     programmed,
 )
+from anyscale_k8s_cli.addons.no_address import no_address
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import object_key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE
+from anyscale_k8s_cli.addons.names import GATEWAY, INGRESS_RELEASE, OPERATOR_RELEASE
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.managers import HELM_NAMESPACE, HELM_RELEASE
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL
@@ -24,7 +24,8 @@ def goes_with(
 
     `shared_release` (namespace, name) is one whose fate is decided elsewhere.
     """
-    releases = {(install.namespace, OPERATOR_RELEASE), shared_release}
+    own = {(install.namespace, name) for name in (OPERATOR_RELEASE, INGRESS_RELEASE)}
+    releases = {*own, shared_release}
 
     def judge(item: Document) -> bool:
         metadata = item["metadata"]

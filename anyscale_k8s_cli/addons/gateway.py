@@ -11,7 +11,6 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.addresses import (
     Address,
     address_of,
-    no_address,
     proxy_services,
     service_addresses,
     service_labels,
@@ -20,6 +19,7 @@ from anyscale_k8s_cli.addons.addresses import (
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER
 from anyscale_k8s_cli.addons.names import GATEWAY
+from anyscale_k8s_cli.addons.no_address import no_address
 from anyscale_k8s_cli.addons.own_load_balancer import (
     LoadBalancerLeft,
     OwnLoadBalancer,

@@ -85,7 +85,7 @@ def controller_values(context: InstallContext) -> dict[str, Any]:
 
 def incumbent(kubernetes: Kubernetes) -> Incumbent | None:
     """An Envoy Gateway that somebody else runs: two of them take Gateways from each other."""
-    deployment = _running(kubernetes)
+    deployment = running(kubernetes)
     if deployment is None:
         return None
     metadata = deployment["metadata"]
@@ -99,11 +99,12 @@ def incumbent(kubernetes: Kubernetes) -> Incumbent | None:
 
 def home(kubernetes: Kubernetes) -> str:
     """Where the controller and its proxies are, or will be."""
-    running = _running(kubernetes)
-    return str(running["metadata"]["namespace"]) if running else NAMESPACE
+    found = running(kubernetes)
+    return str(found["metadata"]["namespace"]) if found else NAMESPACE
 
 
-def _running(kubernetes: Kubernetes) -> Document | None:
+def running(kubernetes: Kubernetes) -> Document | None:
+    """Its Deployment, whosever it is."""
     found = kubernetes.list("apps/v1", "Deployment", label_selector="control-plane=envoy-gateway")
     living = [item for item in found if not item["metadata"].get("deletionTimestamp")]
     return living[0] if living else None

@@ -4,5 +4,6 @@ GATEWAY = "gateway"
 
 OPERATOR_CHART = "anyscale-operator"
 OPERATOR_RELEASE = "anyscale-operator"
+INGRESS_RELEASE = "ingress-nginx"
 # The chart's own default, which trust policies name.
 SERVICE_ACCOUNT = "anyscale-operator"

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 from anyscale_k8s_cli.addons.addresses import (
     Address,
-    no_ingress_address,
     service_addresses,
     service_reached,
 )
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
+from anyscale_k8s_cli.addons.names import INGRESS_RELEASE
+from anyscale_k8s_cli.addons.no_address import no_ingress_address
 from anyscale_k8s_cli.addons.own_load_balancer import (
     LoadBalancerLeft,
     OwnLoadBalancer,
@@ -39,7 +40,7 @@ from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.templates import load_yaml
 
 CHART = "ingress-nginx"
-RELEASE = "ingress-nginx"
+RELEASE = INGRESS_RELEASE
 # So that the chart's longest name, with a suffix of 21, is no longer than a label may be.
 _LIMIT = 42
 

@@ -19,6 +19,7 @@ from typing import Any
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import CheckFinished, Notice
 from anyscale_k8s_cli.run import Run, current_step
+from anyscale_k8s_cli.troubles import Cause
 
 
 class Status(StrEnum):
@@ -130,7 +131,8 @@ class Check:
     the error that a failed fatal check ends the command with, so that scripts see the
     cause and not only that checks failed. `adds` are the kinds of object for which there is
     to be room: it is asked only where one of them is to be made. `breaks` are the codes of
-    those that cannot be well while this one fails.
+    those that cannot be well while this one fails. `explains` is why a load balancer gets no
+    address, where that is what is wrong.
     """
 
     code: str
@@ -141,6 +143,7 @@ class Check:
     error: errors.ErrorCode = errors.CHECKS_FAILED
     adds: frozenset[str] = frozenset()
     breaks: frozenset[str] = frozenset()
+    explains: Cause | None = None
 
     def bind(self, run: Callable[[], Finding], about: Iterable[str] = ()) -> BoundCheck:
         return BoundCheck(self, run, frozenset(about))

@@ -68,11 +68,7 @@ def ingress_checks(kubernetes: Kubernetes, namespace: str) -> tuple[BoundCheck, 
         told = [item for ingress in found for item in _of_ingress(kubernetes, ingress)]
         return validity(told, datetime.now(UTC))
 
-    none = Finding(Status.UNKNOWN, "there is no Gateway: the operator makes Ingresses")
-    return (
-        declared.GATEWAY_LISTENERS.bind(lambda: none),
-        declared.GATEWAY_CERTIFICATES.bind(certificates),
-    )
+    return (declared.GATEWAY_CERTIFICATES.bind(certificates),)
 
 
 def unserved(gateway: Document, again: str = "") -> Finding:

@@ -6,13 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anyscale_k8s_cli.addons.addresses import (
-    Cause,
-    NoAddress,
-    in_the_way,
-    of_ingress_controller,
-    service_reached,
-)
+from anyscale_k8s_cli.addons.addresses import service_reached
 from anyscale_k8s_cli.addons.gateway import GATEWAY_API, programmed
 from anyscale_k8s_cli.addons.given_address import address_from
 from anyscale_k8s_cli.addons.names import GATEWAY
@@ -22,6 +16,8 @@ from anyscale_k8s_cli.addons.nginx import (
     ingress_class,
     ingress_key,
 )
+from anyscale_k8s_cli.addons.no_address import in_the_way, of_ingress_controller
+from anyscale_k8s_cli.addons.no_load_balancer import NoAddress
 from anyscale_k8s_cli.addons.traces import gateway_keys
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
 from anyscale_k8s_cli.checks.dns import Lookup, dns_checks, ingress_dns_check
@@ -32,6 +28,7 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.run import StillWaiting
+from anyscale_k8s_cli.troubles import Cause
 
 # What setup makes again; the others are for the load balancer's own people.
 _OURS_TO_MEND = (Cause.NO_CLASS, Cause.NO_CONTROLLER, Cause.NO_SERVICE)

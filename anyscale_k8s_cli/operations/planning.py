@@ -57,7 +57,13 @@ from anyscale_k8s_cli.operations.workbench import (
     sign_in,
 )
 from anyscale_k8s_cli.plan import Plan, compute, with_parts
-from anyscale_k8s_cli.provider import CloudSide, LoadBalancer, Provider, install_on
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    LoadBalancer,
+    Provider,
+    install_on,
+    load_balancer_of,
+)
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, NotYetKnown, Resource
 from anyscale_k8s_cli.run import Run
@@ -447,7 +453,7 @@ async def side_of(
     balancer: LoadBalancer | None = None
     if not brings_way_in(wanted):
         balancer = await asyncio.to_thread(
-            provider.load_balancer, wanted, opened.cluster, install, opened.kubernetes
+            load_balancer_of, provider, wanted, opened.cluster, install, opened.kubernetes
         )
     context = await cluster_context(
         opened, wanted, provider, install, clouds, request, run, upgrade=request.upgrade

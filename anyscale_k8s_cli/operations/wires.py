@@ -44,6 +44,7 @@ from anyscale_k8s_cli.provider import (
     LoadBalancer,
     Provider,
     Storage,
+    load_balancer_of,
 )
 from anyscale_k8s_cli.registration import RegisteredResource, differences
 from anyscale_k8s_cli.resource import (
@@ -324,7 +325,7 @@ class Wiring:
         spec = self.spec
         if spec is None or brings_way_in(spec):
             return None
-        return self.provider.load_balancer(spec, self.cluster, self.install, self.kubernetes)
+        return load_balancer_of(self.provider, spec, self.cluster, self.install, self.kubernetes)
 
     # -- the operator itself ---------------------------------------------------
 

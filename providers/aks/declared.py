@@ -8,6 +8,7 @@ from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.resource import LOAD_BALANCED
+from anyscale_k8s_cli.troubles import Cause
 
 _SETUP = frozenset({When.SETUP})
 # What pods stand on: it can be switched off at any time.
@@ -62,6 +63,7 @@ AZURE_ADDRESS_QUOTA = Check(
     _CLOUD,
     Severity.WARNING,
     adds=LOAD_BALANCED,
+    explains=Cause.QUOTA,
 )
 AZURE_STORAGE_QUOTA = Check(
     "azure-storage-quota",

@@ -11,7 +11,46 @@ from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.providers.aks import codes, labels, tags
 from anyscale_k8s_cli.providers.aks.sdk.network import Frontend
 from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.troubles import Cause, Trouble
 
+# What Azure's cloud controller says when it cannot. The first that fits counts.
+TROUBLES = (
+    Trouble(
+        Cause.QUOTA,
+        r"PublicIPCountLimitReached|IPv4\w*PublicIP\w*Limit|LimitReached|QuotaExceeded"
+        r"|(PublicIP|LoadBalancer)\w*LimitExceeded|StandardSkuPublicIPCountLimit",
+        "have the subscription's limit of public addresses raised in the region, or delete "
+        "addresses that nobody uses",
+    ),
+    Trouble(
+        Cause.ADDRESSES,
+        r"SubnetIsFull|SubnetNotEnough|PrivateIPAddress(IsAllocated|NotInSubnet|InReservedRange)",
+        "free addresses in the subnet, or name another with --lb-subnet",
+    ),
+    Trouble(
+        Cause.POLICY,
+        r"RequestDisallowedByPolicy|ScopeLocked|ReadOnlyDisabledSubscription",
+        "ask whoever keeps the policy or lock that it names to let this pass",
+    ),
+    Trouble(
+        Cause.RIGHTS,
+        r"AuthorizationFailed|LinkedAuthorizationFailed|does not have authorization",
+        "make the cluster's identity Network Contributor on the subnet that it names: "
+        "az role assignment create --role 'Network Contributor' --assignee IDENTITY --scope SUBNET",
+    ),
+    Trouble(
+        Cause.SUBNETS,
+        r"subnets?/?[^ ]* .*(not ?found|was not found)|InvalidResourceReference.*subnet"
+        r"|failed to get subnet|ensure.*subnet.*not exist",
+        "name a subnet of the cluster's virtual network with --lb-subnet",
+    ),
+    Trouble(
+        Cause.NOT_UNDERSTOOD,
+        r"InvalidTagCharacters|InvalidParameter|InvalidRequestFormat|DnsRecordInUse"
+        r"|BadRequest|not supported",
+        "correct what network.annotations, or --tag, say",
+    ),
+)
 # The controller puts three of its own beside them.
 MOST_TAGS = tags.MOST_TAGS - 3
 
@@ -39,6 +78,7 @@ def _asked(spec: CloudSpec, wanted_tags: Mapping[str, str]) -> LoadBalancer:
         annotations={**annotations, **network.annotations},
         decisive=(labels.INTERNAL,),
         source_ranges=network.allow_cidrs,
+        troubles=TROUBLES,
     )
 
 

@@ -6,6 +6,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
 from anyscale_k8s_cli.checks.declared import WITHOUT_STORAGE
 from anyscale_k8s_cli.resource import LOAD_BALANCED
+from anyscale_k8s_cli.troubles import Cause
 
 _SETUP = frozenset({When.SETUP})
 _CLOUD = frozenset({Need.CLOUD})
@@ -28,6 +29,7 @@ AWS_LOAD_BALANCER_QUOTA = Check(
     _CLOUD,
     Severity.WARNING,
     adds=LOAD_BALANCED,
+    explains=Cause.QUOTA,
 )
 AWS_KMS_KEY = Check(
     "aws-kms-key",
@@ -66,6 +68,7 @@ EKS_SUBNETS_NAMED = Check(
     BEFORE,
     _NETWORK,
     error=errors.ADOPTED_UNFIT,
+    explains=Cause.SUBNETS,
 )
 EKS_SUBNET_TAGS = Check(
     "eks-subnet-tags",
@@ -73,6 +76,7 @@ EKS_SUBNET_TAGS = Check(
     BEFORE,
     _NETWORK,
     Severity.WARNING,
+    explains=Cause.SUBNETS,
 )
 
 CHECKS = (

@@ -16,10 +16,56 @@ from anyscale_k8s_cli.providers.eks.discovery import EksFacts
 from anyscale_k8s_cli.providers.eks.sdk.network import Network
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec
+from anyscale_k8s_cli.troubles import Cause, Trouble
 
 CONTROLLER = "AWS Load Balancer Controller"
 AUTO_MODE = "EKS Auto Mode"
 IN_TREE = "the cluster's built-in AWS cloud provider"
+# What all three say when they cannot. The first that fits counts.
+TROUBLES = (
+    Trouble(
+        Cause.ADDRESSES,
+        r"not enough IP|insufficient (free )?IP|InsufficientFreeAddresses"
+        r"|at least \d+ free IP",
+        "free addresses in these subnets (a load balancer needs 8 in each), or name others with "
+        "--lb-subnet",
+    ),
+    Trouble(
+        Cause.SUBNETS,
+        r"unable to (resolve|discover) at least one subnet|couldn't auto-discover subnets"
+        r"|could not find any suitable subnets|InvalidSubnet|SubnetNotFound"
+        r"|multiple subnets? in same Availability Zone",
+        "tag the subnets with kubernetes.io/role/elb=1 (kubernetes.io/role/internal-elb=1 for "
+        "--expose internal), or name them with --lb-subnet",
+    ),
+    Trouble(
+        Cause.QUOTA,
+        r"TooMany(LoadBalancers|TargetGroups|Listeners|Tags)|LimitExceeded",
+        "have the limit raised in Service Quotas, or delete load balancers that nobody uses",
+    ),
+    Trouble(
+        Cause.POLICY,
+        r"service control policy|explicit deny",
+        "ask whoever keeps the organisation's policies to allow the call that it names",
+    ),
+    Trouble(
+        Cause.RIGHTS,
+        r"AccessDenied|UnauthorizedOperation|is not authorized to perform",
+        "let the role that it names do what it names: the AWS Load Balancer Controller's policy is "
+        "in its documentation",
+    ),
+    Trouble(
+        Cause.NOT_UNDERSTOOD,
+        r"multiple tagged security groups|expected exactly one securityGroup tagged",
+        "leave the cluster's tag on one security group of the nodes alone",
+    ),
+    Trouble(
+        Cause.NOT_UNDERSTOOD,
+        r"InvalidConfigurationRequest|UnsupportedConfiguration|ValidationError"
+        r"|failed to parse|invalid .*annotation|conflicting",
+        "correct what network.annotations say",
+    ),
+)
 # AWS takes 50 tags on a load balancer; the controllers set three or four themselves.
 MOST_TAGS = 45
 
@@ -71,7 +117,8 @@ def _asked(
             # Where both are there, a Service without a class is Auto Mode's.
             load_balancer_class=labels.CONTROLLER_CLASS if facts.auto_mode else None,
             source_ranges=spec.network.allow_cidrs,
-            logs="logs --namespace {namespace} deployment/{name}".format(**controller["metadata"]),
+            deployment="{namespace}/{name}".format(**controller["metadata"]),
+            troubles=TROUBLES,
         )
     if facts.auto_mode:
         return LoadBalancer(
@@ -83,6 +130,7 @@ def _asked(
             decisive=(f"{labels.LOAD_BALANCER}scheme",),
             load_balancer_class=labels.AUTO_MODE_CLASS,
             source_ranges=spec.network.allow_cidrs,
+            troubles=TROUBLES,
         )
     return LoadBalancer(
         served_by=IN_TREE,
@@ -98,6 +146,7 @@ def _asked(
             spec.network.annotations,
         ),
         source_ranges=spec.network.allow_cidrs,
+        troubles=TROUBLES,
     )
 
 

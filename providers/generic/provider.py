@@ -30,6 +30,7 @@ from anyscale_k8s_cli.providers.federation.sdk.session import Session
 from anyscale_k8s_cli.providers.generic import wording
 from anyscale_k8s_cli.providers.generic.clusters import Clusters, Place
 from anyscale_k8s_cli.providers.generic.stores import Kind, Store, StoreSide, kind_of, store_of
+from anyscale_k8s_cli.providers.generic.troubles import TROUBLES
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
 from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
@@ -132,6 +133,7 @@ class GenericProvider:
             served_by="the cluster's own load balancer",
             annotations=dict(network.annotations),
             source_ranges=network.allow_cidrs,
+            troubles=TROUBLES,
         )
 
     def gpu_plugin_values(self, cluster: Cluster) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY
 from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.resource import LOAD_BALANCED
+from anyscale_k8s_cli.troubles import Cause
 
 _SETUP = frozenset({When.SETUP})
 # What pods stand on: it can be switched off at any time.
@@ -59,6 +60,7 @@ GCP_LOAD_BALANCER_QUOTA = Check(
     _CLOUD,
     Severity.WARNING,
     adds=LOAD_BALANCED,
+    explains=Cause.QUOTA,
 )
 GCP_KMS_KEY = Check(
     "gcp-kms-key", "The key is where the bucket is", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
 from anyscale_k8s_cli.resource import LOAD_BALANCED
+from anyscale_k8s_cli.troubles import Cause
 
 _CLOUD = frozenset({Need.CLOUD})
 _IN_CLUSTER = frozenset({Need.CLOUD, Need.CLUSTER})
@@ -31,6 +32,7 @@ OCI_LOAD_BALANCER_QUOTA = Check(
     _CLOUD,
     Severity.WARNING,
     adds=LOAD_BALANCED,
+    explains=Cause.QUOTA,
 )
 
 CHECKS = (OKE_GPU_ADDON, OCI_PERMISSIONS, OCI_LOAD_BALANCER_QUOTA)

@@ -12,6 +12,7 @@ import pytest
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Severity, When
 from anyscale_k8s_cli.checks.registry import every_check
+from anyscale_k8s_cli.troubles import Cause
 
 from .conftest import DOCS, ROOT, generator
 
@@ -113,3 +114,9 @@ def test_the_page_of_exit_codes_is_the_table() -> None:
     listed = {(int(row[1]), row[2].strip().strip("`")) for row in rows if row[1].strip().isdigit()}
 
     assert listed == {(int(code), code.name) for code in errors.ExitCode}
+
+
+def test_every_cause_of_a_missing_address_is_told() -> None:
+    page = (DOCS / "network.md").read_text("utf-8")
+    told = re.findall(r"^\| `([a-z-]+)` \|", page.partition("## When no address comes")[2], re.M)
+    assert told == [cause.value for cause in Cause]

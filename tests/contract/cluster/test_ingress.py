@@ -194,6 +194,7 @@ def test_a_teardown_takes_its_own_and_leaves_the_others(
     going = site.install("one", "one-ns", teardown=True)
     fate = site.remove(going)
     assert fate["helm:ingress/one-ns/ingress-nginx"] == "delete"
+    assert fate["k8s:namespace/one-ns"] == "delete"
     left = site.world.kubernetes.list(API, "IngressClass")
     assert [item["metadata"]["name"] for item in left] == [
         ingress_class(site.install("two", "two-ns").way_in.install)
