@@ -30,7 +30,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, NoReturn
 
+import pydantic
+
 Main = Callable[[], int]
+
+# What the libraries import themselves, but not before it is needed.
+IMPORTED_LATER = (
+    "azure.mgmt.authorization",
+    "azure.mgmt.containerservice",
+    "azure.mgmt.msi",
+    "azure.mgmt.storage",
+    "azure.storage.blob",
+    "boto3.s3.inject",
+    "dns.resolver",
+    "google_crc32c",
+    "httpcore",
+    "msal_extensions",
+    "s3transfer.subscribers",
+    "typer._adapters",
+)
+AMAZON = ("ec2", "eks", "elb", "elbv2", "iam", "kms", "s3", "service-quotas", "sts")
 
 
 class Fork:
@@ -162,15 +181,46 @@ def command() -> Main:
 
     import_within(anyscale_k8s_cli, but="anyscale_k8s_cli.sandbox.")
     import_within(anyscale_k8s_cli.providers)
+    for name in IMPORTED_LATER:
+        importlib.import_module(name)
+    read_descriptions()
+    build_models()
     return main
+
+
+def read_descriptions() -> None:
+    """What Amazon's SDK reads about each service before it is first asked."""
+    from anyscale_k8s_cli.providers.objectstore.sdk import core
+
+    for service in AMAZON:
+        core.endpoint(service, "us-west-2")
+
+
+def build_models() -> None:
+    """The models that are not built before they are used."""
+    models = pydantic.BaseModel.__subclasses__()
+    while models:
+        model = models.pop()
+        models += model.__subclasses__()
+        model.model_rebuild()
 
 
 def sandbox() -> Main:
     """What holds a sandbox, with the stand-ins of every platform."""
+    from moto.core.routing import get_service_router
+
     import anyscale_k8s_cli.sandbox
     from anyscale_k8s_cli.sandbox.__main__ import main
+    from anyscale_k8s_cli.sandbox.charts.repository import packaged_charts
+    from anyscale_k8s_cli.sandbox.kubernetes.schema import builtin_schema
 
     import_within(anyscale_k8s_cli.sandbox)
+    importlib.import_module("moto.s3.urls")
+    for service in AMAZON:
+        get_service_router(service)
+    build_models()
+    packaged_charts()
+    builtin_schema("", "v1", "Pod")
     return main
 
 
