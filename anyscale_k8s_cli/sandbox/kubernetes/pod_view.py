@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,9 @@ from anyscale_k8s_cli.sandbox.kubernetes.runtime import Workload
 from anyscale_k8s_cli.sandbox.kubernetes.store import Store
 
 KUBELET = "kubelet"
+
+# Seconds for which a token is shown before there is a new one; it would be good for longer.
+_SHOWN = 60.0
 
 SetReady = Callable[[bool, str, str], Awaitable[None]]
 
@@ -66,6 +70,7 @@ class PodView:
         self._container = container
         self._logs = logs
         self._set_ready = set_ready
+        self._tokens: dict[tuple[str, str | None], tuple[float, str]] = {}
 
     @property
     def namespace(self) -> str:
@@ -106,7 +111,7 @@ class PodView:
     async def own_token(self) -> str:
         account = self.manifest["spec"]["serviceAccountName"]
         found = self._store.get("serviceaccounts", self.namespace, account)
-        return self._accounts.issue(found, pod=dict(self.manifest))[0]
+        return self._issued(found)
 
     async def token(self, audience: str | None = None) -> str:
         pod = dict(self.manifest)
@@ -116,10 +121,20 @@ class PodView:
             default = account.get("automountServiceAccountToken", True)
             if not spec.get("automountServiceAccountToken", default):
                 raise LookupError("the pod mounts no service-account token")
-            return self._accounts.issue(account, pod=pod)[0]
+            return self._issued(account)
         if audience not in token_audiences(pod):
             raise LookupError(f"no token for audience {audience!r} is projected into the pod")
-        return self._accounts.issue(account, audiences=[audience], pod=pod)[0]
+        return self._issued(account, audience)
+
+    def _issued(self, account: Object, audience: str | None = None) -> str:
+        """As a kubelet does it: one token for a while, and another for another account."""
+        key, now = (account["metadata"]["uid"], audience), time.monotonic()
+        end, token = self._tokens.get(key, (now, ""))
+        if end <= now:
+            audiences = [audience] if audience else []
+            token, _ = self._accounts.issue(account, audiences=audiences, pod=dict(self.manifest))
+            self._tokens[key] = now + _SHOWN, token
+        return token
 
     async def token_file(self, path: str) -> str:
         return await self.token(token_at(dict(self.manifest), self._container, path))

@@ -102,6 +102,7 @@ class _Controller:
         self._name = name
         self._shutdown_manager = shutdown_manager
         self._dirty = asyncio.Event()
+        self._applied: dict[str, tuple[Object, Object]] = {}
         self._informers: list[Informer] = []
         own = f"namespaces/{pod.namespace}"
         self._classes = self._informer(f"{_NETWORKING}/gatewayclasses")
@@ -238,10 +239,17 @@ class _Controller:
         )
 
     async def _apply(self, item: Object) -> None:
-        collection = "services" if item["kind"] == "Service" else "deployments"
-        base = "/api/v1" if collection == "services" else "/apis/apps/v1"
+        """Have a proxy's object as it should be; nothing is asked while it is as it was applied."""
+        is_service = item["kind"] == "Service"
+        found = (self._services if is_service else self._deployments).find(
+            self._pod.namespace, item["metadata"]["name"]
+        )
+        base = "/api/v1" if is_service else "/apis/apps/v1"
+        collection = "services" if is_service else "deployments"
         path = f"{base}/namespaces/{self._pod.namespace}/{collection}/{item['metadata']['name']}"
-        await self._api.apply(path, item, _MANAGER)
+        if found is None or self._applied.get(path) != (item, _intent(found)):
+            answer = await self._api.apply(path, item, _MANAGER)
+            self._applied[path] = item, _intent(answer)
 
     async def _remove_proxies(self, live: Sequence[Object]) -> None:
         """Delete the proxies of Gateways that are gone, or no longer ours."""
@@ -267,3 +275,10 @@ class _Controller:
         new = with_times(new, before)
         if new != before:
             await self._api.request("PUT", f"{path}/status", {**item, "status": new})
+
+
+def _intent(item: Object) -> Object:
+    """What somebody wants of an object, without what is told of it."""
+    metadata = item["metadata"]
+    told = {key: metadata.get(key) for key in ("uid", "labels", "annotations")}
+    return {"metadata": told, "spec": item["spec"]}
