@@ -185,7 +185,10 @@ class EksPlatform:
         return published_keys(issuer, self._trusted)
 
     async def _authenticate(self, token: str) -> User | None:
-        # In a thread: the account may be busy with a slow call.
+        with self.aws.world.at_once() as free:
+            if free:
+                return self._user(token)
+        # In a thread: the account is busy, maybe with a slow call.
         return await asyncio.to_thread(self._user, token)
 
     def _user(self, token: str) -> User | None:

@@ -64,6 +64,11 @@ class Signature:
 
     def verify(self, incoming: Incoming, secret: str, now: datetime) -> None:
         """Raises :class:`BadSignature`, or :class:`Expired`, if it is not to be believed."""
+        self.check(incoming, secret)
+        self.check_time(now)
+
+    def check(self, incoming: Incoming, secret: str) -> None:
+        """Raises :class:`BadSignature` if it was not made of this request with this secret."""
         if self.version == 2:
             expected = self._version_2(incoming, secret)
         else:
@@ -71,6 +76,9 @@ class Signature:
             _check_payload(incoming)
         if not hmac.compare_digest(expected.encode(), self.value.encode()):
             raise BadSignature("the signature differs")
+
+    def check_time(self, now: datetime) -> None:
+        """Raises :class:`Expired` outside of the time for which it was made."""
         if not self.signed_at - SKEW <= now <= self.expires_at:
             raise Expired(f"{now:{_TIMESTAMP}} is not before {self.expires_at:{_TIMESTAMP}}")
 

@@ -11,15 +11,17 @@ import binascii
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from anyscale_k8s_cli.sandbox.aws.principals import Principal, Principals
 from anyscale_k8s_cli.sandbox.aws.seed import dns_suffix
-from anyscale_k8s_cli.sandbox.signature import BadSignature, Incoming, read
+from anyscale_k8s_cli.sandbox.signature import BadSignature, Incoming, Signature, read
 
 PREFIX = "k8s-aws-v1."
 CLUSTER_HEADER = "x-k8s-aws-id"
 LONGEST = timedelta(minutes=15)
+_KEPT = 256
 _STS_HOST = re.compile(
     r"sts(?:-fips)?(?:\.(?P<region>[a-z0-9-]+))?\.(?P<suffix>amazonaws\.com(?:\.cn)?)"
 )
@@ -32,6 +34,21 @@ def verify(
 
     `local_host` is the stand-in's own address, where STS answers in a sandbox.
     """
+    _, signature = _question(token, cluster_name, local_host)
+    keys = principals.keys(signature.access_key)
+    if keys is None or keys.token != signature.token:
+        raise BadSignature("unknown key")
+    _check(token, cluster_name, local_host, keys.secret)
+    # STS takes a signature for its quarter of an hour, whatever end the URL itself gives.
+    replace(signature, expires_at=signature.signed_at + LONGEST).check_time(now)
+    if keys.expires is not None and now >= keys.expires:
+        raise BadSignature("the session is over")
+    return keys.principal
+
+
+# A client shows its token with each request, and what is in it stays the same.
+@lru_cache(maxsize=_KEPT)
+def _question(token: str, cluster_name: str, local_host: str) -> tuple[Incoming, Signature]:
     url = _decoded(token)
     if not _is_sts(url, local_host):
         raise BadSignature("not a question to STS")
@@ -44,14 +61,13 @@ def verify(
         raise BadSignature("the cluster's name is not signed")
     if signature.expires_at - signature.signed_at > LONGEST:
         raise BadSignature("made to last too long")
-    keys = principals.keys(signature.access_key)
-    if keys is None or keys.token != signature.token:
-        raise BadSignature("unknown key")
-    # STS takes a signature for its quarter of an hour, whatever end the URL itself gives.
-    replace(signature, expires_at=signature.signed_at + LONGEST).verify(incoming, keys.secret, now)
-    if keys.expires is not None and now >= keys.expires:
-        raise BadSignature("the session is over")
-    return keys.principal
+    return incoming, signature
+
+
+@lru_cache(maxsize=_KEPT)
+def _check(token: str, cluster_name: str, local_host: str, secret: str) -> None:
+    incoming, signature = _question(token, cluster_name, local_host)
+    signature.check(incoming, secret)
 
 
 def _decoded(token: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,16 @@ class World:
         with self._lock:
             found = self.clusters.named(cluster)
             found.endpoint, found.ca_pem = endpoint, ca_pem
+
+    @contextmanager
+    def at_once(self) -> Iterator[bool]:
+        """Whether nobody is at the account, who could make one wait; nor comes meanwhile."""
+        free = self._lock.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free:
+                self._lock.release()
 
     def verify_eks_token(self, token: str, cluster_name: str) -> str | None:
         with self._lock:
