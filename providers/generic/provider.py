@@ -32,6 +32,7 @@ from anyscale_k8s_cli.providers.generic.clusters import Clusters, Place
 from anyscale_k8s_cli.providers.generic.stores import Kind, Store, StoreSide, kind_of, store_of
 from anyscale_k8s_cli.providers.generic.troubles import TROUBLES
 from anyscale_k8s_cli.providers.generic.variables import STORE_VARIABLES
+from anyscale_k8s_cli.providers.objectstore import permissions as store_permissions
 from anyscale_k8s_cli.resource import NO_TAGS, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (
@@ -157,8 +158,9 @@ class GenericProvider:
         return (issuer, *self._side.checks)
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
-        """Nobody grants rights but the cluster, and setup must be its administrator."""
-        return ()
+        """Of a store that tells actions apart, in the form of S3's policies; the rest is the
+        cluster's, whose administrator sets up."""
+        return store_permissions.documents(verb, f"anyscale-k8s-generic-{verb.value}")
 
     def makes(self, install: Install) -> Sequence[Made]:
         """One of them: an install has one store."""

@@ -18,7 +18,7 @@ from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.object_storage import PROOF_KEY, summary
 from anyscale_k8s_cli.provider import Storage
-from anyscale_k8s_cli.providers.objectstore import codes, contents, cors, probe
+from anyscale_k8s_cli.providers.objectstore import codes, contents, cors, permissions, probe
 from anyscale_k8s_cli.providers.objectstore.sdk.client import (
     DENIED,
     OURS_ALREADY,
@@ -42,6 +42,10 @@ KIND = "s3-bucket"
 # Seconds until a store shows a bucket that it has just made, or no longer one that is gone.
 SETTLE_SECONDS = 30.0
 _NAME_LIMIT = 63
+_KEPT_OUT = (
+    "somebody else, who keeps these keys out, unless it is that no policy lets them "
+    "s3:ListBucket and s3:GetObject on it"
+)
 
 
 def default_name(install: Install) -> str:
@@ -99,9 +103,10 @@ class Bucket(DataResource[Storage]):
                 return None
             return self._observed(self._look())
         except CloudFailure as failure:
-            if failure.api_code in DENIED and _keys_are_known(self._s3):
-                # Then it is the name that is somebody else's.
-                return self._observed(None, manager="somebody else, who keeps these keys out")
+            names = _names(self._s3) if failure.api_code in DENIED else None
+            if names is not None and self.name not in names:
+                # The keys are known, so it is the name that is somebody else's, or a right missing.
+                return self._observed(None, manager=_KEPT_OUT)
             raise _diagnosed(self._s3, self.name, failure) from failure
 
     def _look(self) -> _Seen:
@@ -135,7 +140,9 @@ class Bucket(DataResource[Storage]):
         observed = self._s3.run.wait_for(
             self._shown, what=f"the bucket {self.name}", timeout=SETTLE_SECONDS
         )
-        seen: _Seen = observed.state
+        seen: _Seen | None = observed.state
+        if seen is None:
+            raise self._unseen()
         # Of another install too, where no plan could look before.
         others = seen.locator is not None and seen.locator.id != self.install.id
         if others or (seen.locator is None and not seen.empty):
@@ -212,13 +219,26 @@ class Bucket(DataResource[Storage]):
             f"--bucket {self.name}",
         )
 
+    def _unseen(self) -> errors.CliError:
+        """Of one that was made, or is ours already, and that these keys may not look at."""
+        action = permissions.action_of("HeadBucket")
+        return errors.CliError(
+            codes.STORE_KEYS_DENIED,
+            f"{self._s3.store.title} does not let these keys {action} on {self.name}",
+            cause="the bucket is there",
+            fix="have a policy allow it to whom the keys are of: "
+            f"{permissions.statement_for(action, self.name)}\nthen run the same command again",
+        )
+
     def _not_allowed(self, failure: CloudFailure) -> errors.CliError:
+        statement = permissions.statement_for(permissions.action_of("CreateBucket"), self.name)
         return errors.CliError(
             codes.STORE_BUCKET_REFUSED,
             f"{self._s3.store.title} does not let these keys make a bucket",
             cause=failure.cause,
             evidence=failure.evidence,
-            fix="have one made and name it with --bucket",
+            fix=f"have a policy allow it to whom the keys are of: {statement}\n"
+            "or have one made and name it with --bucket",
         )
 
 
@@ -280,16 +300,16 @@ class AdoptedBucket(AdoptedResource[Storage]):
         return Observed(id=f"s3://{self.name}", output=output, unfit=unfit, state=rules)
 
 
-def _keys_are_known(s3: S3) -> bool:
+def _names(s3: S3) -> list[str] | None:
+    """Those of the keys' own buckets; None where the keys are not known, or may not ask."""
     try:
-        s3.names()
+        return s3.names()
     except CloudFailure:
-        return False
-    return True
+        return None
 
 
 def _diagnosed(s3: S3, bucket: str, failure: CloudFailure) -> CloudFailure:
-    return probe.diagnosed(s3, lambda asked: probe.read_once(asked, bucket), failure)
+    return probe.diagnosed(s3, bucket, lambda asked: probe.read_once(asked, bucket), failure)
 
 
 def _told_of_cors(s3: S3, bucket: str, rules: Sequence[Rule] | None) -> Storage:

@@ -18,7 +18,7 @@ from anyscale_k8s_cli import tool_version
 from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
-from anyscale_k8s_cli.providers.objectstore import codes
+from anyscale_k8s_cli.providers.objectstore import codes, permissions
 from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.run import Run
@@ -291,8 +291,9 @@ class S3:
             f"{self.store.title} refused {problem.operation_name}",
             f"{code}: {text}",
             (f"{problem.operation_name} answered {status} {code}",),
-            "see that the keys may use the bucket, then run the same command again",
-            details={"region": str(error.get("Region", ""))},
+            f"see that the keys may use the bucket: it takes "
+            f"{permissions.action_of(problem.operation_name)}; then run the same command again",
+            details={"region": str(error.get("Region", "")), "call": problem.operation_name},
             api_code=code,
             status=status,
             denied=code in DENIED,
