@@ -245,7 +245,7 @@ def change_node(plain: Plain, spec: Document) -> None:
     [
         (full, AZURE, "exceeded quota: full", "describe resourcequota"),
         (without_account, AZURE, 'serviceaccount "anyscale-operator" not found', AGAIN),
-        (guarded, AZURE, 'failed calling webhook "guard.example.com"', "let the webhook"),
+        (guarded, AZURE, "the webhook guard.example.com, which must agree", "let the webhook"),
         (tainted, AZURE, "untolerated taint {mine: yes}", "--instance-types auto"),
         (cordoned, AZURE, "1 node(s) were unschedulable", "kubectl uncordon NODE"),
         (too_small, AZURE, "Insufficient cpu", "add nodes with room for it"),

@@ -195,7 +195,7 @@ sys.exit(main.main())
 
 def test_a_call_that_nobody_answers_does_not_outlive_the_limit(world: Path) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", DEAF, *SETUP, "--timeout", "1s", "-o", "json"],
+        [sys.executable, "-c", DEAF, *SETUP, "--timeout", "5s", "-o", "json"],
         capture_output=True,
         text=True,
         check=False,
