@@ -30,7 +30,8 @@ _OUT_OF_RANGE = re.compile(
 _UNSAID = "must specify"
 _SAY_THEM = (
     "say with --values what the operator's containers take "
-    "(operator.container.resources, operator.vector.resources)"
+    "(operator.container.resources, operator.vector.resources), and have no hook, which cannot be "
+    "told (workloads.instanceTypes.validationHook.enabled=false)"
 )
 _AGAIN = "then run the same command again"
 # Objects that one line names; all of them are in the evidence.
@@ -166,7 +167,8 @@ def limits(kubernetes: Kubernetes, rehearsal: Rehearsal) -> Finding:
             f"the namespace's LimitRange fills in {imposed[0]}"
             + (f", and {len(imposed) - 1} more" if len(imposed) > 1 else ""),
             tuple(imposed),
-            f"{_SAY_THEM}, where these are too small",
+            "say with --values what the operator's containers take "
+            "(operator.container.resources, operator.vector.resources), where that is too small",
         )
     return passed()
 
@@ -318,7 +320,7 @@ def _more_room(kubernetes: Kubernetes, item: Outcome) -> str:
 def _of_quota(kubernetes: Kubernetes, denial: Denial, at: Reference) -> str:
     """Where one object is more than what is left, the quota as it must be for that one."""
     if _UNSAID in denial.words:
-        return f"{_SAY_THEM}, or let an administrator give the namespace a LimitRange with defaults"
+        return f"let an administrator give the namespace a LimitRange with defaults; or {_SAY_THEM}"
     parts = dict(re.findall(r"(requested|used|limited): (\S+?)(?:, |$)", denial.words))
     if "requested" not in parts:
         return way_on(denial, kubernetes.access.kubectl)
