@@ -6,6 +6,7 @@ from functools import cached_property
 
 from anyscale_k8s_cli.providers.aks.sdk.clusters import Clusters
 from anyscale_k8s_cli.providers.aks.sdk.network import Network
+from anyscale_k8s_cli.providers.aks.sdk.policies import Policies
 from anyscale_k8s_cli.providers.aks.sdk.roles import Roles
 from anyscale_k8s_cli.providers.aks.sdk.storage import Account, Storage
 from anyscale_k8s_cli.providers.aks.sdk.subscription import Subscription
@@ -32,6 +33,7 @@ class Azure:
         self.roles = Roles(self.session)
         self.network = Network(self.session)
         self.usages = Usages(self.session)
+        self.policies = Policies(self.session)
 
     @cached_property
     def tenant(self) -> str:

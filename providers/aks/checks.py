@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -20,9 +21,13 @@ from anyscale_k8s_cli.providers.aks.proof import (
     application_of,
     without_anyscale,
 )
+from anyscale_k8s_cli.providers.aks.sdk.policies import Draft
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import register
 from anyscale_k8s_cli.spec import CloudSpec
 
+# How policies call fields of what is to be made.
+_TAG = re.compile(r"^tags(?:\[\'?|\.)([^\]\']+)")
+_SHARED_KEY = "allowSharedKeyAccess"
 NAMESPACES = ("Microsoft.ManagedIdentity", "Microsoft.Storage")
 # By Azure's names; that of standard addresses has two, by the age of the API.
 ADDRESSES = (
@@ -54,6 +59,7 @@ def checks(
         ),
         declared.AKS_GPU_LABELS.bind(partial(_gpu_labels, azure, cluster, facts)),
         declared.AZURE_PROVIDERS.bind(partial(_providers, azure)),
+        declared.AZURE_POLICIES.bind(partial(_policies, azure, facts.group, cluster.region, names)),
         declared.AZURE_PERMISSIONS.bind(partial(rights.to_set_up, azure, facts.group, names)),
         declared.AZURE_READ_PERMISSIONS.bind(partial(rights.to_look, azure, facts.group)),
     ]
@@ -137,6 +143,46 @@ def _providers(azure: Azure) -> Finding:
             fix=" && ".join(register(name, azure.subscription_id) for name in off),
         )
     return passed(f"{len(NAMESPACES)} resource providers")
+
+
+def _policies(azure: Azure, group: str, region: str, names: Names) -> Finding:
+    """Azure judges the objects as they would be made; those that are there are not made."""
+    drafts = []
+    try:
+        if names.account and azure.storage.account(group, names.account) is None:
+            drafts.append(azure.storage.draft(names.account, region, names.settings))
+        if names.identity and azure.identities.get(group, names.identity) is None:
+            drafts.append(_identity(names, region))
+        found = side_by_side(*(partial(azure.policies.denials, group, draft) for draft in drafts))
+    except CloudFailure as failure:
+        return Finding(Status.UNKNOWN, f"Azure does not say: {failure}", failure.evidence)
+    denied = [(draft, item) for draft, told in zip(drafts, found, strict=True) for item in told]
+    if not denied:
+        return passed(f"{len(drafts)} objects that will be made")
+    return Finding(
+        Status.FAIL,
+        f"denied by {', '.join(sorted({item.name for _, item in denied}))}",
+        tuple(
+            f"{draft.kind}: {item.assignment} looks at {', '.join(item.fields) or 'all of it'}"
+            for draft, item in denied
+        ),
+        _way_round([field for _, item in denied for field in item.fields]),
+    )
+
+
+def _identity(names: Names, region: str) -> Draft:
+    content = {"name": names.identity, "location": region, "tags": dict(names.settings.tags)}
+    return Draft("Microsoft.ManagedIdentity/userAssignedIdentities", "2023-01-31", content)
+
+
+def _way_round(fields: Sequence[str]) -> str:
+    """What says it as the policies want it, as far as that can be said."""
+    tags = sorted({found[1] for field in fields if (found := _TAG.search(field))})
+    options = [f"--tag {tag}=<value>" for tag in tags]
+    options += ["--azure-shared-key off"] * any(_SHARED_KEY in field for field in fields)
+    if options:
+        return f"run setup again with {' '.join(options)}"
+    return "have the policy's owner make an exemption, then run the same command again"
 
 
 def _quota(azure: Azure, namespace: str, names: Sequence[str], region: str) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -31,17 +31,30 @@ from anyscale_k8s_cli.spec import CloudSpec
 
 @dataclass(frozen=True)
 class Names:
-    """What setup will make: an account and an identity, empty for what the user has already."""
+    """What setup will make: an account and an identity, empty for what the user has already.
+
+    `settings` are the account's, and its tags the identity's too.
+    """
 
     account: str
     identity: str
+    settings: Settings = field(default_factory=Settings)
 
 
 def names(spec: CloudSpec, install: Install) -> Names:
     given, existing = spec.rules.names, spec.existing
     account = given.get("storage-account") or bucket.default_name(install)
     own = given.get("identity") or identity.default_name(install)
-    return Names("" if existing.bucket else account, "" if existing.identity else own)
+    wishes = BucketWishes(tags.own(install, spec.rules.tags), "", _keys_on(spec))
+    return Names(
+        "" if existing.bucket else account,
+        "" if existing.identity else own,
+        wanted(Settings(), wishes),
+    )
+
+
+def _keys_on(spec: CloudSpec) -> bool:
+    return spec.rules.azure_shared_key == "on"
 
 
 def build(
@@ -116,7 +129,7 @@ def grants(spec: CloudSpec, install: Install, bucket: str) -> Iterator[PolicyDoc
 
 
 def protection(spec: CloudSpec) -> dict[str, str]:
-    wishes = BucketWishes({}, "", shared_key=spec.rules.azure_shared_key == "on")
+    wishes = BucketWishes({}, "", _keys_on(spec))
     return told(wanted(Settings(), wishes))
 
 
@@ -165,7 +178,7 @@ class _Builder:
         wishes = BucketWishes(
             tags.own(self._install, rules.tags),
             origin,
-            rules.azure_shared_key == "on",
+            _keys_on(self._spec),
             self._dropped,
         )
         group = self._facts.group

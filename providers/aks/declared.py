@@ -42,6 +42,13 @@ AZURE_PROVIDERS = Check(
     _CLOUD,
     error=azure_codes.NOT_REGISTERED,
 )
+AZURE_POLICIES = Check(
+    "azure-policies",
+    "No policy forbids what setup makes in Azure",
+    _SETUP,
+    _CLOUD,
+    error=azure_codes.POLICY_DENIES,
+)
 AZURE_PERMISSIONS = Check(
     "azure-permissions",
     "You may do in Azure what setup does",
@@ -79,6 +86,7 @@ CHECKS = (
     AZURE_ANYSCALE_IN_TENANT,
     AKS_GPU_LABELS,
     AZURE_PROVIDERS,
+    AZURE_POLICIES,
     AZURE_PERMISSIONS,
     AZURE_READ_PERMISSIONS,
     AZURE_ADDRESS_QUOTA,

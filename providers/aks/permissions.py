@@ -19,6 +19,7 @@ DISPENSABLE = frozenset(
         "Microsoft.Authorization/roleDefinitions/read",
         "Microsoft.Network/loadBalancers/read",
         "Microsoft.Network/publicIPAddresses/read",
+        "Microsoft.PolicyInsights/checkPolicyRestrictions/read",
         "Microsoft.Resources/subscriptions/providers/read",
         "Microsoft.Resources/subscriptions/read",
         "Microsoft.Storage/checknameavailability/read",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from anyscale_k8s_cli.sandbox.azure.errors import ArmError
 from anyscale_k8s_cli.sandbox.azure.resources import STORAGE_ACCOUNTS, Resource
 from anyscale_k8s_cli.sandbox.azure.seed import PolicySeed, guid
+
+_SHARED_KEY = "Microsoft.Storage/storageAccounts/allowSharedKeyAccess"
 
 
 @dataclass
@@ -48,6 +51,26 @@ class Policies:
             },
         )
 
+    def evaluations(self, resource: Resource) -> list[dict[str, Any]]:
+        """What each policy that denies it says of a resource as it would be.
+
+        https://learn.microsoft.com/rest/api/policyinsights/policy-restrictions
+        """
+        return [
+            {
+                "policyInfo": {
+                    "policyAssignmentId": found["policyAssignment"]["id"],
+                    "policyDefinitionId": found["policyDefinition"]["id"],
+                },
+                "evaluationResult": "NonCompliant",
+                "evaluationDetails": {"evaluatedExpressions": [_looked_at(item)]},
+                "effectDetails": {"policyEffect": "Deny"},
+            }
+            for item in self.items
+            if _denies(item, resource)
+            for found in [self._identifiers(item)]
+        ]
+
     def _identifiers(self, item: PolicySeed) -> dict[str, dict[str, str]]:
         prefix = "/providers/Microsoft.Authorization"
         return {
@@ -60,6 +83,18 @@ class Policies:
                 "id": f"{prefix}/policyDefinitions/{guid('policy', item.name)}",
             },
         }
+
+
+def _looked_at(policy: PolicySeed) -> dict[str, Any]:
+    field = f"tags[{policy.required_tag}]" if policy.required_tag else _SHARED_KEY
+    return {
+        "result": "True",
+        "expressionKind": "Field",
+        "expression": field,
+        "path": field,
+        "targetValue": "false",
+        "operator": "Exists" if policy.required_tag else "Equals",
+    }
 
 
 def _denies(policy: PolicySeed, resource: Resource) -> bool:

@@ -85,6 +85,13 @@ class Subscriptions:
                 self.register,
             ),
             Route(
+                "POST",
+                GROUP + "/providers/Microsoft.PolicyInsights/checkPolicyRestrictions",
+                "PolicyRestrictions_CheckAtResourceGroupScope",
+                "Microsoft.PolicyInsights/checkPolicyRestrictions/read",
+                self.check_policies,
+            ),
+            Route(
                 "GET",
                 SUBSCRIPTION + "/resources",
                 "Resources_List",
@@ -110,6 +117,22 @@ class Subscriptions:
                 f"The subscription is not registered to use namespace '{namespace}'. See "
                 "https://aka.ms/rps-not-found for how to register subscriptions.",
             )
+
+    def check_policies(self, request: ArmRequest) -> Answer:
+        content = (request.body.get("resourceDetails") or {}).get("resourceContent")
+        if not isinstance(content, dict) or not content.get("type"):
+            raise bad_request(
+                "InvalidCheckRestrictionsRequest", "The type of the resource is missing."
+            )
+        draft = Resource(
+            f"{request.path}/{content['type']}/{content.get('name', '')}",
+            str(content["type"]),
+            str(content.get("location", "")),
+            dict(content.get("tags") or {}),
+            dict(content.get("properties") or {}),
+        )
+        found = {"policyEvaluations": self.policies.evaluations(draft)}
+        return Answer({"fieldRestrictions": [], "contentEvaluationResult": found})
 
     # -- tenant and subscription --------------------------------------------------------
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from anyscale_k8s_cli.providers.aks.sdk.policies import Draft
 from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
 from anyscale_k8s_cli.providers.azureblob.sdk.enums import word
 from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
@@ -74,6 +75,11 @@ class Storage:
         )
         return map(self._account, listed)
 
+    @staticmethod
+    def draft(name: str, location: str, wanted: Settings) -> Draft:
+        """An account as it would be made."""
+        return Draft(_KIND, "2024-01-01", {"name": name, **_content(location, wanted)})
+
     def taken(self, name: str) -> bool:
         """Whether somebody anywhere has an account of that name."""
         body = {"name": name, "type": _KIND}
@@ -85,18 +91,7 @@ class Storage:
 
     def create(self, group: str, name: str, location: str, wanted: Settings) -> None:
         """Begin to make it, with all of its settings. It is of use once it is settled."""
-        body = {
-            "location": location,
-            "kind": "StorageV2",
-            "sku": {"name": "Standard_LRS"},
-            "tags": dict(wanted.tags),
-            "properties": {
-                "accessTier": "Hot",
-                "isHnsEnabled": True,
-                "networkAcls": {"defaultAction": "Allow"},
-                **_properties(wanted),
-            },
-        }
+        body = _content(location, wanted)
         self._session.ask(
             f"{_KIND}/write",
             # Waited for by looking at it: what another run began is waited for the same way.
@@ -206,6 +201,21 @@ class Storage:
                 shared_key=item.allow_shared_key_access is not False,
             ),
         )
+
+
+def _content(location: str, wanted: Settings) -> dict[str, Any]:
+    return {
+        "location": location,
+        "kind": "StorageV2",
+        "sku": {"name": "Standard_LRS"},
+        "tags": dict(wanted.tags),
+        "properties": {
+            "accessTier": "Hot",
+            "isHnsEnabled": True,
+            "networkAcls": {"defaultAction": "Allow"},
+            **_properties(wanted),
+        },
+    }
 
 
 def _properties(wanted: Settings) -> dict[str, Any]:

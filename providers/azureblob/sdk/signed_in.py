@@ -126,20 +126,26 @@ class Session(Calls):
 
     def get(self, what: str, path: str, version: str) -> dict[str, Any]:
         """What Resource Manager has at a path, where it is not worth an SDK of its own."""
-        return self._get(what, f"{self.cloud.resource_manager}{path}?api-version={version}")
+        url = f"{self.cloud.resource_manager}{path}?api-version={version}"
+        return self._send(what, HttpRequest("GET", url))
+
+    def post(self, what: str, path: str, version: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What Resource Manager answers to a question; nothing may be changed by it."""
+        url = f"{self.cloud.resource_manager}{path}?api-version={version}"
+        return self._send(what, HttpRequest("POST", url, json=body))
 
     def pages(self, what: str, path: str, version: str) -> Iterator[dict[str, Any]]:
         """The items of a list, page by page."""
         url = f"{self.cloud.resource_manager}{path}?api-version={version}"
         while url:
-            page = self._get(what, url)
+            page = self._send(what, HttpRequest("GET", url))
             yield from page.get("value", [])
             url = str(page.get("nextLink") or "")
 
-    def _get(self, what: str, url: str) -> dict[str, Any]:
+    def _send(self, what: str, request: HttpRequest) -> dict[str, Any]:
         def call() -> Any:
             answer = self._plain.send_request(
-                HttpRequest("GET", url),
+                request,
                 connection_timeout=PATIENCE["connection_timeout"],
                 read_timeout=PATIENCE["read_timeout"],
             )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.aks import bucket_access
 from anyscale_k8s_cli.providers.aks.azure import Azure
@@ -310,6 +311,37 @@ def test_tags_may_be_demanded(start: Callable[[AzureSettings], World]) -> None:
     assert caught.value.code is azure_codes.POLICY_DENIES
     assert "--tag" in caught.value.fix
     world.setup(world.spec(rules={"tags": {"owner": "ml"}}))
+
+
+def policies_of(world: World, **rules: Any) -> Finding:
+    spec = world.spec(rules=rules)
+    checks = world.provider.checks(spec, world.provider.discover(spec))
+    (bound,) = [item for item in checks if item.code == "azure-policies"]
+    return bound.run()
+
+
+def test_what_policies_forbid_is_told_before_it_is_made(
+    start: Callable[[AzureSettings], World],
+) -> None:
+    owner = PolicySeed("owned", "Require the tag owner", required_tag="owner")
+    world = start(forbidding(NO_SHARED_KEY, owner))
+
+    found = policies_of(world)
+    assert found.status is Status.FAIL
+    assert found.detail == "denied by no-shared-key, owned"
+    assert found.fix == "run setup again with --tag owner=<value> --azure-shared-key off"
+    assert policies_of(world, azure_shared_key="off").fix.endswith("--tag owner=<value>")
+    said: dict[str, Any] = {"azure_shared_key": "off", "tags": {"owner": "ml"}}
+    assert policies_of(world, **said).status is Status.PASS
+    world.setup(world.spec(rules=said))
+    # What is there is not made again.
+    assert policies_of(world).status is Status.PASS
+
+
+def test_who_may_not_ask_what_policies_say_learns_it_later(world: World) -> None:
+    refused = {"status": 403, "code": "AuthorizationFailed", "times": 0}
+    world.fault("PolicyRestrictions*", FaultKind.ERROR, **refused)
+    assert policies_of(world).status is Status.UNKNOWN
 
 
 def test_a_lock_is_told(start: Callable[[AzureSettings], World]) -> None:
