@@ -76,10 +76,13 @@ def tests(session: nox.Session) -> None:
     sandboxes run in them, and on a small machine one may starve. What fails twice fails.
     """
     _install(session, ".[test]")
-    # Children started by tests must not find the clone before the installed package.
-    alone = {"PYTHONSAFEPATH": "1"}
+    # Children started by tests must not find the clone before the installed package. What is
+    # compiled is kept, whatever the environment says: hundreds of processes would do it again.
+    alone = {"PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": ""}
     failed = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
     failed.unlink(missing_ok=True)
+    # First by one process, and not by each worker at the same time.
+    session.run("pytest", "--collect-only", "-qq", *session.posargs, env=alone, silent=True)
     session.run(
         # More at a time than a small machine has cores: most of them wait for something.
         *("pytest", "--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder"),
