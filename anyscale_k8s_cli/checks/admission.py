@@ -73,11 +73,12 @@ def admission(kubernetes: Kubernetes, rehearsal: Rehearsal) -> Finding:
     if broken:
         fix = rehearsal.problems[0][1].fix
         return Finding(Status.WARN, f"not tried: {'; '.join(broken)}", left, fix)
+    total = len(rehearsal.outcomes)
+    if not left:
+        return Finding(Status.PASS, f"{total} objects tried")
     tried = sum(not item.untried for item in rehearsal.outcomes)
-    told = f"{tried} objects tried"
-    if left:
-        reasons = dict.fromkeys(item.untried for item in rehearsal.outcomes if item.untried)
-        told += f", {len(rehearsal.outcomes) - tried} could not be: {'; '.join(reasons)}"
+    reasons = dict.fromkeys(item.untried for item in rehearsal.outcomes if item.untried)
+    told = f"{tried} of {total} objects tried; not the others: {'; '.join(reasons)}"
     return Finding(Status.PASS, told, left)
 
 

@@ -17,8 +17,6 @@ _GROUP = "admissionregistration.k8s.io/v1"
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 # The operator's own webhook, behind which is Anyscale.
 _ANYSCALES = ".anyscale-operator.anyscale.com"
-# RBAC's own rule against granting more than one has is about rights, not a rule of theirs.
-ESCALATION = "attempting to grant RBAC permissions not currently held"
 _NOT_IN_DRY_RUNS = re.compile(r'admission webhook "([^"]+)" does not support dry run')
 
 

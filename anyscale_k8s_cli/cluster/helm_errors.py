@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.admission import denial_in, way_on
 from anyscale_k8s_cli.cluster.child import ChildResult
+from anyscale_k8s_cli.cluster.forbidden import way_in
 
 _AGAIN = "run the same command again to go on"
 
@@ -76,17 +77,25 @@ def helm_error(message: str, result: ChildResult | None, deadline: float) -> err
             message,
             cause=str(denial),
             evidence=evidence,
-            fix=way_on(denial, lambda words: f"kubectl {words}"),
+            fix=way_on(denial, _kubectl),
         )
     found = next((meaning for meaning in _MEANINGS if meaning.pattern.search(text)), None)
+    fix = found.fix if found else _AGAIN
+    if found and found.code is errors.CLUSTER_FORBIDDEN:
+        fix = way_in(text, _kubectl)
     return errors.CliError(
         found.code if found else errors.HELM_FAILED,
         message,
         cause=cause,
         evidence=evidence,
-        fix=found.fix if found else _AGAIN,
+        fix=fix,
         details={"pending": True} if found and found.pending else {},
     )
+
+
+def _kubectl(*words: str) -> str:
+    """helm tells not of which cluster."""
+    return " ".join(("kubectl", *words))
 
 
 class HelmFailed(Exception):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import ssl
 import tempfile
 import threading
@@ -24,7 +23,8 @@ import urllib3
 
 from anyscale_k8s_cli import errors, tool_version
 from anyscale_k8s_cli.cluster.access import BearerToken, ClusterAccess
-from anyscale_k8s_cli.cluster.admission import ESCALATION, denial_in, way_on
+from anyscale_k8s_cli.cluster.admission import denial_in, way_on
+from anyscale_k8s_cli.cluster.forbidden import is_of_rights, way_in
 from anyscale_k8s_cli.cluster.proxies import proxy_for
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.run import Run
@@ -38,9 +38,6 @@ WRITE_SECONDS = 35.0
 RETRY_SECONDS = 20.0
 RENEW_BEFORE = timedelta(seconds=60)
 
-_WANTED = re.compile(r'cannot (\S+) resource "([^"]+)" in API group "([^"]*)"')
-_ROLE = "anyscale-k8s"
-_AGAIN = "this is for an administrator of the cluster; then run the same command again"
 _NAMESPACE = re.compile(r"/namespaces/([^/]+)")
 # https://kubernetes.io/docs/reference/using-api/api-concepts/: overload and
 # restarts of an API server. A 500 is repeated for reads alone.
@@ -295,12 +292,12 @@ def _refusal(
             status=response.status,
             reason=reason,
         )
-    if response.status == 403 and _denied_by_rights(message):
+    if response.status == 403 and is_of_rights(message):
         return KubernetesError(
             errors.CLUSTER_FORBIDDEN,
             f"{access.principal or 'The principal used'} may not do this in the cluster",
             cause=message,
-            fix=_grant(access, message),
+            fix=way_in(message, access.kubectl, access.grant_rights),
             status=403,
             reason=reason,
         )
@@ -310,34 +307,4 @@ def _refusal(
         cause=message,
         status=response.status,
         reason=reason,
-    )
-
-
-def _denied_by_rights(message: str) -> bool:
-    # Admission (a namespace that ends) answers 403 too.
-    return "User " in message or "forbidden: " not in message or ESCALATION in message
-
-
-def _grant(access: ClusterAccess, message: str) -> str:
-    """How an administrator lets the caller do what was just refused."""
-    who = re.search(r'[Uu]ser "([^"]+)"', message)
-    user = shlex.quote(f"--user={who.group(1) if who else 'USER'}")
-    if access.grant_rights:
-        return f"{access.grant_rights}\n{_AGAIN}"
-    wanted = _WANTED.search(message)
-    if wanted is None:
-        bound = f"create clusterrolebinding {_ROLE} --clusterrole=cluster-admin"
-        return f"{access.kubectl(bound, user)}\n{_AGAIN}"
-    verb, resource, group = wanted.groups()
-    plural, _, part = resource.partition("/")
-    kind = f"{plural}{f'.{group}' if group else ''}{f'/{part}' if part else ''}"
-    name = f"{_ROLE}-{verb}-{resource.replace('/', '-')}"
-    return "\n".join(
-        (
-            access.kubectl(f"create clusterrole {name} --verb={verb} --resource={kind}"),
-            access.kubectl(f"create clusterrolebinding {name} --clusterrole={name}", user),
-            "(all that is needed is printed by: anyscale cloud permissions --scope cluster "
-            "--provider PLATFORM)",
-            _AGAIN,
-        )
     )

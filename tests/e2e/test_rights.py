@@ -158,6 +158,9 @@ def test_a_printed_role_is_enough_and_grants_no_more(deputy: Deputy) -> None:
     for ended in (first, made, second, looked, verified, gone):
         assert ended.code == 0, ended.err
     assert second.document["summary"]["none"] > 0
+    # Who may not write tries nothing, and is told so.
+    verdicts = {item["code"]: item["status"] for item in first.document["checks"]}
+    assert verdicts["cluster-admission"] == "unknown"
     unknown = {item["code"] for item in verified.document["checks"] if item["status"] == "unknown"}
     # The label of its GPUs is not in the chart's table, which is told as the cause.
     assert unknown == {"instance-types-fit"}

@@ -70,3 +70,28 @@ def test_no_end() -> None:
     error = helm_error("It failed", None, 60)
     assert error.code is errors.TIMED_OUT
     assert "60 s" in error.cause
+
+
+def test_a_missing_right_is_told_with_the_commands_that_give_it() -> None:
+    text = (
+        b'Error: roles.rbac.authorization.k8s.io is forbidden: User "joe" cannot create resource '
+        b'"roles" in API group "rbac.authorization.k8s.io" in the namespace "ray"'
+    )
+    error = helm_error("It failed", ChildResult(1, b"", text), 60)
+    role, binding, *_, again = error.fix.splitlines()
+    name = "anyscale-k8s-create-roles"
+    kind = "roles.rbac.authorization.k8s.io"
+    assert role == f"kubectl create clusterrole {name} --verb=create --resource={kind}"
+    assert binding == (f"kubectl create clusterrolebinding {name} --clusterrole={name} --user=joe")
+    assert again.endswith("then run the same command again")
+
+
+def test_who_may_not_grant_what_a_chart_grants_is_told_of_escalate() -> None:
+    text = (
+        b'Error: roles.rbac.authorization.k8s.io "x" is forbidden: user "joe" (groups=["dev"]) is '
+        b'attempting to grant RBAC permissions not currently held:\n{APIGroups:[""]}'
+    )
+    error = helm_error("It failed", ChildResult(1, b"", text), 60)
+    assert error.code is errors.CLUSTER_FORBIDDEN
+    assert "--verb=escalate,bind" in error.fix
+    assert "--user=joe" in error.fix
