@@ -41,7 +41,6 @@ ON_OTHER_WAYS = {
         "create serviceaccounts/token",
         "escalate clusterroles.rbac.authorization.k8s.io",
         "escalate roles.rbac.authorization.k8s.io",
-        "list limitranges",  # where one of them has no room
         "list mutatingwebhookconfigurations.admissionregistration.k8s.io",
         "list rolebindings.rbac.authorization.k8s.io",
         "list roles.rbac.authorization.k8s.io",
