@@ -198,7 +198,10 @@ class CloudSide:
     `identity` is None on a platform without workload identity: the operator then signs
     in to the control plane with a token that the core makes (`operator_token.py`).
     `service_account_annotations` go on the operator's ServiceAccount;
-    `prove_identity` is None where the platform's API cannot tell.
+    `prove_identity` is None where the platform's API cannot tell. `bindings` are what gives
+    the identity to that account where an object of its own does. `pod_variables` are what the
+    platform puts into each of the account's pods when it is made: one without them has not
+    got the identity, and is made anew (`addons/identified.py`).
 
     `storage_keys` is for stores without workload identity, and is one of `resources`.
     With it the core owns the Secret of their kind (`credential_kinds.py`), keeps it equal
@@ -213,6 +216,8 @@ class CloudSide:
     identity: Resource[Identity] | None
     service_account_annotations: Callable[[], Mapping[str, str]]
     prove_identity: IdentityProof | None = None
+    bindings: tuple[Resource[Any], ...] = ()
+    pod_variables: tuple[str, ...] = ()
     storage_keys: KeysResource[Any] | None = None
     token_audience: str = ""
 

@@ -239,6 +239,14 @@ class StorageSpec(_Part):
     ] = None
 
 
+class IdentitySpec(_Part):
+    """How the operator is known to its cloud, where a platform has several ways."""
+
+    kind: Annotated[
+        Literal["auto", "irsa", "pod-identity"], Flag("--identity-kind"), PARTICULAR
+    ] = "auto"
+
+
 class RulesSpec(_Part):
     """What the company demands of everything that is created."""
 
@@ -391,6 +399,7 @@ class CloudSpec(_Part):
     account: Annotated[AccountSpec, FILE_ONLY] = Field(default_factory=AccountSpec)
     credentials: Annotated[CredentialsSpec, FILE_ONLY] = Field(default_factory=CredentialsSpec)
     existing: Annotated[ExistingSpec, FILE_ONLY] = Field(default_factory=ExistingSpec)
+    identity: Annotated[IdentitySpec, FILE_ONLY] = Field(default_factory=IdentitySpec)
     storage: Annotated[StorageSpec, FILE_ONLY] = Field(default_factory=StorageSpec)
     rules: Annotated[RulesSpec, FILE_ONLY] = Field(default_factory=RulesSpec)
     network: Annotated[NetworkSpec, FILE_ONLY] = Field(default_factory=NetworkSpec)

@@ -10,6 +10,7 @@ from anyscale_k8s_cli.addons import instance_types
 from anyscale_k8s_cli.addons.addresses import Address
 from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
+from anyscale_k8s_cli.addons.identified import ensure_identified
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
@@ -58,7 +59,9 @@ def service_account(
             account["metadata"]["annotations"] |= cloud_side.service_account_annotations()
         return account
 
-    sides = () if cloud_side is None else (cloud_side.identity, cloud_side.storage)
+    sides: tuple[Resource[Any] | None, ...] = ()
+    if cloud_side is not None:
+        sides = (cloud_side.identity, cloud_side.storage, *cloud_side.bindings)
     return KubernetesObject(
         context.surroundings,
         _account(context),
@@ -126,6 +129,7 @@ def operator_release(
         takes_over=account,
         explain=unhealthy,
         before_write=lambda: remove_stale_webhook(context, registration),
+        before_wait=lambda: ensure_identified(context, cloud_side),
         before_delete=lambda: wait_cleared(context),
         after_delete=lambda: remove_certificates(context),
     )

@@ -93,6 +93,17 @@ class SpecOptions(PlaceOptions):
         ),
         Sets("existing.identity"),
     ] = None
+    identity_kind: Annotated[
+        Literal["auto", "irsa", "pod-identity"] | None,
+        option(
+            "--identity-kind",
+            panel=RULES,
+            metavar="auto|irsa|pod-identity",
+            help="How pods get the operator's role on EKS; auto if not given: by EKS Pod "
+            "Identity where its agent runs, else by IRSA. What is installed stays.",
+        ),
+        Sets("identity.kind"),
+    ] = None
     identity_provider: Annotated[
         str | None,
         option(

@@ -21,7 +21,8 @@ class HelmRelease(Resource[ReleaseRecord]):
     """Ours by a label on Helm's own record.
 
     `takes_over` is an object of ours that becomes a part of the release.
-    `before_write` is run before the release is installed or upgraded.
+    `before_write` is run before the release is installed or upgraded, `before_wait`
+    before its workloads are waited for.
     `before_delete` is run before the release is removed: it waits for what the
     release's program must clear away itself. `after_delete` removes the rest.
     """
@@ -40,6 +41,7 @@ class HelmRelease(Resource[ReleaseRecord]):
         takes_over: KubernetesObject | None = None,
         explain: Callable[[str, Diagnosis | None], errors.CliError] | None = None,
         before_write: Callable[[], None] | None = None,
+        before_wait: Callable[[], None] | None = None,
         before_delete: Callable[[], None] | None = None,
         after_delete: Callable[[], None] | None = None,
     ) -> None:
@@ -56,6 +58,7 @@ class HelmRelease(Resource[ReleaseRecord]):
             tools, release, install, explain, takes_over.create if takes_over else None
         )
         self._before_write = before_write
+        self._before_wait = before_wait
         self._before_delete = before_delete
         self._after_delete = after_delete
 
@@ -100,6 +103,8 @@ class HelmRelease(Resource[ReleaseRecord]):
             self._after_delete()
 
     def ready(self, observed: Observed[ReleaseRecord]) -> Observed[ReleaseRecord]:
+        if self._before_wait is not None:
+            self._before_wait()
         return self._observed(self._work.wait(_found(observed)))
 
     def _install(self, found: Found | None) -> Observed[ReleaseRecord]:

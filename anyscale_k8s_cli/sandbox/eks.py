@@ -241,6 +241,7 @@ def cluster_seed(world: EksWorld) -> EksClusterSeed:
         subnets_tagged=world.subnets_tagged,
         auto_mode=world.auto_mode,
         node_groups=(CPU_NODES, GPU_NODES) if world.gpu_nodes else (CPU_NODES,),
+        pods_reach_metadata=world.pods_reach_metadata,
         addons=(*ADDONS, POD_IDENTITY_AGENT) if world.pod_identity_agent else ADDONS,
         describes_while_creating=world.describes_while_creating,
     )

@@ -29,11 +29,16 @@ class EksBreaks:
             "oidc-provider": self._delete_oidc_provider,
             "load-balancer": self._remove_load_balancers,
             "kms-key": self._disable_keys,
+            "pod-webhook": self._stop_webhook,
         }
 
     def mended(self) -> Mapping[str, Break]:
         """What somebody else must put right again."""
-        return {"load-balancer": self._answer_again, "kms-key": self._enable_keys}
+        return {
+            "load-balancer": self._answer_again,
+            "kms-key": self._enable_keys,
+            "pod-webhook": self._start_webhook,
+        }
 
     def _break_trust(self, wanted: str | None) -> list[str]:
         """The roles trust somebody else, and what they had given out is over."""
@@ -94,6 +99,15 @@ class EksBreaks:
         found = [arn for arn in arns if arn is not None]
         kms.disabled.update(found)
         return found
+
+    def _stop_webhook(self, _: str | None) -> list[str]:
+        """Pods that are made from now on get no identity, and come up all the same."""
+        self.eks.aws.world.webhook_answers = False
+        return [self.eks.seed.name]
+
+    def _start_webhook(self, _: str | None) -> list[str]:
+        self.eks.aws.world.webhook_answers = True
+        return [self.eks.seed.name]
 
     def _enable_keys(self, _: str | None) -> list[str]:
         disabled = self.eks.aws.world.kms.disabled

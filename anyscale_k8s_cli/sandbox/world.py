@@ -28,7 +28,8 @@ class EksWorld:
 
     `admin_groups` are the administrator's groups in the cluster; None means no
     access entry at all, which is what a second principal (`Stage.outsider`) always has.
-    `removal_seconds` is how long a deleted load balancer can still be seen.
+    `removal_seconds` is how long a deleted load balancer can still be seen. With
+    `pods_reach_metadata` a pod without a role of its own has that of its node.
     """
 
     __pydantic_config__ = _STRICT
@@ -40,6 +41,7 @@ class EksWorld:
     admin_policies: tuple[Mapping[str, Any], ...] | None = None
     oidc_provider_registered: bool = False
     pod_identity_agent: bool = False
+    pods_reach_metadata: bool = False
     auto_mode: bool = False
     load_balancer_controller: LoadBalancerController = (
         LoadBalancerController.AWS_LOAD_BALANCER_CONTROLLER

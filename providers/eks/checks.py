@@ -33,6 +33,8 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Bo
         _subnets(spec, facts, aws),
         declared.AWS_LOAD_BALANCER_QUOTA.bind(partial(_load_balancer_quota, aws)),
     ]
+    if facts.pod_identity:
+        found.append(declared.EKS_POD_IDENTITY_AGENT.bind(partial(_agent, aws, cluster)))
     if spec.rules.kms_key:
         found.append(
             declared.AWS_KMS_KEY.bind(partial(_kms_key, aws, spec.rules.kms_key, cluster.region))
@@ -135,6 +137,33 @@ def _boundary(aws: Aws, arn: str) -> Finding:
         f"there is no policy {arn}",
         fix="give --permissions-boundary the ARN of a managed policy that is there; "
         "aws iam list-policies --scope Local lists your own",
+    )
+
+
+# -- the agent ------------------------------------------------------------------
+
+
+def _agent(aws: Aws, cluster: Cluster) -> Finding:
+    facts: EksFacts = cluster.facts
+    if facts.auto_mode:
+        return passed("Auto Mode has it built in")
+    name = labels.POD_IDENTITY_AGENT
+    where = f"--cluster-name {cluster.name} --region {cluster.region} --addon-name {name}"
+    if not facts.has_agent:
+        return Finding(
+            Status.FAIL,
+            f"the cluster {cluster.name} has no add-on {name}, and without it no pod gets a role "
+            "by EKS Pod Identity",
+            fix=f"aws eks create-addon {where} && aws eks wait addon-active {where}; "
+            "or have the role given by IRSA with --identity-kind irsa",
+        )
+    status = aws.eks.addon_status(cluster.name, name)
+    if status == "ACTIVE":
+        return passed(f"{name} is ACTIVE")
+    return Finding(
+        Status.WARN,
+        f"the add-on {name} is {status}: pods may wait for their role",
+        fix=f"aws eks describe-addon {where}",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made, PolicyDocument, Storage
-from anyscale_k8s_cli.providers.eks import bucket, identity, labels, policies, tags
+from anyscale_k8s_cli.providers.eks import association, bucket, identity, labels, policies, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.bucket_settings import (
@@ -21,7 +21,7 @@ from anyscale_k8s_cli.providers.eks.discovery import EksFacts
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
 from anyscale_k8s_cli.providers.eks.proof import Proof
 from anyscale_k8s_cli.providers.eks.rights import Names
-from anyscale_k8s_cli.providers.eks.trust import Bearer
+from anyscale_k8s_cli.providers.eks.trust import Bearer, Pod, TokenBearer
 from anyscale_k8s_cli.resource import Claim, Resource
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -40,6 +40,17 @@ def build(
     """What should be there. Nothing is asked of AWS yet."""
     builder = _Builder(aws, spec, cluster, install, console_origin, dropped_tags)
     storage, role = builder.storage, builder.role
+    if builder.pod_identity:
+        # Its keys are handed out in the cluster alone, so nothing is proven from here.
+        bound = builder.association(role)
+        return CloudSide(
+            resources=(storage, role, bound),
+            storage=storage,
+            identity=role,
+            service_account_annotations=dict,
+            bindings=(bound,),
+            pod_variables=(labels.POD_IDENTITY_VARIABLE,),
+        )
     return CloudSide(
         resources=(storage, *builder.vouching, role),
         storage=storage,
@@ -48,6 +59,7 @@ def build(
         prove_identity=Proof(
             aws, lambda: role.output.registered, builder.bucket_name, spec.timeouts.identity
         ),
+        pod_variables=(labels.IRSA_VARIABLE,),
     )
 
 
@@ -107,9 +119,12 @@ def names(spec: CloudSpec, install: Install) -> Names:
     """What setup will make, by name."""
     made_bucket = spec.rules.names.get("bucket") or bucket.default_name(install)
     path = _role_path(spec, install)
+    given = spec.existing.identity
+    made_role = f"{path}{identity.role_name(spec, install)}"
     return Names(
         bucket="" if spec.existing.bucket else made_bucket,
-        role="" if spec.existing.identity else f"{path}{_role_name(spec, install)}",
+        role="" if given else made_role,
+        given_role=Arn.parse(given).resource.removeprefix("role") if given else made_role,
         role_tags=tags.own(install, spec.rules.tags),
         provider_tags=tags.shared(install, spec.rules.tags),
         boundary=spec.rules.permissions_boundary,
@@ -138,10 +153,6 @@ def _role_path(spec: CloudSpec, install: Install) -> str:
     return slashed(given) if given else identity.default_path(install.cloud)
 
 
-def _role_name(spec: CloudSpec, install: Install) -> str:
-    return spec.rules.names.get("role") or identity.default_name(install)
-
-
 class _Builder:
     """Makes each object once; they know each other by their names."""
 
@@ -161,6 +172,7 @@ class _Builder:
         self._dropped = dropped_tags
         self._facts: EksFacts = cluster.facts
         self._region = cluster.region
+        self._cluster = cluster
 
     @property
     def bucket_name(self) -> str:
@@ -184,6 +196,20 @@ class _Builder:
         )
 
     @property
+    def pod_identity(self) -> bool:
+        return self._facts.pod_identity
+
+    def association(self, role: Resource[Identity]) -> Resource[str]:
+        """The user's own role may have one already that is the user's too."""
+        name, there = self._cluster.name, self._facts.association
+        theirs = there is not None and Install.from_locator(there.tags) is None
+        given = self._spec.existing
+        if given.identity and (theirs or given.oidc_provider == "use"):
+            return association.AdoptedPodIdentity(self._aws, self._install, name, role)
+        wishes = association.AssociationWishes(self._tags, self._dropped)
+        return association.PodIdentity(self._aws, self._install, name, role, wishes)
+
+    @property
     def vouching(self) -> tuple[OidcProvider, ...]:
         """Who vouches for the operator; nobody before it is known where it is to run."""
         return (self.oidc_provider,) if self._facts.issuer else ()
@@ -191,7 +217,8 @@ class _Builder:
     @cached_property
     def oidc_provider(self) -> OidcProvider:
         use = self._spec.existing.oidc_provider == "use"
-        role = f"role{_role_path(self._spec, self._install)}{_role_name(self._spec, self._install)}"
+        name = identity.role_name(self._spec, self._install)
+        role = f"role{_role_path(self._spec, self._install)}{name}"
         return OidcProvider(
             self._aws,
             self._install,
@@ -206,22 +233,18 @@ class _Builder:
         given = self._spec.existing.identity
         if given:
             use = identity.RoleUse(self._bearer, self._bucket_arn)
-            return identity.AdoptedRole(self._aws, self._install, given, use, needs=self.vouching)
+            needed = () if self.pod_identity else self.vouching
+            return identity.AdoptedRole(self._aws, self._install, given, use, needs=needed)
         wishes = identity.RoleWishes(
-            name=_role_name(self._spec, self._install),
+            name=identity.role_name(self._spec, self._install),
             path=_role_path(self._spec, self._install),
-            trust=policies.trust(
-                self.oidc_provider.arn,
-                self._facts.issuer,
-                self._install.namespace,
-                self._facts.audience,
-            ),
+            trust=self._trust,
             policy=self._policy,
             boundary=self._spec.rules.permissions_boundary,
             tags=self._tags,
             dropped_tags=self._dropped,
         )
-        needs: list[Resource[Any]] = [self.oidc_provider]
+        needs: list[Resource[Any]] = [] if self.pod_identity else [self.oidc_provider]
         if self._spec.existing.bucket:
             # Its key is a part of the policy, and must be of a bucket that is there.
             needs.append(self.storage)
@@ -242,11 +265,27 @@ class _Builder:
         return self._facts.caller.bucket(self.bucket_name)
 
     @property
-    def _bearer(self) -> Bearer:
-        return Bearer(
+    def _bearer(self) -> Bearer | None:
+        namespace = self._install.namespace
+        if self.pod_identity:
+            return Pod(self._cluster.id, namespace)
+        if not self._facts.issuer:
+            return None
+        return TokenBearer(
             self.oidc_provider.arn,
             self._facts.issuer,
-            policies.subject(self._install.namespace),
+            policies.subject(namespace),
+            self._facts.audience,
+        )
+
+    @property
+    def _trust(self) -> policies.Policy:
+        if self.pod_identity:
+            return policies.trust_pods(self._cluster.id, self._install.namespace)
+        return policies.trust(
+            self.oidc_provider.arn,
+            self._facts.issuer,
+            self._install.namespace,
             self._facts.audience,
         )
 

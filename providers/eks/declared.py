@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
-from anyscale_k8s_cli.checks.declared import WITHOUT_STORAGE
+from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY, WITHOUT_STORAGE
+from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.resource import LOAD_BALANCED
 from anyscale_k8s_cli.troubles import Cause
 
@@ -46,6 +47,14 @@ AWS_PERMISSIONS_BOUNDARY = Check(
     _CLOUD,
     error=errors.ADOPTED_UNFIT,
 )
+EKS_POD_IDENTITY_AGENT = Check(
+    "eks-pod-identity-agent",
+    "The agent of EKS Pod Identity runs",
+    ANY_TIME,
+    _CLOUD,
+    error=codes.POD_IDENTITY_AGENT_MISSING,
+    breaks=WITHOUT_IDENTITY,
+)
 AWS_ROLE_QUOTA = Check(
     "aws-role-quota",
     "The account has room for a role",
@@ -85,6 +94,7 @@ CHECKS = (
     AWS_LOAD_BALANCER_QUOTA,
     AWS_KMS_KEY,
     AWS_PERMISSIONS_BOUNDARY,
+    EKS_POD_IDENTITY_AGENT,
     AWS_ROLE_QUOTA,
     AWS_BUCKET_QUOTA,
     EKS_SUBNETS_NAMED,

@@ -18,7 +18,7 @@ from anyscale_k8s_cli.providers.eks import codes, labels
 from anyscale_k8s_cli.providers.eks.arns import Arn, Caller
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.reach import check_reachable
-from anyscale_k8s_cli.providers.eks.sdk.eks import ClusterDescription, NodeGroup
+from anyscale_k8s_cli.providers.eks.sdk.eks import Association, ClusterDescription, NodeGroup
 from anyscale_k8s_cli.providers.eks.sdk.network import Subnet
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -32,7 +32,8 @@ _AUTO_MODE = "EKS Auto Mode"
 class EksFacts:
     """What only this provider looks into. `principal` is the ARN that IAM knows the caller by.
 
-    `issuer` is empty where nobody has said which cluster is meant.
+    `issuer` is empty where nobody has said which cluster is meant. `pod_identity` is whether
+    the operator gets its role by EKS Pod Identity, not by IRSA.
     """
 
     caller: Caller
@@ -43,7 +44,14 @@ class EksFacts:
     vpc_id: str
     subnets: tuple[Subnet, ...]
     addons: tuple[str, ...]
+    pod_identity: bool = False
+    association: Association | None = None
     created_at: datetime | None = None
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether pods can get roles by EKS Pod Identity; Auto Mode has its agent built in."""
+        return self.auto_mode or labels.POD_IDENTITY_AGENT in self.addons
 
 
 def discover(aws: Aws, spec: CloudSpec) -> Cluster:

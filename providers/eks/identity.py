@@ -27,6 +27,7 @@ from anyscale_k8s_cli.resource import (
     stale,
 )
 from anyscale_k8s_cli.run import StillWaiting
+from anyscale_k8s_cli.spec import CloudSpec
 
 NAME_LIMIT = 64
 NAME_SUFFIX = "-operator"
@@ -43,6 +44,10 @@ _BOUNDARY = "permissions boundary"
 
 def default_name(install: Install) -> str:
     return install.name(limit=NAME_LIMIT, suffix=NAME_SUFFIX)
+
+
+def role_name(spec: CloudSpec, install: Install) -> str:
+    return spec.rules.names.get("role") or default_name(install)
 
 
 def default_path(cloud: str) -> str:
@@ -228,9 +233,9 @@ def _trust_change(found: policies.Policy, wanted: policies.Policy) -> FieldChang
 
 @dataclass(frozen=True)
 class RoleUse:
-    """What a role that the user named must admit and allow."""
+    """What a role that the user named must admit (where that is known), and allow."""
 
-    bearer: trust.Bearer
+    bearer: trust.Bearer | None
     bucket_arn: str
 
 
@@ -274,19 +279,15 @@ class AdoptedRole(AdoptedResource[Identity]):
 
     def _trust_unfit(self, role: RoleDescription) -> tuple[Unfit, ...]:
         bearer = self._use.bearer
-        if not bearer.issuer:
+        if bearer is None:
             return ()  # whom it should admit is known once the cluster is
         found = trust.admission(role.trust, bearer)
         if found.admitted:
             return ()
-        wanted = policies.trust(
-            bearer.provider_arn, bearer.issuer, self.install.namespace, bearer.audience
-        )
         return (
             Unfit(
-                f"its trust policy does not admit {bearer.subject} with audience "
-                f"{bearer.audience} ({'; '.join(found.evidence())})",
-                f"add to its trust policy: {json.dumps(wanted['Statement'][0])}",
+                f"its trust policy does not admit {bearer.who()} ({'; '.join(found.evidence)})",
+                f"add to its trust policy: {json.dumps(bearer.statement())}",
             ),
         )
 

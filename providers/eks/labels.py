@@ -8,6 +8,14 @@ from __future__ import annotations
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 
+# EKS Pod Identity: who assumes roles for pods, and the add-on that hands their keys out.
+POD_IDENTITY_SERVICE = "pods.eks.amazonaws.com"
+POD_IDENTITY_AGENT = "eks-pod-identity-agent"
+
+# What EKS gives to a pod when it is made, by which the SDKs find its role's keys.
+IRSA_VARIABLE = "AWS_WEB_IDENTITY_TOKEN_FILE"
+POD_IDENTITY_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+
 NODE_GROUP = "eks.amazonaws.com/nodegroup"
 CAPACITY_TYPE = "eks.amazonaws.com/capacityType"
 SPOT = "SPOT"

@@ -17,6 +17,7 @@ ANY = {
     "cluster": "*",
     "bucket": "*",
     "role": "/*",
+    "given_role": "/*",
     "oidc_provider": "*",
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anyscale_k8s_cli.provider import PolicyDocument
+from anyscale_k8s_cli.providers.eks import labels
 from anyscale_k8s_cli.templates import load_json
 
 Policy = Mapping[str, Any]
@@ -33,6 +34,23 @@ def trust(oidc_provider_arn: str, issuer: str, namespace: str, audience: str) ->
             "namespace": namespace,
             "service_account": SERVICE_ACCOUNT,
             "audience": audience,
+        },
+    )
+    return document
+
+
+def trust_pods(cluster_arn: str, namespace: str) -> Policy:
+    """The same by EKS Pod Identity, which tells in session tags for which pod it asks.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
+    """
+    document: Policy = load_json(
+        "eks/trust-policy-pod-identity.json",
+        {
+            "service": labels.POD_IDENTITY_SERVICE,
+            "cluster_arn": cluster_arn,
+            "namespace": namespace,
+            "service_account": SERVICE_ACCOUNT,
         },
     )
     return document

@@ -121,7 +121,7 @@ class Proof:
                 fix="aws iam add-client-id-to-open-id-connect-provider "
                 f"--open-id-connect-provider-arn {provider_arn} --client-id {self.aws.audience}",
             )
-        bearer = trust.Bearer(provider_arn, claimed.issuer, claimed.subject, self.aws.audience)
+        bearer = trust.TokenBearer(provider_arn, claimed.issuer, claimed.subject, self.aws.audience)
         found = trust.admission(role.trust, bearer)
         if not found.admitted:
             raise errors.CliError(
@@ -129,7 +129,7 @@ class Proof:
                 f"The trust policy of {role_arn} does not admit the operator",
                 cause=f"the token's subject is {claimed.subject} and its audience "
                 f"{', '.join(claimed.audiences)}, its issuer's provider {provider_arn}",
-                evidence=found.evidence(),
+                evidence=found.evidence,
                 fix="run setup again: it writes the trust policy anew; in a role of yours, "
                 "admit that subject and audience",
             )

@@ -33,6 +33,7 @@ from anyscale_k8s_cli.providers.eks import (
     cloud_side,
     discovery,
     gpu,
+    identity_kind,
     labels,
     permissions,
     rights,
@@ -72,6 +73,7 @@ class EksProvider:
             "account.id",
             "credentials.aws_profile",
             "existing.oidc_provider",
+            "identity.kind",
             "rules.role_path",
             "rules.permissions_boundary",
             "rules.kms_key",
@@ -96,7 +98,8 @@ class EksProvider:
             self._run.emit(Notice(level="warning", text=text))
 
     def discover(self, spec: CloudSpec) -> Cluster:
-        return discovery.discover(self._of(spec), spec)
+        aws = self._of(spec)
+        return identity_kind.chosen(aws, spec, discovery.discover(aws, spec))
 
     @property
     def required_unplaced(self) -> tuple[str, ...]:
@@ -138,7 +141,9 @@ class EksProvider:
         values: dict[str, Any] = {
             "global": {
                 "aws": {"region": cluster.region},
-                "auth": {"iamIdentity": identity.helm},
+                # With it the chart would annotate the account for IRSA, which comes first
+                # for every SDK.
+                "auth": {"iamIdentity": "" if facts.pod_identity else identity.helm},
             }
         }
         return {**values, "workloads": market} if market else values

@@ -29,6 +29,13 @@ PURPOSES = (
         "The operator is not known at Anyscale any more, and nothing gets into the bucket.",
     ),
     Purpose(
+        "pod-identity-association",
+        "aws:pod-identity-association/<cluster>/<namespace>/anyscale-operator",
+        "EKS Pod Identity of the operator's service account",
+        "By it EKS gives the pods of that account the role, where IRSA is not used.",
+        "Pods that are made from then on have no role: the operator is the node's, or nobody.",
+    ),
+    Purpose(
         "load-balancer",
         "aws:load-balancer/<name>",
         "load balancer that was left",

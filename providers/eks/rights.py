@@ -18,7 +18,7 @@ from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Cluster, Verb
-from anyscale_k8s_cli.providers.eks import bucket, permissions, tags
+from anyscale_k8s_cli.providers.eks import bucket, labels, permissions, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts, principal_of
@@ -33,6 +33,7 @@ _REMOVALS = {
     "s3-bucket": ("RemoveBucket", "RemoveObjects"),
     "iam-role": ("RemoveRole",),
     "iam-oidc-provider": ("RemoveOidcProvider",),
+    "pod-identity-association": ("RemovePodIdentity",),
     "load-balancer": ("FindLeftovers", "RemoveLeftovers"),
 }
 # What a deletion looks at, some of it only after it has begun.
@@ -43,11 +44,16 @@ _MARKS_OFF = {"s3:PutBucketTagging", "iam:UntagOpenIDConnectProvider"}
 # What is about an object of one's own that setup makes, by the name that it is to have.
 _OF_BUCKET = {"Bucket", "MakeBucket"}
 _OF_ROLE = {"Role", "MakeRole"}
+# What one way to the role takes, and not the other.
+_OF_PODS = {"PodIdentity", "MakePodIdentity", "ChangePodIdentity", "GiveRole"}
+_OF_TOKENS = {"OidcProvider", "MakeOidcProvider"}
 # Tags can follow the creation, quotas are warnings, and the others are for changes of what
 # is there, for what the user named, for the names in messages, and for what others attached.
 _OPTIONAL = {
     "ec2:DescribeSubnets",
     "eks:ListClusters",
+    "eks:UntagResource",
+    "eks:UpdatePodIdentityAssociation",
     "elasticloadbalancing:DescribeLoadBalancers",
     "iam:AddClientIDToOpenIDConnectProvider",
     "iam:DetachRolePolicy",
@@ -68,6 +74,7 @@ _ENDPOINTS = ("iam", "s3")
 
 # What is said of an object by the call that makes it: an account may demand it.
 _MAKES_ROLE, _MAKES_PROVIDER = "iam:CreateRole", "iam:CreateOpenIDConnectProvider"
+_MAKES_POD_IDENTITY = "eks:CreatePodIdentityAssociation"
 _BOUNDARY = "iam:PermissionsBoundary"
 _TAG, _TAG_KEYS = "aws:RequestTag/", "aws:TagKeys"
 
@@ -77,10 +84,12 @@ class Names:
     """What setup will make: `role` with its path, empty for what the user has already.
 
     Of the role `role_tags` and `boundary` are said as it is made, of a provider its tags.
+    `given_role` is the one that pods get, whoever made it.
     """
 
     bucket: str
     role: str
+    given_role: str
     role_tags: Mapping[str, str] = field(default_factory=dict)
     provider_tags: Mapping[str, str] = field(default_factory=dict)
     boundary: str | None = None
@@ -271,6 +280,8 @@ def _existing(aws: Aws, facts: EksFacts, names: Names, sids: set[str]) -> set[st
         "MakeBucket": lambda: aws.s3.region_of(names.bucket),
         "MakeRole": lambda: aws.iam.role(role),
         "MakeOidcProvider": lambda: aws.iam.oidc_provider(provider),
+        "MakePodIdentity": lambda: facts.association,
+        "GiveRole": lambda: facts.association,
     }
 
     def there(sid: str) -> bool:
@@ -292,21 +303,38 @@ def _questions(cluster: Cluster, names: Names, verb: Verb) -> list[_Question]:
         "partition": facts.caller.partition,
         "account": facts.caller.account,
         "bucket": names.bucket,
+        "region": cluster.region,
+        "cluster": cluster.name,
         "role": names.role,
+        "given_role": names.given_role,
         "oidc_provider": facts.issuer.removeprefix("https://"),
     }
     passed_over = set(_SHOWN_BY_USE)
     passed_over |= set() if names.bucket else _OF_BUCKET
     passed_over |= set() if names.role else _OF_ROLE
+    passed_over |= _OF_TOKENS if facts.pod_identity else _OF_PODS
+    passed_to = {"iam:PassedToService": labels.POD_IDENTITY_SERVICE}
     asked = [
-        _Question(statement["Sid"], tuple(statement["Action"]), statement["Resource"])
+        _Question(
+            statement["Sid"],
+            tuple(statement["Action"]),
+            statement["Resource"],
+            passed_to if "Condition" in statement else {},
+        )
         for part in verb.parts
         for statement in permissions.statements(part, known)
         if statement["Sid"] not in passed_over
     ]
     bounded = {_BOUNDARY: names.boundary} if names.boundary else {}
-    role, provider = {**_tagged(names.role_tags), **bounded}, _tagged(names.provider_tags)
-    return list(_apart(_apart(asked, _MAKES_ROLE, role), _MAKES_PROVIDER, provider))
+    tagged = _tagged(names.role_tags)
+    said = {
+        _MAKES_ROLE: {**tagged, **bounded},
+        _MAKES_PROVIDER: _tagged(names.provider_tags),
+        _MAKES_POD_IDENTITY: tagged,
+    }
+    for action, context in said.items():
+        asked = list(_apart(asked, action, context))
+    return asked
 
 
 def _tagged(wanted: Mapping[str, str]) -> dict[str, str | Sequence[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.providers.eks import bucket, identity, leftovers, search, tags
+from anyscale_k8s_cli.providers.eks import association, bucket, identity, leftovers, search, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
@@ -26,17 +26,22 @@ def find_owned(aws: Aws, install: Install, *, cluster_deleted: bool) -> list[Res
     Load balancers are among them only once the cluster is deleted: until then
     they are its controllers' to remove.
     """
-    name, role, issuers, balancers = side_by_side(
+    cluster = Arn.parse(install.cluster).name
+    name, role, issuers, balancers, bound = side_by_side(
         lambda: _bucket(aws, install),
         lambda: _role(aws, install),
         lambda: _marked_issuers(aws, install),
         lambda: leftovers.find(aws, install) if cluster_deleted else [],
+        lambda: None if cluster_deleted else association.of_install(aws, install, cluster),
     )
     ignored = role.arn if role else ""
     providers = [OidcProvider(aws, install, issuer, {}, ignored_role=ignored) for issuer in issuers]
     found: list[Resource[Any]] = list(providers)
-    if role is not None:
-        found.append(_as_it_is(aws, install, role, providers))
+    ours = None if role is None else _as_it_is(aws, install, role, providers)
+    if ours is not None:
+        found.append(ours)
+    if bound is not None:
+        found.append(association.PodIdentity(aws, install, cluster, ours, bound))
     if name is not None:
         place = bucket.BucketPlace(name, install.region, PATIENCE)
         found.append(bucket.Bucket(aws, install, place, tags.own(install, {}), ()))

@@ -5,15 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
+from anyscale_k8s_cli.providers.eks import policies
+from anyscale_k8s_cli.providers.eks.labels import POD_IDENTITY_SERVICE
 from anyscale_k8s_cli.providers.eks.policies import Policy, listed
 
 WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
+# What EKS Pod Identity asks for together.
+POD_IDENTITY_ACTIONS = ("sts:AssumeRole", "sts:TagSession")
+_TAG = "aws:RequestTag/"
+_CLUSTER_TAG = f"{_TAG}eks-cluster-arn"
+_NAMESPACE_TAG = f"{_TAG}kubernetes-namespace"
+_ACCOUNT_TAG = f"{_TAG}kubernetes-service-account"
+
+
+class Bearer(Protocol):
+    """Who wants to be let in, and by what a trust policy can know him.
+
+    `principal` is what vouches for him in the words of a policy: its kind, and its name.
+    `told` are the keys of conditions that are worth telling, each by what it is called.
+    """
+
+    @property
+    def principal(self) -> tuple[str, str]: ...
+
+    @property
+    def actions(self) -> tuple[str, ...]: ...
+
+    @property
+    def told(self) -> Mapping[str, str]: ...
+
+    def claims(self) -> dict[str, str]:
+        """Values of condition keys, which are in lower case."""
+        ...
+
+    def who(self) -> str: ...
+
+    def statement(self) -> Mapping[str, Any]:
+        """One that admits him, to be added to a trust policy."""
+        ...
 
 
 @dataclass(frozen=True)
-class Bearer:
+class TokenBearer:
     """Who comes with a token: its claims, and the ARN of the provider that vouches for it."""
 
     provider_arn: str
@@ -21,62 +56,116 @@ class Bearer:
     subject: str
     audience: str
 
+    actions: ClassVar[tuple[str, ...]] = (WEB_IDENTITY,)
+    told: ClassVar[Mapping[str, str]] = {"subjects": ":sub", "audiences": ":aud"}
+
+    @property
+    def principal(self) -> tuple[str, str]:
+        return "Federated", self.provider_arn
+
     def claims(self) -> dict[str, str]:
         prefix = self.issuer.removeprefix("https://").lower()
         return {f"{prefix}:sub": self.subject, f"{prefix}:aud": self.audience}
 
+    def who(self) -> str:
+        return f"{self.subject} with audience {self.audience}"
+
+    def statement(self) -> Mapping[str, Any]:
+        namespace = self.subject.split(":")[2]
+        wanted = policies.trust(self.provider_arn, self.issuer, namespace, self.audience)
+        return _statements(wanted)[0]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """For whom EKS Pod Identity asks: the operator's service account in a cluster."""
+
+    cluster_arn: str
+    namespace: str
+
+    actions: ClassVar[tuple[str, ...]] = POD_IDENTITY_ACTIONS
+    told: ClassVar[Mapping[str, str]] = {
+        "clusters": _CLUSTER_TAG,
+        "namespaces": _NAMESPACE_TAG,
+        "service accounts": _ACCOUNT_TAG,
+    }
+
+    @property
+    def principal(self) -> tuple[str, str]:
+        return "Service", POD_IDENTITY_SERVICE
+
+    def claims(self) -> dict[str, str]:
+        claims = {
+            _CLUSTER_TAG: self.cluster_arn,
+            f"{_TAG}eks-cluster-name": self.cluster_arn.rpartition("/")[2],
+            _NAMESPACE_TAG: self.namespace,
+            _ACCOUNT_TAG: policies.SERVICE_ACCOUNT,
+        }
+        return {key.lower(): value for key, value in claims.items()}
+
+    def who(self) -> str:
+        return f"EKS Pod Identity for {policies.subject(self.namespace)} of {self.cluster_arn}"
+
+    def statement(self) -> Mapping[str, Any]:
+        return _statements(policies.trust_pods(self.cluster_arn, self.namespace))[0]
+
 
 @dataclass(frozen=True)
 class Admission:
-    """Whether the trust admits the bearer; if not, whom it would admit."""
+    """Whether the trust admits the bearer; if not, whom it would admit, a line for each part."""
 
     admitted: bool
-    providers: tuple[str, ...] = ()
-    subjects: tuple[str, ...] = ()
-    audiences: tuple[str, ...] = ()
-
-    def evidence(self) -> tuple[str, ...]:
-        """What was found, a line for each part."""
-
-        def line(what: str, found: tuple[str, ...]) -> str:
-            return f"trusted {what}: {', '.join(found) or 'none'}"
-
-        return (
-            line("identity providers", self.providers),
-            line("subjects", self.subjects),
-            line("audiences", self.audiences),
-        )
+    evidence: tuple[str, ...] = ()
 
 
 def admission(trust: Policy, bearer: Bearer) -> Admission:
-    """Evaluate the statements that are about web identities.
+    """Evaluate the statements that are about what the bearer asks for.
 
-    Conditions on other keys than subject and audience count as met: they
-    cannot be judged from here, and STS has the last word.
+    Conditions on other keys than his claims count as met: they cannot be judged from
+    here, and STS has the last word.
     """
-    statements = list(_web_identity_statements(trust))
-    denied = any(item.get("Effect") == "Deny" and _matches(item, bearer) for item in statements)
-    allowed = any(item.get("Effect") == "Allow" and _matches(item, bearer) for item in statements)
+    kind, _ = bearer.principal
+    about = {action: list(_about(trust, action)) for action in bearer.actions}
+    found = [item for items in about.values() for item in items]
+    principals = _unique(name for item in found for name in _principals(item, kind))
+    parts = {_VOUCHING[kind]: principals}
+    parts |= {what: _unique(_values(found, key)) for what, key in bearer.told.items()}
     return Admission(
-        admitted=allowed and not denied,
-        providers=_unique(name for item in statements for name in _federated(item)),
-        subjects=_unique(_values(statements, ":sub")),
-        audiences=_unique(_values(statements, ":aud")),
+        all(_allowed(items, bearer) for items in about.values()),
+        tuple(f"trusted {what}: {', '.join(values) or 'none'}" for what, values in parts.items()),
     )
 
 
+_VOUCHING = {"Federated": "identity providers", "Service": "services"}
+
+
 def subjects(trust: Policy) -> tuple[str, ...]:
-    """The subjects that the statements about web identities name."""
-    return _unique(_values(list(_web_identity_statements(trust)), ":sub"))
+    """The service accounts that a trust names, as a cluster's issuer would."""
+    by_token = _values(list(_about(trust, WEB_IDENTITY)), ":sub")
+    return _unique(iter((*by_token, *_of_pods(trust))))
+
+
+def admits_pods(trust: Policy) -> bool:
+    """Whether anything in it is about EKS Pod Identity."""
+    return any(POD_IDENTITY_SERVICE in _principals(item, "Service") for item in _statements(trust))
 
 
 def mentions(trust: Policy, provider_arn: str) -> bool:
     """Whether any statement lets identities of this provider in."""
     return any(
-        provider_arn in _federated(item)
+        provider_arn in _principals(item, "Federated")
         for item in _statements(trust)
         if item.get("Effect") == "Allow"
     )
+
+
+def _of_pods(trust: Policy) -> Iterator[str]:
+    for statement in _statements(trust):
+        if POD_IDENTITY_SERVICE not in _principals(statement, "Service"):
+            continue
+        for namespace in _values([statement], _NAMESPACE_TAG):
+            for account in _values([statement], _ACCOUNT_TAG):
+                yield f"system:serviceaccount:{namespace}:{account}"
 
 
 def _statements(trust: Policy) -> list[Mapping[str, Any]]:
@@ -84,24 +173,30 @@ def _statements(trust: Policy) -> list[Mapping[str, Any]]:
     return [found] if isinstance(found, Mapping) else list(found)
 
 
-def _web_identity_statements(trust: Policy) -> Iterator[Mapping[str, Any]]:
+def _about(trust: Policy, action: str) -> Iterator[Mapping[str, Any]]:
     for statement in _statements(trust):
         patterns = [str(item).lower() for item in listed(statement.get("Action", []))]
-        if any(fnmatchcase(WEB_IDENTITY.lower(), pattern) for pattern in patterns):
+        if any(fnmatchcase(action.lower(), pattern) for pattern in patterns):
             yield statement
 
 
-def _federated(statement: Mapping[str, Any]) -> list[str]:
+def _principals(statement: Mapping[str, Any], kind: str) -> list[str]:
     principal = statement.get("Principal", {})
     if principal == "*":
         return ["*"]
     if not isinstance(principal, Mapping):
         return []
-    return [str(item) for item in listed(principal.get("Federated", []))]
+    return [str(item) for item in listed(principal.get(kind, []))]
+
+
+def _allowed(statements: list[Mapping[str, Any]], bearer: Bearer) -> bool:
+    effects = {item.get("Effect") for item in statements if _matches(item, bearer)}
+    return "Allow" in effects and "Deny" not in effects
 
 
 def _matches(statement: Mapping[str, Any], bearer: Bearer) -> bool:
-    if not {bearer.provider_arn, "*"} & set(_federated(statement)):
+    kind, name = bearer.principal
+    if not {name, "*"} & set(_principals(statement, kind)):
         return False
     claims = bearer.claims()
     return all(
@@ -119,7 +214,7 @@ def _holds(operator: str, value: str, patterns: list[str]) -> bool:
             return value in patterns
         case "StringEqualsIgnoreCase":
             return value.lower() in {pattern.lower() for pattern in patterns}
-        case "StringLike":
+        case "StringLike" | "ArnLike" | "ArnEquals":
             return any(_like(value, pattern) for pattern in patterns)
         case "StringNotEquals":
             return value not in patterns
@@ -138,7 +233,7 @@ def _values(statements: list[Mapping[str, Any]], suffix: str) -> Iterator[str]:
     for statement in statements:
         for block in statement.get("Condition", {}).values():
             for key, values in block.items():
-                if key.lower().endswith(suffix):
+                if key.lower().endswith(suffix.lower()):
                     yield from (str(item) for item in listed(values))
 
 

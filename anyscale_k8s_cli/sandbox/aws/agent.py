@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from werkzeug.wrappers import Response
 
 from anyscale_k8s_cli.sandbox.aws.account import Account
-from anyscale_k8s_cli.sandbox.aws.eks import POD_IDENTITY_SERVICE, Cluster, Clusters
+from anyscale_k8s_cli.sandbox.aws.eks import (
+    ASKED,
+    POD_IDENTITY_SERVICE,
+    Cluster,
+    Clusters,
+    session_tags,
+)
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.policy import as_list
 from anyscale_k8s_cli.sandbox.aws.principals import Clock, Principals
 from anyscale_k8s_cli.sandbox.aws.request import AwsRequest
-from anyscale_k8s_cli.sandbox.aws.seed import POD_IDENTITY_AGENT
 from anyscale_k8s_cli.sandbox.aws.trust import IssuerKeys, trusts_service, verified_claims
 from anyscale_k8s_cli.sandbox.aws.webhook import AGENT_AUDIENCE
 
@@ -42,9 +48,12 @@ class PodIdentityAgent:
         if association is None:
             message = "No EKS Pod Identity association found for the service account"
             raise AwsError(404, "ResourceNotFoundException", message)
+        assert cluster is not None, "the association is of one"  # noqa: S101
+        tags = session_tags(self.account, cluster, association)
         role = self.account.entity(association["roleArn"])
-        if role is None or not trusts_service(
-            self.account.trust(role), POD_IDENTITY_SERVICE, "sts:AssumeRole"
+        if role is None or not all(
+            trusts_service(self.account.trust(role), POD_IDENTITY_SERVICE, action, tags)
+            for action in ASKED
         ):
             raise AwsError(
                 400,
@@ -52,7 +61,18 @@ class PodIdentityAgent:
                 "Unauthorized Exception! EKS is not "
                 "authorized to assume the role of the association",
             )
-        session = f"eks-{cluster.seed.name}-{subject[3]}"[:64] if cluster else subject[3]
+        session = f"eks-{cluster.seed.name}-{subject[3]}"[:64]
+        return self._keys(role, session)
+
+    def node(self, request: AwsRequest) -> Response:
+        """Credentials of a node's role, which the machine's metadata service gives to anybody."""
+        name = request.http.path.rpartition("/")[2]
+        role = self.account.role(name)
+        if role is None:
+            raise AwsError(404, "NotFound", f"no role {name} is attached")
+        return self._keys(role, f"i-{name}")
+
+    def _keys(self, role: Any, session: str) -> Response:
         keys = self.principals.open_session(role, session, _SECONDS)
         body = {
             "AccessKeyId": keys.access_key,
@@ -65,8 +85,7 @@ class PodIdentityAgent:
 
     def _check_issuer(self, issuer: str) -> None:
         cluster = self._cluster(issuer)
-        addons = {addon.name for addon in cluster.seed.addons} if cluster else set()
-        if POD_IDENTITY_AGENT.name not in addons:
+        if cluster is None or not cluster.has_agent:
             raise AwsError(404, "ResourceNotFoundException", "No agent serves this cluster")
 
     def _cluster(self, issuer: str) -> Cluster | None:

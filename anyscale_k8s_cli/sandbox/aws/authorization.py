@@ -36,6 +36,7 @@ _KEY_USE = {
     "CreateMultipartUpload": "kms:GenerateDataKey",
     "GetObject": "kms:Decrypt",
 }
+_OF_ASSOCIATIONS = ("CreatePodIdentityAssociation", "UpdatePodIdentityAssociation")
 _IDENTITY = "identity-based"
 _RESOURCE = "resource-based"
 _SERVICES_IN_ACTIONS = {"tagging": "tag"}
@@ -76,11 +77,22 @@ class Authorization:
         if request.service == "iam":
             return list(self._iam(request))
         service = _SERVICES_IN_ACTIONS.get(request.service, request.service)
-        needs = [Need(f"{service}:{request.name}", self._resource(request))]
-        if request.name == "CreatePodIdentityAssociation":
-            role = {"iam:passedtoservice": ("pods.eks.amazonaws.com",)}
-            needs.append(Need("iam:PassRole", request.parameters["roleArn"], role))
-        return needs
+        tags = _tag_context(request.parameters)
+        needs = [Need(f"{service}:{request.name}", self._resource(request), tags)]
+        return needs + list(self._for_pods(request))
+
+    def _for_pods(self, request: AwsRequest) -> Iterator[Need]:
+        """What an association takes besides: its role is passed on, and its tags are written."""
+        parameters = request.parameters
+        if request.name not in _OF_ASSOCIATIONS:
+            return
+        if role := parameters.get("roleArn"):
+            to = {"iam:passedtoservice": ("pods.eks.amazonaws.com",)}
+            yield Need("iam:PassRole", role, to)
+        if parameters.get("tags"):
+            path = f"podidentityassociation/{parameters['clusterName']}/*"
+            arn = self.account.arn("eks", path, request.region)
+            yield Need("eks:TagResource", arn, _tag_context(parameters))
 
     def _decide(self, request: AwsRequest, keys: Keys, need: Need) -> tuple[Decision, str]:
         """The decision, and the kind of policy that a denial comes from."""
@@ -194,6 +206,8 @@ class Authorization:
             return key if ":" in key else self.account.arn("kms", f"key/{key}", request.region)
         if request.service != "eks":
             return "*"
+        if request.name in ("TagResource", "UntagResource"):
+            return str(parameters["resourceArn"])
         cluster = parameters.get("clusterName") or parameters.get("name")
         if cluster is None:
             return "*"
@@ -205,11 +219,13 @@ class Authorization:
 
 
 def _tag_context(parameters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    tags: Sequence[Mapping[str, str]] = parameters.get("Tags") or []
+    """The tags that a request writes: a list in IAM, a mapping in EKS."""
+    listed: Sequence[Mapping[str, str]] = parameters.get("Tags") or []
+    tags = {tag["Key"]: tag["Value"] for tag in listed} | dict(parameters.get("tags") or {})
     if not tags:
         return {}
-    context = {f"aws:requesttag/{tag['Key']}".lower(): (tag["Value"],) for tag in tags}
-    return context | {"aws:tagkeys": tuple(tag["Key"] for tag in tags)}
+    context = {f"aws:requesttag/{key}".lower(): (value,) for key, value in tags.items()}
+    return context | {"aws:tagkeys": tuple(tags)}
 
 
 def denial(

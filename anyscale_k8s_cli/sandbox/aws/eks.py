@@ -16,11 +16,21 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
-from anyscale_k8s_cli.sandbox.aws.seed import AccessEntrySeed, EksClusterSeed, NodeGroupSeed
+from anyscale_k8s_cli.sandbox.aws.propagation import Propagation
+from anyscale_k8s_cli.sandbox.aws.seed import (
+    POD_IDENTITY_AGENT,
+    AccessEntrySeed,
+    EksClusterSeed,
+    NodeGroupSeed,
+)
 from anyscale_k8s_cli.sandbox.aws.service import Answer, Inquiry, Operation
 from anyscale_k8s_cli.sandbox.aws.trust import trusts_service
 
+Tags = Mapping[str, str]
+
 POD_IDENTITY_SERVICE = "pods.eks.amazonaws.com"
+# What it asks for together, with tags for the session.
+ASKED = ("sts:AssumeRole", "sts:TagSession")
 CREATED_AT = datetime(2025, 6, 2, 9, 30, tzinfo=UTC)
 _ADMIN_POLICY = "AmazonEKSClusterAdminPolicy"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -28,7 +38,10 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 @dataclass
 class Cluster:
-    """A cluster as it is now."""
+    """A cluster as it is now.
+
+    `unseen`: how many pods do not meet an association yet, by its id.
+    """
 
     seed: EksClusterSeed
     endpoint: str
@@ -37,6 +50,22 @@ class Cluster:
     deleted: bool = False
     associations: dict[str, dict[str, Any]] = field(default_factory=dict)
     entries: dict[str, AccessEntrySeed] = field(default_factory=dict)
+    unseen: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def has_agent(self) -> bool:
+        """Auto Mode has it built in."""
+        return self.seed.auto_mode or POD_IDENTITY_AGENT.name in {
+            addon.name for addon in self.seed.addons
+        }
+
+    def seen_association(self, namespace: str, service_account: str) -> dict[str, Any] | None:
+        """The same as the webhook sees it: of a new one the first pods get nothing."""
+        found = self.association(namespace, service_account)
+        if found is not None and self.unseen.get(found["associationId"]):
+            self.unseen[found["associationId"]] -= 1
+            return None
+        return found
 
     def association(self, namespace: str, service_account: str) -> dict[str, Any] | None:
         for association in self.associations.values():
@@ -90,10 +119,27 @@ class Clusters:
         return cluster
 
 
+def session_tags(account: Account, cluster: Cluster, association: Mapping[str, Any]) -> Tags:
+    """What EKS tells of the pod for which it asks, but for the pod's own name and UID.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+    """
+    if association["disableSessionTags"]:
+        return {}
+    seed = cluster.seed
+    return {
+        "eks-cluster-arn": account.arn("eks", f"cluster/{seed.name}", seed.region),
+        "eks-cluster-name": seed.name,
+        "kubernetes-namespace": association["namespace"],
+        "kubernetes-service-account": association["serviceAccount"],
+    }
+
+
 @dataclass(frozen=True)
 class Eks:
     account: Account
     clusters: Clusters
+    propagation: Propagation
 
     def operations(self) -> Mapping[str, Operation]:
         return {
@@ -110,9 +156,11 @@ class Eks:
             "ListPodIdentityAssociations": self.list_associations,
             "CreatePodIdentityAssociation": self.create_association,
             "DescribePodIdentityAssociation": self.describe_association,
+            "UpdatePodIdentityAssociation": self.update_association,
             "DeletePodIdentityAssociation": self.delete_association,
             "ListTagsForResource": self.list_tags,
             "TagResource": self.tag_resource,
+            "UntagResource": self.untag_resource,
         }
 
     # -- clusters ------------------------------------------------------------
@@ -319,7 +367,6 @@ class Eks:
                 f"Association already exists: {existing['associationId']}",
                 {"clusterName": cluster.seed.name},
             )
-        self._check_role(inquiry["roleArn"])
         identity = "a-" + "".join(secrets.choice(_ALPHABET) for _ in range(17))
         path = f"podidentityassociation/{cluster.seed.name}/{identity}"
         now = datetime.now(UTC)
@@ -335,12 +382,23 @@ class Eks:
             "modifiedAt": now,
             "disableSessionTags": bool(inquiry.get("disableSessionTags", False)),
         }
+        self._check_role(cluster, association)
         cluster.associations[identity] = association
+        cluster.unseen[identity] = self.propagation.refused_attempts
         return {"association": association}
 
     def describe_association(self, inquiry: Inquiry) -> Answer:
         cluster = self.clusters.get(inquiry.region, inquiry["clusterName"])
         return {"association": _association(cluster, inquiry["associationId"])}
+
+    def update_association(self, inquiry: Inquiry) -> Answer:
+        cluster = self.clusters.get(inquiry.region, inquiry["clusterName"])
+        association = _association(cluster, inquiry["associationId"])
+        said = {name: inquiry.get(name) for name in ("roleArn", "disableSessionTags")}
+        changed = association | {name: value for name, value in said.items() if value is not None}
+        self._check_role(cluster, changed)
+        association.update(changed, modifiedAt=datetime.now(UTC))
+        return {"association": association}
 
     def delete_association(self, inquiry: Inquiry) -> Answer:
         cluster = self.clusters.get(inquiry.region, inquiry["clusterName"])
@@ -348,14 +406,14 @@ class Eks:
         del cluster.associations[association["associationId"]]
         return {"association": association}
 
-    def _check_role(self, arn: str) -> None:
+    def _check_role(self, cluster: Cluster, association: Mapping[str, Any]) -> None:
+        arn = association["roleArn"]
         role = self.account.entity(arn) if ":role/" in arn else None
-        if role is None:
+        trust = self.propagation.trust(role) if role is not None else None
+        if trust is None:
             raise _invalid(f"Role provided in the request does not exist: {arn}")
-        if not all(
-            trusts_service(self.account.trust(role), POD_IDENTITY_SERVICE, action)
-            for action in ("sts:AssumeRole", "sts:TagSession")
-        ):
+        tags = session_tags(self.account, cluster, association)
+        if not all(trusts_service(trust, POD_IDENTITY_SERVICE, action, tags) for action in ASKED):
             raise _invalid(
                 "Trust policy of the role provided in the request is not valid: it must allow "
                 f"{POD_IDENTITY_SERVICE} to perform sts:AssumeRole and sts:TagSession"
@@ -373,6 +431,13 @@ class Eks:
                 501, "NotImplemented", "The sandbox keeps the tags of clusters as seeded"
             )
         tags.update(inquiry["tags"])
+        return {}
+
+    def untag_resource(self, inquiry: Inquiry) -> Answer:
+        tags = self._tags(inquiry["resourceArn"])
+        assert isinstance(tags, dict), "only associations are untagged"  # noqa: S101
+        for key in inquiry["tagKeys"]:
+            tags.pop(key, None)
         return {}
 
     def _tags(self, arn: str) -> Mapping[str, str]:

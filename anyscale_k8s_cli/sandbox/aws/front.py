@@ -23,7 +23,7 @@ from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.iam import IamRules
 from anyscale_k8s_cli.sandbox.aws.policy import UnsupportedPolicy
 from anyscale_k8s_cli.sandbox.aws.principals import Clock, Principals
-from anyscale_k8s_cli.sandbox.aws.request import AGENT, SERVED, AwsRequest
+from anyscale_k8s_cli.sandbox.aws.request import AGENT, METADATA, SERVED, AwsRequest
 from anyscale_k8s_cli.sandbox.aws.s3 import S3Rules
 from anyscale_k8s_cli.sandbox.aws.service import Inquiry, Operation
 from anyscale_k8s_cli.sandbox.signature import strip
@@ -87,7 +87,7 @@ class Front:
             return Recorded(
                 service=request.service,
                 name=name,
-                write=request.service != AGENT and not name.startswith(_READS),
+                write=request.service not in (AGENT, METADATA) and not name.startswith(_READS),
                 principal=keys.principal.arn if keys else "",
                 resource=_subject(request),
                 body=request.recorded() if request.name else None,
@@ -118,6 +118,8 @@ class Front:
     def _answer(self, request: AwsRequest) -> Response:
         if request.service == AGENT:
             return self.agent(request)
+        if request.service == METADATA:
+            return self.agent.node(request)
         if request.http.method == "OPTIONS":
             return self.s3.preflight(request)
         keys = (

@@ -35,6 +35,10 @@ _CLASSIC_LOAD_BALANCERS = "2012-06-01"
 # buckets cannot be called so: their names have three characters or more.
 AGENT_PATH = "/v1/credentials"
 AGENT = "eks-pod-identity-agent"
+# Where a node's own role is handed out, to whoever reaches it. In life it has an address
+# that every machine knows, and pods reach it where the hop limit lets them.
+METADATA_PATH = "/latest/meta-data/iam/security-credentials/"
+METADATA = "ec2-metadata"
 # What may be in a request and must not be in its record.
 _SECRET = {"WebIdentityToken", "SAMLAssertion", "SecretAccessKey", "SSECustomerKey", "token"}
 _BULK = {"Body"}
@@ -66,6 +70,8 @@ class AwsRequest:
             return self.signature.service
         if self.http.path == AGENT_PATH:
             return AGENT
+        if self.http.path.startswith(METADATA_PATH):
+            return METADATA
         return "sts" if self._form.get("Action") else "s3"
 
     @cached_property

@@ -93,6 +93,7 @@ class EksClusterSeed:
     public_endpoint: bool = True
     subnets_tagged: bool = True
     auto_mode: bool = False
+    pods_reach_metadata: bool = False
     node_groups: tuple[NodeGroupSeed, ...] = (CPU_NODES, GPU_NODES)
     addons: tuple[AddonSeed, ...] = ADDONS
     access_entries: tuple[AccessEntrySeed, ...] = ()

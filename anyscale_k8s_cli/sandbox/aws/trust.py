@@ -115,8 +115,14 @@ def admit_web_identity(
     return WebIdentity(str(claims.get("sub", "")), tuple(audiences), provider.arn)
 
 
-def trusts_service(trust: Document, service: str, action: str) -> bool:
-    question = Question(action, principals={"Service": frozenset({service})})
+def trusts_service(
+    trust: Document, service: str, action: str, tags: Mapping[str, str] | None = None
+) -> bool:
+    """`tags` are the session tags that the service asks with."""
+    given = tags or {}
+    context = {f"aws:requesttag/{key}".lower(): (value,) for key, value in given.items()}
+    context["aws:tagkeys"] = tuple(given)
+    question = Question(action, context=context, principals={"Service": frozenset({service})})
     return decide([trust], question) is Decision.ALLOWED
 
 

@@ -25,7 +25,7 @@ from anyscale_k8s_cli.sandbox.aws.load_balancers import AwsLoadBalancers
 from anyscale_k8s_cli.sandbox.aws.principals import Principals
 from anyscale_k8s_cli.sandbox.aws.propagation import Propagation
 from anyscale_k8s_cli.sandbox.aws.quotas import Quotas
-from anyscale_k8s_cli.sandbox.aws.request import AGENT_PATH
+from anyscale_k8s_cli.sandbox.aws.request import AGENT_PATH, METADATA_PATH
 from anyscale_k8s_cli.sandbox.aws.s3 import S3Rules
 from anyscale_k8s_cli.sandbox.aws.seed import ADMIN
 from anyscale_k8s_cli.sandbox.aws.seeding import seed_admin, seed_bucket, seed_cluster
@@ -73,6 +73,7 @@ class World:
         for cluster in settings.clusters:
             seed_cluster(self.account, cluster)
         self._propagation.settle()
+        self.webhook_answers = True
         for bucket in settings.buckets:
             seed_bucket(self.account, bucket)
         self.clusters = Clusters(self.account, settings.clusters)
@@ -117,7 +118,7 @@ class World:
                 **OidcClients(self.account).operations(),
             },
             "sts": sts.operations(),
-            "eks": Eks(self.account, self.clusters).operations(),
+            "eks": Eks(self.account, self.clusters, self._propagation).operations(),
             "ec2": Ec2(self.elastic).operations(),
             "kms": self.kms.operations(),
             "elbv2": balancing.operations(),
@@ -167,12 +168,17 @@ class World:
         self, pod: dict[str, Any], service_account: Mapping[str, Any] | None, cluster: str
     ) -> None:
         webhook.add_endpoint(pod, f"http://{self.host}")
-        if service_account is None:
+        seed = self.clusters.named(cluster).seed
+        if seed.pods_reach_metadata:
+            url = f"http://{self.host}{METADATA_PATH}{seed.name}-node"
+            webhook.add_metadata(pod, url)
+        if service_account is None or not self.webhook_answers:
+            # The webhook is called so that a pod is made without it, too.
             return
         metadata = service_account["metadata"]
         with self._lock:
             found = self.clusters.named(cluster)
-            association = found.association(metadata["namespace"], metadata["name"])
+            association = found.seen_association(metadata["namespace"], metadata["name"])
         region = found.seed.region
         if association is not None:
             webhook.add_agent(pod, f"http://{self.host}{AGENT_PATH}", region)

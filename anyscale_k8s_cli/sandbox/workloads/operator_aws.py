@@ -1,8 +1,8 @@
 """AWS as the operator's SDK would use it: credentials of the pod, STS, S3.
 
 Plain HTTP with botocore's signers. Credentials are looked for in the SDK's
-order: web identity (IRSA), then the container agent (Pod Identity). A node's
-own role is not simulated: pods of the stand-in cluster have no metadata service.
+order: web identity (IRSA), then the container agent (Pod Identity), then the node's
+own role where the world lets pods reach it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from anyscale_k8s_cli.sandbox.workloads.operator_config import OperatorConfig
 
 STS_AUDIENCE = "sts.amazonaws.com"
 AGENT_AUDIENCE = "pods.eks.amazonaws.com"
+# A variable of this sandbox alone: in life the SDKs know the address.
+NODE_ROLE = "SANDBOX_NODE_ROLE_URL"
 _STS_VERSION = "2011-06-15"
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 _ERROR = re.compile(r"<Code>(.*?)</Code>\s*<Message>(.*?)</Message>", re.DOTALL)
@@ -122,6 +124,8 @@ class Aws:
             return await self._web_identity(environ["AWS_ROLE_ARN"])
         if environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
             return await self._container(environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+        if url := environ.get(NODE_ROLE):
+            return await self._keys(url, {}, "role of the node")
         raise CloudFailure(
             "no valid credential sources found: no web identity or container credentials in the "
             "environment; no EC2 IMDS role found, operation error ec2imds: GetMetadata"
@@ -134,13 +138,12 @@ class Aws:
 
     async def _container(self, url: str) -> AwsSession:
         token = await self._token(AGENT_AUDIENCE)
-        answer = json.loads(await self.send("GET", url, {"Authorization": token}))
+        return await self._keys(url, {"Authorization": token}, "EKS Pod Identity agent")
+
+    async def _keys(self, url: str, headers: dict[str, str], source: str) -> AwsSession:
+        answer = json.loads(await self.send("GET", url, headers))
         return AwsSession(
-            self,
-            answer["AccessKeyId"],
-            answer["SecretAccessKey"],
-            answer["Token"],
-            source="EKS Pod Identity agent",
+            self, answer["AccessKeyId"], answer["SecretAccessKey"], answer["Token"], source=source
         )
 
     async def _token(self, audience: str) -> str:

@@ -14,9 +14,14 @@ from anyscale_k8s_cli.providers.eks.sdk.session import Session
 
 if TYPE_CHECKING:
     from mypy_boto3_eks.client import EKSClient
-    from mypy_boto3_eks.type_defs import ClusterTypeDef, NodegroupTypeDef
+    from mypy_boto3_eks.type_defs import (
+        ClusterTypeDef,
+        NodegroupTypeDef,
+        PodIdentityAssociationTypeDef,
+    )
 
 _ABSENT = "ResourceNotFoundException"
+ALREADY_THERE = "ResourceInUseException"
 # EKS spells a taint's effect its own way.
 _EFFECTS = {
     "NO_SCHEDULE": "NoSchedule",
@@ -55,6 +60,20 @@ class NodeGroup:
     labels: Mapping[str, str]
     taints: tuple[Mapping[str, str], ...]
     size: int
+
+
+@dataclass(frozen=True)
+class Association:
+    """A service account's role, by EKS Pod Identity."""
+
+    id: str
+    arn: str
+    cluster: str
+    namespace: str
+    service_account: str
+    role_arn: str
+    session_tags: bool
+    tags: Mapping[str, str]
 
 
 class Eks:
@@ -99,6 +118,104 @@ class Eks:
         """The names of the cluster's add-ons."""
         pages = self._client.get_paginator("list_addons").paginate(clusterName=cluster)
         return self._session.ask("eks", lambda: [n for page in pages for n in page["addons"]])
+
+    def addon_status(self, cluster: str, addon: str) -> str | None:
+        """`ACTIVE`, `CREATING`, `DEGRADED` and so on; None when the cluster has no such add-on."""
+        answer = self._session.find(
+            "eks",
+            lambda: self._client.describe_addon(clusterName=cluster, addonName=addon),
+            _ABSENT,
+        )
+        return None if answer is None else answer["addon"].get("status", "")
+
+    # -- pod identity associations ---------------------------------------------------
+
+    def association(self, cluster: str, namespace: str, service_account: str) -> Association | None:
+        """The one of a service account, which has one at most."""
+        answer = self._session.find(
+            "eks",
+            lambda: self._client.list_pod_identity_associations(
+                clusterName=cluster, namespace=namespace, serviceAccount=service_account
+            ),
+            _ABSENT,
+        )
+        found = answer["associations"] if answer else ()
+        return self._association(cluster, found[0]["associationId"]) if found else None
+
+    def _association(self, cluster: str, association: str) -> Association | None:
+        answer = self._session.find(
+            "eks",
+            lambda: self._client.describe_pod_identity_association(
+                clusterName=cluster, associationId=association
+            ),
+            _ABSENT,
+        )
+        return None if answer is None else _associated(answer["association"])
+
+    def create_association(
+        self,
+        cluster: str,
+        namespace: str,
+        service_account: str,
+        role_arn: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        """`ALREADY_THERE` is raised as a failure."""
+        self._session.ask(
+            "eks",
+            lambda: self._client.create_pod_identity_association(
+                clusterName=cluster,
+                namespace=namespace,
+                serviceAccount=service_account,
+                roleArn=role_arn,
+                tags=dict(tags),
+            ),
+        )
+
+    def update_association(self, cluster: str, association: str, role_arn: str) -> None:
+        """Another role; session tags are told again if they were not."""
+        self._session.ask(
+            "eks",
+            lambda: self._client.update_pod_identity_association(
+                clusterName=cluster,
+                associationId=association,
+                roleArn=role_arn,
+                disableSessionTags=False,
+            ),
+        )
+
+    def delete_association(self, cluster: str, association: str) -> None:
+        """Gone already is done."""
+        self._session.find(
+            "eks",
+            lambda: self._client.delete_pod_identity_association(
+                clusterName=cluster, associationId=association
+            ),
+            _ABSENT,
+        )
+
+    def tag(self, arn: str, tags: Mapping[str, str]) -> None:
+        self._session.ask(
+            "eks", lambda: self._client.tag_resource(resourceArn=arn, tags=dict(tags))
+        )
+
+    def untag(self, arn: str, keys: Sequence[str]) -> None:
+        self._session.ask(
+            "eks", lambda: self._client.untag_resource(resourceArn=arn, tagKeys=list(keys))
+        )
+
+
+def _associated(found: PodIdentityAssociationTypeDef) -> Association:
+    return Association(
+        id=found["associationId"],
+        arn=found["associationArn"],
+        cluster=found["clusterName"],
+        namespace=found["namespace"],
+        service_account=found["serviceAccount"],
+        role_arn=found["roleArn"],
+        session_tags=not found.get("disableSessionTags"),
+        tags=dict(found.get("tags", {})),
+    )
 
 
 def _described(found: ClusterTypeDef) -> ClusterDescription:

@@ -241,12 +241,19 @@ def test_pod_identity_associations(aws: Any, refused: Any) -> None:
     with refused("InvalidParameterException", "Trust policy"):
         eks.create_pod_identity_association(**wanted, roleArn=NODE_ROLE)
     role = pods_role(aws)
+    with refused("InvalidParameterException", "does not exist"):
+        # IAM has not told EKS of it yet.
+        eks.create_pod_identity_association(**wanted, roleArn=role)
     made = eks.create_pod_identity_association(**wanted, roleArn=role, tags={"a": "b"})
     identity = made["association"]["associationId"]
     with refused("ResourceInUseException"):
         eks.create_pod_identity_association(**wanted, roleArn=role)
     (listed,) = eks.list_pod_identity_associations(**wanted)["associations"]
     assert listed["associationId"] == identity
+    with refused("InvalidParameterException", "Trust policy"):
+        eks.update_pod_identity_association(
+            clusterName="demo", associationId=identity, roleArn=NODE_ROLE
+        )
     described = eks.describe_pod_identity_association(clusterName="demo", associationId=identity)
     assert described["association"]["roleArn"] == role
     eks.delete_pod_identity_association(clusterName="demo", associationId=identity)
@@ -255,10 +262,14 @@ def test_pod_identity_associations(aws: Any, refused: Any) -> None:
         eks.delete_pod_identity_association(clusterName="demo", associationId=identity)
 
 
-def test_agent_hands_out_the_credentials_of_an_association(aws: Any) -> None:
-    aws.client("eks").create_pod_identity_association(
-        clusterName="demo", namespace="ns", serviceAccount="sa", roleArn=pods_role(aws)
-    )
+def test_agent_hands_out_the_credentials_of_an_association(aws: Any, refused: Any) -> None:
+    wanted = {"clusterName": "demo", "namespace": "ns", "serviceAccount": "sa"}
+    role, eks = pods_role(aws), aws.client("eks")
+    with refused("InvalidParameterException"):
+        eks.create_pod_identity_association(**wanted, roleArn=role)
+    eks.create_pod_identity_association(**wanted, roleArn=role)
+    early = admitted(aws, service_account())["spec"]["containers"][0]["env"]
+    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" not in {entry["name"] for entry in early}
     pod = admitted(aws, service_account())
     variables = {e["name"]: e["value"] for e in pod["spec"]["containers"][0]["env"]}
     url = variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"]

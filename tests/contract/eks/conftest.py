@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import boto3
@@ -13,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from anyscale_k8s_cli.providers.eks import EksProvider
 from anyscale_k8s_cli.sandbox.aws.seed import (
+    ADDONS,
     OTHER_ACCOUNT_ID,
+    POD_IDENTITY_AGENT,
     TEAM_DATA,
     BucketSeed,
     EksClusterSeed,
@@ -26,6 +29,7 @@ from tests.issuer import Issuer
 World: TypeAlias = cloud_sides.World[AwsStandIn, EksProvider]
 
 CLUSTER = EksClusterSeed(endpoint="https://127.0.0.1:1", ca_pem=b"-----BEGIN CERTIFICATE-----")
+WITH_AGENT = replace(CLUSTER, addons=(*ADDONS, POD_IDENTITY_AGENT))
 # One session for all tests: it keeps the models of the services, which are slow to load.
 _SDK = boto3.session.Session(region_name="us-west-2")
 _SAID = {

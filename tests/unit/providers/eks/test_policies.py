@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.providers.eks import policies
-from anyscale_k8s_cli.providers.eks.trust import Bearer, admission, mentions, subjects
+from anyscale_k8s_cli.providers.eks.trust import TokenBearer, admission, mentions, subjects
 
 ISSUER = "https://oidc.eks.us-west-2.example.com/id/ABC"
 PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.example.com/id/ABC"
 HOST = ISSUER.removeprefix("https://")
 AUDIENCE = "sts.example.com"
 OURS = policies.trust(PROVIDER, ISSUER, "ns", AUDIENCE)
-BEARER = Bearer(PROVIDER, ISSUER, policies.subject("ns"), AUDIENCE)
+BEARER = TokenBearer(PROVIDER, ISSUER, policies.subject("ns"), AUDIENCE)
 
 
 def document(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -143,12 +143,12 @@ def test_not_admitted(trust: dict[str, Any]) -> None:
 
 def test_what_was_found_is_told() -> None:
     found = admission(policies.trust(PROVIDER, ISSUER, "other", "aud"), BEARER)
-    assert found.evidence() == (
+    assert found.evidence == (
         f"trusted identity providers: {PROVIDER}",
         "trusted subjects: system:serviceaccount:other:anyscale-operator",
         "trusted audiences: aud",
     )
-    assert admission({}, BEARER).evidence()[0] == "trusted identity providers: none"
+    assert admission({}, BEARER).evidence[0] == "trusted identity providers: none"
 
 
 def test_who_uses_a_provider() -> None:

@@ -132,7 +132,9 @@ def test_no_partition_suffix_or_region_is_spelled_out() -> None:
     }
     words = [re.escape(f"arn:{name}:") for name in partitions]
     # Before a slash it is the name of an API group of Kubernetes, everywhere the same.
-    words += [r"amazonaws\.com(?!/)", *map(re.escape, regions)]
+    # So is the name by which EKS Pod Identity is trusted:
+    # https://docs.amazonaws.cn/en_us/eks/latest/userguide/pod-id-role.html
+    words += [r"(?<!\bpods\.eks\.)amazonaws\.com(?!/)", *map(re.escape, regions)]
     spelled = re.compile("|".join(words))
     sources = production()
     assert len(sources) > 20

@@ -1,0 +1,224 @@
+"""The association by which EKS Pod Identity gives a service account its role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.provider import Identity
+from anyscale_k8s_cli.providers.eks import policies
+from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.sdk.eks import ALREADY_THERE, Association
+from anyscale_k8s_cli.resource import (
+    OTHER_NAMESPACE,
+    AdoptedResource,
+    FieldChange,
+    Observed,
+    Resource,
+    Unfit,
+    differences,
+    stale,
+)
+from anyscale_k8s_cli.run import StillWaiting
+
+KIND = "pod-identity-association"
+# EKS answers from copies that are seconds old.
+SETTLE_SECONDS = 30.0
+_ROLE = "role"
+_SESSION_TAGS = "session tags"
+
+
+def key(cluster: str, namespace: str) -> str:
+    return f"aws:{KIND}/{cluster}/{namespace}/{policies.SERVICE_ACCOUNT}"
+
+
+def title(namespace: str) -> str:
+    return f"EKS Pod Identity of {namespace}/{policies.SERVICE_ACCOUNT}"
+
+
+@dataclass(frozen=True)
+class AssociationWishes:
+    tags: Mapping[str, str]
+    dropped_tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class PodIdentity(Resource[str]):
+    """Ours, found by the service account, of which there is one at most, and the locator.
+
+    Its output is its ARN. `role` is what the service account is to have; None where that
+    is of no matter any more.
+    """
+
+    kind: ClassVar[str] = KIND
+    way_around: ClassVar[str] = OTHER_NAMESPACE
+
+    def __init__(
+        self,
+        aws: Aws,
+        install: Install,
+        cluster: str,
+        role: Resource[Identity] | None,
+        wishes: AssociationWishes,
+    ) -> None:
+        super().__init__(
+            key=key(cluster, install.namespace),
+            title=title(install.namespace),
+            install=install,
+            needs=() if role is None else (role,),
+        )
+        self._aws = aws
+        self._cluster = cluster
+        self._role = role
+        self._wishes = wishes
+
+    def read(self) -> Observed[str] | None:
+        found = self._aws.eks.association(
+            self._cluster, self.install.namespace, policies.SERVICE_ACCOUNT
+        )
+        if found is None:
+            return None
+        owner = Install.from_locator(found.tags)
+        return Observed(id=found.arn, output=found.arn, owner=owner, state=found)
+
+    def diff(self, observed: Observed[str]) -> Sequence[FieldChange]:
+        found: Association = observed.state
+        changes = differences("tag", found.tags, self._wishes.tags, self._wishes.dropped_tags)
+        if found.role_arn != self._role_arn:
+            changes.append(FieldChange(_ROLE, found.role_arn, self._role_arn))
+        if not found.session_tags:
+            # The role's trust knows by them for which pod it is asked.
+            changes.append(FieldChange(_SESSION_TAGS, "disabled", "enabled"))
+        return changes
+
+    def create(self) -> Observed[str]:
+        aws, namespace = self._aws, self.install.namespace
+
+        def attempt() -> None:
+            aws.eks.create_association(
+                self._cluster,
+                namespace,
+                policies.SERVICE_ACCOUNT,
+                self._role_arn,
+                self._wishes.tags,
+            )
+
+        try:
+            aws.run.retry(
+                attempt,
+                retriable=_role_unknown,
+                what=f"EKS to know {self._role_arn}",
+                timeout=SETTLE_SECONDS,
+            )
+        except CloudFailure as failure:
+            if failure.api_code != ALREADY_THERE:
+                raise
+        observed = self._settled()
+        if observed.owner is None or observed.owner.id != self.install.id:
+            raise errors.CliError(
+                errors.FOREIGN_OBJECT,
+                f"{self.title} appeared meanwhile and is not ours",
+                fix="run the same command again and look at the plan",
+            )
+        return self.update(observed, self.diff(observed))
+
+    def update(self, observed: Observed[str], changes: Sequence[FieldChange]) -> Observed[str]:
+        if not changes:
+            return observed
+        eks, found, wishes = self._aws.eks, observed.state, self._wishes
+        fields = {change.field for change in changes}
+        if fields & {_ROLE, _SESSION_TAGS}:
+            eks.update_association(self._cluster, found.id, self._role_arn)
+        if differences("tag", found.tags, wishes.tags):
+            eks.tag(found.arn, wishes.tags)
+        if gone := stale(found.tags, wishes.tags, wishes.dropped_tags):
+            eks.untag(found.arn, [name for name, _ in gone])
+        return self._settled()
+
+    def delete(self, observed: Observed[str]) -> None:
+        self._aws.eks.delete_association(self._cluster, observed.state.id)
+        self._aws.run.wait_for(self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS)
+
+    def ready(self, observed: Observed[str]) -> Observed[str]:
+        """Whether pods get it is seen by the first that is made."""
+        return observed
+
+    @property
+    def _role_arn(self) -> str:
+        return "" if self._role is None else self._role.output.registered
+
+    def _settled(self) -> Observed[str]:
+        def look() -> Observed[str]:
+            observed = self.read()
+            if observed is None:
+                raise StillWaiting("EKS does not show it yet")
+            return observed
+
+        return self._aws.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
+
+    def _gone(self) -> None:
+        if self.read() is not None:
+            raise StillWaiting("EKS still shows it")
+
+
+class AdoptedPodIdentity(AdoptedResource[str]):
+    """The user's own, for a role that is the user's too."""
+
+    kind: ClassVar[str] = KIND
+
+    def __init__(self, aws: Aws, install: Install, cluster: str, role: Resource[Identity]) -> None:
+        super().__init__(
+            key=key(cluster, install.namespace),
+            title=title(install.namespace),
+            install=install,
+            needs=(role,),
+        )
+        self._aws = aws
+        self._cluster = cluster
+        self._role = role
+
+    @property
+    def how_to_bring(self) -> str:
+        return (
+            f"aws eks create-pod-identity-association --cluster-name {self._cluster} "
+            f"--region {self._aws.region} --namespace {self.install.namespace} "
+            f"--service-account {policies.SERVICE_ACCOUNT} "
+            f"--role-arn {self._role.output.registered}"
+        )
+
+    def read(self) -> Observed[str] | None:
+        found = self._aws.eks.association(
+            self._cluster, self.install.namespace, policies.SERVICE_ACCOUNT
+        )
+        if found is None:
+            return None
+        return Observed(id=found.arn, output=found.arn, unfit=tuple(self._unfit(found)))
+
+    def _unfit(self, found: Association) -> list[Unfit]:
+        wanted = self._role.output.registered
+        if found.role_arn == wanted:
+            return []
+        update = (
+            f"aws eks update-pod-identity-association --cluster-name {self._cluster} "
+            f"--region {self._aws.region} --association-id {found.id} --role-arn {wanted}"
+        )
+        return [Unfit(f"it is for the role {found.role_arn}, not {wanted}", update)]
+
+
+def of_install(aws: Aws, install: Install, cluster: str) -> AssociationWishes | None:
+    """What teardown finds of an install: the one with its locator, which should be as it is."""
+    found = aws.eks.association(cluster, install.namespace, policies.SERVICE_ACCOUNT)
+    owner = None if found is None else Install.from_locator(found.tags)
+    if found is None or owner is None or owner.id != install.id:
+        return None
+    return AssociationWishes(found.tags)
+
+
+def _role_unknown(problem: BaseException) -> bool:
+    """What EKS says of a role that IAM has not told it of yet."""
+    return isinstance(problem, CloudFailure) and (
+        problem.api_code == "InvalidParameterException" and "does not exist" in problem.cause
+    )
