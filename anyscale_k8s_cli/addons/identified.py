@@ -23,8 +23,9 @@ from anyscale_k8s_cli.run import StillWaiting
 PODS = "app=anyscale-operator"
 STATUS_PORT = 2113
 # Seconds. A pod that is not even made by then has another trouble, which is told better by
-# the wait for the whole release; and as long may the platform take to see an identity.
+# the wait for the whole release. Platforms take a few seconds to see a new identity.
 MADE_WITHIN = 60.0
+GIVEN_WITHIN = 20.0
 _RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
@@ -116,7 +117,7 @@ def _wait_given(context: ClusterContext, variables: Collection[str]) -> None:
             raise StillWaiting("a new pod would not get it yet")
 
     try:
-        context.run.wait_for(look, what="the operator's identity", timeout=MADE_WITHIN)
+        context.run.wait_for(look, what="the operator's identity", timeout=GIVEN_WITHIN)
     except KubernetesError:
         return
     except errors.CliError as problem:

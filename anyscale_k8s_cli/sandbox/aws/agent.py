@@ -19,7 +19,7 @@ from anyscale_k8s_cli.sandbox.aws.eks import (
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.policy import as_list
 from anyscale_k8s_cli.sandbox.aws.principals import Clock, Principals
-from anyscale_k8s_cli.sandbox.aws.request import AwsRequest
+from anyscale_k8s_cli.sandbox.aws.request import METADATA, AwsRequest
 from anyscale_k8s_cli.sandbox.aws.trust import IssuerKeys, trusts_service, verified_claims
 from anyscale_k8s_cli.sandbox.aws.webhook import AGENT_AUDIENCE
 
@@ -35,7 +35,9 @@ class PodIdentityAgent:
     clock: Clock
 
     def __call__(self, request: AwsRequest) -> Response:
-        """Credentials for the token in the Authorization header, as containers ask for them."""
+        """Credentials as containers ask for them: for a token, or of the node for nothing."""
+        if request.service == METADATA:
+            return self._of_node(request)
         token = request.http.headers.get("Authorization", "")
         claims = verified_claims(
             token, self.issuer_keys, self.clock(), check_issuer=self._check_issuer
@@ -64,7 +66,7 @@ class PodIdentityAgent:
         session = f"eks-{cluster.seed.name}-{subject[3]}"[:64]
         return self._keys(role, session)
 
-    def node(self, request: AwsRequest) -> Response:
+    def _of_node(self, request: AwsRequest) -> Response:
         """Credentials of a node's role, which the machine's metadata service gives to anybody."""
         name = request.http.path.rpartition("/")[2]
         role = self.account.role(name)

@@ -116,10 +116,8 @@ class Front:
         return request
 
     def _answer(self, request: AwsRequest) -> Response:
-        if request.service == AGENT:
+        if request.service in (AGENT, METADATA):
             return self.agent(request)
-        if request.service == METADATA:
-            return self.agent.node(request)
         if request.http.method == "OPTIONS":
             return self.s3.preflight(request)
         keys = (

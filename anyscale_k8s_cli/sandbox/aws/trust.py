@@ -120,8 +120,8 @@ def trusts_service(
 ) -> bool:
     """`tags` are the session tags that the service asks with."""
     given = tags or {}
-    context = {f"aws:requesttag/{key}".lower(): (value,) for key, value in given.items()}
-    context["aws:tagkeys"] = tuple(given)
+    context = {"aws:tagkeys": tuple(given)}
+    context |= {f"aws:requesttag/{key}".lower(): (value,) for key, value in given.items()}
     question = Question(action, context=context, principals={"Service": frozenset({service})})
     return decide([trust], question) is Decision.ALLOWED
 

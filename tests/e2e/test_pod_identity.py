@@ -1,0 +1,88 @@
+"""A life with EKS Pod Identity: a pod that came too early, one that gets nothing, and the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anyscale_k8s_cli.sandbox.client import AdminClient
+from anyscale_k8s_cli.sandbox.world import EksWorld, World
+from tests.by_hand import ByHand
+from tests.processes import Ended, Sandbox, eventually
+
+WORLD = World(
+    platforms=("eks",),
+    eks=EksWorld(pod_identity_agent=True, pods_reach_metadata=True, gpu_nodes=False),
+)
+WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2", "--name", "prod")
+POD_IDENTITY = "aws:pod-identity-association/demo/anyscale-operator/anyscale-operator"
+ASSOCIATION = "demo/anyscale-operator/anyscale-operator"
+PODS = "/api/v1/namespaces/anyscale-operator/pods"
+OPERATORS = {"labelSelector": "app=anyscale-operator"}
+
+
+def setup(sandbox: Sandbox) -> Ended:
+    return sandbox.anyscale("cloud", "setup", *WHERE, "--yes", "-o", "json")
+
+
+def changed(document: dict[str, Any]) -> dict[str, str]:
+    return {
+        item["key"]: item["change"] for item in document["resources"] if item["change"] != "none"
+    }
+
+
+def pods(hand: ByHand) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = hand.kubernetes.get(PODS, params=OPERATORS).json()["items"]
+    return found
+
+
+def test_a_life(sandbox: Sandbox) -> None:
+    admin = AdminClient.from_environment(sandbox.environment)
+    hand = ByHand(sandbox.environment)
+    before = admin.snapshot()["aws"]
+
+    made = setup(sandbox)
+    assert made.code == 0, made.err
+    assert made.document["health"] == "HEALTHY"
+    # EKS sees an association late: the first pod has nothing.
+    assert "came before its identity and has none; the operator is restarted once" in made.err
+    again = setup(sandbox)
+    assert (again.code, changed(again.document)) == (0, {})
+    role = admin.snapshot()["aws"]["pod_identity_associations"][ASSOCIATION]["role"]
+
+    # Somebody removes it, and EKS' webhook is down when the operator is started again.
+    eks = hand.aws("eks")
+    (found,) = eks.list_pod_identity_associations(clusterName="demo")["associations"]
+    eks.delete_pod_identity_association(clusterName="demo", associationId=found["associationId"])
+    admin.break_("pod-webhook", platform="eks")
+    old = {pod["metadata"]["uid"] for pod in pods(hand)}
+    hand.kubernetes.delete(PODS, params=OPERATORS)
+    eventually(lambda: bool({pod["metadata"]["uid"] for pod in pods(hand)} - old))
+    seen = sandbox.anyscale("cloud", "verify", *WHERE, "-o", "json")
+    failed = [item for item in seen.document["checks"] if item["status"] == "fail"]
+    assert [item["code"] for item in failed] == ["operator-identity"]
+    assert failed[0]["detail"].endswith("anyscale-operator/anyscale-operator: does not exist")
+    stuck = setup(sandbox)
+    error = stuck.document["error"]
+    assert (stuck.code, error["code"]) == (2, "operator-lacks-identity"), stuck.err
+    assert f"expected is {role}; what the pod is, is arn:aws:sts::" in error["cause"]
+    assert "assumed-role/demo-node/" in error["cause"]
+
+    admin.mend("pod-webhook", platform="eks")
+    mended = setup(sandbox)
+    assert mended.code == 0, mended.err
+    assert mended.document["health"] == "HEALTHY"
+
+    gone = sandbox.anyscale(
+        "cloud",
+        "delete",
+        "prod",
+        "--yes",
+        "--delete-bucket",
+        "anyscale-prod-92c04b15",
+        "-o",
+        "json",
+        env=sandbox.fresh_home(),
+    )
+    assert gone.code == 0, gone.err
+    assert POD_IDENTITY in {item["key"] for item in gone.document["removed"]}
+    assert admin.snapshot()["aws"] == before
