@@ -15,6 +15,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Status
 from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.provider import Storage, Verb
+from anyscale_k8s_cli.providers.eks import codes, declared
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.sandbox.aws.seed import ADMIN_POLICY
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
@@ -81,6 +82,7 @@ def test_without_its_agent_it_is_refused_with_the_command(
         "aws eks create-addon --cluster-name demo --region us-west-2 "
         "--addon-name eks-pod-identity-agent" in finding.fix
     )
+    assert declared.EKS_POD_IDENTITY_AGENT.error is codes.POD_IDENTITY_AGENT_MISSING
 
 
 def test_an_agent_that_runs_passes(world: World) -> None:
