@@ -123,7 +123,7 @@ class Bucket(DataResource[Storage]):
         storage = self._azure.storage
         account = storage.account(self._group, self.name)
         if account is None:
-            if self._taken_elsewhere():
+            if _taken_elsewhere(self._azure, self.name):
                 return self._observed(BucketState(None), manager=f"somebody else; {self._advice()}")
             return None
         if account.location != self.install.region:
@@ -258,15 +258,6 @@ class Bucket(DataResource[Storage]):
         if self._azure.storage.account(self._group, self.name) is not None:
             raise StillWaiting("Azure still shows it")
 
-    def _taken_elsewhere(self) -> bool:
-        """Only who has rights on the whole subscription may ask; else creating it will tell."""
-        try:
-            return self._azure.storage.taken(self.name)
-        except CloudFailure as failure:
-            if failure.denied:
-                return False
-            raise
-
     def _taken(self, cause: str) -> errors.CliError:
         return errors.CliError(
             errors.FOREIGN_OBJECT,
@@ -277,8 +268,7 @@ class Bucket(DataResource[Storage]):
 
     @property
     def _expected_id(self) -> str:
-        group = f"/subscriptions/{self._azure.subscription_id}/resourcegroups/{self._group.lower()}"
-        return f"{group}/providers/microsoft.storage/storageaccounts/{self.name}"
+        return _id_of(self._azure, self._group, self.name)
 
     def _advice(self) -> str:
         return (
@@ -316,6 +306,8 @@ class AdoptedBucket(AdoptedResource[Storage]):
     def read(self) -> Observed[Storage] | None:
         """Wherever in the subscription the account is."""
         account = find(self._azure, self._place.account)
+        if account is None and _taken_elsewhere(self._azure, self._place.account):
+            return self._elsewhere()
         if account is None or not account.settled:
             return None
         storage, place = self._azure.storage, self._place
@@ -343,6 +335,20 @@ class AdoptedBucket(AdoptedResource[Storage]):
 
     def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:
         return _protection(observed.state)
+
+    def _elsewhere(self) -> Observed[Storage]:
+        place, subscription = self._place, self._azure.subscription_id
+        why = Unfit(
+            f"the account is not in the subscription {subscription}, or you may not see it there",
+            f"name a container of an account in that subscription; `az storage account list "
+            f"--subscription {subscription}` shows those that you see",
+        )
+        return Observed(
+            id=_id_of(self._azure, tags.group_of(self.install), place.account),
+            output=_output(None, place.container, self.install.region),
+            unfit=(why,),
+            state=BucketState(None),
+        )
 
     def _without_cors(self, account: Account) -> Unfit:
         rule = cors_rules.rule(self._origin)
@@ -372,6 +378,21 @@ def _protection(state: BucketState) -> dict[str, str]:
         **bucket_settings.told(state.account.settings),
         "container": f"public access {state.access or 'unknown'}",
     }
+
+
+def _id_of(azure: Azure, group: str, name: str) -> str:
+    place = f"/subscriptions/{azure.subscription_id}/resourcegroups/{group.lower()}"
+    return f"{place}/providers/microsoft.storage/storageaccounts/{name}"
+
+
+def _taken_elsewhere(azure: Azure, name: str) -> bool:
+    """Only who has rights on the whole subscription may ask; else using it will tell."""
+    try:
+        return azure.storage.taken(name)
+    except CloudFailure as failure:
+        if failure.denied:
+            return False
+        raise
 
 
 def find(azure: Azure, name: str) -> Account | None:

@@ -454,6 +454,17 @@ def test_a_container_that_is_not_there(adopting: World, given: str, told: str) -
     assert told in adopting.reasons(spec)["storage-account"]
 
 
+def test_an_account_of_another_subscription_is_told_apart(
+    start: Callable[[AzureSettings], World],
+) -> None:
+    theirs = replace(USERS, subscription_id=OTHER_SUBSCRIPTION_ID)
+    world = start(AzureSettings(clusters=(CLUSTER,), accounts=(theirs,), poll_seconds=0.01))
+    spec = world.spec(existing={"bucket": PLACES[0]})
+    assert world.changes(spec)["storage-account"] == "refuse"
+    told = world.reasons(spec)["storage-account"]
+    assert f"not in the subscription {SUBSCRIPTION_ID}, or you may not see it there" in told
+
+
 def test_an_identity_of_the_user_is_used_and_not_written(adopting: World) -> None:
     spec = adopting.spec(existing={"identity": IDENTITIES + "users-operator"})
     before = adopting.snapshot()["identities"]
