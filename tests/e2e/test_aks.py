@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from anyscale_k8s_cli.sandbox.azure.seed import ANYSCALE_APP_ID, SUBSCRIPTION_ID
 from anyscale_k8s_cli.sandbox.world import AksWorld, World
 from tests.by_hand import AzureByHand
 from tests.e2e.story import Story
-from tests.processes import Desk, Ended, Sandbox, eventually, started
+from tests.processes import Desk, Sandbox, eventually, started
 
 WHERE = ("--provider", "aks", "--resource-group", "demo", "--cluster-name", "demo", "--name", "g")
 # What each broken wire is told by, in the operator's own report or where it is looked at.
@@ -172,50 +170,6 @@ def test_the_account_goes_when_it_is_named(story: Story) -> None:
     nothing = story["delete nothing"]
     assert nothing.ended.code == 1
     assert nothing.document["error"]["code"] == "cloud-not-found"
-
-
-# -- worlds in which it cannot be set up -----------------------------------------------
-
-
-def refused(sandbox: Sandbox, *more: str) -> dict[str, Any]:
-    ended: Ended = sandbox.anyscale("cloud", "setup", *WHERE, *more, "--yes", "-o", "json")
-    assert ended.code != 0
-    assert "Traceback" not in ended.err
-    return dict(ended.document["error"])
-
-
-def test_without_workload_identity_nothing_is_made(new_sandbox: Callable[..., Sandbox]) -> None:
-    sandbox = new_sandbox(World(platforms=("aks",), aks=AksWorld(workload_identity=False)))
-    mark = sandbox.admin.last_call()
-    error = refused(sandbox)
-    assert (error["code"], error["exit_code"]) == ("aks-workload-identity-off", 1)
-    assert error["fix"] == (
-        f"az aks update --subscription {SUBSCRIPTION_ID} --resource-group demo --name demo "
-        "--enable-workload-identity"
-    )
-    assert sandbox.admin.calls(after=mark, writes_only=True) == []
-
-
-def test_a_tenant_that_does_not_know_anyscale(new_sandbox: Callable[..., Sandbox]) -> None:
-    sandbox = new_sandbox(World(platforms=("aks",), aks=AksWorld(anyscale_known=False, entra=True)))
-    error = refused(sandbox)
-    assert (error["code"], error["exit_code"]) == ("azure-anyscale-not-in-tenant", 2)
-    assert error["fix"] == f"az ad sp create --id {ANYSCALE_APP_ID}"
-
-
-def test_a_company_without_shared_keys_and_local_accounts(
-    new_sandbox: Callable[..., Sandbox],
-) -> None:
-    aks = AksWorld(shared_key_forbidden=True, entra=True, local_accounts=False)
-    sandbox = new_sandbox(World(platforms=("aks",), aks=replace(aks, required_tags=("owner",))))
-    tags = ("--tag", "owner=ml")
-    error = refused(sandbox, *tags)
-    assert (error["code"], error["exit_code"]) == ("azure-policy-denies", 4)
-    assert "--azure-shared-key off" in error["fix"]
-    done = sandbox.anyscale(
-        "cloud", "setup", *WHERE, *tags, "--azure-shared-key", "off", "--yes", "-o", "json"
-    )
-    assert done.document["health"] == "HEALTHY", done.err
 
 
 def test_entra_lets_only_those_in_that_it_knows(new_sandbox: Callable[..., Sandbox]) -> None:
