@@ -41,11 +41,12 @@ _STOPPED = (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED)
 
 @dataclass(frozen=True)
 class Cause:
-    """What is wrong first, the evidence, and one command."""
+    """What is wrong first, the evidence, and one command. `final`: no waiting mends it."""
 
     text: str
     command: str
     evidence: tuple[str, ...] = ()
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def _wiring(
     try:
         if provider.cluster_state(install) is ClusterState.DELETED:
             delete = f"anyscale cloud delete {install.cloud}"
-            return None, Cause(f"the cluster {install.cluster} is deleted", delete)
+            return None, Cause(f"the cluster {install.cluster} is deleted", delete, final=True)
         spec = searched_spec(provider.locate(install), scope)
         cluster = provider.discover(spec)
         kubernetes = Kubernetes(access_of(spec, cluster), run)

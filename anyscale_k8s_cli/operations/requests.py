@@ -97,13 +97,15 @@ class DeleteRequest(Request):
 class StatusRequest(Request):
     """`flags` are values of a `Scope` that say where to look.
 
-    `features` is whether each feature of the cloud is judged, too.
+    `features` is whether each feature of the cloud is judged, too. With `wait` the answer
+    is that of a cloud that is well, or that no waiting makes well.
     """
 
     name: str | None = None
     cloud_id: str | None = None
     flags: Settings = field(default_factory=dict)
     features: bool = False
+    wait: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

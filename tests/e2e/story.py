@@ -57,6 +57,8 @@ class Story:
         self.folder = sandbox.record.directory
         self.beginning = sandbox.admin.snapshot()
         self.pages: dict[str, Page] = {}
+        # When and what a cloud's operator reported while a command ran on another one.
+        self.verdicts: list[tuple[str, str]] = []
 
     def __getitem__(self, name: str) -> Page:
         return self.pages[name]

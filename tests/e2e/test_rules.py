@@ -6,8 +6,12 @@ commands are run once, in order; each test looks at another side of what they le
 
 from __future__ import annotations
 
+import copy
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +113,28 @@ def set_up(story: Story) -> None:
     story.tell("delete which", "delete", "--yes")
 
 
+@contextmanager
+def watched(story: Story, cloud_id: str) -> Iterator[list[tuple[str, str]]]:
+    """When the operator of a cloud has reported, and what, while something else is done."""
+    seen: list[tuple[str, str]] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            answer = story.hand.control_plane.get(f"clouds/{cloud_id}/resources").json()
+            [resource] = answer["results"]
+            details = resource["operator_status_details"]
+            seen.append((details["reported_at"], resource["operator_status"]))
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        try:
+            yield seen
+        finally:
+            over.set()
+        watching.result()
+
+
 def without_tag(words: tuple[str, ...]) -> tuple[str, ...]:
     place = words.index("cost-center=4711")
     return (*words[: place - 1], *words[place + 1 :])
@@ -117,7 +143,9 @@ def without_tag(words: tuple[str, ...]) -> tuple[str, ...]:
 def take_down(story: Story) -> None:
     named = ("--delete-bucket", COMPANY_BUCKET)
     story.tell("delete brought bucket", "delete", "brought", *named, "--yes")
-    story.tell("delete brought", "delete", "brought", "--yes")
+    with watched(story, story["prod"].done["cloud_id"]) as seen:
+        story.tell("delete brought", "delete", "brought", "--yes")
+    story.verdicts = seen
     story.tell("delete other bucket", "delete", "prod", "--delete-bucket", "team-data", "--yes")
     story.tell("delete prod", "delete", "prod", "--delete-bucket", NAME, "--yes")
 
@@ -400,6 +428,45 @@ def test_the_first_to_go_leaves_what_the_other_uses(story: Story) -> None:
     assert f"anyscale-k8s/user-{install}" not in json.dumps(story["delete brought"].seen)
 
 
+def test_the_other_is_well_at_every_moment_of_the_deletion(story: Story) -> None:
+    """What Anyscale was told of it meanwhile, report after report."""
+    assert len({moment for moment, _ in story.verdicts}) > 1
+    assert {verdict for _, verdict in story.verdicts} == {"HEALTHY"}
+
+
+def test_no_object_of_the_other_is_written_by_the_deletion(story: Story) -> None:
+    """Nor of anybody's: a write that is taken back leaves another resourceVersion."""
+    before, after = (
+        story[name].seen["kubernetes"]["demo"]
+        for name in ("delete brought bucket", "delete brought")
+    )
+    assert all("resourceVersion" in item["metadata"] for item in after.values())
+    gone = {key for key in before if key not in after}
+    assert {key for key in gone if "brought" not in key} == set()
+    written = {key for key in before if key not in gone and before[key] != after[key]}
+    # What is shared loses the mark of the one that goes, and its claim.
+    assert written == {
+        "configmaps/envoy-gateway-system/anyscale-k8s-eg",
+        "configmaps/nvidia-device-plugin/anyscale-k8s-nvdp",
+        "customresourcedefinitions.apiextensions.k8s.io//envoyproxies.gateway.envoyproxy.io",
+        "customresourcedefinitions.apiextensions.k8s.io//gateways.gateway.networking.k8s.io",
+        "namespaces//envoy-gateway-system",
+        "namespaces//nvidia-device-plugin",
+    }
+    mark = f"anyscale-k8s/user-{story['brought'].done['install']}"
+    for key in written:
+        old, new = unversioned(before[key]), unversioned(after[key])
+        assert old["metadata"]["annotations"].pop(mark) == "true"
+        assert old == new
+
+
+def unversioned(item: dict[str, Any]) -> dict[str, Any]:
+    apart = ("resourceVersion", "managedFields")
+    found: dict[str, Any] = copy.deepcopy(item)
+    found["metadata"] = {key: part for key, part in found["metadata"].items() if key not in apart}
+    return found
+
+
 def test_the_last_to_go_leaves_nothing_but_what_the_companys_role_trusts(story: Story) -> None:
     document = story["delete prod"].done
     assert document["left"] == []
@@ -418,6 +485,13 @@ def test_the_last_to_go_leaves_nothing_but_what_the_companys_role_trusts(story: 
     assert end["aws"] == beginning["aws"]
     assert end["control_plane"]["clouds"] == []
     assert names(end) == names(beginning)
+    assert {key for key in names(end) if lasting(end, key) != lasting(beginning, key)} == set()
+
+
+def lasting(seen: dict[str, Any], key: str) -> Any:
+    """An object as it is; of a node only what people say, since its kubelet tells the rest."""
+    found = seen["kubernetes"]["demo"][key]
+    return found["spec"] if found["kind"] == "Node" else found
 
 
 def names(seen: dict[str, Any]) -> set[str]:

@@ -13,6 +13,7 @@ app, register = command(
     examples="""
     anyscale cloud status prod
     anyscale cloud status prod --features
+    anyscale cloud status prod --wait --timeout 15m
     anyscale cloud status prod -o json
     """
 )
@@ -26,17 +27,31 @@ Features = Annotated[
         "whether it works here, or why not and what to do.",
     ),
 ]
+Wait = Annotated[
+    bool,
+    option(
+        "--wait",
+        panel="What is told",
+        help="Wait until it is healthy, or never will be; --timeout says for how long.",
+    ),
+]
 
 
 @register
 @spread
 def status(
-    which: WhichCloud, where: SearchOptions, common: Common, *, features: Features = False
+    which: WhichCloud,
+    where: SearchOptions,
+    common: Common,
+    *,
+    features: Features = False,
+    wait: Wait = False,
 ) -> int:
     """Tell whether a cloud is healthy, and what mends it if it is not.
 
     The exit code is 0 for a cloud that is healthy with all that it depends on, and
-    6 for any other, whatever features it has. With --features one small object is
+    6 for any other, whatever features it has; with --wait it is 3 where time ran out.
+    With --features one small object is
     written into the bucket, by which the console's access is proven.
     """
     from anyscale_k8s_cli.cli import settings
@@ -56,12 +71,12 @@ def status(
             cloud_id=cloud_id,
             flags=settings.from_options(where),
             features=features,
+            wait=wait,
         )
         report = session.execute(lambda run: operation.status(request, run))
         document = report.as_json()
-        well = document.get("health") == "HEALTHY" and not document.get("cause")
         return session.finish(
             document,
             lambda shown, console: show_status(shown, console, verbose=common.verbose),
-            code=0 if well else int(ExitCode.CHECKS_FAILED),
+            code=0 if report.well else int(ExitCode.CHECKS_FAILED),
         )
