@@ -75,8 +75,9 @@ def status(
         )
         report = session.execute(lambda run: operation.status(request, run))
         document = report.as_json()
+        well = document.get("health") == "HEALTHY" and not document.get("cause")
         return session.finish(
             document,
             lambda shown, console: show_status(shown, console, verbose=common.verbose),
-            code=0 if report.well else int(ExitCode.CHECKS_FAILED),
+            code=0 if well else int(ExitCode.CHECKS_FAILED),
         )
