@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -10,10 +11,21 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from anyscale_k8s_cli.sandbox import rsa_keys
+
 
 @pytest.fixture(scope="session")
 def signing_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return rsa_keys.new()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_keys() -> Iterator[None]:
+    """Stand-ins take turns with a few keys: to make new ones for each is most of their start."""
+    made = itertools.cycle([rsa_keys.new() for _ in range(8)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rsa_keys, "new", lambda: next(made))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from anyscale_k8s_cli.sandbox import rsa_keys
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
@@ -60,9 +62,7 @@ class SigningKey:
 
     @cached_property
     def private(self) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        return rsa_keys.new()
 
     @property
     def public(self) -> RSAPublicKey:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from anyscale_k8s_cli.sandbox import rsa_keys
 from anyscale_k8s_cli.sandbox.kubernetes.errors import bad_request, unauthorized
 from anyscale_k8s_cli.sandbox.kubernetes.objects import dig, name_of, namespace_of
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
@@ -50,9 +51,7 @@ class ServiceAccountTokens:
 
     @cached_property
     def _key(self) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        return rsa_keys.new()
 
     @cached_property
     def _key_id(self) -> str:

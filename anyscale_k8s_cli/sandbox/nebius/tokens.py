@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from anyscale_k8s_cli.sandbox import rsa_keys
 from anyscale_k8s_cli.sandbox.nebius.collection import Clock
 from anyscale_k8s_cli.sandbox.nebius.refusals import Refused
 
@@ -30,9 +31,7 @@ class AuthorizedKey:
 
     @cached_property
     def private(self) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        return rsa_keys.new()
 
     @cached_property
     def pem(self) -> str:

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from anyscale_k8s_cli.sandbox import rsa_keys
 from anyscale_k8s_cli.sandbox.oci.refusals import Refused, not_signed
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ class ApiKey:
 
     @cached_property
     def private(self) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        return rsa_keys.new()
 
     @cached_property
     def pem(self) -> str:
