@@ -21,6 +21,7 @@ from anyscale_k8s_cli.providers.aks.proof import (
     application_of,
     without_anyscale,
 )
+from anyscale_k8s_cli.providers.aks.sdk.network import JOIN
 from anyscale_k8s_cli.providers.aks.sdk.policies import Draft
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import register
 from anyscale_k8s_cli.spec import CloudSpec
@@ -51,6 +52,10 @@ def checks(
     return [
         declared.AZURE_STORAGE_QUOTA.bind(storage),
         *(public if spec.network.expose == "public" else []),
+        *(
+            declared.AKS_SUBNET_NAMED.bind(partial(_subnet, azure, facts, name))
+            for name in spec.network.load_balancer_subnets
+        ),
         declared.AKS_WORKLOAD_IDENTITY.bind(partial(_workload_identity, azure, cluster, facts)),
         *(
             [declared.AZURE_ANYSCALE_IN_TENANT.bind(partial(_in_tenant, azure, audience))]
@@ -78,6 +83,43 @@ def _workload_identity(azure: Azure, cluster: Cluster, facts: AksFacts) -> Findi
         f"the cluster {cluster.name} has {' and '.join(off.values())}",
         fix=f"az aks update {_where(azure, facts)} --name {cluster.name} {' '.join(off)}",
     )
+
+
+def _subnet(azure: Azure, facts: AksFacts, name: str) -> Finding:
+    """Whether it is of the cluster's network, and the cluster may put a load balancer into it."""
+    own = facts.subnet.partition("/subnets/")[0]
+    try:
+        network = own or next(iter(azure.network.networks(facts.node_group)), "")
+        if not network:
+            return Finding(Status.UNKNOWN, f"{facts.node_group} shows no virtual network")
+        subnet = azure.network.subnet(network, name)
+        if not subnet:
+            return Finding(
+                Status.FAIL,
+                f"the cluster's virtual network {network.rpartition('/')[2]} has no subnet {name}",
+                fix=f"az network vnet subnet list --ids {network} --query '[].name'\n"
+                "and name one of these with --lb-subnet",
+            )
+        # In its own resource group the cluster may do everything.
+        if own and facts.principal and not _may_join(azure, subnet, facts.principal):
+            return Finding(
+                Status.WARN,
+                f"the cluster's identity {facts.principal} has no role by which it may join the "
+                f"subnet {name}",
+                fix="az role assignment create --role 'Network Contributor' "
+                f"--assignee-object-id {facts.principal} "
+                f"--assignee-principal-type ServicePrincipal --scope {subnet}",
+            )
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, f"you may not look: {failure}")
+        raise
+    return passed(f"{name} of {network.rpartition('/')[2]}")
+
+
+def _may_join(azure: Azure, subnet: str, principal: str) -> bool:
+    held = {item.role for item in azure.roles.held(subnet, principal)}
+    return any(given.allows(JOIN) for role in held for given in azure.roles.permissions(role))
 
 
 def _in_tenant(azure: Azure, audience: Callable[[], str]) -> Finding:

@@ -72,6 +72,14 @@ AZURE_ADDRESS_QUOTA = Check(
     adds=LOAD_BALANCED,
     explains=Cause.QUOTA,
 )
+AKS_SUBNET_NAMED = Check(
+    "aks-subnet-named",
+    "The subnet that you named is the cluster's, which may join it",
+    BEFORE,
+    _CLOUD,
+    error=errors.ADOPTED_UNFIT,
+    explains=Cause.SUBNETS,
+)
 AZURE_STORAGE_QUOTA = Check(
     "azure-storage-quota",
     "The region has room for a storage account",
@@ -90,5 +98,6 @@ CHECKS = (
     AZURE_PERMISSIONS,
     AZURE_READ_PERMISSIONS,
     AZURE_ADDRESS_QUOTA,
+    AKS_SUBNET_NAMED,
     AZURE_STORAGE_QUOTA,
 )

@@ -24,13 +24,17 @@ _CLUSTER_ADMIN = "Azure Kubernetes Service RBAC Cluster Admin"
 class AksFacts:
     """What only this provider looks into.
 
-    `issuer` has a slash at its end and is used as it is; empty while it is off.
+    `issuer` has a slash at its end and is used as it is; empty while it is off. `principal` is
+    the cluster's own identity; `subnet` its nodes', empty where AKS made it in `node_group`.
     """
 
     group: str
     tenant: str
     issuer: str
     workload_identity: bool
+    principal: str = ""
+    subnet: str = ""
+    node_group: str = ""
 
 
 def discover(azure: Azure, spec: CloudSpec) -> Cluster:
@@ -60,7 +64,15 @@ def discover(azure: Azure, spec: CloudSpec) -> Cluster:
         access=_access(azure, described, config),
         zones=_zones(described),
         node_pools=tuple(_pool(pool) for pool in described.pools),
-        facts=AksFacts(group, tenant, described.issuer, described.workload_identity),
+        facts=AksFacts(
+            group,
+            tenant,
+            described.issuer,
+            described.workload_identity,
+            described.principal,
+            described.subnet,
+            described.node_resource_group,
+        ),
     )
 
 

@@ -69,6 +69,9 @@ def _asked(spec: CloudSpec, wanted_tags: Mapping[str, str]) -> LoadBalancer:
     network = spec.network
     internal = network.expose == "internal"
     annotations = {labels.INTERNAL: "true" if internal else "false"}
+    if network.kind == "nginx":
+        # It answers Azure's probes nowhere else.
+        annotations[labels.PROBE_PATH] = "/healthz"
     if internal and network.load_balancer_subnets:
         annotations[labels.SUBNET] = network.load_balancer_subnets[0]
     if not internal and wanted_tags:

@@ -40,6 +40,9 @@ def checks(spec: CloudSpec, cluster: Cluster, google: Google, names: Names) -> l
         # Of internal ones Google tells the limit by network, and not what is used of it.
         quota = partial(_load_balancer_quota, google, cluster.region)
         found.append(declared.GCP_LOAD_BALANCER_QUOTA.bind(quota))
+    for name in spec.network.load_balancer_subnets:
+        subnet = partial(_subnet, google, cluster.region, facts, name)
+        found.append(declared.GKE_SUBNET_NAMED.bind(subnet))
     if spec.rules.kms_key:
         found.append(
             declared.GCP_KMS_KEY.bind(partial(_kms_key, spec.rules.kms_key, cluster.region))
@@ -91,6 +94,29 @@ def _apis(google: Google) -> Finding:
             fix=f"gcloud services enable {' '.join(off)} --project {google.project}",
         )
     return passed(f"{len(APIS)} APIs")
+
+
+def _subnet(google: Google, region: str, facts: GkeFacts, name: str) -> Finding:
+    """Whether an internal load balancer of the cluster can stand in it."""
+    parts = facts.network.split("/")
+    project, network = parts[1], parts[-1]
+    try:
+        found = google.compute.subnet(project, region, name)
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, f"you may not look: {failure}")
+        raise
+    if found is None:
+        why = f"{region} has no subnet {name} in the project {project}"
+    elif not found.network.endswith(f"/networks/{network}"):
+        why = f"the subnet {name} is of {found.network}, and the cluster of {facts.network}"
+    elif found.purpose != "PRIVATE":
+        why = f"the subnet {name} is kept for {found.purpose}, and takes no such load balancer"
+    else:
+        return passed(f"{name} of {network}")
+    listing = f"gcloud compute networks subnets list --project {project} --network {network}"
+    fix = f"{listing} --regions {region}\nand name one of purpose PRIVATE with --lb-subnet"
+    return Finding(Status.FAIL, why, fix=fix)
 
 
 def _load_balancer_quota(google: Google, region: str) -> Finding:

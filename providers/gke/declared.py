@@ -62,6 +62,14 @@ GCP_LOAD_BALANCER_QUOTA = Check(
     adds=LOAD_BALANCED,
     explains=Cause.QUOTA,
 )
+GKE_SUBNET_NAMED = Check(
+    "gke-subnet-named",
+    "The subnet that you named is the cluster's",
+    BEFORE,
+    _CLOUD,
+    error=errors.ADOPTED_UNFIT,
+    explains=Cause.SUBNETS,
+)
 GCP_KMS_KEY = Check(
     "gcp-kms-key", "The key is where the bucket is", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT
 )
@@ -73,5 +81,6 @@ CHECKS = (
     GCP_PERMISSIONS,
     GCP_READ_PERMISSIONS,
     GCP_LOAD_BALANCER_QUOTA,
+    GKE_SUBNET_NAMED,
     GCP_KMS_KEY,
 )

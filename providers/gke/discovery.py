@@ -32,11 +32,13 @@ class GkeFacts:
     """What only this provider looks into.
 
     `metadata_modes` are the node pools' by name; only GKE_METADATA gives pods identities.
+    `network` is the cluster's, `projects/…/global/networks/…`.
     """
 
     location: str
     workload_pool: str
     metadata_modes: dict[str, str]
+    network: str = ""
 
     @property
     def pools_without_identity(self) -> tuple[str, ...]:
@@ -70,6 +72,7 @@ def discover(google: Google, spec: CloudSpec) -> Cluster:
         location=described.location,
         workload_pool=described.workload_pool,
         metadata_modes={pool.name: pool.metadata_mode for pool in described.pools},
+        network=described.network,
     )
     return Cluster(
         name=described.name,

@@ -10,17 +10,49 @@ from anyscale_k8s_cli.providers.oke import declared, rights
 from anyscale_k8s_cli.providers.oke.discovery import OkeFacts
 from anyscale_k8s_cli.providers.oke.oracle import Oracle
 from anyscale_k8s_cli.providers.oke.sdk.clusters import GPU_PLUGIN
+from anyscale_k8s_cli.spec import CloudSpec
 
 
-def checks(cluster: Cluster, oracle: Oracle) -> list[BoundCheck]:
+def checks(spec: CloudSpec, cluster: Cluster, oracle: Oracle) -> list[BoundCheck]:
     facts: OkeFacts = cluster.facts
+    public = spec.network.expose == "public"
     return [
+        *(
+            declared.OKE_SUBNET_NAMED.bind(partial(_subnet, oracle, facts, subnet, public=public))
+            for subnet in spec.network.load_balancer_subnets
+        ),
         declared.OKE_GPU_ADDON.bind(partial(_addon, facts)),
         declared.OCI_PERMISSIONS.bind(partial(rights.to_set_up, oracle, cluster.account)),
         declared.OCI_LOAD_BALANCER_QUOTA.bind(
             partial(_load_balancer_quota, oracle, cluster.account)
         ),
     ]
+
+
+def _subnet(oracle: Oracle, facts: OkeFacts, subnet: str, *, public: bool) -> Finding:
+    """Whether a load balancer of the cluster can stand in it. Rules are the controller's own."""
+    found = oracle.network.subnet(subnet)
+    if found is None:
+        return Finding(
+            Status.UNKNOWN,
+            f"{oracle.region} has no subnet {subnet}, or none that you may see",
+            fix="to be seen it needs a policy such as: Allow group <your group> to read subnets "
+            "in compartment <that of the network>",
+        )
+    if facts.network and found.network != facts.network:
+        why = f"the subnet {found.name} is of {found.network}, and the cluster of {facts.network}"
+    elif found.state != "AVAILABLE":
+        why = f"the subnet {found.name} is {found.state}"
+    elif public and not found.public:
+        why = f"the subnet {found.name} is private, and the load balancer is to be public"
+    else:
+        return passed(found.name)
+    return Finding(
+        Status.FAIL,
+        why,
+        fix=f"oci network subnet list --compartment-id {found.compartment} "
+        f"--vcn-id {facts.network}\nand name one that fits with --lb-subnet",
+    )
 
 
 def _load_balancer_quota(oracle: Oracle, compartment: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
 from anyscale_k8s_cli.resource import LOAD_BALANCED
 from anyscale_k8s_cli.troubles import Cause
@@ -35,4 +36,13 @@ OCI_LOAD_BALANCER_QUOTA = Check(
     explains=Cause.QUOTA,
 )
 
-CHECKS = (OKE_GPU_ADDON, OCI_PERMISSIONS, OCI_LOAD_BALANCER_QUOTA)
+OKE_SUBNET_NAMED = Check(
+    "oke-subnet-named",
+    "The subnet that you named is the cluster's",
+    BEFORE,
+    _IN_CLUSTER,
+    error=errors.ADOPTED_UNFIT,
+    explains=Cause.SUBNETS,
+)
+
+CHECKS = (OKE_GPU_ADDON, OCI_PERMISSIONS, OCI_LOAD_BALANCER_QUOTA, OKE_SUBNET_NAMED)

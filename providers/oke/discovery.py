@@ -31,11 +31,12 @@ _CLUSTER_ID = "ocid1.cluster."
 
 @dataclass(frozen=True)
 class OkeFacts:
-    """What only this provider looks into: the cluster's id, its pools, and the GPU add-on."""
+    """What only this provider looks into: the cluster's id, its pools, the GPU add-on, its VCN."""
 
     id: str
     pools: tuple[NodePoolDescription, ...]
     gpu_plugin: bool
+    network: str = ""
 
 
 def discover(oracle: Oracle, spec: CloudSpec, compartment: str) -> Cluster:
@@ -66,7 +67,7 @@ def discover(oracle: Oracle, spec: CloudSpec, compartment: str) -> Cluster:
             fix="add a node pool of managed nodes to the cluster",
         )
     named = bool(spec.cluster.context or spec.cluster.kubeconfig)
-    facts = OkeFacts(described.id, tuple(pools), plugin)
+    facts = OkeFacts(described.id, tuple(pools), plugin, described.network)
     return Cluster(
         name=described.name,
         id=tags.cluster_path(described.compartment, described.name),

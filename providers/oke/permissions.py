@@ -26,7 +26,7 @@ def for_call(call: str) -> list[str]:
     name = call.rpartition(".")[2]
     kinds = next(kinds for end, kinds in document["kinds"].items() if name.endswith(end))
     looks = name.startswith(("Get", "List"))
-    parts = ("look", "plan", "delete") if looks else ("setup", "delete", "look")
+    parts = ("look", "plan", "delete", "subnet") if looks else ("setup", "delete", "look")
     everything = [item for part in parts for item in document[part]]
     return [next(item for item in everything if f" {kind} in " in item) for kind in kinds]
 

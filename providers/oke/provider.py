@@ -111,7 +111,7 @@ class OkeProvider:
         return {"tolerations": tolerations, "gfd": {"enabled": True}}
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
-        return checks_of_oke.checks(cluster, self._in(cluster.region))
+        return checks_of_oke.checks(spec, cluster, self._in(cluster.region))
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)

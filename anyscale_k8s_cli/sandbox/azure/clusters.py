@@ -18,7 +18,12 @@ from anyscale_k8s_cli.sandbox.azure.arm_routes import (
 )
 from anyscale_k8s_cli.sandbox.azure.directory import Directory, Principal
 from anyscale_k8s_cli.sandbox.azure.errors import bad_request, resource_not_found
-from anyscale_k8s_cli.sandbox.azure.resources import CLUSTERS, Resource, Resources
+from anyscale_k8s_cli.sandbox.azure.resources import (
+    CLUSTERS,
+    VIRTUAL_NETWORKS,
+    Resource,
+    Resources,
+)
 from anyscale_k8s_cli.sandbox.azure.rights import Rights
 from anyscale_k8s_cli.sandbox.azure.seed import AgentPoolSeed, AksClusterSeed, guid
 
@@ -202,7 +207,9 @@ class Clusters:
             "dnsPrefix": f"{seed.name}-dns",
             "fqdn": host,
             "azurePortalFQDN": host.replace(".hcp.", ".portal.hcp."),
-            "agentPoolProfiles": [{"name": p.name, **_pool(seed, p)} for p in seed.pools],
+            "agentPoolProfiles": [
+                {"name": p.name, **_pool(seed, p), **self._placed(seed)} for p in seed.pools
+            ],
             "servicePrincipalProfile": {"clientId": "msi"},
             "nodeResourceGroup": seed.node_resource_group,
             "enableRBAC": True,
@@ -244,6 +251,13 @@ class Clusters:
             },
             **_EXTRA,
         }
+
+    def _placed(self, seed: AksClusterSeed) -> dict[str, str]:
+        """Where its nodes are, which Azure tells of a network that somebody made."""
+        if not seed.own_network:
+            return {}
+        network = self.resources.id(seed.network[0], VIRTUAL_NETWORKS, seed.network[1])
+        return {"vnetSubnetID": f"{network}/subnets/aks-subnet"}
 
     def _kubelet(self, seed: AksClusterSeed) -> dict[str, str]:
         kind = "Microsoft.ManagedIdentity/userAssignedIdentities"

@@ -13,9 +13,18 @@ from anyscale_k8s_cli.sandbox.azure.arm_routes import (
     Route,
 )
 from anyscale_k8s_cli.sandbox.azure.errors import resource_not_found
-from anyscale_k8s_cli.sandbox.azure.resources import LOAD_BALANCERS, PUBLIC_ADDRESSES, Resources
+from anyscale_k8s_cli.sandbox.azure.resources import (
+    LOAD_BALANCERS,
+    PUBLIC_ADDRESSES,
+    VIRTUAL_NETWORKS,
+    Resources,
+)
 
-_OPERATIONS = {PUBLIC_ADDRESSES: "PublicIPAddresses", LOAD_BALANCERS: "LoadBalancers"}
+_OPERATIONS = {
+    PUBLIC_ADDRESSES: "PublicIPAddresses",
+    LOAD_BALANCERS: "LoadBalancers",
+    VIRTUAL_NETWORKS: "VirtualNetworks",
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,18 @@ class Network:
     resources: Resources
 
     def routes(self) -> list[Route]:
-        return [route for kind in _OPERATIONS for route in self._routes(kind)]
+        where = f"{GROUP}/providers/{VIRTUAL_NETWORKS}/{{name}}/subnets/{{subnet}}"
+        read = f"{VIRTUAL_NETWORKS}/subnets/read"
+        own = Route("GET", where, "Subnets_Get", read, self._subnet)
+        return [own, *(route for kind in _OPERATIONS for route in self._routes(kind))]
+
+    def _subnet(self, request: ArmRequest) -> Answer:
+        found = self.resources.named(request["group"], VIRTUAL_NETWORKS, request["name"])
+        subnets = found.properties["subnets"] if found else ()
+        for subnet in subnets:
+            if found is not None and subnet["name"] == request["subnet"]:
+                return Answer({"id": f"{found.id}/subnets/{subnet['name']}", **subnet})
+        raise resource_not_found(VIRTUAL_NETWORKS, request["name"], request["group"])
 
     def _routes(self, kind: str) -> list[Route]:
         name, read = _OPERATIONS[kind], f"{kind}/read"

@@ -12,6 +12,7 @@ IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
 CLUSTERS = "Microsoft.ContainerService/managedClusters"
 PUBLIC_ADDRESSES = "Microsoft.Network/publicIPAddresses"
 LOAD_BALANCERS = "Microsoft.Network/loadBalancers"
+VIRTUAL_NETWORKS = "Microsoft.Network/virtualNetworks"
 
 
 @dataclass

@@ -62,7 +62,7 @@ class AksClusterSeed:
     `entra` lets people in by their Entra tokens, `azure_rbac` decides by Azure roles
     what they may do there; `local_accounts` are the certificates and tokens in the
     kubeconfigs that ARM hands out. `gets_while_creating` is how often it is still
-    Creating when read.
+    Creating when read. `own_network` is whether its nodes are in a network that somebody made.
     """
 
     name: str = "demo"
@@ -81,6 +81,7 @@ class AksClusterSeed:
     load_balancer_never_answers: bool = False
     pools: tuple[AgentPoolSeed, ...] = (CPU_POOL, GPU_POOL)
     gets_while_creating: int = 0
+    own_network: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def digest(self, what: str) -> str:
@@ -92,6 +93,13 @@ class AksClusterSeed:
         """The URL in the `iss` of the cluster's service-account tokens, with its slash."""
         own = guid("issuer", self.resource_group, self.name)
         return f"https://{self.location}.oic.prod-aks.azure.com/{TENANT_ID}/{own}/"
+
+    @property
+    def network(self) -> tuple[str, str]:
+        """The resource group and the name of its virtual network."""
+        if self.own_network:
+            return self.resource_group, f"{self.name}-vnet"
+        return self.node_resource_group, f"aks-vnet-{self.digest('vnet')[:8]}"
 
     @property
     def node_resource_group(self) -> str:

@@ -8,6 +8,7 @@ from anyscale_k8s_cli.sandbox.azure.resources import (
     GROUPS,
     IDENTITIES,
     STORAGE_ACCOUNTS,
+    VIRTUAL_NETWORKS,
     Resource,
     Resources,
 )
@@ -33,6 +34,14 @@ def seed_cluster_groups(resources: Resources, seed: AksClusterSeed) -> None:
             "aks-managed-cluster-name": seed.name,
             "aks-managed-cluster-rg": seed.resource_group,
         }
+
+
+def seed_network(resources: Resources, seed: AksClusterSeed) -> None:
+    """The cluster's virtual network with a subnet for nodes and one for load balancers."""
+    group, name = seed.network
+    properties = {"subnets": [{"name": "aks-subnet"}, {"name": "inner"}]}
+    own = resources.id(group, VIRTUAL_NETWORKS, name)
+    resources.put(Resource(own, VIRTUAL_NETWORKS, seed.location, properties=properties))
 
 
 def seed_account(accounts: StorageAccounts, seed: StorageAccountSeed) -> None:

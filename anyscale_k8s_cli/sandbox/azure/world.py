@@ -105,6 +105,7 @@ class World:
     def _seed(self) -> None:
         for cluster in self.settings.clusters:
             seeding.seed_cluster_groups(self.resources, cluster)
+            seeding.seed_network(self.resources, cluster)
             self.clusters.add(cluster)
         for account in self.settings.accounts:
             seeding.seed_account(self.accounts, account)

@@ -15,7 +15,7 @@ from typing import Any
 
 from anyscale_k8s_cli.sandbox.google.api import Call, Method, Reply, Service
 from anyscale_k8s_cli.sandbox.google.clusters import Cluster
-from anyscale_k8s_cli.sandbox.google.errors import GoogleError, invalid
+from anyscale_k8s_cli.sandbox.google.errors import GoogleError, invalid, not_found
 from anyscale_k8s_cli.sandbox.google.project import Project
 from anyscale_k8s_cli.sandbox.google.projects import page
 from anyscale_k8s_cli.sandbox.google.tokens import CLOUD_PLATFORM
@@ -115,6 +115,15 @@ class Balancing:
         return gone
 
 
+# Networks and purposes of subnets by their names, in every region.
+SUBNETS = {
+    "default": ("default", "PRIVATE"),
+    "private": ("default", "PRIVATE"),
+    "proxies": ("default", "REGIONAL_MANAGED_PROXY"),
+    "elsewhere": ("other", "PRIVATE"),
+}
+
+
 @dataclass(frozen=True)
 class Compute:
     """https://compute.googleapis.com, as far as load balancers need it."""
@@ -142,6 +151,13 @@ class Compute:
                     scopes=_SCOPES,
                 ),
                 Method(
+                    "compute.subnetworks.get",
+                    "GET",
+                    f"{path}/regions/{{region}}/subnetworks/{{name}}",
+                    self._subnet,
+                    scopes=_SCOPES,
+                ),
+                Method(
                     "compute.regions.get",
                     "GET",
                     f"{path}/regions/{{region}}",
@@ -163,6 +179,23 @@ class Compute:
             for metric, limit in self.balancing.limits.items()
         ]
         return Reply({"kind": "compute#region", "name": region, "quotas": quotas})
+
+    def _subnet(self, call: Call) -> Reply:
+        self._check(call, "compute.subnetworks.get")
+        name, region = call.params["name"], call.params["region"]
+        path = f"projects/{self.project.id}/regions/{region}/subnetworks/{name}"
+        if name not in SUBNETS:
+            raise not_found(f"The resource '{path}' was not found")
+        network, purpose = SUBNETS[name]
+        where = f"https://www.googleapis.com/compute/v1/projects/{self.project.id}"
+        shown = {
+            "kind": "compute#subnetwork",
+            "name": name,
+            "network": f"{where}/global/networks/{network}",
+            "region": f"{where}/regions/{region}",
+            "purpose": purpose,
+        }
+        return Reply(shown)
 
     def _aggregated(self, call: Call) -> Reply:
         self._check(call)

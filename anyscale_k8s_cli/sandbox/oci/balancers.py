@@ -49,13 +49,17 @@ class Balancer:
 
 @dataclass
 class Balancers:
-    """All of them. `removal_seconds`: how long it takes until one is gone."""
+    """All of them, and the subnets that they can be in, which `clusters` have.
+
+    `removal_seconds`: how long it takes until one is gone.
+    """
 
     tenancy: Tenancy
     monotonic: Callable[[], float]
     removal_seconds: float = 0.3
     answers: bool = True
     most: int = 50
+    clusters: tuple[ClusterSeed, ...] = ()
     _items: dict[str, Balancer] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -65,6 +69,7 @@ class Balancers:
         return [
             Route("ListNetworkLoadBalancers", "GET", path, self._list),
             Route("GetResourceAvailability", "GET", limit, self._available),
+            Route("GetSubnet", "GET", "/20160918/subnets/{id}", self._subnet),
         ]
 
     def live(self) -> list[Balancer]:
@@ -106,6 +111,23 @@ class Balancers:
         self._items.clear()
         self.answers = False
         return gone
+
+    def _subnet(self, call: Call) -> Answer:
+        for seed in self.clusters:
+            for name in ("public", "private"):
+                if call.path["id"] == seed.subnet(name):
+                    self.tenancy.check(call.caller, Need("read", "subnets", seed.compartment))
+                    return Answer(
+                        {
+                            "id": call.path["id"],
+                            "displayName": name,
+                            "compartmentId": seed.compartment,
+                            "vcnId": seed.network,
+                            "lifecycleState": "AVAILABLE",
+                            "prohibitPublicIpOnVnic": name == "private",
+                        }
+                    )
+        raise Refused(404, "NotAuthorizedOrNotFound", "subnet not found")
 
     def _available(self, call: Call) -> Answer:
         place = call.asked("compartmentId")

@@ -120,6 +120,7 @@ class ContainerEngine:
             "type": seed.kind,
             "endpoints": ends if state == "ACTIVE" else {},
             "endpointConfig": {"isPublicIpEnabled": seed.public_endpoint},
+            "vcnId": seed.network,
             "freeformTags": {},
         }
 

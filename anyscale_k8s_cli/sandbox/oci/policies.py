@@ -16,7 +16,7 @@ VERBS = ("inspect", "read", "use", "manage")
 _FAMILIES = {
     "cluster-family": {"clusters", "cluster-node-pools", "cluster-addons"},
     "object-family": {"buckets", "objects", "objectstorage-namespaces"},
-    "virtual-network-family": {"network-load-balancers"},
+    "virtual-network-family": {"network-load-balancers", "subnets"},
 }
 RESOURCES = frozenset(
     {

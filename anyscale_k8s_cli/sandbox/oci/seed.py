@@ -72,5 +72,13 @@ class ClusterSeed:
     def id(self) -> str:
         return ocid("cluster", f"{self.compartment}/{self.name}", "iad")
 
+    @property
+    def network(self) -> str:
+        return ocid("vcn", f"{self.compartment}/{self.name}", "iad")
+
+    def subnet(self, name: str) -> str:
+        """The id of one of its network's subnets: `public`, `private`."""
+        return ocid("subnet", f"{self.network}/{name}", "iad")
+
     def pool_id(self, pool: NodePoolSeed) -> str:
         return ocid("nodepool", f"{self.id}/{pool.name}", "iad")

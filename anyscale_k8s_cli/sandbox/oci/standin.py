@@ -77,7 +77,12 @@ class OciStandIn:
         settings = settings or OciSettings()
         self.tenancy = Tenancy(settings.clock, settings.refused_attempts, settings.home_region)
         self.clusters = Clusters.of(settings.clusters)
-        self.balancers = Balancers(self.tenancy, settings.monotonic, settings.removal_seconds)
+        self.balancers = Balancers(
+            self.tenancy,
+            settings.monotonic,
+            settings.removal_seconds,
+            clusters=tuple(settings.clusters),
+        )
         self.buckets = Buckets(self.tenancy, store)
         self.keys = Keys(settings.clock)
         routes = (

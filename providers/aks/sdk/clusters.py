@@ -41,7 +41,8 @@ class ClusterDescription:
     """`id` as Azure writes it; `issuer` with the slash at its end, empty without one.
 
     `entra` is whether Entra's tokens are let in; `azure_rbac` whether Azure's roles
-    say what they may do there, else `admin_groups` may do everything.
+    say what they may do there, else `admin_groups` may do everything. `principal` is the
+    object id of the cluster's own identity, `subnet` the id of its nodes', empty where AKS made it.
     """
 
     name: str
@@ -59,6 +60,8 @@ class ClusterDescription:
     admin_groups: tuple[str, ...]
     node_resource_group: str
     pools: tuple[Pool, ...]
+    principal: str = ""
+    subnet: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,20 @@ def _description(item: Any) -> ClusterDescription:
         admin_groups=tuple((entra.admin_group_object_i_ds if entra else None) or ()),
         node_resource_group=str(item.node_resource_group or ""),
         pools=tuple(_pool(pool) for pool in item.agent_pool_profiles or ()),
+        principal=_principal(item.identity),
+        subnet=next(
+            (pool.vnet_subnet_id for pool in item.agent_pool_profiles or () if pool.vnet_subnet_id),
+            "",
+        ),
     )
+
+
+def _principal(identity: Any) -> str:
+    """Of the identity that makes load balancers; empty for a service principal."""
+    if identity is None:
+        return ""
+    users = (item.principal_id for item in (identity.user_assigned_identities or {}).values())
+    return str(identity.principal_id or next(users, "") or "")
 
 
 def _pool(pool: Any) -> Pool:

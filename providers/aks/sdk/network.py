@@ -10,6 +10,8 @@ from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 _VERSION = "2024-05-01"
 _ADDRESSES = "Microsoft.Network/publicIPAddresses"
 _BALANCERS = "Microsoft.Network/loadBalancers"
+_NETWORKS = "Microsoft.Network/virtualNetworks"
+JOIN = f"{_NETWORKS}/subnets/join/action"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,18 @@ class Network:
             for frontend in item["properties"].get("frontendIPConfigurations") or ():
                 address = frontend["properties"].get("privateIPAddress")
                 yield _frontend(frontend["id"], address, public=False)
+
+    def networks(self, group: str) -> list[str]:
+        """The ids of the virtual networks of a resource group."""
+        path = f"/subscriptions/{self._session.subscription}/resourceGroups/{group}/providers"
+        found = self._session.pages(f"{_NETWORKS}/read", f"{path}/{_NETWORKS}", _VERSION)
+        return [str(item["id"]) for item in found]
+
+    def subnet(self, network: str, name: str) -> str:
+        """The id of a network's subnet; empty where there is none of that name."""
+        what, path = f"{_NETWORKS}/subnets/read", f"{network}/subnets/{name}"
+        found = self._session.find(what, lambda: self._session.get(what, path, _VERSION))
+        return str(found["id"]) if found else ""
 
 
 def _frontend(own_id: str, *names: str | None, public: bool) -> Frontend:

@@ -25,6 +25,14 @@ class Quota:
     limit: int
 
 
+@dataclass(frozen=True)
+class Subnet:
+    """`network` is the path of its network; `purpose` is PRIVATE for ordinary ones."""
+
+    network: str
+    purpose: str
+
+
 class Compute:
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -53,6 +61,16 @@ class Compute:
             token = str(page.get("nextPageToken") or "")
             if not token:
                 return found
+
+    def subnet(self, project: str, region: str, name: str) -> Subnet | None:
+        """A subnet by its name; None where there is none."""
+        path = f"/compute/v1/projects/{project}/regions/{region}/subnetworks/{name}"
+        what = "compute.subnetworks.get"
+        found = self._session.find(what, lambda: self._session.rest(what, "GET", "compute", path))
+        if found is None:
+            return None
+        network = str(found.get("network", "")).partition("/compute/v1/")
+        return Subnet(network[2] or network[0], str(found.get("purpose") or "PRIVATE"))
 
     def quotas(self, region: str) -> dict[str, Quota]:
         """The limits of a region by Google's names for them (`IN_USE_ADDRESSES`)."""

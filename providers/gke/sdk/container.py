@@ -37,7 +37,8 @@ class ClusterDescription:
     """`endpoint` is empty without an IP endpoint, `dns_endpoint` without one open to outside.
 
     `admitted` are the only networks that a public endpoint answers to, if not to all.
-    `location` is a region or a zone, `id` the path `projects/…/clusters/…`.
+    `location` is a region or a zone, `id` the path `projects/…/clusters/…`; `network` has the
+    path `projects/…/global/networks/…`, maybe of another project.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ClusterDescription:
     autopilot: bool
     workload_pool: str
     pools: tuple[Pool, ...]
+    network: str = ""
 
     @property
     def region(self) -> str:
@@ -135,6 +137,7 @@ def _description(item: Any, project: str) -> ClusterDescription:
         autopilot=item.autopilot.enabled,
         workload_pool=item.workload_identity_config.workload_pool,
         pools=tuple(_pool(pool) for pool in item.node_pools),
+        network=item.network_config.network or f"projects/{project}/global/networks/{item.network}",
     )
 
 

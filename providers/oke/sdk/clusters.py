@@ -23,7 +23,7 @@ GPU_PLUGIN = "NvidiaGpuPlugin"
 
 @dataclass(frozen=True)
 class ClusterDescription:
-    """`public` is whether its API can be reached from outside the network."""
+    """`public` is whether its API can be reached from outside the network, `network` its VCN."""
 
     id: str
     name: str
@@ -32,6 +32,7 @@ class ClusterDescription:
     version: str
     enhanced: bool
     public: bool
+    network: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def _description(item: Any) -> ClusterDescription:
         version=str(item.kubernetes_version or "").removeprefix("v"),
         enhanced=item.type == "ENHANCED_CLUSTER",
         public=bool(config.is_public_ip_enabled) if config else True,
+        network=str(item.vcn_id or ""),
     )
 
 

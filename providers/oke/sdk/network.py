@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from oci.core import VirtualNetworkClient
 from oci.limits import LimitsClient
 from oci.network_load_balancer import NetworkLoadBalancerClient
 
@@ -11,6 +13,17 @@ from anyscale_k8s_cli.providers.oke.sdk.session import Session
 
 # A service, and the name of a limit in it.
 _BALANCER_LIMIT = ("network-load-balancer-api", "max-nlb-flexible-count")
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """`network` is the VCN's id, `public` whether what is in it may have public addresses."""
+
+    name: str
+    network: str
+    compartment: str
+    state: str
+    public: bool
 
 
 class Network:
@@ -29,6 +42,21 @@ class Network:
         ):
             if item.lifecycle_state != "DELETED":
                 yield item.id, frozenset(one.ip_address for one in item.ip_addresses or ())
+
+    def subnet(self, subnet_id: str) -> Subnet | None:
+        """None where there is none, or none that we may see: Oracle answers the same."""
+        client = self._session.client(VirtualNetworkClient, self._region)
+        found = self._session.find("core.GetSubnet", lambda: client.get_subnet(subnet_id))
+        if found is None:
+            return None
+        item = found.data
+        return Subnet(
+            str(item.display_name),
+            item.vcn_id,
+            item.compartment_id,
+            item.lifecycle_state,
+            public=not item.prohibit_public_ip_on_vnic,
+        )
 
     def balancer_room(self, compartment: str) -> tuple[int, int] | None:
         """How many there are and may be; None where Oracle does not tell.

@@ -7,11 +7,13 @@ import json
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.aks import codes
@@ -52,7 +54,8 @@ def test_the_cluster_as_azure_tells_of_it(world: World) -> None:
     assert cluster.version == "1.33.5"
     assert cluster.zones == ("eastus-1", "eastus-2", "eastus-3")
     facts: AksFacts = cluster.facts
-    assert facts == AksFacts("demo", TENANT_ID, CLUSTER.issuer, workload_identity=True)
+    assert (facts.group, facts.tenant, facts.issuer) == ("demo", TENANT_ID, CLUSTER.issuer)
+    assert facts.workload_identity
     assert facts.issuer.endswith("/")
     cpu, gpu = sorted(cluster.node_pools, key=lambda pool: pool.name)
     assert (cpu.gpu, cpu.size) == (False, 2)
@@ -264,3 +267,41 @@ def test_tags_that_an_address_does_not_take(world: World, tags: dict[str, str]) 
     with pytest.raises(errors.CliError) as caught:
         annotations(world, rules={"tags": tags})
     assert caught.value.code is codes.ADDRESS_TAGS_UNFIT
+
+
+def subnet_check(world: World, name: str) -> Finding:
+    spec = world.spec(network={"expose": "internal", "load_balancer_subnets": [name]})
+    checks = world.provider.checks(spec, world.provider.discover(spec))
+    return next(item for item in checks if item.code == "aks-subnet-named").run()
+
+
+def test_a_named_subnet_must_be_of_the_clusters_network(world: World) -> None:
+    """Which AKS has made, so that it may put there what it wants."""
+    assert subnet_check(world, "inner").detail.startswith("inner of aks-vnet-")
+    lost = subnet_check(world, "lost")
+    assert lost.status is Status.FAIL
+    assert "has no subnet lost" in lost.detail
+    assert "az network vnet subnet list --ids /subscriptions/" in lost.fix
+
+
+def test_a_cluster_in_a_network_of_yours_must_be_let_into_the_subnet(
+    start: Start, settings: AzureSettings
+) -> None:
+    own = replace(settings, clusters=(replace(CLUSTER, own_network=True),))
+    world = start(own)
+    found = subnet_check(world, "inner")
+    assert found.status is Status.WARN
+    assert "no role by which it may join" in found.detail
+    facts = world.provider.discover(world.spec()).facts
+    subnet = f"{facts.subnet.partition('/subnets/')[0]}/subnets/inner"
+    assert found.fix.endswith(f"--scope {subnet}")
+    state = world.stand_in.world
+    role = state.rights.role_named("Network Contributor")
+    state.rights.grant(SimpleNamespace(object_id=facts.principal), role, subnet)
+    assert subnet_check(world, "inner").status is Status.PASS
+
+
+def test_ingress_nginx_is_probed_where_it_answers(world: World) -> None:
+    found = annotations(world, network={"kind": "nginx"})
+    assert found["load-balancer-health-probe-request-path"] == "/healthz"
+    assert "load-balancer-health-probe-request-path" not in annotations(world)

@@ -398,3 +398,23 @@ def test_who_may_not_ask_gets_no_verdict(world: World, off: str, denied: tuple[s
 def test_a_key_is_to_be_where_the_bucket_is(world: World, key: str, status: Status) -> None:
     finding = check_all(world, world.spec(rules={"kms_key": key}))["gcp-kms-key"]
     assert finding.status is status
+
+
+def test_a_named_subnet_must_fit_the_cluster(world: World) -> None:
+    def found(name: str) -> Finding:
+        network = {"expose": "internal", "load_balancer_subnets": [name]}
+        return check_all(world, world.spec(network=network))["gke-subnet-named"]
+
+    assert found("private").detail == "private of default"
+    for name, why in (
+        ("lost", "has no subnet lost"),
+        ("proxies", "kept for REGIONAL_MANAGED_PROXY"),
+        ("elsewhere", "networks/other, and the cluster of"),
+    ):
+        finding = found(name)
+        assert finding.status is Status.FAIL
+        assert why in finding.detail
+        assert "gcloud compute networks subnets list --project demo" in finding.fix
+    assert "gke-subnet-named" not in check_all(world)
+    without(world, "compute.subnetworks.get")
+    assert found("private").status is Status.UNKNOWN

@@ -197,3 +197,27 @@ def test_a_private_endpoint_is_told_before_anything_is_made(world: World) -> Non
     assert failure.code is errors.CLUSTER_UNREACHABLE
     assert "private endpoint alone" in failure.cause
     assert "127.0.0.1" in failure.evidence[0]
+
+
+def test_a_named_subnet_must_fit_the_cluster(world: World) -> None:
+    def found(subnet: str, expose: str = "public") -> Finding:
+        spec = world.spec(network={"expose": expose, "load_balancer_subnets": [subnet]})
+        checks = world.provider.checks(spec, world.provider.discover(spec))
+        return next(item for item in checks if item.code == "oke-subnet-named").run()
+
+    public, private = DEMO.subnet("public"), DEMO.subnet("private")
+    assert found(public).detail == "public"
+    assert found(private, "internal").status is Status.PASS
+    wrong = found(private)
+    assert wrong.status is Status.FAIL
+    assert wrong.detail == "the subnet private is private, and the load balancer is to be public"
+    assert f"--vcn-id {DEMO.network}" in wrong.fix
+    elsewhere = replace(DEMO, name="elsewhere")
+    world.stand_in.oci.balancers.clusters += (elsewhere,)
+    other = found(elsewhere.subnet("public"))
+    assert other.status is Status.FAIL
+    assert elsewhere.network in other.detail
+    # Oracle answers the same for what is not there and for what one may not see.
+    unseen = found("ocid1.subnet.oc1.iad.none")
+    assert unseen.status is Status.UNKNOWN
+    assert "read subnets" in unseen.fix

@@ -13,7 +13,9 @@ from anyscale_k8s_cli.providers.oke.oracle import Oracle
 from anyscale_k8s_cli.providers.oke.sdk.clusters import NodePoolDescription
 from anyscale_k8s_cli.providers.oke.sdk.session import Session
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import CloudSpec
 
+SPEC = CloudSpec(provider="oke", name="prod")
 ACCESS = ClusterAccess("https://oke.example", "", None, "somebody")
 
 
@@ -31,7 +33,7 @@ def test_the_addon(shape: str, addon: bool, status: Status) -> None:
     cluster = Cluster("demo", "ocid1.cluster", "tenancy", "r", "1.33", ACCESS, facts=facts)
 
     oracle = Oracle(Run(), Session(Run()), "r")  # nobody asks it
-    bound = next(item for item in checks(cluster, oracle) if item.code == "oke-gpu-addon")
+    bound = next(item for item in checks(SPEC, cluster, oracle) if item.code == "oke-gpu-addon")
     finding = bound.run()
 
     assert finding.status is status
