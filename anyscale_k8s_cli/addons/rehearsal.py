@@ -123,12 +123,17 @@ class Stage:
         return trials
 
     def _not_yet_ours(self, trials: Sequence[Trial]) -> Iterator[str]:
-        """Webhooks that are there may be those of a registration that is replaced by now."""
-        if self.registration.observed is not None:
-            return
+        """Webhooks that now ask elsewhere than they will, as of a registration that is replaced."""
         for trial in trials:
-            if trial.reference.kind in _WEBHOOKS:
-                yield from (hook["name"] for hook in trial.manifest.get("webhooks") or ())
+            at = trial.reference
+            if at.kind not in _WEBHOOKS:
+                continue
+            live = self.context.kubernetes.get(at.api_version, at.kind, at.name) or {}
+            asked = {hook["name"]: hook["clientConfig"] for hook in live.get("webhooks") or ()}
+            for hook in trial.manifest.get("webhooks") or ():
+                there = asked.get(hook["name"], {})
+                if there.get("url") != hook["clientConfig"].get("url"):
+                    yield hook["name"]
 
     @property
     def _stand_ins(self) -> Mapping[str, Callable[[], Rehearsed]]:

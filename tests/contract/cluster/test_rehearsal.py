@@ -276,6 +276,16 @@ def test_an_update_tries_only_pods_that_are_made_anew(site: Site) -> None:
     assert limits(site.world.kubernetes, anew).status is Status.FAIL
 
 
+def test_the_operators_webhook_of_another_registration_has_no_say(site: Site) -> None:
+    site.world.apply(site.install("moved", "moved", resource_id="cldrsrc_old").resources)
+    site.plane.registered.discard("cldrsrc_old")
+
+    found = rehearse(site, site.stage("moved", "moved", resource_id="cldrsrc_new"))
+    assert admission(site.world.kubernetes, found).status is Status.PASS
+    told = {item.untried for item in found.outcomes}
+    assert "the operator's webhook still asks about another registration" in told
+
+
 def test_a_webhook_with_side_effects_and_missing_rights_are_not_tried(site: Site) -> None:
     given(site, "odd")
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["secrets"]}
