@@ -25,6 +25,7 @@ from anyscale_k8s_cli.providers.gke.identity import OperatorAccount
 from anyscale_k8s_cli.resource import Resource
 
 _BUCKETS, _ACCOUNTS = "storage.buckets.", "iam.serviceAccounts."
+_Held = Callable[[str, Sequence[str]], set[str] | None]
 # Whether the cluster is gone; and where it is, whether its load balancer is.
 _STATE, _PROVES_DELETION = "container.clusters.get", "compute.forwardingRules.list"
 
@@ -41,24 +42,30 @@ def to_look(google: Google, names: Names) -> Finding:
 
 
 def _by_names(google: Google, names: Names, verb: Verb, optional: Container[str]) -> Finding:
+    """What lists, and what is not there yet, the project is asked about."""
     wanted = permissions.of(verb)
-    about_objects = (_BUCKETS, _ACCOUNTS)
-    of_project = [i for i in wanted if i.endswith(".list") or not i.startswith(about_objects)]
-    lacks: list[Lack] = []
+    account = google.email(names.account) if names.account else ""
+    objects: tuple[tuple[str, str, _Held], ...] = (
+        (_BUCKETS, names.bucket, google.storage.held),
+        (_ACCOUNTS, account, google.iam.held),
+    )
 
     def ask() -> list[Lack]:
-        for prefix, thing, held in (
-            (_BUCKETS, names.bucket, google.storage.held),
-            (_ACCOUNTS, names.account and google.email(names.account), google.iam.held),
-        ):
-            about = [i for i in wanted if thing and i.startswith(prefix) and i not in of_project]
+        of_project = [
+            item
+            for item in wanted
+            if item.endswith(".list") or not item.startswith((_BUCKETS, _ACCOUNTS))
+        ]
+        lacks: list[Lack] = []
+        for prefix, thing, held in objects:
+            about = [item for item in wanted if item.startswith(prefix) and item not in of_project]
             asked = permissions.on_objects(about)
-            found = may_see(partial(held, thing, asked), None) if asked else set()
+            found = may_see(partial(held, thing, asked), None) if thing and asked else set()
             if found is None:
-                of_project.extend(about)
+                of_project += about
             elif found:
                 # Who has nothing at all on it looks at somebody else's.
-                lacks.extend(Lack(item, thing, stops=False) for item in asked if item not in found)
+                lacks += [Lack(item, thing, stops=False) for item in asked if item not in found]
         return [*_lacking_in_project(google, of_project, optional), *lacks]
 
     return _told(google, verb, len(wanted), ask)
