@@ -123,8 +123,12 @@ class Definitions(SharedResource[Documents]):
             # The anchor first: it says what the others are, should this be cut off.
             key=lambda item: item["metadata"]["name"] != self._anchor.name,
         )
+        theirs = {item["metadata"]["name"] for item in self._present() if not _is_ours(item)}
         names = ",".join(item["metadata"]["name"] for item in rendered)
         for item in rendered:
+            if item["metadata"]["name"] in theirs:
+                # Somebody else looks after it by now, and it is there.
+                continue
             marked = self._surroundings.marked(item)
             if item["metadata"]["name"] == self._anchor.name:
                 marked["metadata"]["annotations"] |= {
@@ -233,10 +237,12 @@ class Definitions(SharedResource[Documents]):
         return {}
 
     def _observed(self, found: Documents) -> Observed[Documents]:
-        ours = any(_is_ours(item) for item in found)
         anchor = next(
-            (item for item in found if item["metadata"]["name"] == self._anchor.name), found[0]
+            (item for item in found if item["metadata"]["name"] == self._anchor.name), None
         )
+        # The anchor is what we mark: whoever looks after it looks after them all.
+        ours = _is_ours(anchor) if anchor else any(_is_ours(item) for item in found)
+        anchor = anchor or found[0]
         return Observed(
             id=anchor["metadata"]["uid"],
             output=found,

@@ -16,6 +16,12 @@ _FLUX = {
     "kustomize.toolkit.fluxcd.io": "Flux kustomization",
     "helm.toolkit.fluxcd.io": "Flux HelmRelease",
 }
+# What these tools call themselves where they write, with whatever marks or none.
+_FIELD_MANAGERS = {
+    "argocd-controller": "Argo CD",
+    "kustomize-controller": "Flux",
+    "helm-controller": "Flux",
+}
 _ADDON_MODE = "addonmanager.kubernetes.io/mode"
 
 
@@ -46,4 +52,9 @@ def manager_of(document: Document, own_release: tuple[str, str] | None = None) -
         return f"Helm release {release[0]}/{release[1]}"
     if _ADDON_MODE in labels:
         return "the cluster's add-on manager"
-    return ""
+    return next(filter(None, map(_writer, metadata.get("managedFields") or ())), "")
+
+
+def _writer(entry: Document) -> str:
+    """The tool that a set of managed fields is of; what is beside the object itself counts not."""
+    return "" if entry.get("subresource") else _FIELD_MANAGERS.get(str(entry.get("manager")), "")

@@ -22,6 +22,7 @@ from anyscale_k8s_cli.cluster.comparing import (
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.helm import Helm
 from anyscale_k8s_cli.cluster.kubernetes import FIELD_MANAGER, Kubernetes
+from anyscale_k8s_cli.cluster.managers import manager_of
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL
 from anyscale_k8s_cli.cluster.release_failures import (
     Explain,
@@ -105,7 +106,8 @@ class Found:
     """A release as it is: its record, and what became of the objects in its manifest.
 
     `good` is what was deployed last: the record itself, but for an upgrade that failed or
-    that nobody ended. None where there never was such a revision.
+    that nobody ended. None where there never was such a revision. `manager` is another tool
+    that looks after some object of it by now, in words.
     """
 
     record: ReleaseRecord
@@ -113,6 +115,7 @@ class Found:
     live: Mapping[Reference, Document] = field(default_factory=dict)
     missing: tuple[Reference, ...] = ()
     changed: tuple[tuple[Reference, Difference], ...] = ()
+    manager: str = ""
 
     @property
     def installed(self) -> ReleaseRecord:
@@ -232,7 +235,10 @@ class ReleaseWork:
             live[reference] = document
             charts_own = self._without_addition(document, item)
             changed += [(reference, difference) for difference in _drift(item, charts_own)]
-        return Found(record, record, live, tuple(missing), tuple(changed))
+        own = (record.namespace, record.name)
+        managers = (manager_of(document, own) for document in live.values())
+        manager = next(filter(None, managers), "")
+        return Found(record, record, live, tuple(missing), tuple(changed), manager)
 
     # What the chart has no value for
 
@@ -471,6 +477,11 @@ class ReleaseWork:
         return self._tools.run.await_(
             self._tools.charts.fetch(self.release.chart, version, self.release.source)
         )
+
+
+def ours(found: Found) -> bool:
+    """Whether this tool installed the release, and nobody else looks after it by now."""
+    return made_by_us(found.record) and not found.manager
 
 
 def made_by_us(record: ReleaseRecord) -> bool:

@@ -119,7 +119,7 @@ class HelmRelease(Resource[ReleaseRecord]):
             id=record.id,
             output=record,
             owner=self.install if label == self.install.id else None,
-            manager=f"install {label}" if label and label != self.install.id else "",
+            manager=f"install {label}" if label and label != self.install.id else found.manager,
             settled=found.settled,
             state=found,
         )

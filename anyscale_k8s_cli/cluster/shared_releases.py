@@ -16,7 +16,7 @@ from anyscale_k8s_cli.cluster.release_work import (
     HelmTools,
     Release,
     ReleaseWork,
-    made_by_us,
+    ours,
 )
 from anyscale_k8s_cli.cluster.releases import release_key
 from anyscale_k8s_cli.cluster.uses import Used, Uses
@@ -97,7 +97,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
 
     def read(self) -> Observed[ReleaseRecord | None] | None:
         used, found = self._uses.look(), self._work.look()
-        if found is not None and not made_by_us(found.record):
+        if found is not None and not ours(found):
             return self._foreign(found)
         if found is None:
             incumbent = self._incumbent()
@@ -172,7 +172,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
     def _bring_up(self) -> Observed[ReleaseRecord | None]:
         """Under our claim: install or mend the release, then mark it."""
         state = SharedState(self._work.look(), self._uses.look())
-        if state.found is not None and not made_by_us(state.found.record):
+        if state.found is not None and not ours(state.found):
             self._uses.forget()
             raise errors.CliError(
                 errors.FOREIGN_OBJECT,
@@ -217,7 +217,7 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
         return Observed(
             id=found.record.id,
             output=found.record,
-            manager=f"Helm release {self.release}",
+            manager=found.manager or f"Helm release {self.release}",
             unfit=unfit,
             state=SharedState(found, None),
         )

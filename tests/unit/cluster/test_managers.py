@@ -44,3 +44,21 @@ def test_argo_wins_over_helm_that_it_renders() -> None:
     marks = HELM | {"argocd.argoproj.io/tracking-id": "shop:apps/x"}
     document = {"metadata": {"name": "x", "annotations": marks}}
     assert manager_of(document) == "Argo CD application shop"
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"manager": "argocd-controller", "operation": "Apply"}, "Argo CD"),
+        ({"manager": "kustomize-controller", "operation": "Apply"}, "Flux"),
+        ({"manager": "helm-controller", "operation": "Update"}, "Flux"),
+        # What is beside an object is not the object.
+        ({"manager": "argocd-controller", "operation": "Update", "subresource": "status"}, ""),
+        ({"manager": "helm", "operation": "Update"}, ""),
+    ],
+)
+def test_who_writes_without_a_mark_is_known_by_its_name(
+    entry: dict[str, str], expected: str
+) -> None:
+    """Argo CD's tracking by label alone says nothing that a chart does not say, too."""
+    assert manager_of({"metadata": {"name": "x", "managedFields": [entry]}}) == expected
