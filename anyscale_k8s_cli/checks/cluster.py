@@ -32,6 +32,7 @@ _OPERATOR: Mapping[str, Mapping[str, str]] = {
 }
 # Kinds of Secrets that nodes log in at a registry with.
 _LOGINS = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
+_KARPENTER = ("v1", "v1beta1")
 # Missing rights that one line names; all of them are in the evidence.
 _TOLD = 5
 
@@ -45,6 +46,11 @@ def cluster_checks(
 ) -> tuple[BoundCheck, ...]:
     """Those that need nothing but the cluster; `verb` is what rights are asked for."""
     namespace = spec.namespace
+
+    def more() -> bool:
+        # What is registered alone has time until somebody installs the operator.
+        return verb is not Verb.SETUP or more_may_come(kubernetes, cluster)
+
     found: tuple[BoundCheck, ...] = (
         declared.CLUSTER_REACHABLE.bind(lambda: reachable(kubernetes)),
         declared.CLUSTER_VERSION.bind(lambda: version(kubernetes.version() or cluster.version)),
@@ -52,7 +58,7 @@ def cluster_checks(
             lambda: rights(kubernetes, namespace, verb, spec.provider, spec.network.kind)
         ),
         declared.NAMESPACE_POD_SECURITY.bind(lambda: pod_security(kubernetes, namespace)),
-        declared.OPERATOR_CAPACITY.bind(lambda: capacity(kubernetes, spec, nodes)),
+        declared.OPERATOR_CAPACITY.bind(lambda: capacity(kubernetes, spec, nodes, more)),
     )
     if spec.network.kind == "nginx":
         found = (*found, *nginx_checks(spec, kubernetes))
@@ -140,17 +146,43 @@ def pod_security(kubernetes: Kubernetes, namespace: str) -> Finding:
     )
 
 
-def capacity(kubernetes: Kubernetes, spec: CloudSpec, nodes: Sequence[Document]) -> Finding:
-    """Whether some node has the CPU and memory free that the operator asks for."""
+def more_may_come(kubernetes: Kubernetes, cluster: Cluster) -> bool:
+    """Whether something adds nodes when pods ask for them, as far as that can be seen."""
+    if any(pool.size == 0 for pool in cluster.node_pools):
+        return True
+    if any(kubernetes.serves(f"karpenter.sh/{version}", "NodePool") for version in _KARPENTER):
+        return True
+    try:
+        # https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md
+        told = kubernetes.get("v1", "ConfigMap", "cluster-autoscaler-status", "kube-system")
+    except errors.CliError as problem:
+        if problem.code is not errors.CLUSTER_FORBIDDEN:
+            raise
+        return True
+    return told is not None
+
+
+def capacity(
+    kubernetes: Kubernetes,
+    spec: CloudSpec,
+    nodes: Sequence[Document],
+    more: Callable[[], bool] = lambda: True,
+) -> Finding:
+    """Whether some node has the CPU and memory free that the operator asks for.
+
+    That none may take it is a failure only where no `more` will come.
+    """
     if kubernetes.get("apps/v1", "Deployment", OPERATOR_RELEASE, spec.namespace) is not None:
         return passed("the operator is there already")
     place = of_operator(spec)
     obstacles = {node["metadata"]["name"]: place.obstacle(node) for node in nodes}
     usable = [node for node in nodes if not obstacles[node["metadata"]["name"]]]
     if not usable:
+        if not nodes:
+            return Finding(Status.UNKNOWN, "there is no node yet")
         return Finding(
-            Status.WARN if nodes else Status.UNKNOWN,
-            "no node is there that takes the operator" if nodes else "there is no node yet",
+            Status.WARN if more() else Status.FAIL,
+            "no node is there that takes the operator",
             tuple(f"{name}: {why}" for name, why in obstacles.items()),
             fix="give the pods a place with --node-selector and --toleration",
         )

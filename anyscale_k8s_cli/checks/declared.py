@@ -81,7 +81,6 @@ OPERATOR_CAPACITY = Check(
     "A node has room for the operator",
     BEFORE,
     _CLUSTER,
-    Severity.WARNING,
 )
 IMAGE_PULL_SECRETS = Check(
     "image-pull-secrets",

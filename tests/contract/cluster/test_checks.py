@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli.checks import Status, declared
 from anyscale_k8s_cli.checks.cluster import (
     capacity,
     cluster_checks,
+    more_may_come,
     pod_security,
     pull_secrets,
     reachable,
@@ -17,7 +19,7 @@ from anyscale_k8s_cli.checks.cluster import (
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.pins import KubernetesRange
-from anyscale_k8s_cli.provider import Cluster
+from anyscale_k8s_cli.provider import Cluster, NodePool
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -96,6 +98,23 @@ def test_capacity(world: Any) -> None:
         }
     )
     assert capacity(world.kubernetes, tolerant, [tainted]).status is Status.PASS
+
+
+def test_that_no_node_takes_the_operator_is_a_failure_where_no_more_will_come(world: Any) -> None:
+    tainted = node("tainted", taints=[{"key": "gpu", "value": "yes", "effect": "NoSchedule"}])
+
+    def found(nodes_of_pool: int) -> Status:
+        pools = (NodePool("cpu", size=nodes_of_pool),)
+        access = world.access()
+        cluster = Cluster("one", "one", "1", "eu-west-1", "1.33", access, node_pools=pools)
+        more = partial(more_may_come, world.kubernetes, cluster)
+        return capacity(world.kubernetes, SPEC, [tainted], more).status
+
+    assert found(2) is Status.FAIL
+    assert found(0) is Status.WARN
+    autoscaler = {"name": "cluster-autoscaler-status", "namespace": "kube-system"}
+    world.kubernetes.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": autoscaler})
+    assert found(2) is Status.WARN
 
 
 def test_the_operators_own_values_say_how_much_it_takes(world: Any) -> None:
