@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.absence import Absences
 from anyscale_k8s_cli.checks import BoundCheck, Finding
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.install import Install
@@ -408,7 +409,10 @@ class Provider(Protocol):
 
     @property
     def settings(self) -> frozenset[str]:
-        """Those of the spec's particular fields that mean something here."""
+        """Those of the spec's particular fields that mean something here.
+
+        Why the others do not, the module `absences` of the package tells.
+        """
         ...
 
     def check_spec(self, spec: CloudSpec) -> None:
@@ -671,6 +675,14 @@ def beside(entry: EntryPoint, name: str) -> ModuleType | None:
             raise
         there = False  # a single module, which has no others in it
     return import_module(path) if there else None
+
+
+def absences(name: str) -> Absences:
+    """Why a platform does not know what others do, by the module `absences` of its package."""
+    for entry in entry_points(group=ENTRY_POINTS, name=canonical(name)):
+        found: Absences = getattr(beside(entry, "absences"), "ABSENCES", {})
+        return found
+    return {}
 
 
 def load(name: str, run: Run) -> Provider:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import wrap
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +28,7 @@ from pydantic import TypeAdapter
 
 import anyscale_k8s_cli
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.absence import absence_of
 from anyscale_k8s_cli.checks import Severity, When
 from anyscale_k8s_cli.checks.registry import every_check
 from anyscale_k8s_cli.cli import main, settings, tree
@@ -35,12 +37,13 @@ from anyscale_k8s_cli.cli.spec_options import SpecOptions
 from anyscale_k8s_cli.cluster.pins import ChartPin, pins
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.features import FEATURES
-from anyscale_k8s_cli.provider import ENTRY_POINTS, available, load
+from anyscale_k8s_cli.operations.workbench import known_fields
+from anyscale_k8s_cli.provider import ENTRY_POINTS, PLATFORMS, absences, available, load
 from anyscale_k8s_cli.providers import azureblob, federation, gcs, objectstore
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox import worlds
 from anyscale_k8s_cli.sandbox.world import World
-from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
+from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, particular_fields
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS / "schemas" / "cloud.json"
@@ -375,6 +378,41 @@ def features() -> str:
     )
 
 
+def options_of_platforms() -> str:
+    """Each option that not every platform has: where it is, and where not the number of why."""
+    providers = {name: load(name, Run()) for name in PLATFORMS}
+    known = {name: known_fields(provider) for name, provider in providers.items()}
+    told = {name: absences(name) for name in PLATFORMS}
+    notes: dict[str, int] = {}
+
+    def cell(name: str, path: str) -> str:
+        if path in known[name]:
+            return "yes"
+        absence = absence_of(told[name], path)
+        if absence is None:
+            raise LookupError(f"{name} does not tell why it has no {path}")
+        return f"no ({notes.setdefault(str(absence), len(notes) + 1)})"
+
+    flags = flags_by_path()
+    fields = sorted(particular_fields(), key=lambda path: (flags[path] or "~", path))
+    rows = [
+        (f"`{flags[path] or path}`", *(cell(name, path) for name in PLATFORMS)) for path in fields
+    ]
+    numbered = "".join(
+        "\n".join(
+            wrap(
+                f"{number}. {text[0].upper()}{text[1:]}.",
+                96,
+                subsequent_indent="   ",
+                break_on_hyphens=False,
+            )
+        )
+        + "\n"
+        for text, number in notes.items()
+    )
+    return f"{_table(('', *PLATFORMS), iter(rows))}\n{numbered}"
+
+
 _COMMANDS = {
     When.SETUP: "cloud setup",
     When.STATUS: "cloud status",
@@ -403,6 +441,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "features": features,
     "fields": fields,
     "made": made,
+    "options-of-platforms": options_of_platforms,
     "versions": versions,
     "worlds": ready_worlds,
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors, spec, spec_loading
+from anyscale_k8s_cli.absence import absence_of
 from anyscale_k8s_cli.addons import ClusterContext
 from anyscale_k8s_cli.addons.token_values import token_in
 from anyscale_k8s_cli.cluster.access import ClusterAccess
@@ -30,7 +31,14 @@ from anyscale_k8s_cli.operations.requests import (
     SetupRequest,
 )
 from anyscale_k8s_cli.operator_token import SignIn
-from anyscale_k8s_cli.provider import Cluster, Provider, RegistersUnplaced, canonical, load
+from anyscale_k8s_cli.provider import (
+    Cluster,
+    Provider,
+    RegistersUnplaced,
+    absences,
+    canonical,
+    load,
+)
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope
 from anyscale_k8s_cli.spec_loading import LoadedSpec
@@ -161,22 +169,39 @@ def _missing(paths: Sequence[str]) -> errors.CliError:
 
 
 def _check_known(loaded: LoadedSpec, provider: Provider) -> None:
-    """Refuse what was said and means nothing on this platform."""
+    """Refuse what was said and means nothing on this platform, and tell why it does not."""
     flags = spec.flags_by_path()
-    settings = provider.settings
-    if not provider.workload_identity:
-        settings |= spec.TOKEN_FIELDS
-    strange = spec.particular_fields() - settings
-    wrong = [flags[path] or path for path in loaded.sources if path in strange]
-    if wrong:
-        known = sorted(flags[path] or path for path in settings)
-        raise errors.CliError(
-            errors.INVALID_SPEC,
-            f"{', '.join(wrong)}: has no meaning on {provider.name}",
-            cause=f"of the options that are not for every platform, {provider.name} knows "
-            + (", ".join(known) or "none"),
-            fix="leave it out",
-        )
+    strange = spec.particular_fields() - known_fields(provider)
+    wrong = {path: flags[path] or path for path in loaded.sources if path in strange}
+    if not wrong:
+        return
+    told = absences(provider.name)
+    found = {path: absence_of(told, path) for path in wrong}
+    reasons = tuple(
+        f"{wrong[path]}: {absence.reason}" for path, absence in found.items() if absence
+    )
+    known = sorted(flags[path] or path for path in provider.settings)
+    knows = (
+        f"of the options that are not for every platform, {provider.name} knows "
+        f"{', '.join(known) or 'none'}"
+    )
+    instead = dict.fromkeys(
+        f"instead of {wrong[path]}: {absence.instead}"
+        for path, absence in found.items()
+        if absence and absence.instead
+    )
+    raise errors.CliError(
+        errors.INVALID_SPEC,
+        f"{', '.join(wrong.values())}: has no meaning on {provider.name}",
+        cause="; ".join(reasons) or knows,
+        evidence=(knows,) if reasons else (),
+        fix="; ".join(("leave it out" if len(wrong) == 1 else "leave them out", *instead)),
+    )
+
+
+def known_fields(provider: Provider) -> frozenset[str]:
+    """Those of the particular fields that mean something on a platform."""
+    return provider.settings | (frozenset() if provider.workload_identity else spec.TOKEN_FIELDS)
 
 
 def sign_in(

@@ -1,0 +1,34 @@
+"""Options of other platforms, and why they mean nothing on AKS."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli.absence import (
+    ADMITTED,
+    NO_KEYS,
+    NO_TOKEN,
+    NOT_AWS,
+    OWN_CREDENTIALS,
+    OWN_STORE,
+    Absence,
+    Absences,
+    accounts,
+)
+
+ABSENCES: Absences = {
+    "account": accounts("--subscription-id and --resource-group"),
+    "credentials": OWN_CREDENTIALS,
+    "identity.kind": Absence("AKS has one way only, Microsoft Entra Workload ID"),
+    "existing.oidc_provider": Absence(
+        "a federated credential of the identity admits the cluster's issuer, and no provider is "
+        "made for it"
+    ),
+    "rules.kms_key": Absence(
+        "the storage account that setup makes is encrypted with keys of Microsoft's",
+        "a container in an account with your key, by --bucket",
+    ),
+    **ADMITTED,
+    **NO_KEYS,
+    **NO_TOKEN,
+    **NOT_AWS,
+    "storage": OWN_STORE,
+}

@@ -1,0 +1,30 @@
+"""Options of other platforms, and why they mean nothing on GKE."""
+
+from __future__ import annotations
+
+from anyscale_k8s_cli.absence import (
+    ADMITTED,
+    NO_KEYS,
+    NO_STORAGE_ACCOUNT,
+    NO_TOKEN,
+    NOT_AWS,
+    OWN_STORE,
+    Absence,
+    Absences,
+    accounts,
+)
+
+ABSENCES: Absences = {
+    "account": accounts("--project-id"),
+    "credentials": Absence(
+        "credentials are found as Google's SDK finds them", "--impersonate-service-account"
+    ),
+    "identity.kind": Absence("GKE has one way only, Workload Identity Federation"),
+    "existing.oidc_provider": Absence("the project's workload identity pool is Google's own"),
+    **ADMITTED,
+    **NO_KEYS,
+    **NO_TOKEN,
+    **NOT_AWS,
+    **NO_STORAGE_ACCOUNT,
+    "storage": OWN_STORE,
+}
