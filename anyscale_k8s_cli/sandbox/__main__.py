@@ -31,9 +31,14 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
 
     from anyscale_k8s_cli.sandbox.hold import Held, hold
+    from anyscale_k8s_cli.sandbox.kubernetes.standin import NotMade
 
     held = Held(options.folder, options.record, options.world, options.lifeline, options.named)
-    asyncio.run(hold(held))
+    try:
+        asyncio.run(hold(held))
+    except NotMade as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
     return 0
 
 

@@ -52,6 +52,7 @@ async def hold(held: Held) -> None:
     status: dict[str, Any] = {"pid": os.getpid(), "started_at": datetime.now(UTC).isoformat()}
     admin = AdminServer(stage, status, over.set)
     lifeline = _Lifeline(lambda: loop.call_soon_threadsafe(over.set))
+    ready = False
     try:
         await asyncio.gather(stage.start(), admin.start())
         record = _record(held, stage, admin, world.setup, status["started_at"])
@@ -60,6 +61,7 @@ async def hold(held: Held) -> None:
             lifeline.watch()
         # What is there now stays to the end: no collection need look at it again.
         gc.freeze()
+        ready = True
         _say_ready()
         await over.wait()
     finally:
@@ -67,7 +69,9 @@ async def hold(held: Held) -> None:
         await asyncio.to_thread(lifeline.end_child)
         await admin.stop()
         await stage.stop()
-        _clear_away(held)
+        # Of one that never got ready, whoever waits reads the log, and clears away.
+        if ready:
+            _clear_away(held)
 
 
 def _record(

@@ -335,9 +335,16 @@ def test_run_answers_with_its_commands_code(desk: Desk, script: str, code: int) 
 def test_a_world_in_a_file(desk: Desk, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     told = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "told"}}
-    world = {"platforms": ["generic"], "kubernetes": {"objects": [told]}}
-    file.write_text(json.dumps(world), encoding="utf-8")
+    world: dict[str, Any] = {"platforms": ["generic"], "kubernetes": {"objects": [told]}}
+    nowhere = {**told, "metadata": {"name": "told", "namespace": "nosuch"}}
+    odd = {**world, "kubernetes": {"objects": [nowhere]}}
 
+    file.write_text(json.dumps(odd), encoding="utf-8")
+    error = desk.anyscale("sandbox", "up", "--world", str(file), "-o", "json").document["error"]
+    assert error["code"] == "sandbox-failed"
+    assert error["evidence"] == ['ConfigMap told: namespaces "nosuch" not found']
+
+    file.write_text(json.dumps(world), encoding="utf-8")
     up = desk.anyscale("sandbox", "up", "--world", str(file), "-o", "json")
     assert up.document["world"] == str(file)
     record = load(desk.record)

@@ -34,6 +34,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.controllers.stateful_sets import Statef
 from anyscale_k8s_cli.sandbox.kubernetes.controllers.volumes import ClaimController
 from anyscale_k8s_cli.sandbox.kubernetes.custom_resources import resources_of
 from anyscale_k8s_cli.sandbox.kubernetes.endpoints import Endpoints
+from anyscale_k8s_cli.sandbox.kubernetes.errors import ApiError
 from anyscale_k8s_cli.sandbox.kubernetes.image_pulls import Pulls
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import LoadBalancerProvider
 from anyscale_k8s_cli.sandbox.kubernetes.logs import Logs
@@ -61,6 +62,10 @@ _ADMIN = "kubernetes-admin"
 # Controllers act this share of the pace after a change.
 _CONTROLLER_SHARE = 0.2
 _SHUTDOWN = 0.2
+
+
+class NotMade(Exception):
+    """What was to be there beforehand cannot be; the text says which object, and why."""
 
 
 class KubernetesStandIn:
@@ -219,21 +224,26 @@ class KubernetesStandIn:
     async def add(self, manifests: Iterable[Mapping[str, Any]]) -> None:
         """Create what is there beforehand; a kind that one of them defines is waited for.
 
-        Raises LookupError for a kind that is not known, and ApiErrors as the API does.
+        Raises `NotMade`.
         """
         for manifest in manifests:
             api_version, kind = str(manifest.get("apiVersion")), str(manifest.get("kind"))
+            told = f"{kind} {dig(manifest, 'metadata', 'name') or 'without a name'}"
             known = partial(self.store.registry.by_kind, api_version, kind)
             defined = (r for crd in self.store.items(CRDS) for r in resources_of(crd))
             if any((r.api_version, r.kind) == (api_version, kind) for r in defined):
                 await self.until(known)
             resource = known()
             if resource is None:
-                raise LookupError(f"no kind {kind} in {api_version}")
+                raise NotMade(f"{told}: there is no such kind in {api_version}")
             namespace = "default" if resource.namespaced else ""
             namespace = dig(manifest, "metadata", "namespace") or namespace
             write = Write(with_status=True)
-            self.store.create(resource, clone(dict(manifest)), namespace=namespace, write=write)
+            obj = clone({"metadata": {}, **manifest})
+            try:
+                self.store.create(resource, obj, namespace=namespace, write=write)
+            except ApiError as refused:
+                raise NotMade(f"{told}: {refused}") from refused
 
     async def until(self, happened: Callable[[], object]) -> None:
         """Return once something is so; it is looked at again after each change."""
