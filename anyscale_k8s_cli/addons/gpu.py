@@ -7,8 +7,9 @@ them on one node break both. So each pool is looked at before anything is decide
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anyscale_k8s_cli.addons.belonging import goes_with
@@ -46,6 +47,11 @@ _GPU_LABELS = (
     "feature.node.kubernetes.io/pci-10de.present",
 )
 _OUTSIDE = "nodes outside any pool"
+_HOSTNAME = "kubernetes.io/hostname"
+# Labels that a node gets by being looked at: nobody knows them before.
+_FOUND_OUT = ("nvidia.com/", "feature.node.kubernetes.io/")
+# What nodes offer of a fast network between them: EFA on AWS, RDMA elsewhere.
+_FABRIC = ("vpc.amazonaws.com/efa", "rdma/")
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class GpuPool:
 
     `plugin_owner` is a person's word for who brings the plugin, empty for
     nobody. `allocatable` counts the GPUs that its nodes offer now; `labelled`
-    says whether new nodes will carry the product's label.
+    says whether new nodes will carry the product's label. `fabric` is what they offer of a
+    fast network, by resource. `hosts` are the nodes that there are, for those of no pool.
     """
 
     name: str
@@ -64,13 +71,16 @@ class GpuPool:
     allocatable: int
     labelled: bool
     labels: Mapping[str, str]
+    fabric: Mapping[str, int] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         owner = self.plugin_owner or "nobody"
+        fabric = "".join(f", {count} {name}" for name, count in sorted(self.fabric.items()))
         return (
             f"{self.name}: {self.nodes} nodes, {self.allocatable} GPUs allocatable, "
             f"driver from {self.driver or 'nobody known'}, device plugin from {owner}, "
-            f"product label {'set' if self.labelled else 'not set'}"
+            f"product label {'set' if self.labelled else 'not set'}{fabric}"
         )
 
 
@@ -238,24 +248,77 @@ def _judged(pool: NodePool, members: Sequence[Document], plugins: Documents) -> 
         name=pool.name,
         nodes=len(members) or pool.size,
         driver=pool.gpu_driver,
-        plugin_owner=_owner(pool, allocatable, plugins),
+        plugin_owner=_owner(pool, members, plugins),
         allocatable=allocatable,
         labelled=labelled,
         labels=pool.labels,
+        fabric=_fabric(members),
+        hosts=tuple(
+            str(_labels(node).get(_HOSTNAME) or node["metadata"]["name"]) for node in members
+        )
+        if not pool.labels
+        else (),
     )
 
 
-def _owner(pool: NodePool, allocatable: int, plugins: Documents) -> str:
+def _fabric(nodes: Sequence[Document]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for node in nodes:
+        for name, count in _offered(node).items():
+            if name.startswith(_FABRIC) and str(count).isdigit():
+                found[name] += int(count)
+    return {name: count for name, count in found.items() if count}
+
+
+def _owner(pool: NodePool, members: Sequence[Document], plugins: Documents) -> str:
     if pool.gpu_plugin_owner:
         return pool.gpu_plugin_owner
-    foreign = [item for item in plugins if not _is_ours(item)]
+    here = [item for item in plugins if _reaches(item, pool, members)]
+    foreign = [item for item in here if not _is_ours(item)]
     if foreign:
         metadata = foreign[0]["metadata"]
         return f"DaemonSet {metadata['namespace']}/{metadata['name']}"
-    if plugins:
+    if here:
         return OURS
     # GPUs are offered, so somebody brings a plugin that has no DaemonSet: the node image.
-    return "the node image" if allocatable else NOBODY
+    return "the node image" if any(map(allocatable_gpus, members)) else NOBODY
+
+
+def _reaches(plugin: Document, pool: NodePool, members: Sequence[Document]) -> bool:
+    """Whether a DaemonSet may run on the pool, by the labels of its nodes.
+
+    What nobody can know speaks for it: two plugins on a node are worse than none.
+    """
+    spec = ((plugin.get("spec") or {}).get("template") or {}).get("spec") or {}
+    chosen = [
+        {"key": key, "operator": "In", "values": [value]}
+        for key, value in (spec.get("nodeSelector") or {}).items()
+    ]
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    terms = required.get("nodeSelectorTerms") or [{}]
+    either = [[*chosen, *(term.get("matchExpressions") or ())] for term in terms]
+    places = [(_labels(node), True) for node in members] or [(pool.labels, False)]
+    return any(
+        all(_may_hold(item, labels, whole=whole) for item in demands)
+        for labels, whole in places
+        for demands in either
+    )
+
+
+def _may_hold(demand: Document, labels: Mapping[str, str], *, whole: bool) -> bool:
+    """Whether a label is as demanded; of a node that is not there yet (not `whole`) it may be."""
+    key, operator, wanted = demand["key"], demand["operator"], demand.get("values") or ()
+    value = labels.get(key)
+    if value is None and (not whole or key.startswith(_FOUND_OUT)):
+        return True
+    holds = {
+        "In": value in wanted,
+        "NotIn": value not in wanted,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }
+    return holds.get(operator, True)
 
 
 def _is_ours(plugin: Document) -> bool:
@@ -278,8 +341,11 @@ def has_gpu(node: Document) -> bool:
 
 def allocatable_gpus(node: Document) -> int:
     """How many of its GPUs pods can ask for."""
-    offered = (node.get("status") or {}).get("allocatable") or {}
-    return int(offered.get(RESOURCE, 0))
+    return int(_offered(node).get(RESOURCE, 0))
+
+
+def _offered(node: Document) -> Mapping[str, Any]:
+    return (node.get("status") or {}).get("allocatable") or {}
 
 
 def _labels(node: Document) -> Mapping[str, str]:
@@ -287,6 +353,8 @@ def _labels(node: Document) -> Mapping[str, str]:
 
 
 def _only(pool: GpuPool) -> list[Document]:
+    if not pool.labels:
+        return [{"key": _HOSTNAME, "operator": "In", "values": list(pool.hosts)}]
     return [
         {"key": key, "operator": "In", "values": [value]}
         for key, value in sorted(pool.labels.items())

@@ -68,7 +68,7 @@ def cluster_checks(
         found = (*found, declared.IMAGE_PULL_SECRETS.bind(there))
     if spec.instance_types in (AUTO, DEFAULT):
         return found
-    fit = declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(spec.instance_types, nodes))
+    fit = declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(spec.instance_types, nodes, more))
     return (*found, fit)
 
 
@@ -255,17 +255,23 @@ def _logs_in(kubernetes: Kubernetes, name: str, namespace: str) -> bool:
     return found is not None and found.get("type") in _LOGINS
 
 
-def types_fit(file: str, nodes: Sequence[Document]) -> Finding:
-    """Whether each type in a file fits some node that is there."""
+def types_fit(
+    file: str, nodes: Sequence[Document], more: Callable[[], bool] = lambda: True
+) -> Finding:
+    """Whether each type in a file fits some node that is there.
+
+    That one fits none is a failure only where no `more` will come.
+    """
     if not nodes:
         return Finding(Status.UNKNOWN, "there is no node yet")
     missing = unsatisfied(file, nodes)
     if not missing:
         return passed()
+    may_come = more()
+    unless = ", unless nodes are added" if may_come else ", and nothing adds nodes"
     return Finding(
-        Status.WARN,
-        f"no node can satisfy {', '.join(missing)}: what asks for it waits for ever, unless "
-        "nodes are added",
+        Status.WARN if may_come else Status.FAIL,
+        f"no node can satisfy {', '.join(missing)}: what asks for it waits for ever{unless}",
         fix="make it smaller, or let --instance-types auto write types that fit",
     )
 

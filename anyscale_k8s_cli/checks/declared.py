@@ -109,7 +109,6 @@ INSTANCE_TYPES_FIT = Check(
     "Some node can satisfy each instance type",
     ANY_TIME,
     _CLUSTER,
-    Severity.WARNING,
 )
 OPERATOR_TOKEN = Check(
     "operator-token",

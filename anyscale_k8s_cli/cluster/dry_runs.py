@@ -112,7 +112,9 @@ class Attempts:
             return Outcome(trial, untried=f"the webhook {webhook} takes no dry runs")
         denial = denial_in(said, trial.reference.namespace or "")
         if denial is not None and denial.webhook in self.own:
-            return Outcome(trial, untried="the operator's webhook still asks about another registration")
+            return Outcome(
+                trial, untried="the operator's webhook still asks about another registration"
+            )
         if denial is not None:
             return Outcome(trial, denial=denial)
         if problem.status == 422:

@@ -134,3 +134,78 @@ def test_values_are_held_to_the_pools_that_have_none() -> None:
     # Nothing is limited where nobody else brings one, and the input is left alone.
     assert restricted(values, pools[1:]) == values
     assert len(values["affinity"]["nodeAffinity"][required]["nodeSelectorTerms"]) == 1
+
+
+def held_to(**labels: str) -> dict[str, Any]:
+    """A plugin of others that runs where nodes have these labels."""
+    return {**plugin(), "spec": {"template": {"spec": {"nodeSelector": labels}}}}
+
+
+def by_affinity(operator: str, *values: str) -> dict[str, Any]:
+    """Ours, as it is held to pools."""
+    expression = {"key": "pool", "operator": operator, "values": list(values)}
+    required = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    return {**OUR_PLUGIN, "spec": {"template": {"spec": {"affinity": affinity}}}}
+
+
+OTHER = NodePool("o", labels={"pool": "o"}, gpu=True)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "brings", "owners"),
+    [
+        # Others' runs on one pool alone, whether nodes are there or not.
+        ([node(pool="g"), node(pool="o")], held_to(pool="g"), (THEIRS, NOBODY)),
+        ([], held_to(pool="g"), (THEIRS, NOBODY)),
+        # By a label that the nodes lack, and new ones may have.
+        ([node(pool="g"), node(pool="o")], held_to(team="ml"), (NOBODY, NOBODY)),
+        ([], held_to(team="ml"), (THEIRS, THEIRS)),
+        # By one that the GPU operator sets itself, sooner or later: never a second plugin.
+        (
+            [node(pool="g"), node(pool="o")],
+            held_to(**{"nvidia.com/gpu.deploy.device-plugin": "true"}),
+            (THEIRS, THEIRS),
+        ),
+        # Ours is held to one pool, and the other one has its own: so it stays.
+        ([node(1, pool="g"), node(1, pool="o")], by_affinity("In", "g"), (OURS, "the node image")),
+        ([node(1, pool="g"), node(pool="o")], by_affinity("NotIn", "g"), ("the node image", OURS)),
+        ([node(1, pool="g"), node(pool="o")], by_affinity("Exists"), (OURS, OURS)),
+        ([node(pool="g"), node(pool="o")], by_affinity("DoesNotExist"), (NOBODY, NOBODY)),
+    ],
+)
+def test_each_pool_is_judged_by_what_runs_on_it(
+    nodes: list[Any], brings: dict[str, Any], owners: tuple[str, str]
+) -> None:
+    found = survey([POOL, OTHER], nodes, [brings])
+    assert tuple(pool.plugin_owner for pool in found) == owners
+
+
+def test_nodes_outside_pools_are_named_where_others_have_a_plugin() -> None:
+    stray = node(**{"nvidia.com/gpu.present": "true", "kubernetes.io/hostname": "stray-1"})
+    pools = survey([POOL], [node(1, pool="g"), stray], [])
+    assert [pool.plugin_owner for pool in pools] == ["the node image", NOBODY]
+    limited = restricted({}, pools)
+    [terms] = limited["affinity"]["nodeAffinity"].values()
+    assert terms["nodeSelectorTerms"] == [
+        {
+            "matchExpressions": [
+                {"key": "kubernetes.io/hostname", "operator": "In", "values": ["stray-1"]}
+            ]
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("vpc.amazonaws.com/efa", ", 64 vpc.amazonaws.com/efa"),
+        ("rdma/ib", ", 64 rdma/ib"),
+        ("x/y", ""),
+    ],
+)
+def test_a_fast_network_between_nodes_is_told(name: str, told: str) -> None:
+    one = node(8, pool="g")
+    one["status"]["allocatable"] |= {name: "32", "hugepages-2Mi": "0"}
+    (found,) = survey([POOL], [one, one], [])
+    assert str(found).endswith(f"product label not set{told}")

@@ -9,7 +9,7 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import instance_types as types
-from anyscale_k8s_cli.checks import Status
+from anyscale_k8s_cli.checks import Severity, Status, declared
 from anyscale_k8s_cli.checks.cluster import types_fit
 
 
@@ -151,6 +151,9 @@ def test_what_no_node_can_satisfy_is_warned_of(tmp_path: Path) -> None:
     assert found.status is Status.WARN
     assert "huge" in found.detail
     assert types_fit(str(file), []).status is Status.UNKNOWN
+    # Where nothing adds nodes there is nothing to wait for, and nothing is installed.
+    assert types_fit(str(file), [node()], lambda: False).status is Status.FAIL
+    assert declared.INSTANCE_TYPES_FIT.severity is Severity.FATAL
 
 
 @pytest.mark.parametrize("text", ["", "- a list\n", "name: {CPU: 1}\n", "{\n"])
