@@ -137,14 +137,13 @@ class Authorization:
                 yield Need(action, f"{arn}/{item['Key']}")
             return
         resource = f"{arn}/{key}" if key is not None else arn
+        context |= _tag_context(_tags_of_bucket(request))
         yield Need(s3_action(request.name, version=version), resource, context)
         yield from self._s3_besides(request, resource)
 
     def _s3_besides(self, request: AwsRequest, resource: str) -> Iterator[Need]:
-        if request.name == "CreateBucket":
-            configuration = request.parameters.get("CreateBucketConfiguration") or {}
-            if configuration.get("Tags"):
-                yield Need("s3:TagResource", resource)
+        if tags := _tag_context(_tags_of_bucket(request)):
+            yield Need("s3:TagResource", resource, tags)
         if "x-amz-tagging" in request.http.headers:
             yield Need("s3:PutObjectTagging", resource)
         yield from self._s3_key(request)
@@ -216,6 +215,14 @@ class Authorization:
                 path = f"{kind}/{cluster}/{parameters[name]}"
                 return self.account.arn("eks", path, request.region)
         return self.account.arn("eks", f"cluster/{cluster}", request.region)
+
+
+def _tags_of_bucket(request: AwsRequest) -> Mapping[str, Any]:
+    """Where a bucket that is made has its tags."""
+    if request.name != "CreateBucket":
+        return {}
+    configuration: Mapping[str, Any] = request.parameters.get("CreateBucketConfiguration") or {}
+    return configuration
 
 
 def _tag_context(parameters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
