@@ -17,6 +17,7 @@ import yaml
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.operations.said import FILE, of_file, option, settings_of, setup_command
+from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.spec import CloudSpec, NetworkSpec, Settings, brings_way_in
 from anyscale_k8s_cli.spec_loading import LoadedSpec, nested
 
@@ -126,6 +127,18 @@ def exposure_change(told: Settings, loaded: LoadedSpec) -> Iterator[str]:
         yield (
             f"--expose changes from {before} to {now}: another load balancer with another address "
             "would be made, and users are cut off until they are let in by the new one"
+        )
+
+
+def exposure_by_annotations(spec: CloudSpec, balancer: LoadBalancer | None) -> Iterator[str]:
+    """A line where the user's own annotations say whether the load balancer is public."""
+    own = spec.network.annotations
+    said = [key for key in (balancer.decisive if balancer else ()) if key in own]
+    if said:
+        yield (
+            f"network.annotations say {', '.join(f'{key}={own[key]}' for key in said)}: that, and "
+            f"not --expose {spec.network.expose}, decides whether the internet reaches the load "
+            "balancer"
         )
 
 

@@ -36,6 +36,7 @@ from anyscale_k8s_cli.operations.left_out import (
     check_bucket,
     check_exposure,
     dropped_tags,
+    exposure_by_annotations,
     exposure_change,
     left_out,
     way_in_change,
@@ -133,18 +134,11 @@ class SetupPlan:
             "endpoint": cluster.access.endpoint,
             "cluster_uid": self.opened.uid,
             "namespace": self.install.namespace,
-            "exposure": self._exposure,
+            "exposure": exposure(self.spec),
             "allow_cidrs": list(self.spec.network.allow_cidrs),
             "environment": self._from_environment(),
             "pods": self.side.stage.context.pods.as_json(),
         }
-
-    @property
-    def _exposure(self) -> str:
-        """Empty where users come in by a way that is not ours to expose."""
-        if brings_way_in(self.spec):
-            return ""
-        return "PUBLIC" if self.spec.network.expose == "public" else "internal"
 
     def _from_environment(self) -> dict[str, str]:
         """The options, or keys of the file, that a variable of the environment stands for."""
@@ -168,6 +162,7 @@ class SetupPlan:
         moves = (
             *exposure_change(told, self.loaded),
             *way_in_change(told, self.loaded, removals(self.install, self.opened.kubernetes)),
+            *exposure_by_annotations(self.spec, self.side.stage.balancer),
         )
         notes = (
             *self.left_out.notes(),
@@ -288,6 +283,13 @@ class SetupPlan:
                 fix="run the same command again, and look at what it would do now",
             )
         return fresh
+
+
+def exposure(spec: CloudSpec) -> str:
+    """Empty where users come in by a way that is not ours to expose."""
+    if brings_way_in(spec):
+        return ""
+    return "PUBLIC" if spec.network.expose == "public" else "internal"
 
 
 async def plan(request: SetupRequest, run: Run) -> SetupPlan:

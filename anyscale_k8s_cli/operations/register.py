@@ -100,6 +100,8 @@ class RegisterPlan:
             "endpoint": cluster.access.endpoint or None,
             "cluster_uid": self.opened.uid if self.opened else None,
             "namespace": self.install.namespace,
+            "exposure": planning.exposure(self.spec),
+            "allow_cidrs": list(self.spec.network.allow_cidrs),
         }
 
     @property

@@ -40,6 +40,7 @@ def show_register(
             ("id", document.get("cloud_id")),
             ("resource", document.get("cloud_resource_id")),
             ("cluster", objects.where(header) if header.get("cluster") else "none named"),
+            ("exposure", objects.exposed(header)),
             ("values", document.get("values_file")),
             ("manifests", document.get("manifests_dir")),
         ],

@@ -12,12 +12,15 @@ from anyscale_k8s_cli import errors, spec_loading
 from anyscale_k8s_cli.operations.left_out import (
     LeftOut,
     check_bucket,
+    exposure_by_annotations,
     exposure_change,
     left_out,
     until_done,
+    way_in_change,
 )
 from anyscale_k8s_cli.operations.said import settings_of, setup_command
-from anyscale_k8s_cli.spec import flags_by_path
+from anyscale_k8s_cli.provider import LoadBalancer
+from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
 
 PLACE = {"provider": "eks", "name": "prod", "region": "us-west-2", "cluster.name": "demo"}
 BUCKET = {"existing.bucket": "company-data"}
@@ -245,3 +248,60 @@ def test_what_a_setup_is_told_counts_once_it_is_true() -> None:
         "operator.version": "1.8.0",
         "network.expose": "internal",
     }
+
+
+def test_annotations_that_decide_who_reaches_the_load_balancer_are_told() -> None:
+    network = {"expose": "internal", "annotations": {"example.com/scheme": "public", "a": "b"}}
+    spec = CloudSpec(provider="eks", name="prod", network=network)
+    balancer = LoadBalancer("it", decisive=("example.com/scheme",))
+    [line] = exposure_by_annotations(spec, balancer)
+    assert "example.com/scheme=public" in line
+    assert "not --expose internal" in line
+    assert not [*exposure_by_annotations(spec, LoadBalancer("it", decisive=("other",)))]
+    assert not [*exposure_by_annotations(spec, None)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "removal"),
+    [
+        ({"network.kind": "nginx"}, "gateway", "helm uninstall"),
+        ({"provider": "eks"}, "nginx", "kubectl delete"),
+        ({"network.kind": "none"}, "gateway", ""),
+        ({"existing.gateway": "a/b"}, "none", ""),
+    ],
+)
+def test_another_way_in_is_told_with_what_removes_the_old_one(
+    before: dict[str, Any], now: str, removal: str
+) -> None:
+    removals = {"nginx": "helm uninstall", "gateway": "kubectl delete"}
+    spec = loaded(PLACE, {"network.kind": now})
+    [line] = way_in_change(before, spec, removals)
+    assert "--network changes from" in line
+    assert line.endswith(removal) if removal else "remove" not in line
+    assert not [*way_in_change({"network.kind": now}, spec, removals)]
+    assert not [*way_in_change({}, spec, removals)]
+
+
+def test_what_is_about_no_load_balancer_any_more_is_not_missed() -> None:
+    assert not after(INSIDE, PLACE, {"network.kind": "none"}).told
+    own = {"network.kind": "none", "network.address": "in.example.com"}
+    assert not after(own, PLACE, {"network.kind": "gateway"}).told
+    assert after(own, PLACE).protecting == {"network.kind": "none"}
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"network.address": "in.example.com"}, "with --network none"),
+        ({"network.kind": "none", "network.expose": "internal"}, "no load balancer"),
+        ({"network.kind": "none", "network.load_balancer_subnets": ("a",)}, "no load balancer"),
+        ({"network.kind": "nginx", "existing.gateway": "a/b"}, "two ways in"),
+        ({"network.kind": "none", "network.address": "https://in"}, "--address"),
+    ],
+)
+def test_ways_in_that_exclude_each_other_are_refused(said: dict[str, Any], why: str) -> None:
+    with pytest.raises(errors.CliError) as raised:
+        loaded(PLACE, said)
+    assert raised.value.code is errors.INVALID_SPEC
+    problem = raised.value
+    assert why in " ".join((problem.message, problem.cause, *problem.evidence))
