@@ -33,6 +33,8 @@ class PhaseStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseFinished(Event):
+    """A part of the command is over. One that failed has no end."""
+
     name: ClassVar[str] = "phase-finished"
     phase: str
     seconds: float
@@ -51,6 +53,8 @@ class StepQueued(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted(Event):
+    """The work on an object begins; `key` is its own in plans and reports."""
+
     name: ClassVar[str] = "step-started"
     key: str
     title: str
@@ -82,6 +86,8 @@ class StepFinished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckFinished(Event):
+    """A check has its answer; `status` is pass, warn, fail, unknown or waived."""
+
     name: ClassVar[str] = "check-finished"
     code: str
     title: str

@@ -27,7 +27,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 import anyscale_k8s_cli
-from anyscale_k8s_cli import errors
+from anyscale_k8s_cli import errors, events
 from anyscale_k8s_cli.absence import absence_of
 from anyscale_k8s_cli.checks import Severity, When
 from anyscale_k8s_cli.checks.registry import every_check
@@ -276,6 +276,23 @@ def world_schema() -> dict[str, Any]:
 # -- versions -----------------------------------------------------------------------
 
 
+def kinds_of_events() -> str:
+    """Every kind of event with what it tells."""
+    return _table(
+        ("Event", "What it tells", "Fields"),
+        (
+            (
+                f"`{kind.name}`",
+                " ".join(inspect.cleandoc(kind.__doc__ or "").split()),
+                ", ".join(
+                    f"`{field.name}`" for field in dataclasses.fields(kind) if field.name != "at"
+                ),
+            )
+            for kind in events.Event.__subclasses__()
+        ),
+    )
+
+
 def versions() -> str:
     """The pins, as tables."""
     helm = pins().helm
@@ -438,6 +455,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "checks": checks,
     "commands": commands,
     "error-codes": error_codes,
+    "events": kinds_of_events,
     "features": features,
     "fields": fields,
     "made": made,
