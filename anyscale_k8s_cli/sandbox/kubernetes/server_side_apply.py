@@ -53,7 +53,8 @@ class Writer:
 
 def _managed(obj: Object | None) -> list[Object]:
     entries = (obj or {}).get("metadata", {}).get("managedFields") or ()
-    return [clone(entry) for entry in entries if entry.get("fieldsV1")]
+    # What is in them is replaced and never changed.
+    return [dict(entry) for entry in entries if entry.get("fieldsV1")]
 
 
 def apply(

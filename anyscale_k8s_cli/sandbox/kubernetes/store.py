@@ -201,7 +201,7 @@ class Store:
             self._admit(resource, new, old, write)
         given = obj["metadata"].get("managedFields")
         entries = old["metadata"].get("managedFields") if given is None else given
-        new["metadata"]["managedFields"] = clone(entries or [])
+        new["metadata"]["managedFields"] = entries or []
         track_update(old, new, resource.schema, write.by(resource))
         return self._commit(resource, old, new, write)
 
@@ -273,9 +273,7 @@ class Store:
     def _merge_writable(resource: Resource, obj: Object, old: Object, write: Write) -> Object:
         """What this write may change of `obj`, the rest as it was."""
         if write.subresource == "status":
-            new = clone(old)
-            new["status"] = obj.get("status", {})
-            return new
+            return {**old, "metadata": dict(old["metadata"]), "status": obj.get("status", {})}
         new = {**obj, "metadata": dict(obj["metadata"])}
         if resource.has_status:
             new.pop("status", None)
@@ -369,9 +367,10 @@ class Store:
         if live.get("status") == status:
             # Controllers look at everything again and again, and definitions are large.
             return live
-        changed = {**obj, "status": status, "metadata": dict(obj["metadata"])}
-        changed["metadata"].pop("resourceVersion", None)
-        changed["metadata"].pop("managedFields", None)
+        changed = {name: obj[name] for name in ("apiVersion", "kind") if name in obj}
+        known = ("name", "namespace", "uid")
+        metadata = {name: value for name, value in obj["metadata"].items() if name in known}
+        changed |= {"metadata": metadata, "status": status}
         write = Write(manager=manager, subresource="status")
         return self.update(resource, changed, write=write)
 
