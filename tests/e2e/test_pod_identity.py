@@ -17,11 +17,12 @@ WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2",
 POD_IDENTITY = "aws:pod-identity-association/demo/anyscale-operator/anyscale-operator"
 ASSOCIATION = "demo/anyscale-operator/anyscale-operator"
 PODS = "/api/v1/namespaces/anyscale-operator/pods"
+ACCOUNT = "/api/v1/namespaces/anyscale-operator/serviceaccounts/anyscale-operator"
 OPERATORS = {"labelSelector": "app=anyscale-operator"}
 
 
-def setup(sandbox: Sandbox) -> Ended:
-    return sandbox.anyscale("cloud", "setup", *WHERE, "--yes", "-o", "json")
+def setup(sandbox: Sandbox, *more: str) -> Ended:
+    return sandbox.anyscale("cloud", "setup", *WHERE, *more, "--yes", "-o", "json")
 
 
 def changed(document: dict[str, Any]) -> dict[str, str]:
@@ -71,6 +72,17 @@ def test_a_life(sandbox: Sandbox) -> None:
     mended = setup(sandbox)
     assert mended.code == 0, mended.err
     assert mended.document["health"] == "HEALTHY"
+
+    # The other way, said outright: what Pod Identity had is not needed, and goes at the end.
+    other = setup(sandbox, "--identity-kind", "irsa")
+    assert other.code == 0, other.err
+    assert other.document["health"] == "HEALTHY"
+    account = hand.kubernetes.get(ACCOUNT).json()["metadata"]["annotations"]
+    assert account["eks.amazonaws.com/role-arn"] == role
+    back = setup(sandbox, "--identity-kind", "pod-identity")
+    assert (back.code, back.document["health"]) == (0, "HEALTHY"), back.err
+    account = hand.kubernetes.get(ACCOUNT).json()["metadata"]["annotations"]
+    assert "eks.amazonaws.com/role-arn" not in account
 
     gone = sandbox.anyscale(
         "cloud",

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.google import constraints
+from anyscale_k8s_cli.sandbox.google.constraints import ConstraintSeed
 from anyscale_k8s_cli.sandbox.google.errors import GoogleError, invalid, not_found
 from anyscale_k8s_cli.sandbox.google.objects import Objects
 from anyscale_k8s_cli.sandbox.google.policies import Grant, Policy
@@ -121,12 +123,14 @@ class Bucket:
 class Buckets:
     """All buckets that there are, other projects' too, since names are global.
 
-    `kms_keys` are the keys that the storage service may use.
+    `kms_keys` are the keys that the storage service may use, `constraints` the rules of the
+    organization that the project is in.
     """
 
     clock: Clock
     project_id: str
     kms_keys: Sequence[str] = ()
+    constraints: Sequence[ConstraintSeed] = ()
     _buckets: list[Bucket] = field(default_factory=list)
     _generation: int = 1_748_851_904_000_000_000
 
@@ -166,11 +170,13 @@ class Buckets:
         taken = self.find(name)
         if taken is not None:
             raise _taken(own=taken.project_number == project_number)
+        constraints.check(self.constraints, name, body)
         return self.add(name, project_number, location, body)
 
     def patch(self, bucket: Bucket, changes: Mapping[str, Any]) -> None:
         """Apply a merge patch."""
         merged = _merged(bucket.settings, {k: v for k, v in changes.items() if k in _SETTABLE})
+        constraints.check(self.constraints, bucket.name, merged)
         was_uniform = bucket.uniform
         bucket.settings = self._completed(bucket.settings, merged, bucket.location)
         if bucket.uniform and not was_uniform:

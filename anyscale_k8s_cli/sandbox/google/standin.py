@@ -18,6 +18,7 @@ from anyscale_k8s_cli.sandbox.google.accounts import ServiceAccounts
 from anyscale_k8s_cli.sandbox.google.balancing import Balancing, Compute, GkeLoadBalancers
 from anyscale_k8s_cli.sandbox.google.buckets import Buckets
 from anyscale_k8s_cli.sandbox.google.clusters import Clusters
+from anyscale_k8s_cli.sandbox.google.constraints import ConstraintSeed
 from anyscale_k8s_cli.sandbox.google.container import Container
 from anyscale_k8s_cli.sandbox.google.credentials import Credentials
 from anyscale_k8s_cli.sandbox.google.front import Front
@@ -93,6 +94,7 @@ class GoogleSettings:
     accounts: Sequence[AccountSeed] = (AccountSeed(HAND_MADE_ACCOUNT, "Reads team data"),)
     enabled: Sequence[str] = ENABLED
     kms_keys: Sequence[str] = ()
+    constraints: Sequence[ConstraintSeed] = ()
     admin_permissions: Sequence[str] | None = None
     refused_attempts: int = 1
     most_accounts: int = 100
@@ -121,7 +123,9 @@ class GoogleStandIn:
         self._runner: web.AppRunner | None = None
         self.project = _project(settings)
         self.clusters = Clusters(settings.clusters)
-        self.buckets = Buckets(settings.clock, settings.project_id, settings.kms_keys)
+        self.buckets = Buckets(
+            settings.clock, settings.project_id, settings.kms_keys, settings.constraints
+        )
         self.balancing = Balancing(
             settings.project_id, settings.monotonic, settings.removal_seconds
         )

@@ -40,6 +40,8 @@ _BY_STATUS = {
 }
 # With the same status as a change in between, storage tells what an organization forbids.
 _CHANGED = re.compile("pre-?conditions?", re.IGNORECASE)
+_CONSTRAINT = re.compile(r"\b(constraints|customConstraints)/([\w.-]*\w)")
+_KEY_DEMANDED = "gcp.restrictNonCmekServices"
 _AGAIN = "run the same command again to go on"
 
 
@@ -154,8 +156,21 @@ def of_answer(status: int, body: Mapping[str, Any], what: str, asker: Asker) -> 
         )
     fix = _AGAIN
     if code == STANDS_AGAINST:
-        fix = "see whether a rule of your organization stands against it, and ask who sets those"
+        fix = _of_constraint(text, asker.project)
     return failure(codes.GCP_FAILED, f"{what} failed", f"{code}: {text}".strip(": "), fix)
+
+
+def _of_constraint(text: str, project: str) -> str:
+    """What shows the rule of an organization, where its name is told, and what can meet it."""
+    named = _CONSTRAINT.search(text)
+    if named is None:
+        return "see whether a rule of your organization stands against it, and ask who sets those"
+    show = f"gcloud org-policies describe {named[2]} --effective --project {project}"
+    if named[2] == _KEY_DEMANDED:
+        return f"a bucket with a key of yours, by --kms-key or --bucket; {show}"
+    if named[1].startswith("custom"):
+        return f"see which labels or settings your organization demands: {show}; --tag adds labels"
+    return f"ask who sets the rules of your organization: {show}"
 
 
 def of_key_file(path: str, why: str) -> CloudFailure:

@@ -14,6 +14,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.resource import Resource
+from anyscale_k8s_cli.sandbox.google.constraints import KEY_REQUIRED, ConstraintSeed
 from anyscale_k8s_cli.sandbox.google.policies import Grant
 from anyscale_k8s_cli.sandbox.google.seed import email_of
 from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings
@@ -432,6 +433,38 @@ def test_a_key(start: Callable[[GoogleSettings], World]) -> None:
     assert bucket_of(world)["encryption"] == {"defaultKmsKeyName": KEY}
     assert world.changes(spec) == dict.fromkeys(ALL, "none")
     assert world.changes() == dict.fromkeys(ALL, "none")
+
+
+LABEL = ConstraintSeed("customConstraints/custom.requireTeam", "Buckets tell a team", "team")
+
+
+@pytest.mark.parametrize(
+    ("demanded", "rules", "fix"),
+    [
+        (
+            ConstraintSeed(KEY_REQUIRED),
+            {"kms_key": KEY},
+            "a bucket with a key of yours, by --kms-key or --bucket; gcloud org-policies describe "
+            "gcp.restrictNonCmekServices --effective --project demo",
+        ),
+        (LABEL, {"tags": {"team": "ml"}}, "custom.requireTeam --effective --project demo; --tag"),
+    ],
+    ids=["a key", "a label"],
+)
+def test_what_an_organization_demands_of_buckets_is_told_and_met(
+    start: Callable[[GoogleSettings], World],
+    demanded: ConstraintSeed,
+    rules: dict[str, Any],
+    fix: str,
+) -> None:
+    world = start(GoogleSettings(kms_keys=(KEY,), constraints=(demanded,)))
+    with pytest.raises(errors.CliError) as caught:
+        world.setup()
+    assert demanded.name in caught.value.cause
+    assert fix in caught.value.fix
+    spec = world.spec(rules=rules)
+    world.setup(spec)
+    assert set(world.changes(spec).values()) == {"none"}
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new bucket", "old bucket"])
