@@ -43,6 +43,9 @@ class Names:
 
 def names(spec: CloudSpec, install: Install) -> Names:
     given, existing = spec.rules.names, spec.existing
+    if existing.bucket and existing.identity:
+        # Also where no cluster is named, of which tags would tell.
+        return Names("", "")
     account = given.get("storage-account") or bucket.default_name(install)
     own = given.get("identity") or identity.default_name(install)
     wishes = BucketWishes(tags.own(install, spec.rules.tags), "", _keys_on(spec))
