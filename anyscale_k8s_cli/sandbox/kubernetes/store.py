@@ -367,7 +367,7 @@ class Store:
         if live.get("status") == status:
             # Controllers look at everything again and again, and definitions are large.
             return live
-        changed = {name: obj[name] for name in ("apiVersion", "kind") if name in obj}
+        changed: Object = {name: obj[name] for name in ("apiVersion", "kind") if name in obj}
         known = ("name", "namespace", "uid")
         metadata = {name: value for name, value in obj["metadata"].items() if name in known}
         changed |= {"metadata": metadata, "status": status}
