@@ -300,6 +300,7 @@ class Install:
         rules = [
             {"apiGroups": [""], "resources": core, "verbs": verbs},
             {"apiGroups": [_GATEWAY], "resources": ["httproutes", "gateways"], "verbs": verbs},
+            {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": verbs},
         ]
         self.create(f"roles.{_RBAC}", "Role", "operator", rules=rules)
         subjects = [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.namespace}]
