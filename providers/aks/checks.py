@@ -41,10 +41,13 @@ def checks(
     spec: CloudSpec,
     azure: Azure,
     cluster: Cluster,
-    names: Names,
+    names: Callable[[], Names],
     audience: Callable[[], str] | None,
 ) -> list[BoundCheck]:
-    """`audience` is what the operator's tokens are for; None where nobody has asked Anyscale."""
+    """`audience` is what the operator's tokens are for; None where nobody has asked Anyscale.
+
+    `names` are asked for late: they follow from the cluster, which need not be known.
+    """
     facts: AksFacts = cluster.facts
     address = partial(_quota, azure, NETWORK, ADDRESSES, cluster.region)
     storage = partial(_quota, azure, STORAGE, ACCOUNTS, cluster.region)
@@ -64,8 +67,10 @@ def checks(
         ),
         declared.AKS_GPU_LABELS.bind(partial(_gpu_labels, azure, cluster, facts)),
         declared.AZURE_PROVIDERS.bind(partial(_providers, azure)),
-        declared.AZURE_POLICIES.bind(partial(_policies, azure, facts.group, cluster.region, names)),
-        declared.AZURE_PERMISSIONS.bind(partial(rights.to_set_up, azure, facts.group, names)),
+        declared.AZURE_POLICIES.bind(
+            lambda: _policies(azure, facts.group, cluster.region, names())
+        ),
+        declared.AZURE_PERMISSIONS.bind(lambda: rights.to_set_up(azure, facts.group, names())),
         declared.AZURE_READ_PERMISSIONS.bind(partial(rights.to_look, azure, facts.group)),
     ]
 

@@ -128,8 +128,13 @@ class AksProvider:
         return gpu.plugin_values()
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
-        names = cloud_side.names(spec, install_on(cluster, spec))
-        return checks_of_azure.checks(spec, self._of(spec), cluster, names, self._audience)
+        return checks_of_azure.checks(
+            spec,
+            self._of(spec),
+            cluster,
+            lambda: cloud_side.names(spec, install_on(cluster, spec)),
+            self._audience,
+        )
 
     def permissions(self, verb: Verb) -> Sequence[PolicyDocument]:
         return permissions.documents(verb)
