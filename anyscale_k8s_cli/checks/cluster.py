@@ -20,7 +20,7 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
 from anyscale_k8s_cli.cluster.quantities import amount, written
-from anyscale_k8s_cli.cluster.rights import Right, denied, way_in
+from anyscale_k8s_cli.cluster.rights import Right, denied, parts_for, way_in
 from anyscale_k8s_cli.cluster.rights import rights as least_rights
 from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.spec import CloudSpec, makes_gateway
@@ -113,8 +113,7 @@ def rights(
     if kubernetes.can_i("*", "*", group="*"):
         return passed("administrator of the cluster")
 
-    besides = (network,) if network == "nginx" else ()
-    wanted = least_rights((*verb.cluster_parts, *besides))
+    wanted = least_rights((*verb.cluster_parts, *parts_for(network)))
     missing = denied(kubernetes, wanted, namespace)
     lacking = [str(item) for item in missing]
     if not lacking:
@@ -123,7 +122,7 @@ def rights(
         Status.FAIL if any(map(needed, missing)) else Status.WARN,
         f"not allowed: {', '.join(lacking[:_TOLD])}{' and more' * (len(lacking) > _TOLD)}",
         tuple(f"not allowed: {right}" for right in lacking),
-        fix=way_in(kubernetes.access, kubernetes.whoami(), provider, verb.value),
+        fix=way_in(kubernetes.access, kubernetes.whoami(), provider, verb.value, network),
     )
 
 

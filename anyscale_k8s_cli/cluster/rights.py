@@ -61,10 +61,19 @@ def role_name(verb: str) -> str:
     return f"anyscale-k8s-{verb}"
 
 
-def way_in(access: ClusterAccess, user: str, provider: str, verb: str) -> str:
+def parts_for(network: str) -> tuple[str, ...]:
+    """What is needed besides, by how users come in."""
+    return (network,) if network == "nginx" else ()
+
+
+def way_in(
+    access: ClusterAccess, user: str, provider: str, verb: str, network: str = "gateway"
+) -> str:
     """How an administrator gives a user, as the API server calls it, what a command needs."""
     name = role_name(verb)
     printed = f"anyscale cloud permissions --provider {provider} --scope cluster --verb {verb}"
+    if parts_for(network):
+        printed += f" --network {network}"
     bound = f"create clusterrolebinding {name} --clusterrole={name}"
     commands = [
         f"{printed} | {access.kubectl('apply -f -')}",

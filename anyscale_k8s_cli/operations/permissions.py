@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from anyscale_k8s_cli.cluster.rights import cluster_role, role_name
+from anyscale_k8s_cli.cluster.rights import cluster_role, parts_for, role_name
 from anyscale_k8s_cli.provider import PolicyDocument, Verb, load
 from anyscale_k8s_cli.run import Run
 
@@ -14,9 +14,9 @@ def in_cloud(provider: str, verb: Verb, run: Run) -> list[PolicyDocument]:
     return list(load(provider, run).permissions(verb))
 
 
-def in_cluster(verb: Verb) -> list[PolicyDocument]:
-    """What the cluster must grant, on every platform alike."""
+def in_cluster(verb: Verb, network: str = "gateway") -> list[PolicyDocument]:
+    """What the cluster must grant, on every platform alike; `network` is how users come in."""
     name = role_name(verb.value)
-    role = cluster_role(name, verb.cluster_parts)
+    role = cluster_role(name, (*verb.cluster_parts, *parts_for(network)))
     text = yaml.safe_dump(role, sort_keys=False)
     return [PolicyDocument(name, "Kubernetes ClusterRole", text)]

@@ -41,10 +41,25 @@ Where = Annotated[
 ]
 
 
+How = Annotated[
+    Literal["gateway", "nginx", "none"],
+    typer.Option(
+        "--network",
+        metavar="gateway|nginx|none",
+        help="How users come in: with nginx the cluster's rights are some more.",
+    ),
+]
+
+
 @register
 @spread
 def permissions(
-    common: Common, *, provider: Platform, verb: For = "setup", scope: Where = None
+    common: Common,
+    *,
+    provider: Platform,
+    verb: For = "setup",
+    scope: Where = None,
+    network: How = "gateway",
 ) -> int:
     """Print the least rights for a command, in the platform's own form. Asks nobody."""
     from anyscale_k8s_cli.cli.execution import Session
@@ -57,7 +72,7 @@ def permissions(
         # A name that nobody knows is refused for the cluster's rights, too.
         documents = in_cloud(provider, Verb(verb), session.run)
         if scope == "cluster" or (scope is None and not documents):
-            documents = in_cluster(Verb(verb))
+            documents = in_cluster(Verb(verb), network)
         result = {
             "schema": SCHEMA,
             "provider": provider,

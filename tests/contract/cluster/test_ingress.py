@@ -10,10 +10,13 @@ import pytest
 from anyscale_k8s_cli.addons import ClusterSide
 from anyscale_k8s_cli.addons.nginx import controller_service, ingress_class
 from anyscale_k8s_cli.checks import Finding, Status
+from anyscale_k8s_cli.checks.cluster import rights
 from anyscale_k8s_cli.checks.nginx import nginx_checks, snippets
 from anyscale_k8s_cli.cluster.documents import Document
+from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.operations.entrance import Entrance
-from anyscale_k8s_cli.provider import LoadBalancer
+from anyscale_k8s_cli.operations.permissions import in_cluster
+from anyscale_k8s_cli.provider import LoadBalancer, Verb
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -232,3 +235,17 @@ def test_with_none_nothing_is_made_and_the_address_is_told(site: Site) -> None:
     found = entrance(site, side).check()
     assert found.status is Status.UNKNOWN
     assert "in.example.com" in found.detail
+
+
+def test_the_rights_for_it_are_asked_for_and_printed(site: Site) -> None:
+    nobody = Kubernetes(site.world.access(site.world.nobody), site.world.run)
+    found = rights(nobody, "ray", network="nginx")
+    assert found.status is Status.FAIL
+    assert "not allowed: create ingressclasses.networking.k8s.io" in found.evidence
+    assert "--verb setup --network nginx | " in found.fix
+    plain = rights(nobody, "ray")
+    assert "--network" not in plain.fix
+    assert not any("ingressclasses" in line for line in plain.evidence)
+    [printed] = in_cluster(Verb.SETUP, "nginx")
+    assert "ingressclasses" in printed.text
+    assert "ingressclasses" not in in_cluster(Verb.SETUP)[0].text
