@@ -61,6 +61,7 @@ class Book:
     sandbox: Sandbox
     pages: dict[str, Page] = field(default_factory=dict)
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    brought: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.beginning = self.sandbox.admin.snapshot()
@@ -99,10 +100,20 @@ def book(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Book]
         made.write("once more", *setup())
         made.values["ours"] = hand.operator_values()
         make_by_hand(hand)
+        made.brought = brought(sandbox.admin.snapshot())
         made.write("by hand", *setup("demo", "--bucket", OWN_BUCKET, "--identity", OWN_EMAIL))
         made.values["by hand"] = hand.operator_values()
         made.write("delete all", "delete", "g", "--yes", "--delete-bucket", NAME, fresh_home=True)
         yield made
+
+
+def brought(world: dict[str, Any]) -> dict[str, Any]:
+    """All of what was made by hand, but for the objects of the proofs that it can be used."""
+    google = world["google"]
+    bucket = dict(google["buckets"][OWN_BUCKET])
+    proofs = ("anyscale-operator-check/", "org_", "anyscale-k8s-cli/")
+    bucket["versions"] = [item for item in bucket["versions"] if not item[0].startswith(proofs)]
+    return {"bucket": bucket, "account": google["service_accounts"][OWN_EMAIL]}
 
 
 def make_by_hand(hand: GoogleByHand) -> None:
@@ -229,6 +240,13 @@ def test_what_is_made_by_hand_leads_to_the_same_values(book: Book) -> None:
     assert ours["global"]["auth"]["iamIdentity"] == EMAIL
     renamed = json.loads(json.dumps(ours).replace(EMAIL, OWN_EMAIL))
     assert renamed == book.values["by hand"]
+
+
+def test_what_was_made_by_hand_is_read_back_as_it_was(book: Book) -> None:
+    """Its settings, policies and labels, after a setup with it and after the deletion."""
+    assert book.brought["bucket"]["policy"]
+    for name in ("by hand", "delete all"):
+        assert brought(book[name].world) == book.brought, name
 
 
 def test_a_deletion_with_the_bucket_leaves_what_was_there(book: Book) -> None:

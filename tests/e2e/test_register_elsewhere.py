@@ -86,6 +86,7 @@ def live(story: Story, name: str, platform: Platform) -> None:
     where = ("--provider", name, *platform.where)
     brought = made_by_hand(story, name, (*where, *platform.cluster))
     story.opened = brought.environment
+    story.beginning = story.sandbox.admin.snapshot()
     said = (*where, "--name", "own", *brought.options, "--yes")
     more: dict[str, Any] = {"env": brought.environment}
     story.tell("unplaced", "register", *said, *platform.zones, **more)
@@ -181,3 +182,18 @@ def test_delete_removes_the_registration_and_nothing_that_was_brought(story: Sto
     assert (
         story["afterwards"].done["summary"]["adopt"] == story["register"].done["summary"]["adopt"]
     )
+
+
+def test_the_account_is_read_back_as_it_was(story: Story) -> None:
+    """All settings, policies and tags of what was brought, and of whatever else is there."""
+    before, after = outside(story.beginning), outside(story["delete"].seen)
+    assert before
+    assert after == before
+
+
+def outside(seen: Any) -> Any:
+    """What there is besides the clusters, but for objects in buckets: proofs leave some there."""
+    within = ("kubernetes", "control_plane", "versions", "blobs", "objects")
+    if isinstance(seen, dict):
+        return {key: outside(item) for key, item in seen.items() if key not in within}
+    return seen
