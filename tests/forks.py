@@ -17,6 +17,7 @@ import json
 import os
 import pkgutil
 import select
+import selectors
 import signal
 import socket
 import subprocess
@@ -231,47 +232,48 @@ def import_within(package: ModuleType, but: str = "-") -> None:
 
 
 def serve(channel: socket.socket, main: Main) -> None:
-    """A fork for each message, until nobody can send one any more."""
+    """A fork for each message, until nobody can send one any more; its end is told."""
     # What is there now stays to the end: no collection in a fork need look at it, and copy it.
     gc.freeze()
-    while True:
-        message, files, *_ = socket.recv_fds(channel, 1, 3)
-        if not message:
-            return
-        if os.fork() == 0:
-            channel.close()
-            attend(main, *files)
-        for number in files:
-            os.close(number)
-        reap()
+    with selectors.DefaultSelector() as events:
+        events.register(channel, selectors.EVENT_READ)
+        while True:
+            for event, _ in events.select():
+                if event.fileobj is not channel:
+                    events.unregister(event.fileobj)
+                    tell_end(event.fd, *event.data)
+                    continue
+                message, files, *_ = socket.recv_fds(channel, 1, 3)
+                if not message:
+                    return
+                pid, told = fork(main, *files)
+                # Ready to be read when the process has ended.
+                events.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, told))
 
 
-def reap() -> None:
-    """Let those be forgotten that have ended; the others are there at the next message."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+def fork(main: Main, talk: int, out: int, err: int) -> tuple[int, socket.socket]:
+    """Begin what is asked for, and tell its number."""
+    told = socket.socket(fileno=talk)
+    with told.makefile("rb") as lines:
+        argv, environment, folder, session = json.loads(lines.readline())
+    pid = os.fork()
+    if pid == 0:
+        told.close()
+        if session:
+            os.setsid()
+        become(main, argv, environment, folder, (out, err))
+    for number in (out, err):
+        os.close(number)
+    told.sendall(b"%d\n" % pid)
+    return pid, told
 
 
-def attend(main: Main, talk: int, out: int, err: int) -> NoReturn:
-    """Run it in a fork of this one, and tell its number and how it ended."""
-    with socket.socket(fileno=talk) as told:
-        with told.makefile("rb") as lines:
-            argv, environment, folder, session = json.loads(lines.readline())
-        pid = os.fork()
-        if pid == 0:
-            told.close()
-            if session:
-                os.setsid()
-            become(main, argv, environment, folder, (out, err))
-        for number in (out, err):
-            os.close(number)
-        told.sendall(b"%d\n" % pid)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        # A sandbox is not waited for by whoever began it.
-        with suppress(BrokenPipeError):
-            told.sendall(b"%d\n" % code)
-    os._exit(0)
+def tell_end(watch: int, pid: int, told: socket.socket) -> None:
+    os.close(watch)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    # A sandbox is not waited for by whoever began it.
+    with told, suppress(BrokenPipeError):
+        told.sendall(b"%d\n" % code)
 
 
 class End:
