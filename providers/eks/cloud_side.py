@@ -80,7 +80,14 @@ def makes(install: Install) -> tuple[Made, ...]:
             "the cluster's issuer",
             "account, shared by all who use it",
             ("vouches for the cluster's service accounts",),
-            unless=("existing.oidc_provider",),
+            unless=("existing.oidc_provider", "identity.kind=pod-identity"),
+        ),
+        Made(
+            "EKS Pod Identity association, in place of the OIDC provider",
+            f"of {install.namespace}/{policies.SERVICE_ACCOUNT}",
+            "the cluster",
+            ("gives pods of that service account the role",),
+            unless=("identity.kind=irsa", "identity.kind=auto"),
         ),
         Made(
             "IAM role",
@@ -101,9 +108,13 @@ def grants(spec: CloudSpec, install: Install, bucket: str) -> tuple[PolicyDocume
     """Whom the role lets in, and what it may, before the account is known."""
     if spec.existing.identity:
         return ()
-    trusted = policies.trust(
-        "<the OIDC provider's ARN>", "<the cluster's issuer>", install.namespace, "<STS's audience>"
-    )
+    namespace = install.namespace
+    if spec.identity.kind == "pod-identity":
+        trusted = policies.trust_pods("<the cluster's ARN>", namespace)
+    else:
+        trusted = policies.trust(
+            "<the OIDC provider's ARN>", "<the cluster's issuer>", namespace, "<STS's audience>"
+        )
     allowed = policies.operator(f"arn:<partition>:s3:::{bucket}")
     return (
         policies.document("trust policy", trusted),

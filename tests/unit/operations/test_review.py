@@ -76,6 +76,16 @@ def test_the_trust_is_that_of_one_service_account() -> None:
     }
 
 
+def test_the_way_to_the_role_that_is_said_is_told() -> None:
+    document = page("eks", identity__kind="pod-identity")
+    titles = " ".join(item["title"] for item in document["identities"])
+    assert "EKS Pod Identity association" in titles
+    assert "OIDC" not in titles.replace("in place of the OIDC provider", "")
+    trust = next(item for item in documents(document) if "trust" in item["name"])
+    assert "pods.eks.amazonaws.com" in trust["text"]
+    assert "<the cluster's ARN>" in trust["text"]
+
+
 @pytest.mark.parametrize("platform", WITH_IDENTITY)
 def test_what_the_user_has_is_not_made(platform: str) -> None:
     document = page(platform, existing__bucket="mine", existing__identity="my-identity")
