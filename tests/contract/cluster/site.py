@@ -24,6 +24,7 @@ from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, LoadBalancer
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import (
     Change,
+    Claim,
     Decision,
     Observed,
     Ownership,
@@ -234,7 +235,7 @@ class Site:
         planned = []
         for resource in side.resources:
             observed = resource.read()
-            if observed is None:
+            if observed is None or resource.claim is Claim.ADOPT:
                 continue
             change = Change.DELETE
             if isinstance(resource, SharedResource) and (

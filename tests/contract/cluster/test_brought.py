@@ -102,8 +102,27 @@ def test_a_gateway_that_fits_is_used_and_stays_as_it_is(edge: Site, front: Docum
     assert (values["namespace"], values["name"]) == ("edge", "front")
     assert side.way_in.output.address is not None
     assert values["ip"] == side.way_in.output.address.value
-    found = edge.world.kubernetes.get(API, "Gateway", "front", "edge")
-    assert found["spec"] == front["spec"]
+    assert by_people(edge) == as_by_people(front)
+    fate = edge.remove(two_again(edge))
+    assert "k8s:gateway/edge/front" not in fate
+    assert by_people(edge) == as_by_people(front)
+
+
+def two_again(site: Site) -> ClusterSide:
+    """For its deletion."""
+    spec = {"existing": {"gateway": "edge/front"}}
+    return site.install("two", namespace="two-ns", spec=spec, teardown=True)
+
+
+def by_people(site: Site) -> Document:
+    return as_by_people(site.world.kubernetes.get(API, "Gateway", "front", "edge"))
+
+
+def as_by_people(gateway: Document) -> Document:
+    """All of it but what its controller tells of it."""
+    told = ("resourceVersion", "managedFields")
+    metadata = {key: item for key, item in gateway["metadata"].items() if key not in told}
+    return {"metadata": metadata, "spec": gateway["spec"]}
 
 
 @pytest.mark.parametrize(
