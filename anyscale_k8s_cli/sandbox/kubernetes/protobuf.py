@@ -72,8 +72,34 @@ _BOUND_OBJECT: Message = {
     3: ("name", "string"),
     4: ("uid", "string"),
 }
+_RULES = Repeated(
+    {
+        1: ("verbs", Repeated("string")),
+        2: ("apiGroups", Repeated("string")),
+        3: ("resources", Repeated("string")),
+        4: ("resourceNames", Repeated("string")),
+        5: ("nonResourceURLs", Repeated("string")),
+    }
+)
+_SUBJECTS = Repeated(
+    {
+        1: ("kind", "string"),
+        2: ("apiGroup", "string"),
+        3: ("name", "string"),
+        4: ("namespace", "string"),
+    }
+)
+_ROLE_REFERENCE: Message = {1: ("apiGroup", "string"), 2: ("kind", "string"), 3: ("name", "string")}
+_ROLE: Message = {1: ("metadata", _META), 2: ("rules", _RULES)}
+_BINDING: Message = {
+    1: ("metadata", _META),
+    2: ("subjects", _SUBJECTS),
+    3: ("roleRef", _ROLE_REFERENCE),
+}
 
 _KINDS: dict[str, Message] = {
+    "ClusterRole": _ROLE,
+    "ClusterRoleBinding": _BINDING,
     "ConfigMap": {
         1: ("metadata", _META),
         2: ("data", MapOf("string")),
@@ -88,6 +114,8 @@ _KINDS: dict[str, Message] = {
         5: ("dryRun", Repeated("string")),
     },
     "Namespace": {1: ("metadata", _META)},
+    "Role": _ROLE,
+    "RoleBinding": _BINDING,
     "Secret": {
         1: ("metadata", _META),
         2: ("data", MapOf("bytes")),

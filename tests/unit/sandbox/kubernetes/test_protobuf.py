@@ -83,3 +83,20 @@ def test_garbage_is_a_bad_request(raw: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         decode(raw)
     assert caught.value.status == 400
+
+
+def test_what_kubectl_makes_of_a_granted_right() -> None:
+    rule = text(1, "get") + text(1, "list") + text(2, "") + text(3, "namespaces")
+    role = body(
+        "rbac.authorization.k8s.io/v1", "ClusterRole", text(1, text(1, "r")) + text(2, rule)
+    )
+    assert decode(role)["rules"] == [
+        {"verbs": ["get", "list"], "apiGroups": [""], "resources": ["namespaces"]}
+    ]
+    group = "rbac.authorization.k8s.io"
+    subject = text(1, "User") + text(2, group) + text(3, "me") + text(4, "")
+    reference = text(1, group) + text(2, "ClusterRole") + text(3, "r")
+    binding = text(1, text(1, "b")) + text(2, subject) + text(3, reference)
+    decoded = decode(body(f"{group}/v1", "ClusterRoleBinding", binding))
+    assert decoded["subjects"] == [{"kind": "User", "apiGroup": group, "name": "me"}]
+    assert decoded["roleRef"] == {"apiGroup": group, "kind": "ClusterRole", "name": "r"}
