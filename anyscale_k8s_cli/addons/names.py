@@ -5,5 +5,7 @@ GATEWAY = "gateway"
 OPERATOR_CHART = "anyscale-operator"
 OPERATOR_RELEASE = "anyscale-operator"
 INGRESS_RELEASE = "ingress-nginx"
+# What the operator's chart takes for its Ingresses where nobody names a class.
+USUAL_CLASS = "nginx"
 # The chart's own default, which trust policies name.
 SERVICE_ACCOUNT = "anyscale-operator"

@@ -10,7 +10,7 @@ from functools import partial
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import gateway_controller, gpu
 from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
-from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
+from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, USUAL_CLASS
 from anyscale_k8s_cli.addons.placement import of_operator
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.checks.nginx import nginx_checks
@@ -60,6 +60,8 @@ def cluster_checks(
         declared.NAMESPACE_POD_SECURITY.bind(lambda: pod_security(kubernetes, namespace)),
         declared.OPERATOR_CAPACITY.bind(lambda: capacity(kubernetes, spec, nodes, more)),
     )
+    if spec.network.kind == "none":
+        found = (*found, declared.INGRESS_CLASS.bind(lambda: own_class(kubernetes, spec)))
     if spec.network.kind == "nginx":
         found = (*found, *nginx_checks(spec, kubernetes))
     if spec.pods.image_pull_secrets:
@@ -123,6 +125,21 @@ def rights(
         f"not allowed: {', '.join(lacking[:_TOLD])}{' and more' * (len(lacking) > _TOLD)}",
         tuple(f"not allowed: {right}" for right in lacking),
         fix=way_in(kubernetes.access, kubernetes.whoami(), provider, verb.value, network),
+    )
+
+
+def own_class(kubernetes: Kubernetes, spec: CloudSpec) -> Finding:
+    """Whether anybody serves what the operator makes, where the way in is the user's own."""
+    networking = spec.operator.values.get("networking") or {}
+    name = (networking.get("ingress") or {}).get("classNameOverride") or USUAL_CLASS
+    if kubernetes.get("networking.k8s.io/v1", "IngressClass", name) is not None:
+        return passed(name)
+    return Finding(
+        Status.WARN,
+        f"the cluster has no IngressClass {name}, which the operator's Ingresses will have: nobody "
+        "serves them",
+        fix="install your controller, or name its class with --values "
+        "(networking.ingress.classNameOverride)",
     )
 
 

@@ -266,6 +266,13 @@ POD_EGRESS = Check(
     _PROBE,
     _INSTALLED | {Need.POD},
 )
+INGRESS_CLASS = Check(
+    "ingress-class",
+    "Your own controller has the class of the operator's Ingresses",
+    BEFORE,
+    _CLUSTER,
+    Severity.WARNING,
+)
 INGRESS_NGINX_SUPPORT = Check(
     "ingress-nginx-support",
     "The controller of Ingresses is maintained",
@@ -372,6 +379,7 @@ CHECKS = (
     GATEWAY_ADDRESS,
     GATEWAY_LISTENERS,
     GATEWAY_CERTIFICATES,
+    INGRESS_CLASS,
     INGRESS_NGINX_SUPPORT,
     INGRESS_NGINX_SNIPPETS,
     GPU_PLUGIN,

@@ -9,7 +9,7 @@ from typing import Any
 from anyscale_k8s_cli.addons.addresses import service_reached
 from anyscale_k8s_cli.addons.gateway import GATEWAY_API, programmed
 from anyscale_k8s_cli.addons.given_address import address_from
-from anyscale_k8s_cli.addons.names import GATEWAY
+from anyscale_k8s_cli.addons.names import GATEWAY, USUAL_CLASS
 from anyscale_k8s_cli.addons.nginx import (
     controller_deployment,
     controller_service,
@@ -33,8 +33,6 @@ from anyscale_k8s_cli.troubles import Cause
 # What setup makes again; the others are for the load balancer's own people.
 _OURS_TO_MEND = (Cause.NO_CLASS, Cause.NO_CONTROLLER, Cause.NO_SERVICE)
 _INGRESSES = "networking.k8s.io/v1"
-# What the operator's chart takes where nobody names a class.
-_USUAL_CLASS = "nginx"
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Entrance:
     @property
     def ingress_class(self) -> str:
         """Of the Ingresses that the operator makes."""
-        return str(self._ingress.get("classNameOverride") or _USUAL_CLASS)
+        return str(self._ingress.get("classNameOverride") or USUAL_CLASS)
 
     @property
     def told(self) -> str | None:

@@ -10,13 +10,13 @@ import pytest
 from anyscale_k8s_cli.addons import ClusterSide
 from anyscale_k8s_cli.addons.nginx import controller_service, ingress_class
 from anyscale_k8s_cli.checks import Finding, Status
-from anyscale_k8s_cli.checks.cluster import rights
+from anyscale_k8s_cli.checks.cluster import cluster_checks, rights
 from anyscale_k8s_cli.checks.nginx import nginx_checks, snippets
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.operations.entrance import Entrance
 from anyscale_k8s_cli.operations.permissions import in_cluster
-from anyscale_k8s_cli.provider import LoadBalancer, Verb
+from anyscale_k8s_cli.provider import Cluster, LoadBalancer, Verb
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -221,6 +221,14 @@ def test_with_none_nothing_is_made_and_the_address_is_told(site: Site) -> None:
     assert told == {"gateway": {"enabled": False}, "ingress": {"address": "in.example.com"}}
     assert site.world.kubernetes.list("v1", "Service", "ray") == []
 
+    spec = CloudSpec(provider="eks", name="prod", namespace="ray", network=network)
+    cluster = Cluster("one", "cluster/one", "1", "eu-west-1", "1.33", site.world.access())
+
+    def own_class() -> Finding:
+        bound = cluster_checks(spec, cluster, site.world.kubernetes, ())
+        return next(item for item in bound if item.code == "ingress-class").run()
+
+    assert own_class().status is Status.WARN
     found = entrance(site, side).check()
     assert found.status is Status.FAIL
     assert "class nginx" in found.detail
@@ -232,6 +240,7 @@ def test_with_none_nothing_is_made_and_the_address_is_told(site: Site) -> None:
             "spec": {"controller": "example.com/own"},
         }
     )
+    assert own_class() == Finding(Status.PASS, "nginx")
     found = entrance(site, side).check()
     assert found.status is Status.UNKNOWN
     assert "in.example.com" in found.detail
