@@ -8,7 +8,7 @@ other way round, and what the API server spells otherwise counts as equal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,6 +153,42 @@ def changed_by(found: Document, path: Path) -> str:
     return ""
 
 
+def changed_values(
+    found: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    shown: Collection[str] = (),
+    prefix: str = "",
+) -> list[FieldChange]:
+    """Which values differ, by dotted key; what they are is told of those in `shown` alone.
+
+    Any other may be a secret.
+    """
+    changes = []
+    for key in sorted({*found, *wanted}):
+        old, new, path = found.get(key), wanted.get(key), f"{prefix}{key}"
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            changes += changed_values(old, new, shown, f"{path}.")
+        elif (None if old == {} else old) != (None if new == {} else new):
+            if path not in shown:
+                old, new = _presence(old), _presence(new, "set otherwise")
+            changes.append(FieldChange(f"values.{path}", old, new))
+    return changes
+
+
+def drift(wanted: Document, live: Document) -> Iterator[Difference]:
+    """Fields of a release's manifest that somebody changed or removed in the cluster."""
+    compared = {
+        key: value
+        for key, value in wanted.items()
+        # A Secret's stringData is write-only.
+        if key not in ("apiVersion", "kind", "status", "stringData")
+    }
+    for difference in differences(compared, live):
+        # Another value that nobody but helm wrote is the API server's spelling.
+        if difference.found is None or changed_by(live, difference.path):
+            yield difference
+
+
 def _owns(fields: Mapping[str, Any], path: Path) -> bool:
     """Whether a set of managed fields holds the path; a list's items are keyed, so any will do."""
     for number, key in enumerate(path):
@@ -198,3 +234,7 @@ def _same(wanted: Any, found: Any, path: Path) -> bool:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _presence(value: Any, present: str = "set") -> str:
+    return "not set" if value is None else present

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +15,8 @@ from anyscale_k8s_cli.cluster.charts import ChartArchive, Charts
 from anyscale_k8s_cli.cluster.comparing import (
     Difference,
     applied_by,
-    changed_by,
-    differences,
+    changed_values,
+    drift,
     without,
 )
 from anyscale_k8s_cli.cluster.documents import Document, Reference
@@ -234,7 +234,8 @@ class ReleaseWork:
                 continue
             live[reference] = document
             charts_own = self._without_addition(document, item)
-            changed += [(reference, difference) for difference in _drift(item, charts_own)]
+            drifted = drift(item.document, charts_own) if item.document else ()
+            changed += [(reference, difference) for difference in drifted]
         own = (record.namespace, record.name)
         managers = (manager_of(document, own) for document in live.values())
         manager = next(filter(None, managers), "")
@@ -489,47 +490,5 @@ def made_by_us(record: ReleaseRecord) -> bool:
     return record.labels.get(MANAGED_BY_RELEASE_LABEL) == MANAGED_BY
 
 
-def changed_values(
-    found: Mapping[str, Any],
-    wanted: Mapping[str, Any],
-    shown: Collection[str] = (),
-    prefix: str = "",
-) -> list[FieldChange]:
-    """Which values differ, by dotted key; what they are is told of those in `shown` alone.
-
-    Any other may be a secret.
-    """
-    changes = []
-    for key in sorted({*found, *wanted}):
-        old, new, path = found.get(key), wanted.get(key), f"{prefix}{key}"
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            changes += changed_values(old, new, shown, f"{path}.")
-        elif (None if old == {} else old) != (None if new == {} else new):
-            if path not in shown:
-                old, new = _presence(old), _presence(new, "set otherwise")
-            changes.append(FieldChange(f"values.{path}", old, new))
-    return changes
-
-
 def _labels(document: Document) -> set[tuple[str, str]]:
     return set((document["metadata"].get("labels") or {}).items())
-
-
-def _presence(value: Any, present: str = "set") -> str:
-    return "not set" if value is None else present
-
-
-def _drift(item: ManifestObject, live: Document) -> Iterator[Difference]:
-    """Fields of the manifest that somebody changed or removed in the cluster."""
-    if item.document is None:
-        return
-    wanted = {
-        key: value
-        for key, value in item.document.items()
-        # A Secret's stringData is write-only.
-        if key not in ("apiVersion", "kind", "status", "stringData")
-    }
-    for difference in differences(wanted, live):
-        # Another value that nobody but helm wrote is the API server's spelling.
-        if difference.found is None or changed_by(live, difference.path):
-            yield difference

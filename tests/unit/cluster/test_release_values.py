@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from anyscale_k8s_cli.cluster.release_work import changed_values
+from anyscale_k8s_cli.cluster.comparing import changed_values
 
 
 @pytest.mark.parametrize(
