@@ -57,6 +57,7 @@ def test_a_rule_stops_a_setup_before_it_makes_what_would_be_left(
         def runs(verb: str, place: str, *more: str) -> tuple[int, dict[str, Document], Document]:
             words = ("cloud", verb, *where, "--name", "w", "--namespace", place, *more)
             ended = sandbox.anyscale(*words, "-o", "json")
+            assert "checks" in ended.document, ended.document
             checks = {item["code"]: item for item in ended.document["checks"]}
             return ended.code, checks, ended.document
 
