@@ -108,9 +108,11 @@ class Stage:
         try:
             try:
                 trials = list(resource.written(item.observed))
-            except NotYetKnown:
-                supposed = self._stand_ins[resource.key]()
-                trials = list(supposed.written(item.observed))
+            except NotYetKnown as unknown:
+                stand_in = self._stand_ins.get(resource.key)
+                if stand_in is None:
+                    return errors.CliError(errors.CLUSTER_FAILED, str(unknown))
+                trials = list(stand_in().written(item.observed))
         except errors.CliError as problem:
             if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
                 raise
