@@ -2,7 +2,7 @@
 
 What is said is the whole of what is wanted, as with terraform or helm: nothing is
 remembered for the next run. So an option that is merely forgotten must not open a
-load balancer to the world, nor take a cloud away from its data.
+load balancer to the world, take a cloud away from its data, nor undo what a company demands.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ _PROTECTING = {
     "rules.name_prefix": _OTHER_OBJECTS,
     "rules.names": "{} would be made and used",
     "rules.role_path": "another identity would be made and registered",
+    "rules.tags": "they would be taken off everything that has them",
+    "rules.permissions_boundary": "nothing would bound the role of the operator any more",
+    "rules.kms_key": "the bucket would be encrypted with another key",
     "rules.azure_shared_key": "keys of the storage account could be used again",
 }
 # The names of objects that hold data, in `rules.names`.

@@ -313,7 +313,7 @@ def test_a_key_that_is_disabled(site: Site) -> None:
     assert waived.document["error"]["code"] == "bucket-denied"
     assert waived.document["error"]["fix"].startswith("aws s3api get-bucket-encryption")
     site.sandbox.admin.mend("kms-key")
-    assert well(site.setup())
+    assert well(site.setup("--drop-options"))
 
 
 def test_nodes_without_room(site: Site) -> None:

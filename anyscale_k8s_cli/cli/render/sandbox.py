@@ -34,7 +34,10 @@ def show_up(document: Mapping[str, Any], console: Console) -> None:
     told = [("address", document["url"]), ("process", str(document["pid"]))]
     table.facts(console, [*told, ("world", document["world"])])
     table.heading(console, "Next")
-    table.command(console, f"anyscale cloud setup --sandbox {document['setup'] or _ORDINARY}")
+    # What is in a world of one's own, its owner knows.
+    words = document["setup"] or ("" if document["world"] else _ORDINARY)
+    if words:
+        table.command(console, f"anyscale cloud setup --sandbox {words}")
     table.command(console, 'eval "$(anyscale sandbox env)"')
     table.command(console, "anyscale sandbox down")
 

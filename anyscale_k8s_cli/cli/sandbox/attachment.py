@@ -31,7 +31,8 @@ _REAL_BEGINNINGS = (
     "NEBIUS_",
     "OCI_",
 )
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+# What stands between here and a cloud, and not on the way to the sandbox.
+_BETWEEN = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 
 
 def attach(*, start: bool) -> None:
@@ -77,7 +78,7 @@ def real_names(present: Mapping[str, str], sandbox: Mapping[str, str]) -> list[s
         name
         for name in present
         if name not in sandbox
-        and (name.upper().startswith(_REAL_BEGINNINGS) or name.upper() in _PROXIES)
+        and (name.upper().startswith(_REAL_BEGINNINGS) or name.upper() in _BETWEEN)
     )
 
 

@@ -55,6 +55,9 @@ def refusal(found: LeftOut, flags: dict[str, Any], file: Path | None = None) -> 
         ({"rules.role_path": "/ml/"}, "--role-path /ml/"),
         ({"network.expose": "internal"}, "--expose internal"),
         ({"network.allow_cidrs": ("10.0.0.0/8",)}, "--allow-cidr 10.0.0.0/8"),
+        ({"rules.tags": {"team": "ml"}}, "--tag team=ml"),
+        ({"rules.permissions_boundary": "arn:aws:iam::1:policy/b"}, "--permissions-boundary arn"),
+        ({"rules.kms_key": "alias/data"}, "--kms-key alias/data"),
         ({"rules.azure_shared_key": "off"}, "--azure-shared-key off"),
         ({"rules.names": {"bucket": "mine"}}, "rules.names"),
         ({"network.annotations": {"a/b": "c"}}, "network.annotations"),
@@ -171,8 +174,8 @@ def test_to_let_everybody_in_narrows_nothing(everybody: str) -> None:
 
 def test_others_are_told_in_one_line() -> None:
     earlier = {
-        "rules.tags": {"team": "ml", "cost": "42"},
-        "rules.kms_key": "alias/data",
+        "operator.version": "1.8.0",
+        "charts.mirror": "https://charts.example.com",
         "operator.values": {"secret": "hidden"},
         "credentials.aws_profile": "work",
         "timeouts.operator": 5,
@@ -182,7 +185,11 @@ def test_others_are_told_in_one_line() -> None:
 
     found.check(PLACE, None)
     [note] = found.notes()
-    for words in ("--tag team=ml --tag cost=42", "--kms-key alias/data", "--values FILE"):
+    for words in (
+        "--operator-version 1.8.0",
+        "--chart-mirror https://charts.example.com",
+        "--values FILE",
+    ):
         assert words in note
     assert "hidden" not in note
     assert "work" not in note
