@@ -52,6 +52,12 @@ def as_toleration(taint: str) -> dict[str, str]:
     return said | ({"effect": found["effect"]} if found["effect"] else {})
 
 
+def as_taint(taint: Mapping[str, Any]) -> str:
+    """A node's taint as kubectl writes it, which is also how a toleration of it is said."""
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"{taint['key']}{value}:{taint.get('effect')}"
+
+
 def mirrored(image: str, registry: str | None) -> str:
     """The image in a registry of one's own: below it, by the path that it has on its host."""
     return f"{registry}/{path_of(image)}" if registry else image

@@ -14,6 +14,7 @@ from anyscale_k8s_cli.addons.gpu import RESOURCE
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.values import beside, merged
 from anyscale_k8s_cli.cluster.documents import Document, Documents
+from anyscale_k8s_cli.pod_words import as_taint
 from anyscale_k8s_cli.spec import CloudSpec
 
 # What a pod asks for that does next to nothing.
@@ -47,21 +48,31 @@ class Placement:
 
         What affinities demand is not looked at.
         """
-        spec, labels = node.get("spec") or {}, node["metadata"].get("labels") or {}
-        if spec.get("unschedulable"):
+        if (node.get("spec") or {}).get("unschedulable"):
             return "it is cordoned"
-        lacking = [
+        if lacking := self.lacking(node):
+            return f"it has no label {', '.join(lacking)}"
+        if untolerated := self.untolerated(node):
+            return f"it has the taint {untolerated[0]}"
+        return ""
+
+    def lacking(self, node: Document) -> list[str]:
+        """The labels that are asked for and that a node does not have."""
+        labels = node["metadata"].get("labels") or {}
+        return [
             f"{key}={value}"
             for key, value in self.node_selector.items()
             if labels.get(key) != value
         ]
-        if lacking:
-            return f"it has no label {', '.join(lacking)}"
-        for taint in spec.get("taints") or ():
-            if taint.get("effect") != "PreferNoSchedule" and not self._tolerates(taint):
-                named = f"{taint['key']}={taint['value']}" if taint.get("value") else taint["key"]
-                return f"it has the taint {named}:{taint.get('effect')}"
-        return ""
+
+    def untolerated(self, node: Document) -> list[str]:
+        """The taints that keep the pod from a node, as kubectl writes them."""
+        taints = (node.get("spec") or {}).get("taints") or ()
+        return [
+            as_taint(taint)
+            for taint in taints
+            if taint.get("effect") != "PreferNoSchedule" and not self._tolerates(taint)
+        ]
 
     def _tolerates(self, taint: Document) -> bool:
         """As the scheduler judges: no key is any, `Exists` any value, no effect any."""

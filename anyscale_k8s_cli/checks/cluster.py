@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -11,7 +13,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import gateway_controller, gpu
 from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, USUAL_CLASS
-from anyscale_k8s_cli.addons.placement import of_operator
+from anyscale_k8s_cli.addons.placement import Placement, of_operator
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.checks.nginx import nginx_checks
 from anyscale_k8s_cli.cluster.admission import ENFORCE
@@ -22,7 +24,9 @@ from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
 from anyscale_k8s_cli.cluster.quantities import amount, written
 from anyscale_k8s_cli.cluster.rights import Right, denied, parts_for, way_in
 from anyscale_k8s_cli.cluster.rights import rights as least_rights
+from anyscale_k8s_cli.cluster.rollouts import rolled_out
 from anyscale_k8s_cli.provider import Cluster, Verb
+from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import CloudSpec, makes_gateway
 
 # What the operator's two containers ask for, by the chart's defaults.
@@ -186,22 +190,20 @@ def capacity(
 ) -> Finding:
     """Whether some node has the CPU and memory free that the operator asks for.
 
-    That none may take it is a failure only where no `more` will come.
+    That none may take it is a failure only where no `more` will come. Of an operator that is
+    there already only that is asked, and only where its pods would be placed otherwise.
     """
-    if kubernetes.get("apps/v1", "Deployment", OPERATOR_RELEASE, spec.namespace) is not None:
-        return passed("the operator is there already")
     place = of_operator(spec)
-    obstacles = {node["metadata"]["name"]: place.obstacle(node) for node in nodes}
-    usable = [node for node in nodes if not obstacles[node["metadata"]["name"]]]
+    there = kubernetes.get("apps/v1", "Deployment", OPERATOR_RELEASE, spec.namespace)
+    if there is not None and _stays(there, place):
+        return passed("the operator is there already")
+    usable = [node for node in nodes if not place.obstacle(node)]
     if not usable:
         if not nodes:
             return Finding(Status.UNKNOWN, "there is no node yet")
-        return Finding(
-            Status.WARN if more() else Status.FAIL,
-            "no node is there that takes the operator",
-            tuple(f"{name}: {why}" for name, why in obstacles.items()),
-            fix="give the pods a place with --node-selector and --toleration",
-        )
+        return _nowhere(place, nodes, may_come=more())
+    if there is not None:
+        return passed(f"it is there, and {usable[0]['metadata']['name']} takes it")
     used, (cpu, memory) = _used(kubernetes), _asked(spec)
     for node in usable:
         free_cpu, free_memory = _free(node, used)
@@ -212,6 +214,44 @@ def capacity(
         f"no node has {cpu.normalize():f} CPU and {written('memory', memory)} free; the operator "
         "waits until one is added",
         fix="add a node, or lower operator.container.resources with --values",
+    )
+
+
+def _stays(there: Document, place: Placement) -> bool:
+    """Whether a Deployment's pods are up where they would be put anew."""
+    try:
+        rolled_out(there)
+    except StillWaiting:
+        return False
+    pod = there["spec"]["template"].get("spec") or {}
+    selector, tolerations = pod.get("nodeSelector") or {}, pod.get("tolerations") or []
+    return (selector, tolerations) == (dict(place.node_selector), list(place.tolerations))
+
+
+def _nowhere(place: Placement, nodes: Sequence[Document], *, may_come: bool) -> Finding:
+    """How many nodes each label and each taint keeps the operator from, and what opens them."""
+    taints = Counter(taint for node in nodes for taint in place.untolerated(node))
+    selected = [node for node in nodes if not place.lacking(node)]
+    selector = ",".join(f"{key}={value}" for key, value in place.node_selector.items())
+    reasons = [f"the taint {taint} ({count} of {len(nodes)})" for taint, count in taints.items()]
+    if len(selected) < len(nodes):
+        reasons.insert(0, f"the selector {selector} ({len(nodes) - len(selected)} of {len(nodes)})")
+    if cordoned := sum(bool((node.get("spec") or {}).get("unschedulable")) for node in nodes):
+        reasons.append(f"that they are cordoned ({cordoned} of {len(nodes)})")
+    opening = dict.fromkeys(
+        taint for node in (selected or nodes) for taint in place.untolerated(node)
+    )
+    fixes = [f"say that the pods tolerate it: --toleration {shlex.quote(t)}" for t in opening]
+    if not selected:
+        fixes.insert(0, f"name labels that nodes have with --node-selector, instead of {selector}")
+    if not fixes:
+        fixes.append("let pods onto a node again, with kubectl uncordon NODE")
+    return Finding(
+        Status.WARN if may_come else Status.FAIL,
+        f"none of {len(nodes)} nodes takes the operator; they are ruled out by "
+        f"{', '.join(reasons)}",
+        tuple(f"{node['metadata']['name']}: {place.obstacle(node)}" for node in nodes),
+        fix="\n".join(fixes),
     )
 
 

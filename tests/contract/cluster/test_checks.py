@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
 from anyscale_k8s_cli.checks import Status, declared
 from anyscale_k8s_cli.checks.cluster import (
     capacity,
@@ -19,6 +21,8 @@ from anyscale_k8s_cli.checks.cluster import (
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.pins import KubernetesRange
+from anyscale_k8s_cli.cluster.rollouts import wait_all
+from anyscale_k8s_cli.pod_words import as_toleration
 from anyscale_k8s_cli.provider import Cluster, NodePool
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.spec import CloudSpec
@@ -155,6 +159,67 @@ def test_only_nodes_that_take_the_operator_have_room_for_it(world: Any) -> None:
     assert capacity(world.kubernetes, only, nodes[:1]).evidence == (
         "other: it has the taint dedicated=ml:NoSchedule",
     )
+
+
+def test_what_rules_nodes_out_is_told_with_their_number_and_the_options_that_open_them(
+    world: Any,
+) -> None:
+    taint = {"key": "dedicated", "value": "ml", "effect": "NoSchedule"}
+    nodes = [
+        node("a", taints=[taint]),
+        node("b", labels={"pool": "ml"}, taints=[taint]),
+        node("c"),
+    ]
+    spec = CloudSpec(provider="eks", name="prod", pods={"node_selector": {"pool": "ml"}})
+    finding = capacity(world.kubernetes, spec, nodes)
+    assert finding.detail == (
+        "none of 3 nodes takes the operator; they are ruled out by the selector pool=ml (2 of 3), "
+        "the taint dedicated=ml:NoSchedule (2 of 3)"
+    )
+    assert finding.fix == "say that the pods tolerate it: --toleration dedicated=ml:NoSchedule"
+    spec = CloudSpec(provider="eks", name="prod", pods={"node_selector": {"pool": "gpu"}})
+    finding = capacity(world.kubernetes, spec, nodes[2:])
+    assert finding.detail.endswith("ruled out by the selector pool=gpu (1 of 1)")
+    assert finding.fix.endswith("with --node-selector, instead of pool=gpu")
+
+
+def late(where: Reference, seen: str) -> errors.CliError:
+    return errors.CliError(errors.TIMED_OUT, f"{where}: {seen}")
+
+
+def test_an_operator_that_is_there_is_looked_at_where_it_would_be_placed_otherwise(
+    world: Any,
+) -> None:
+    taint = {"key": "dedicated", "value": "ml", "effect": "NoSchedule"}
+    nodes = [node("ml", taints=[taint])]
+    tolerations = ("dedicated=ml:NoSchedule",)
+    placed = {"tolerations": [as_toleration(item) for item in tolerations]}
+    labels = {"app": "operator"}
+    pod = {"containers": [{"name": "operator", "image": "operator:1"}], **placed}
+    world.kubernetes.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ray"}})
+    world.kubernetes.create(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": OPERATOR_RELEASE, "namespace": "ray"},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": pod},
+            },
+        }
+    )
+    operator = Reference("apps/v1", "Deployment", OPERATOR_RELEASE, "ray")
+    wait_all(world.kubernetes, [operator], timeout=30, expired=late)
+
+    def found(**pods: Any) -> Any:
+        spec = CloudSpec(provider="eks", name="prod", namespace="ray", pods=pods)
+        return capacity(world.kubernetes, spec, nodes, lambda: False)
+
+    assert found(tolerations=tolerations).detail == "the operator is there already"
+    dropped = found()
+    assert dropped.status is Status.FAIL
+    assert "--toleration dedicated=ml:NoSchedule" in dropped.fix
+    assert found(tolerations=("dedicated",)).detail == "it is there, and ml takes it"
 
 
 def test_pull_secrets_are_there_in_each_namespace_and_of_their_kind(world: Any) -> None:
