@@ -70,3 +70,19 @@ NO_ENCRYPTION_KEY: Absences = {
 NO_STORAGE_ACCOUNT: Absences = {
     "rules.azure_shared_key": Absence("setup makes no storage account of Azure's here")
 }
+
+
+def of_keyed_store(account: str) -> Absences:
+    """Of a cloud that vouches for nobody, and whose store takes keys alone."""
+    by_key = Absence("the store knows pods by a key alone, and by no token of the cluster's")
+    return {
+        "account": accounts(account),
+        "credentials": OWN_CREDENTIALS,
+        "existing.identity_provider": by_key,
+        "existing.identity_audience": by_key,
+        **NO_IDENTITY,
+        **NOT_AWS,
+        **NO_ENCRYPTION_KEY,
+        **NO_STORAGE_ACCOUNT,
+        "storage": OWN_STORE,
+    }
