@@ -78,7 +78,21 @@ class FieldChange:
 
     def __str__(self) -> str:
         old, new = _unlike_pairs(self.old, self.new)
-        return f"{self.field}: {old!r} → {new!r}"
+        return f"{self.field}: {_written(old)} → {_written(new)}"
+
+
+def _written(value: Any) -> str:
+    """A value as people write it in files: texts in quotes, all else as JSON has it."""
+    if value is None:
+        return "absent"
+    if isinstance(value, str):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: sets as lists in order, all else as its text."""
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
 
 
 def _unlike_pairs(old: Any, new: Any) -> tuple[Any, Any]:

@@ -21,6 +21,10 @@ from anyscale_k8s_cli.resource import Resource, Unfit, Users
 CHART = "gateway-helm"
 RELEASE = "eg"
 NAMESPACE = "envoy-gateway-system"
+# Where options of this tool have their values, in which nobody keeps secrets.
+_OF_OPTIONS = frozenset(
+    ("global.imageRegistry", "global.imagePullSecrets", "deployment.pod", "certgen.job")
+)
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
 
 # From here on an EnvoyProxy takes class and source ranges of the load balancer,
@@ -50,6 +54,7 @@ def gateway_controller(
         chart=CHART,
         values=lambda: controller_values(context),
         addition=context.pods.addition,
+        open_values=_OF_OPTIONS,
         private=context.spec.addons.gateway.values,
         skip_crds=True,
         upgrade=context.upgrade,

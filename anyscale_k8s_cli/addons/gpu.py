@@ -114,6 +114,10 @@ def device_plugins(kubernetes: Kubernetes) -> Documents:
     ]
 
 
+# Where options of this tool have their values, in which nobody keeps secrets.
+_OF_OPTIONS = frozenset(("tolerations", "podAnnotations", "imagePullSecrets", "image", "nfd"))
+
+
 def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resource[Any], ...]:
     """Namespace and shared release; nothing where the spec or the cluster has no use for it."""
     if not context.teardown and (context.spec.gpu == "off" or not pools):
@@ -135,6 +139,7 @@ def gpu_plugin(context: ClusterContext, pools: Sequence[GpuPool]) -> tuple[Resou
         chart=CHART,
         values=lambda: plugin_values(context, pools),
         addition=context.pods.addition,
+        open_values=_OF_OPTIONS,
         private=context.spec.addons.gpu_plugin.values,
         upgrade=context.upgrade,
         seconds=context.spec.timeouts.controller,

@@ -15,7 +15,7 @@ from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERV
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
 from anyscale_k8s_cli.addons.storage_token import addition as token_addition
-from anyscale_k8s_cli.addons.token_values import token_values
+from anyscale_k8s_cli.addons.token_values import HELD_AT, token_values
 from anyscale_k8s_cli.addons.values import beside, given, merged
 from anyscale_k8s_cli.addons.ways_in import WayIn, address_known, networking
 from anyscale_k8s_cli.addons.wording import OWN_VALUES
@@ -41,6 +41,13 @@ MADE_BY_OPERATOR = (
     ("networking.k8s.io/v1", "Ingress"),
     ("v1", "Service"),
     ("v1", "Pod"),
+)
+
+# Where options of this tool have their values, in which nobody keeps secrets.
+_OF_OPTIONS = (
+    *("operator.nodeSelector", "operator.tolerations", "operator.imagePullSecrets"),
+    *("operator.labels", "operator.annotations", "workloads.instanceTypes"),
+    *("operator.container.image", "operator.vector.image"),
 )
 
 
@@ -114,7 +121,8 @@ def operator_release(
         source=spec.operator.chart,
         upgrade=context.upgrade,
         apart=frozenset({_account(context)}),
-        open_values=frozenset(OWN_VALUES),
+        open_values=frozenset((*OWN_VALUES, *_OF_OPTIONS)),
+        secret_values=frozenset({HELD_AT}),
         private=spec.operator.values,
         addition=lambda workload: _addition(context, cloud_side, workload),
         seconds=spec.timeouts.operator,

@@ -22,6 +22,8 @@ _KEY = f"{MARK_PREFIX}/operator-key"
 _CHECK = f"{MARK_PREFIX}/operator-token-check"
 _EXPIRES = f"{MARK_PREFIX}/operator-token-expires"
 
+# Where the token stands, in the chart's values.
+HELD_AT = "global.auth.anyscaleCliToken"
 # Stands in files where the token would.
 PLACEHOLDER = "THE-TOKEN-IS-NOT-WRITTEN-TO-FILES"
 

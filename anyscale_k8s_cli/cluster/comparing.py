@@ -8,7 +8,7 @@ other way round, and what the API server spells otherwise counts as equal.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,28 +153,6 @@ def changed_by(found: Document, path: Path) -> str:
     return ""
 
 
-def changed_values(
-    found: Mapping[str, Any],
-    wanted: Mapping[str, Any],
-    shown: Collection[str] = (),
-    prefix: str = "",
-) -> list[FieldChange]:
-    """Which values differ, by dotted key; what they are is told of those in `shown` alone.
-
-    Any other may be a secret.
-    """
-    changes = []
-    for key in sorted({*found, *wanted}):
-        old, new, path = found.get(key), wanted.get(key), f"{prefix}{key}"
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            changes += changed_values(old, new, shown, f"{path}.")
-        elif (None if old == {} else old) != (None if new == {} else new):
-            if path not in shown:
-                old, new = _presence(old), _presence(new, "set otherwise")
-            changes.append(FieldChange(f"values.{path}", old, new))
-    return changes
-
-
 def drift(wanted: Document, live: Document) -> Iterator[Difference]:
     """Fields of a release's manifest that somebody changed or removed in the cluster."""
     compared = {
@@ -234,7 +212,3 @@ def _same(wanted: Any, found: Any, path: Path) -> bool:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
-
-
-def _presence(value: Any, present: str = "set") -> str:
-    return "not set" if value is None else present

@@ -15,7 +15,6 @@ from anyscale_k8s_cli.cluster.charts import ChartArchive, Charts
 from anyscale_k8s_cli.cluster.comparing import (
     Difference,
     applied_by,
-    changed_values,
     drift,
     without,
 )
@@ -36,7 +35,7 @@ from anyscale_k8s_cli.cluster.release_records import (
     last_good,
     newest,
 )
-from anyscale_k8s_cli.cluster.rendering import Secrecy, part_changes
+from anyscale_k8s_cli.cluster.rendering import Secrecy, changed_values, part_changes
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, Install
 from anyscale_k8s_cli.parts import PartChange
@@ -65,8 +64,9 @@ class HelmTools:
 class Release:
     """What should be installed.
 
-    `values` are asked for late; those at the dotted keys in `open_values` are no secret of
-    anybody's, and a plan shows them. `version` is what the user said outright; without
+    `values` are asked for late; what is at or below the dotted keys in `open_values` is no
+    secret of anybody's, and a plan shows it also where it goes; what is at those in
+    `secret_values` it never shows. `version` is what the user said outright; without
     it a new release gets the pinned version and an existing one keeps its own,
     unless `upgrade`. `source` is the user's own place of the chart. `apart` are
     objects of its manifest that are resources of their own, and compared as such.
@@ -87,6 +87,7 @@ class Release:
     apart: frozenset[Reference] = frozenset()
     addition: Callable[[Document], Document] | None = None
     open_values: frozenset[str] = frozenset()
+    secret_values: frozenset[str] = frozenset()
     private: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 300
     deletion_seconds: float = 300
@@ -186,9 +187,9 @@ class ReleaseWork:
         if version is not None:
             changes.append(FieldChange("chart version", installed.chart_version, version))
         if with_values:
-            changes += changed_values(
-                installed.values, self.release.values(), self.release.open_values
-            )
+            values = self.release.values()
+            secrecy = self._secrecy(installed, values)
+            changes += changed_values(installed.values, values, secrecy)
             changes += self._changed_additions(found)
         changes += [FieldChange(str(item), "missing", "present") for item in found.missing]
         changes += [
@@ -212,8 +213,14 @@ class ReleaseWork:
         def place(document: Document) -> Reference:
             return self._kubernetes.placed(Reference.of(document, release.namespace))
 
-        secrecy = Secrecy.of(installed.values, values, release.private)
+        secrecy = self._secrecy(installed, values)
         return part_changes(installed.documents(), wanted, place, secrecy)
+
+    def _secrecy(self, installed: ReleaseRecord, values: Mapping[str, Any]) -> Secrecy:
+        release = self.release
+        return Secrecy.of(
+            installed.values, values, release.private, release.open_values, release.secret_values
+        )
 
     def _compared(self, record: ReleaseRecord) -> Found:
         items = [

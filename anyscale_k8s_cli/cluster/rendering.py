@@ -1,4 +1,5 @@
-"""How what a release consists of would become another: rendered manifests compared.
+"""How what a release consists of would become another: its values and rendered manifests
+compared.
 
 Nobody's secrets are in it: not what is in a Secret, not what a user's own values say,
 and no password in an address.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -17,6 +18,7 @@ import yaml
 from anyscale_k8s_cli.cluster.comparing import HIDDEN
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.parts import PartChange
+from anyscale_k8s_cli.resource import FieldChange
 
 _IN_SECRETS = ("data", "stringData")
 # From this length on a text is looked for inside of others.
@@ -47,32 +49,90 @@ def part_changes(
     return tuple(found)
 
 
+def changed_values(
+    found: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    secrecy: Secrecy,
+    above: tuple[str, ...] = (),
+) -> list[FieldChange]:
+    """Which values differ, by dotted key, and what they are where that is no secret."""
+    changes = []
+    for key in sorted({*found, *wanted}):
+        old, new, path = found.get(key), wanted.get(key), (*above, key)
+        if (None if old == {} else old) == (None if new == {} else new):
+            continue
+        sides = [item for item in (old, new) if item is not None]
+        # What comes or goes as a whole is told as such, unless it is for one value in it.
+        whole = len(sides) == 1 and not _is_way(sides[0], secrecy.of_users(path))
+        if all(isinstance(item, Mapping) for item in sides) and not whole:
+            changes += changed_values(old or {}, new or {}, secrecy, path)
+        else:
+            changes.append(FieldChange(f"values.{'.'.join(path)}", *secrecy.values(path, old, new)))
+    return changes
+
+
+def _is_way(value: Any, users: Any) -> bool:
+    return isinstance(value, Mapping) and (len(value) == 1 or isinstance(users, Mapping))
+
+
 @dataclass(frozen=True)
 class Secrecy:
-    """The texts that are nobody else's business, on either side of a comparison."""
+    """The texts that are nobody else's business, on either side of a comparison.
+
+    `private`, `shown` and `closed` are as they were given to `of`.
+    """
 
     old: frozenset[str]
     new: frozenset[str]
+    private: Mapping[str, Any] = field(default_factory=dict)
+    shown: frozenset[str] = frozenset()
+    closed: frozenset[str] = frozenset()
 
     @classmethod
     def of(
-        cls, old: Mapping[str, Any], new: Mapping[str, Any], private: Mapping[str, Any]
+        cls,
+        old: Mapping[str, Any],
+        new: Mapping[str, Any],
+        private: Mapping[str, Any],
+        shown: frozenset[str] = frozenset(),
+        closed: frozenset[str] = frozenset(),
     ) -> Secrecy:
         """Of two sets of values: all texts but those that this tool gives now.
 
         `private` is what of the new ones the user wrote. What of the old ones they wrote
-        nobody has recorded, so whatever stands where nothing of ours does counts as theirs.
+        nobody has recorded, so whatever stands where nothing of ours does counts as theirs,
+        but for what is at or below the dotted keys in `shown`. Those in `closed` hold secrets
+        that this tool gives.
         """
         # What something is called (a variable, a volume) is no secret.
         theirs = {text for path, text in _texts(private) if path[-1] != "name"}
+        theirs |= {text for path, text in (*_texts(old), *_texts(new)) if _below(path, closed)}
         ours = {path: text for path, text in _texts(new) if text not in theirs}
         open_texts = set(ours.values())
         before = {
             text
             for path, text in _texts(old)
-            if text not in open_texts and path[-1] != "name" and not _stands_for(path, ours)
+            if text not in open_texts
+            and path[-1] != "name"
+            and not _stands_for(path, ours)
+            and not _below(path, shown)
         }
-        return cls(frozenset(before | theirs), frozenset(theirs | before))
+        hidden = frozenset(before | theirs)
+        return cls(hidden, hidden, private, shown, closed)
+
+    def of_users(self, path: tuple[str, ...]) -> Any:
+        """What the user wrote at this place of the values; None for nothing."""
+        found: Any = self.private
+        for key in path:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found
+
+    def values(self, path: tuple[str, ...], old: Any, new: Any) -> tuple[Any, Any]:
+        """Two values of one place as they may be shown; of a secret, only whether it is set."""
+        ours = new is not None or _below(path, self.shown)
+        if self.of_users(path) is not None or _below(path, self.closed) or not ours:
+            return _presence(old), _presence(new, "set otherwise" if old is not None else "set")
+        return self._shown(old, new)
 
     def hidden(
         self, old: Document | None, new: Document | None
@@ -81,6 +141,9 @@ class Secrecy:
         one, other = old, new
         if "Secret" in {(item or {}).get("kind") for item in (old, new)}:
             one, other = _closed(old, new), _closed(new, old, "another")
+        return self._shown(one, other)
+
+    def _shown(self, one: Any, other: Any) -> tuple[Any, Any]:
         in_both = set(_all_texts(one)) & set(_all_texts(other))
         return (
             _masked(one, self._mask(self.old, in_both, "")),
@@ -100,6 +163,15 @@ class Secrecy:
             return _PASSWORD.sub(said, text)
 
         return mask
+
+
+def _presence(value: Any, present: str = "set") -> str:
+    return "not set" if value is None else present
+
+
+def _below(path: Sequence[Any], places: Collection[str]) -> bool:
+    """Whether it is one of these places, or in one."""
+    return any(".".join(map(str, path[:end])) in places for end in range(1, len(path) + 1))
 
 
 def _closed(secret: Document | None, other: Document | None, word: str = "") -> Document | None:

@@ -257,7 +257,7 @@ CHANGED: dict[str, tuple[Callable[[Site], None], str]] = {
     ),
     REGISTRATION: (
         change_registration,
-        "kubernetes_config.zones: ['us-west-2a'] → ['us-west-2a', 'us-west-2b', 'us-west-2c']",
+        'kubernetes_config.zones: ["us-west-2a"] → ["us-west-2a", "us-west-2b", "us-west-2c"]',
     ),
     NAMESPACE: (
         patch(NAMESPACE, {"metadata": {"labels": {ENFORCE: "baseline"}}}),
@@ -469,7 +469,7 @@ REMOVED = {
     "class": Gone(
         {CLASS: remove(CLASS)},
         {
-            CLASS: "update: metadata.deletionTimestamp: <time> → None",
+            CLASS: "update: metadata.deletionTimestamp: <time> → absent",
             GATEWAY: "update: class: 'being deleted' → 'present'",
             OPERATOR: NEW_ADDRESS,
         },

@@ -202,9 +202,9 @@ def test_the_same_again_changes_nothing(story: Story) -> None:
 def test_with_other_arguments_it_says_what_changes(story: Story) -> None:
     key = "anyscale:cloud-resource/eks-92c04b15"
     told = {item["key"]: item["reason"] for item in story["with redis"].done["resources"]}
-    assert told[key] == "kubernetes_config.redis_endpoint: None → 'redis.demo:6379'"
+    assert told[key] == "kubernetes_config.redis_endpoint: absent → 'redis.demo:6379'"
     told = {item["key"]: item["reason"] for item in story["without redis"].done["resources"]}
-    assert told[key] == "kubernetes_config.redis_endpoint: 'redis.demo:6379' → None"
+    assert told[key] == "kubernetes_config.redis_endpoint: 'redis.demo:6379' → absent"
     assert "Redis answers at redis.demo:6379" in {
         item["title"] for item in story["with redis"].done["left_out"]
     }

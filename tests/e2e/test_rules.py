@@ -181,7 +181,7 @@ def test_a_tag_that_is_left_out_goes_and_the_ledger_forgets_it(story: Story) -> 
     page = story["fewer tags"]
     reasons = {item["key"]: item["reason"] for item in page.done["resources"]}
     for key in (f"aws:s3-bucket/{NAME}", f"aws:iam-role/{NAME}-operator"):
-        assert reasons[key] == "tag cost-center: '4711' → None"
+        assert reasons[key] == "tag cost-center: '4711' → absent"
     aws, cluster = page.seen["aws"], page.seen["kubernetes"]["demo"]
     for item in (aws["buckets"][NAME], aws["roles"][f"{NAME}-operator"]):
         assert "cost-center" not in item["tags"]

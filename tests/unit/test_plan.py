@@ -111,7 +111,7 @@ def test_of_pairs_in_a_text_only_those_that_differ_are_shown() -> None:
 
     assert str(change) == "tags: 'team=a' → 'team=b'"
     assert str(FieldChange("image", "a:1", "a:2")) == "image: 'a:1' → 'a:2'"
-    assert str(FieldChange("tags", None, "owner=ml,team=b")) == "tags: None → 'owner=ml,team=b'"
+    assert str(FieldChange("tags", None, "owner=ml,team=b")) == "tags: absent → 'owner=ml,team=b'"
 
 
 def test_what_leads_past_a_strangers_object_is_possible_for_it() -> None:

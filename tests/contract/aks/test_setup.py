@@ -594,7 +594,7 @@ def test_tags_that_are_no_longer_wanted_go_and_others_stay(world: World) -> None
     # What somebody wrote over is theirs.
     reasons = world.dropped(spec, {"team": "ml", "cost": "41"})
     assert reasons == dict.fromkeys(
-        {"storage-account", "managed-identity"}, "tag team: 'ml' → None"
+        {"storage-account", "managed-identity"}, "tag team: 'ml' → absent"
     )
     found = world.snapshot()
     for kind, name in (("storage_accounts", ACCOUNT), ("identities", IDENTITIES + IDENTITY)):

@@ -347,7 +347,7 @@ def test_tags_that_are_no_longer_wanted_go_and_others_stay(world: World) -> None
     spec = world.spec(rules={"tags": {"kept": "x"}})
     # What somebody wrote over is theirs.
     reasons = world.dropped(spec, {"team": "ml", "cost": "41"})
-    assert reasons == dict.fromkeys({"s3-bucket", "iam-role"}, "tag team: 'ml' → None")
+    assert reasons == dict.fromkeys({"s3-bucket", "iam-role"}, "tag team: 'ml' → absent")
     found = world.snapshot()
     for kind, name in (("buckets", BUCKET), ("roles", ROLE)):
         tags = found[kind][name]["tags"]

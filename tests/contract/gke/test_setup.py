@@ -514,7 +514,7 @@ def test_what_means_nothing_here_is_refused(world: World, wrong: dict[str, Any],
 def test_labels_that_are_no_longer_wanted_go_and_others_stay(world: World) -> None:
     world.setup(world.spec(rules={"tags": {"team": "ml", "cost": "42"}}))
     reasons = world.dropped(world.spec(), {"team": "ml", "cost": "41"})
-    assert reasons == {"gcs-bucket": "label team: 'ml' → None"}
+    assert reasons == {"gcs-bucket": "label team: 'ml' → absent"}
     labels = bucket_of(world)["labels"]
     assert "team" not in labels
     assert labels["cost"] == "42"
