@@ -100,7 +100,7 @@ class SpecOptions(PlaceOptions):
             panel=RULES,
             metavar="auto|irsa|pod-identity",
             help="How pods get the operator's role on EKS; auto if not given: by EKS Pod "
-            "Identity where its agent runs, else by IRSA. What is installed stays.",
+            "Identity where its agent runs, else by the OIDC provider. What is installed stays.",
         ),
         Sets("identity.kind"),
     ] = None

@@ -45,7 +45,10 @@ def completed(*words: str) -> list[str]:
             [*CloudCommands.table],
         ),
         (("cloud", "setup", "--aws"), ["--aws-profile"]),
-        (("cloud", "setup", "--waive", "gke"), ["gke-pool-metadata", "gke-workload-identity"]),
+        (
+            ("cloud", "setup", "--waive", "gke"),
+            ["gke-pool-metadata", "gke-subnet-named", "gke-workload-identity"],
+        ),
         (("cloud", "verify", "--waive", "gpu"), ["gpu-labels", "gpu-plugin"]),
         (("cloud", "verify", "--only", "dr"), ["drift"]),
         (("cloud", "setup", "--expose", "i"), ["internal"]),
