@@ -12,7 +12,7 @@ import yaml
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.rehearsal import Rehearsal
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed, ranges
 from anyscale_k8s_cli.cluster.admission import Denial, way_on
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.dry_runs import Outcome
@@ -24,16 +24,6 @@ from anyscale_k8s_cli.cluster.transport import KubernetesError
 _WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 _REGISTRATION = "admissionregistration.k8s.io/v1"
 _COMPUTE = ("requests", "limits")
-_OUT_OF_RANGE = re.compile(
-    r"(maximum|minimum) (\S+) usage per (Container|Pod) is [^,\]]+, but \w+ is ([^,\]\s]+)"
-)
-_UNSAID = "must specify"
-_SAY_THEM = (
-    "say with --values what the operator's containers take "
-    "(operator.container.resources, operator.vector.resources), and have no hook, which cannot be "
-    "told (workloads.instanceTypes.validationHook.enabled=false)"
-)
-_AGAIN = "then run the same command again"
 # Objects that one line names; all of them are in the evidence.
 _TOLD = 3
 
@@ -60,8 +50,11 @@ def charts(rehearsal: Rehearsal) -> Finding:
 
 def admission(kubernetes: Kubernetes, rehearsal: Rehearsal) -> Finding:
     """Whether somebody's rule, but one of room, forbids an object that would be written."""
-    denied = [(item, item.denial) for item in rehearsal.denied if item.denial]
-    forbidden = [(item, denial) for item, denial in denied if not _of_room(denial)]
+    forbidden = [
+        (item, _named(kubernetes, item, item.denial))
+        for item in rehearsal.denied
+        if item.denial and not _of_room(item.denial)
+    ]
     if forbidden:
         return _forbidden(kubernetes, forbidden)
     left = tuple(_untried(rehearsal))
@@ -80,6 +73,14 @@ def admission(kubernetes: Kubernetes, rehearsal: Rehearsal) -> Finding:
     reasons = dict.fromkeys(item.untried for item in rehearsal.outcomes if item.untried)
     told = f"{tried} of {total} objects tried; not the others: {'; '.join(reasons)}"
     return Finding(Status.PASS, told, left)
+
+
+def _named(kubernetes: Kubernetes, item: Outcome, denial: Denial) -> Denial:
+    """The range that has made a pod impossible, where the API server tells of the pod alone."""
+    if denial.look or item.trial.reference.kind != "Pod":
+        return denial
+    namespace = item.trial.reference.namespace or ""
+    return ranges.filled_in(kubernetes, namespace, denial.words) or denial
 
 
 def _forbidden(kubernetes: Kubernetes, found: Sequence[tuple[Outcome, Denial]]) -> Finding:
@@ -251,8 +252,8 @@ def _narrow(kubernetes: Kubernetes, stored: Sequence[Outcome]) -> Finding | None
         namespace = item.trial.reference.namespace
         if not table or not namespace:
             continue
-        ranges = kubernetes.list("v1", "LimitRange", namespace)
-        wide = [line for found in ranges for line in _too_large(found, table)]
+        there = kubernetes.list("v1", "LimitRange", namespace)
+        wide = [line for found in there for line in _too_large(found, table)]
         if wide:
             return Finding(
                 Status.WARN,
@@ -308,20 +309,16 @@ def _more_room(kubernetes: Kubernetes, item: Outcome) -> str:
     assert denial is not None, "asked of what is denied"  # noqa: S101
     if denial.rule is not None:
         return _of_quota(kubernetes, denial, denial.rule)
-    try:
-        ranges = kubernetes.list("v1", "LimitRange", namespace)
-    except KubernetesError:
-        ranges = []
-    commands = list(_wider(kubernetes, namespace, ranges, denial))
+    commands = list(ranges.wider(kubernetes, namespace, denial))
     if not commands:
         return way_on(denial, kubernetes.access.kubectl)
-    return "\n".join((*commands, _AGAIN))
+    return "\n".join((*commands, ranges.AGAIN))
 
 
 def _of_quota(kubernetes: Kubernetes, denial: Denial, at: Reference) -> str:
     """Where one object is more than what is left, the quota as it must be for that one."""
-    if _UNSAID in denial.words:
-        return f"let an administrator give the namespace a LimitRange with defaults; or {_SAY_THEM}"
+    if ranges.unsaid(denial):
+        return ranges.defaults_for(kubernetes, at.namespace or "", denial)
     parts = dict(re.findall(r"(requested|used|limited): (\S+?)(?:, |$)", denial.words))
     if "requested" not in parts:
         return way_on(denial, kubernetes.access.kubectl)
@@ -338,24 +335,8 @@ def _of_quota(kubernetes: Kubernetes, denial: Denial, at: Reference) -> str:
     )
 
 
-def _wider(
-    kubernetes: Kubernetes, namespace: str, ranges: Sequence[Document], denial: Denial
-) -> Iterator[str]:
-    for bound, resource, kind, value in _OUT_OF_RANGE.findall(denial.words):
-        field = "max" if bound == "maximum" else "min"
-        for found in ranges:
-            for index, item in enumerate(found["spec"].get("limits") or ()):
-                if item.get("type") == kind and resource in (item.get(field) or {}):
-                    path = f"/spec/limits/{index}/{field}/{resource}"
-                    patch = json.dumps([{"op": "replace", "path": path, "value": value}])
-                    yield kubernetes.access.kubectl(
-                        f"patch limitrange {found['metadata']['name']} -n {namespace}",
-                        f"--type json -p {shlex.quote(patch)}",
-                    )
-
-
 def _patched(kubernetes: Kubernetes, kind: str, name: str, namespace: str, patch: Document) -> str:
     command = kubernetes.access.kubectl(
         f"patch {kind} {name} -n {namespace} --type merge -p {shlex.quote(json.dumps(patch))}"
     )
-    return f"{command}\nthis is for an administrator of the namespace; {_AGAIN}"
+    return f"{command}\nthis is for an administrator of the namespace; {ranges.AGAIN}"

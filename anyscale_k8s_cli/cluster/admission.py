@@ -147,12 +147,19 @@ def way_on(denial: Denial, kubectl: Callable[[str], str], *, owner: str = "") ->
     return "\n".join(_way_on(denial, kubectl, owner))
 
 
+def _is_of_labels(denial: Denial) -> bool:
+    policy = denial.rule is not None and denial.rule.kind == POLICY
+    return (policy or bool(denial.webhook)) and "label" in denial.words.lower()
+
+
 def _way_on(denial: Denial, kubectl: Callable[[str], str], owner: str) -> Iterator[str]:
     if denial.webhook.endswith(_ANYSCALES):
         yield "mend what Anyscale complains of, and run the same command again"
         return
     if denial.look:
         yield kubectl(denial.look)
+    if _is_of_labels(denial):
+        yield "if it is a label of pods that it wants: --pod-label KEY=VALUE"
     whose = f"whoever keeps it ({owner})" if owner else "whoever keeps it"
     if denial.mend:
         yield f"an administrator lets this pass with: {kubectl(denial.mend)}"

@@ -5,6 +5,8 @@ One cluster for all: each test has a namespace of its own, and rules for it alon
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import Any
 
 import pytest
@@ -212,6 +214,32 @@ def test_a_quota_that_wants_amounts_leads_to_the_values(site: Site) -> None:
     assert room.status is Status.FAIL
     assert "must specify limits.cpu for: operator,vector" in room.detail
     assert "operator.container.resources" in room.fix
+    assert "LimitRange" not in room.fix
+
+
+def test_a_quota_that_wants_requests_of_a_hook_leads_to_a_range_with_which_all_get_in(
+    site: Site,
+) -> None:
+    given(site, "hooked")
+    hard = {"requests.cpu": "8", "requests.memory": "16Gi"}
+    make(site, "ResourceQuota", "team", namespace="hooked", spec={"hard": hard})
+    hook = {"workloads": {"instanceTypes": {"validationHook": {"enabled": True}}}}
+    with_hook = {"spec": {"operator": {"values": hook}}}
+    _, room = judged(site, "hooked", **with_hook)
+    assert room.status is Status.FAIL
+    assert "requests.cpu for: validate" in room.detail
+    first = room.fix.splitlines()[0]
+    assert first.endswith("apply -f -")
+    echoed, written, *_ = shlex.split(first)
+    limit_range = json.loads(written)
+    assert echoed == "echo"
+    (item,) = limit_range["spec"]["limits"]
+    assert item == {"type": "Container", "defaultRequest": {"cpu": "100m", "memory": "128Mi"}}
+    assert "operator.container.resources" not in room.fix
+    site.world.kubernetes.create(limit_range)
+    forbidden, room = judged(site, "hooked", **with_hook)
+    assert forbidden.status is Status.PASS
+    assert room.status is Status.WARN
 
 
 def test_a_range_that_is_too_narrow_is_told_by_its_field(site: Site) -> None:
@@ -253,6 +281,11 @@ def test_a_range_that_makes_a_pod_impossible_is_in_the_way(site: Site) -> None:
     finding, _ = judged(site, "impossible")
     assert finding.status is Status.FAIL
     assert "must be less than or equal to cpu limit of 250m" in finding.detail
+    assert "the LimitRange box of the namespace impossible, which fills in limits.cpu=250m" in (
+        finding.detail
+    )
+    assert "get limitrange box -n impossible -o yaml" in finding.fix
+    assert '[{"op": "remove", "path": "/spec/limits/0/default/cpu"}]' in finding.fix
 
 
 def test_an_update_tries_only_pods_that_are_made_anew(site: Site) -> None:

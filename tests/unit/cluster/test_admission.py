@@ -117,6 +117,16 @@ def test_the_owner_of_a_rule_is_asked() -> None:
     ]
 
 
+def test_a_policy_that_speaks_of_labels_may_be_met_by_an_option() -> None:
+    denial = denial_in(POLICY.replace("name your team", "each pod has a Label of its team"))
+    assert denial is not None
+    told = way_on(denial, lambda said: f"kubectl {said}").splitlines()
+    assert told[1] == "if it is a label of pods that it wants: --pod-label KEY=VALUE"
+    other = denial_in(POLICY)
+    assert other is not None
+    assert "--pod-label" not in way_on(other, lambda said: f"kubectl {said}")
+
+
 def test_helm_is_told_by_the_same_rule() -> None:
     stderr = f"Error: failed to create resource: {POLICY}"
     error = helm_error("It failed", ChildResult(1, b"", stderr.encode()), 60)
