@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -81,6 +82,19 @@ def _proxy(value: str) -> str:
     return value
 
 
+def _unproxied(value: str) -> str:
+    """A host, the end of a name, an address or a network, as programs read NO_PROXY."""
+    accepted = "give a host, .DOMAIN, an address or a network such as 10.0.0.0/8"
+    if "://" in value or re.search(r"\s", value) or not value:
+        raise ValueError(f"{value!r} is not accepted; {accepted}")
+    if "/" in value:
+        try:
+            ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError(f"{value!r} is no network; {accepted}") from None
+    return value
+
+
 def _certificates(value: Any) -> Any:
     """The certificates themselves, where a file with them is named."""
     if not isinstance(value, str | Path):
@@ -104,5 +118,6 @@ LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE, max_length=63
 Registry = Annotated[str, StringConstraints(pattern=REGISTRY, max_length=255)]
 SecretName = Annotated[str, StringConstraints(pattern=OBJECT_NAME, max_length=253)]
 Toleration = Annotated[str, BeforeValidator(_taint)]
+UnproxiedHost = Annotated[str, AfterValidator(_unproxied)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 Certificates = Annotated[str, BeforeValidator(_certificates)]

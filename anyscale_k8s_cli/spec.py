@@ -23,6 +23,8 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -34,6 +36,7 @@ from anyscale_k8s_cli.pod_words import (
     Registry,
     SecretName,
     Toleration,
+    UnproxiedHost,
 )
 
 SPEC_VERSION: Literal["anyscale-k8s/cloud/v1"] = "anyscale-k8s/cloud/v1"
@@ -190,9 +193,12 @@ class FileStorageSpec(_Part):
             self.nfs_mount_targets,
         )
         if sum(map(bool, kinds)) > 1:
-            raise ValueError("give one of a persistent volume claim, a CSI driver and NFS")
+            raise ValueError(
+                "give one of --persistent-volume-claim, --csi-ephemeral-volume-driver and "
+                "--nfs-mount-target"
+            )
         if self.nfs_mount_path and not self.nfs_mount_targets:
-            raise ValueError("a path of NFS needs an NFS mount target")
+            raise ValueError("--nfs-mount-path needs an --nfs-mount-target")
         return self
 
 
@@ -282,7 +288,7 @@ class NetworkSpec(_Part):
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
         if self.address and self.kind != "none":
-            raise ValueError("an address is told for a way in of your own: with --network none")
+            raise ValueError("--address is for a way in of your own: with --network none")
         asked = (self.expose != "public", *map(bool, (self.allow_cidrs, self.annotations)))
         if self.kind == "none" and (any(asked) or self.load_balancer_subnets):
             raise ValueError("with --network none there is no load balancer of which to ask things")
@@ -342,14 +348,19 @@ class PodsSpec(_Part):
     image_pull_secrets: Annotated[tuple[SecretName, ...], Flag("--image-pull-secret")] = ()
     http_proxy: Annotated[ProxyUrl | None, Flag("--http-proxy")] = None
     https_proxy: Annotated[ProxyUrl | None, Flag("--https-proxy")] = None
-    no_proxy: Annotated[tuple[str, ...], Flag("--no-proxy")] = ()
+    no_proxy: Annotated[tuple[UnproxiedHost, ...], Flag("--no-proxy")] = ()
     ca_bundle: Annotated[Certificates | None, Flag("--ca-bundle")] = None
 
-    @model_validator(mode="after")
-    def _proxied(self) -> Self:
-        if self.no_proxy and not (self.http_proxy or self.https_proxy):
-            raise ValueError("hosts without a proxy need a proxy: --http-proxy or --https-proxy")
-        return self
+    @field_validator("no_proxy")
+    @classmethod
+    def _proxied(cls, hosts: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
+        # A proxy that is wrong is not among the others, and told by itself.
+        proxies = [others.data.get(name, ...) for name in ("http_proxy", "https_proxy")]
+        if hosts and not any(proxies):
+            raise ValueError(
+                "hosts without a proxy need a proxy; give --http-proxy or --https-proxy, too"
+            )
+        return hosts
 
 
 class ProbeSpec(_Part):
@@ -413,7 +424,9 @@ class CloudSpec(_Part):
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         if self.existing.gateway and self.network.kind != "gateway":
-            raise ValueError(f"your Gateway and --network {self.network.kind} are two ways in")
+            raise ValueError(
+                f"--gateway and --network {self.network.kind} are two ways in; give one"
+            )
         return self
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
@@ -232,7 +232,7 @@ def _refusal(
         # What is missing is told by its flag, the shortest way to say it.
         source = Source.FLAG if item in missing else _source_of(item, sources)
         place = _place(item, flags, source, file)
-        lines.append(f"{place}: {explain(item)}")
+        lines.append(": ".join(filter(None, (place, explain(item)))))
     return errors.CliError(
         errors.INVALID_SPEC,
         f"{lines[0]}" if len(lines) == 1 else f"{len(lines)} fields are wrong",
@@ -256,11 +256,26 @@ def _source_of(item: ErrorDetails, sources: Mapping[str, Source]) -> Source:
 def _place(
     item: ErrorDetails, flags: Mapping[str, str | None], source: Source, file: Path | None
 ) -> str:
-    path = ".".join(str(part) for part in item["loc"] if isinstance(part, str))
-    flag = flags.get(path)
+    """What was typed: the option that sets it, or its place in the file.
+
+    Nothing for what several options say together: what is wrong with them names each.
+    """
+    # pydantic's mark of a key that is wrong, where the key itself is told already.
+    parts = [part for part in item["loc"] if isinstance(part, str) and part != "[key]"]
+    path = ".".join(parts)
+    flag = next(_above(parts, flags), None)
     if flag and source is not Source.FILE:
         return flag
-    return f"{path} in {file}" if file and source is Source.FILE else path
+    if file and source is Source.FILE:
+        return f"{path} in {file}" if path else str(file)
+    return "" if flag is None and item["type"] == "value_error" else path
+
+
+def _above(parts: list[str], flags: Mapping[str, str | None]) -> Iterator[str]:
+    """The options that set it or the whole that it is a member of, the nearest first."""
+    for end in range(len(parts), 0, -1):
+        if flag := flags.get(".".join(parts[:end])):
+            yield flag
 
 
 _PATTERNS = {

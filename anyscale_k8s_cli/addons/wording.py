@@ -34,6 +34,14 @@ _CHARTS_PREFIXES = (
 )
 # Of a controller of their own people say themselves what its class is called.
 _CLASS = "networking.ingress.classNameOverride"
+# What stands below such keys of a chart's values Kubernetes takes, whatever of it is a default.
+_FREE = frozenset(
+    (
+        *("resources", "limits", "requests", "nodeSelector", "affinity", "tolerations"),
+        *("annotations", "podAnnotations", "labels", "podLabels", "matchLabels"),
+        *("securityContext", "podSecurityContext", "env", "additionalEnv"),
+    )
+)
 # Kubernetes keeps such names to itself.
 _SYSTEM = "kube-"
 
@@ -102,13 +110,18 @@ def _is_charts_own(key: str) -> bool:
 def unknown(users: Mapping[str, Any], charts: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """The keys of the user's values that the chart has no default for.
 
-    What is empty in the chart is for the user to fill: nothing in it is unknown.
+    What is empty in the chart is for the user to fill, and so is what the chart hands on to
+    Kubernetes: nothing in it is unknown.
     """
     for key, value in users.items():
         path = f"{prefix}{key}"
         if key not in charts:
             yield path
-        elif isinstance(value, Mapping) and isinstance(inner := charts[key], Mapping) and inner:
+            continue
+        inner = charts[key]
+        if key in _FREE or not inner:
+            continue
+        if isinstance(value, Mapping) and isinstance(inner, Mapping):
             yield from unknown(value, inner, f"{path}.")
 
 

@@ -22,8 +22,11 @@ _COMMANDS = (*_GROUPS, "doctor", "login", "logout")
 _OWN = re.compile(r"(?<![\w./\\-])anyscale(?= (?:auth|cloud|doctor|login|logout|sandbox)\b)")
 # Commands that work on a sandbox when they are told so; the words after them are theirs.
 _ON_A_CLOUD = re.compile(
-    r"\banyscale (?:(?:auth|cloud) [a-z]+|doctor|login|logout)\b(?! --sandbox)(?=\s|$)"
+    r"\banyscale (?:(?:auth|cloud) [a-z]+|doctor|login|logout)\b(?! --(?:sandbox|help))(?=\s|$)"
 )
+
+# Where a spec is refused, whichever command read it.
+_ITS_HELP = re.compile(r"(?<=\banyscale )cloud setup(?= --help\b)")
 
 # What a sandbox's clusters answer to in a shell that was pointed at it, and in no other.
 _IN_SHELL = 'eval "$(anyscale sandbox env)" && '
@@ -65,7 +68,11 @@ def _same(found: str, typed: str) -> bool:
 
 
 def as_typed(text: str) -> str:
-    """The text with our commands under the name that was typed, and as much in the sandbox."""
+    """The text with our commands under the name that was typed, and as much in the sandbox.
+
+    Help that is told of is that of the command that was run.
+    """
+    text = _ITS_HELP.sub(lambda found: " ".join(_typed(sys.argv[1:])) or found[0], text)
     if "--sandbox" in sys.argv:
         text = text.replace(_NEW_TOKEN, "anyscale sandbox mend token")
         text = _ON_A_CLOUD.sub(lambda found: f"{found[0]} --sandbox", text)
@@ -87,14 +94,16 @@ def instead(command: str, arguments: Sequence[str], *, without: Sequence[str] = 
 
 def schema(arguments: Sequence[str]) -> str:
     """The `schema` of the JSON that these arguments lead to, also when they are wrong."""
-    words = [word for word in arguments if not word.startswith("-")]
-    start = next((place for place, word in enumerate(words) if word in _COMMANDS), None)
-    if start is None:
-        return "anyscale-k8s/usage/v1"
-    command, *rest = words[start:]
-    if command in _GROUPS and rest:
-        command = rest[0] if command == "cloud" else f"{command}-{rest[0]}"
+    words = _typed(arguments)
+    command = "-".join(words[1:] if len(words) > 1 and words[0] == "cloud" else words)
     return f"anyscale-k8s/{re.sub(r'[^a-z-]', '', command.lower()) or 'usage'}/v1"
+
+
+def _typed(arguments: Sequence[str]) -> list[str]:
+    """The command that was typed, with its group; nothing where none was."""
+    words = [word for word in arguments if not word.startswith("-")]
+    start = next((place for place, word in enumerate(words) if word in _COMMANDS), len(words))
+    return words[start : start + (2 if words[start:] and words[start] in _GROUPS else 1)]
 
 
 def output_format(arguments: Sequence[str]) -> str:

@@ -35,7 +35,8 @@ def test_off_may_be_written_as_yaml_likes_it(word: str, tmp_path: Path) -> None:
         ("rules: {tags: {a: b, a: c}}\n", "{} is not valid YAML"),
         (
             "existing: {file_storage: {persistent_volume_claim: a, nfs_mount_targets: [b]}}",
-            "give one of a persistent volume claim, a CSI driver and NFS",
+            "give one of --persistent-volume-claim, --csi-ephemeral-volume-driver and "
+            "--nfs-mount-target",
         ),
         ("existing: {gateway: front}\n", "existing.gateway in {}: 'front' is not accepted; use"),
     ],
@@ -51,3 +52,45 @@ def test_of_a_key_that_is_there_twice_the_second_is_shown(tmp_path: Path) -> Non
     with pytest.raises(errors.CliError) as caught:
         loaded("region: a\nregion: b\n", tmp_path)
     assert caught.value.cause == "line 4, column 1: the key 'region' is there twice"
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (
+            {"pods.no_proxy": ["10.0.0.0/8"]},
+            "--no-proxy: hosts without a proxy need a proxy; give --http-proxy or --https-proxy, "
+            "too",
+        ),
+        (
+            {"pods.no_proxy": ["10.0.0.0/99"]},
+            "--no-proxy: '10.0.0.0/99' is no network; give a host, .DOMAIN, an address or a "
+            "network such as 10.0.0.0/8",
+        ),
+        (
+            {"pods.labels": {"te*am": "ml"}},
+            "--pod-label: 'te*am' is not accepted; use a key as labels have: letters, digits, "
+            "dots, dashes, after a domain and /",
+        ),
+        (
+            {"existing.gateway": "a/b", "network.kind": "nginx"},
+            "--gateway and --network nginx are two ways in; give one",
+        ),
+        (
+            {"network.address": "in.example.com"},
+            "--address is for a way in of your own: with --network none",
+        ),
+    ],
+)
+def test_what_is_wrong_with_options_is_told_by_their_names(
+    flags: dict[str, object], told: str
+) -> None:
+    with pytest.raises(errors.CliError) as caught:
+        load(flags={"provider": "eks", "name": "prod", **flags}, file=None, environment={})
+    assert str(caught.value) == told
+
+
+def test_a_proxy_that_is_wrong_is_told_once() -> None:
+    flags = {"pods.http_proxy": "proxy:3128", "pods.no_proxy": ["a.example.com"]}
+    with pytest.raises(errors.CliError, match="--http-proxy: no address of a proxy"):
+        load(flags={"provider": "eks", "name": "prod", **flags}, file=None, environment={})

@@ -53,10 +53,19 @@ def test_values_of_ones_own_are_ones_own() -> None:
 
 
 def test_keys_that_the_chart_does_not_have() -> None:
-    charts = {"operator": {"labels": {}, "replicas": 1, "image": {"tag": "x"}}}
+    resources = {"requests": {"cpu": 1}, "limits": {"memory": "2Gi"}}
+    charts = {
+        "operator": {"labels": {}, "replicas": 1, "image": {"tag": "x"}, "resources": resources}
+    }
     users = {
         "operater": {"replicas": 2},
-        "operator": {"labels": {"team": "ml"}, "replicas": 2, "image": {"tga": "y"}},
+        "operator": {
+            "labels": {"team": "ml"},
+            "replicas": 2,
+            "image": {"tga": "y"},
+            # What Kubernetes knows is nothing that the chart need have a default for.
+            "resources": {"limits": {"cpu": 2}},
+        },
     }
     assert list(wording.unknown(users, charts)) == ["operater", "operator.image.tga"]
 

@@ -28,6 +28,16 @@ def test_a_command_is_printed_as_it_would_be_typed(
     assert as_typed(as_typed("anyscale cloud status prod")) == printed
 
 
+@pytest.mark.parametrize("more", [[], ["--sandbox"]])
+def test_help_is_that_of_the_command_that_was_run(
+    more: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["anyscale", "cloud", "plan", *more, "--name", "prod"])
+
+    told = as_typed("see `anyscale cloud setup --help` and docs/cloud-yaml.md")
+    assert told == "see `anyscale cloud plan --help` and docs/cloud-yaml.md"
+
+
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An executable of our name in a folder of its own, called by its whole path."""
