@@ -95,8 +95,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             "account",
             (
                 f"assumed by {policies.subject(install.namespace)}",
-                *(f"{action} on the bucket" for action in policies.BUCKET_ACTIONS),
-                *(f"{action} on its objects" for action in policies.OBJECT_ACTIONS),
+                *policies.rights(),
             ),
             named="role",
             unless=("existing.identity",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from anyscale_k8s_cli.provider import PolicyDocument
@@ -65,6 +65,13 @@ def operator(bucket_arn: str, kms_key_arn: str | None = None) -> Policy:
         )
     policy: Policy = document
     return policy
+
+
+def rights() -> Iterator[str]:
+    """The operator's policy in short, an action a line, as the document has them."""
+    for statement in operator("")["Statement"]:
+        place = "its objects" if statement["Resource"] == "/*" else "the bucket"
+        yield from (f"{action} on {place}" for action in statement["Action"])
 
 
 def document(name: str, policy: Policy) -> PolicyDocument:

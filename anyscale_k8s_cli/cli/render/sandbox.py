@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from anyscale_k8s_cli.sandbox.supervisor import SandboxRecord
 
 
+_WHERE = frozenset(
+    (
+        *("--provider", "--name", "--cluster-name", "--context", "--region"),
+        *("--resource-group", "--project-id"),
+    )
+)
 _ORDINARY = "--provider eks --cluster-name demo --name try"
 
 
@@ -43,13 +49,27 @@ def show_up(document: Mapping[str, Any], console: Console) -> None:
 
 
 def show_worlds(document: Mapping[str, Any], console: Console) -> None:
-    rows = [
-        (item["name"], ", ".join(item["platforms"]), item["ends"], item["about"])
-        for item in document["worlds"]
-    ]
-    table.plain(console, ("NAME", "PLATFORM", "A SETUP ENDS", "ABOUT"), rows)
+    """A line of the table for each, and below it what it is about and what a setup there needs."""
+    worlds = document["worlds"]
+    rows = [(item["name"], ", ".join(item["platforms"]), item["ends"]) for item in worlds]
+    heads, *lines = table.aligned([("NAME", "PLATFORM", "A SETUP ENDS"), *rows])
+    console.print(Text(heads, "dim"), soft_wrap=True)
+    for line, item in zip(lines, worlds, strict=True):
+        console.print(Text(line), soft_wrap=True)
+        table.wrapped(console, Text(item["about"], "dim"), first=Text("    "), indent=4)
+        if options := " ".join(own_options(item["setup"])):
+            table.wrapped(console, Text(options), first=Text("    with ", "dim"), indent=9)
     table.heading(console, "Next")
     table.command(console, "anyscale sandbox up --world NAME")
+
+
+def own_options(setup: str) -> Iterator[str]:
+    """What a setup in a world is told besides its name and where its cluster is."""
+    option = ""
+    for word in shlex.split(setup):
+        option = word if word.startswith("--") else option
+        if option not in _WHERE:
+            yield shlex.quote(word)
 
 
 def show_down(document: Mapping[str, Any], console: Console) -> None:

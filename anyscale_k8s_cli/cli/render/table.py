@@ -96,12 +96,16 @@ def warnings(console: Console, texts: Sequence[str]) -> None:
 
 def plain(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table with a heading, for lists. Nothing is cut: a long line goes over the edge."""
-    lines = [columns, *rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
-    for number, line in enumerate(lines):
-        cells = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
-        text = "  ".join(cells).rstrip()
+    for number, text in enumerate(aligned([columns, *rows])):
         console.print(Text(text, style="" if number else "dim"), soft_wrap=True)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines of text, their cells below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
 
 
 def command(console: Console, text: str, *, indent: int = 2) -> None:

@@ -450,6 +450,35 @@ def clouds() -> dict[str, Any]:
     return {"schema": "anyscale-k8s/list/v1", "clouds": [cloud]}
 
 
+def worlds() -> dict[str, Any]:
+    """One whose setup needs nothing else, and one that must be told more."""
+    place = "--cluster-name demo --region us-west-2 --name try"
+    found = [
+        ("eks-auto-mode", "eks", "EKS Auto Mode, with its own load balancers", "", "HEALTHY"),
+        (
+            "oke-key-limit",
+            "oke",
+            "the user that is to be used has two customer secret keys already, and there may be no "
+            "more",
+            " --identity ocid1.user.oc1..08e40e0543a42b9f --tag 'team=a b'",
+            "key-limit",
+        ),
+    ]
+    return {
+        "schema": "anyscale-k8s/sandbox-worlds/v1",
+        "worlds": [
+            {
+                "name": name,
+                "platforms": [platform],
+                "about": about,
+                "setup": f"--provider {platform} {place}{more}",
+                "ends": ends,
+            }
+            for name, platform, about, more, ends in found
+        ],
+    }
+
+
 def cloud() -> dict[str, Any]:
     return {
         "schema": "anyscale-k8s/get/v1",

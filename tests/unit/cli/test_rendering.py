@@ -24,7 +24,7 @@ from anyscale_k8s_cli.cli.render import (
     style,
     table,
 )
-from anyscale_k8s_cli.cli.render.sandbox import environment_lines
+from anyscale_k8s_cli.cli.render.sandbox import environment_lines, show_worlds
 from anyscale_k8s_cli.spec import PodsSpec
 
 from . import samples
@@ -60,6 +60,7 @@ SHOWN: dict[str, Callable[[Console], None]] = {
     "status-mending": lambda to: status.show_status(samples.mending(), to, now=NOW),
     "status-unhealthy": lambda to: status.show_status(samples.unhealthy(), to, now=NOW),
     "status-features": lambda to: status.show_status(samples.featured(), to, now=NOW),
+    "worlds": lambda to: show_worlds(samples.worlds(), to),
     "list": lambda to: clouds.show_list(samples.clouds(), to),
     "list-empty": lambda to: clouds.show_list({"clouds": []}, to),
     "rotate": under(rotation.show_rotation, samples.rotated()),

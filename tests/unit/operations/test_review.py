@@ -76,6 +76,15 @@ def test_the_trust_is_that_of_one_service_account() -> None:
     }
 
 
+def test_the_short_form_of_a_role_has_what_its_policy_has() -> None:
+    document = page("eks")
+    _, policy = documents(document)
+    written = [item["Action"] for item in json.loads(policy["text"])["Statement"]]
+    (role,) = (item for item in document["identities"] if item["title"] == "IAM role")
+    told = [right.partition(" on ")[0] for right in role["rights"] if right.startswith("s3:")]
+    assert told == [action for actions in written for action in actions]
+
+
 def test_the_way_to_the_role_that_is_said_is_told() -> None:
     document = page("eks", identity__kind="pod-identity")
     titles = " ".join(item["title"] for item in document["identities"])
