@@ -176,6 +176,11 @@ def read_lower_case_labels(found: Mapping[str, str]) -> dict[str, str] | None:
     return said
 
 
+def platform_told(resource_name: str) -> str:
+    """The platform in the name of a resource of ours; of another's, whatever stands there."""
+    return resource_name.rpartition("-")[0]
+
+
 def has_labels_of(found: Mapping[str, str], install: Install) -> bool:
     """Whether such labels are of this install, also where some of them were changed by hand."""
     return (

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.controlplane.client import ControlPlane
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.credentials import find_credentials
-from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
+from anyscale_k8s_cli.controlplane.failures import ApiFailure
+from anyscale_k8s_cli.controlplane.models import Cloud, CloudResource, DecoratedCloudResource
 from anyscale_k8s_cli.events import Notice
+from anyscale_k8s_cli.install import platform_told
 from anyscale_k8s_cli.operations.requests import GetRequest, ListRequest, Request
+from anyscale_k8s_cli.parallel import side_by_side
+from anyscale_k8s_cli.provider import available
 from anyscale_k8s_cli.run import Run
 
 LIST_SCHEMA = "anyscale-k8s/list/v1"
@@ -26,10 +31,14 @@ _MOST_NAMES = 20
 
 @dataclass(frozen=True)
 class CloudList:
+    """Clouds, and by their ids the platforms that are known of them."""
+
     clouds: tuple[Cloud, ...]
+    platforms: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        return {"schema": LIST_SCHEMA, "clouds": [_cloud(cloud) for cloud in self.clouds]}
+        told = [_cloud(cloud, self.platforms.get(cloud.id, ())) for cloud in self.clouds]
+        return {"schema": LIST_SCHEMA, "clouds": told}
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class CloudReport:
     def as_json(self) -> dict[str, Any]:
         return {
             "schema": GET_SCHEMA,
-            "cloud": _cloud(self.cloud),
+            "cloud": _cloud(self.cloud, platforms_of(self.resources)),
             "resources": [_resource(resource) for resource in self.resources],
         }
 
@@ -61,9 +70,29 @@ async def list_clouds(request: ListRequest, run: Run) -> CloudList:
     def look() -> CloudList:
         with opened(request, run) as clouds:
             found = listed(clouds, request.name)
-        return CloudList(tuple(found))
+            return with_platforms(clouds, found)
 
     return await asyncio.to_thread(look)
+
+
+def platforms_of(resources: Iterable[CloudResource]) -> tuple[str, ...]:
+    """The platforms on which this tool has registered clusters."""
+    known = set(available())
+    return tuple(sorted(known & {platform_told(resource.name) for resource in resources}))
+
+
+def with_platforms(clouds: Clouds, found: Sequence[Cloud]) -> CloudList:
+    """The clouds with their platforms; without where their resources are not to be seen."""
+
+    def look(cloud: Cloud) -> tuple[str, ...]:
+        try:
+            return platforms_of(clouds.list_resources(cloud.id))
+        except ApiFailure:
+            return ()  # gone by now, or not for this user: the list is whole without it
+
+    told = side_by_side(*(partial(look, cloud) for cloud in found))
+    ids = (cloud.id for cloud in found)
+    return CloudList(tuple(found), dict(zip(ids, told, strict=True)))
 
 
 async def get_cloud(request: GetRequest, run: Run) -> CloudReport:
@@ -164,11 +193,12 @@ def _listed(found: Sequence[Cloud]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _cloud(cloud: Cloud) -> dict[str, Any]:
+def _cloud(cloud: Cloud, platforms: Sequence[str]) -> dict[str, Any]:
     return {
         "id": cloud.id,
         "name": cloud.name,
         "provider": cloud.provider,
+        "platforms": list(platforms),
         "region": cloud.region,
         "compute_stack": cloud.compute_stack or ("K8S" if cloud.is_k8s else None),
         "state": cloud.state or cloud.status or None,

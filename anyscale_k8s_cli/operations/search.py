@@ -9,7 +9,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
-from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.install import Install, platform_told
 from anyscale_k8s_cli.ledger import LEDGER_NAME, read_ledger
 from anyscale_k8s_cli.operations.clouds import by_id
 from anyscale_k8s_cli.operations.requests import DeleteRequest
@@ -44,7 +44,7 @@ class Registered:
 
     @property
     def provider(self) -> str:
-        return self.resource.name.rpartition("-")[0]
+        return platform_told(self.resource.name)
 
     @property
     def install_id(self) -> str:

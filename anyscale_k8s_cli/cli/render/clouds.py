@@ -21,15 +21,21 @@ def show_list(document: Mapping[str, Any], console: Console) -> None:
         return
     table.plain(
         console,
-        ("NAME", "ID", "PROVIDER", "REGION", "STACK", "STATE"),
+        ("NAME", "ID", "PLATFORM", "REGION", "STACK", "STATE"),
         [
             [
-                table.text_of(cloud.get(key))
-                for key in ("name", "id", "provider", "region", "compute_stack", "state")
+                *(table.text_of(cloud.get(key)) for key in ("name", "id")),
+                _platform(cloud),
+                *(table.text_of(cloud.get(key)) for key in ("region", "compute_stack", "state")),
             ]
             for cloud in clouds
         ],
     )
+
+
+def _platform(cloud: Mapping[str, Any]) -> str:
+    """Where its clusters are, as `--provider` has it; else what Anyscale calls that."""
+    return table.text_of(cloud.get("platforms") or cloud.get("provider"))
 
 
 def show_cloud(
@@ -42,7 +48,7 @@ def show_cloud(
         console,
         [
             ("id", cloud["id"]),
-            ("provider", cloud.get("provider")),
+            ("platform", _platform(cloud)),
             ("region", cloud.get("region")),
             ("stack", cloud.get("compute_stack")),
             ("state", cloud.get("state")),

@@ -441,6 +441,7 @@ def clouds() -> dict[str, Any]:
         "id": "cld_1",
         "name": "prod",
         "provider": "AWS",
+        "platforms": ["eks"],
         "region": "us-west-2",
         "compute_stack": "K8S",
         "state": "ACTIVE",

@@ -9,7 +9,8 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.controlplane.clouds import Clouds
-from anyscale_k8s_cli.controlplane.models import Cloud
+from anyscale_k8s_cli.controlplane.failures import ApiFailure
+from anyscale_k8s_cli.controlplane.models import Cloud, CloudResource
 from anyscale_k8s_cli.operations import clouds
 
 
@@ -31,6 +32,24 @@ class Listed:
 
     def get_cloud(self, cloud_id: str) -> Cloud | None:
         return next((cloud for cloud in self.clouds if cloud.id == cloud_id), None)
+
+
+class Recorded(Listed):
+    """The same, and their resources by the names of these; of the cloud `gone` none is told."""
+
+    def list_resources(self, cloud_id: str) -> list[CloudResource]:
+        name = next(cloud.name for cloud in self.clouds if cloud.id == cloud_id)
+        if name == "gone":
+            raise ApiFailure(errors.NOT_FOUND, "There is no such cloud", status=404)
+        names = {"prod": ["oke-1f3a9c2e", "eks-0b1c2d3e"], "theirs": ["vm-resource"]}[name]
+        return [CloudResource(name=item, provider="AWS") for item in names]
+
+
+def test_platforms_are_known_where_this_tool_has_registered_clusters() -> None:
+    recorded = Recorded("prod", "theirs", "gone")
+    found = clouds.with_platforms(cast(Clouds, recorded), recorded.clouds)
+    told = found.as_json()["clouds"]
+    assert [item["platforms"] for item in told] == [["eks", "oke"], [], []]
 
 
 def choose(listed: Listed, name: str | None = None, cloud_id: str | None = None) -> str:
