@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 
-_OWNER = "gateway.envoyproxy.io/owning-gateway"
+# What labels of a proxy begin with that tell whose it is.
+OWNER = "gateway.envoyproxy.io/owning-gateway"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def service_selector(gateway: Reference) -> str:
 
 
 def service_labels(gateway: Reference) -> dict[str, str]:
-    return {f"{_OWNER}-name": gateway.name, f"{_OWNER}-namespace": gateway.namespace or ""}
+    return {f"{OWNER}-name": gateway.name, f"{OWNER}-namespace": gateway.namespace or ""}
 
 
 def service_addresses(service: Document) -> list[str]:

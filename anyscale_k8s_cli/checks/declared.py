@@ -149,6 +149,9 @@ OPERATOR_GATEWAY = Check(
 OPERATOR_WORKLOAD = Check(
     "operator-workload", "The operator runs", AFTER, _INSTALLED, breaks=WITHOUT_OPERATOR
 )
+RELEASES_UP = Check(
+    "releases-up", "The releases are deployed and up", AFTER, _INSTALLED, Severity.WARNING
+)
 
 _VERIFY = frozenset({When.VERIFY})
 
@@ -371,6 +374,7 @@ CHECKS = (
     OPERATOR_STORAGE,
     OPERATOR_GATEWAY,
     OPERATOR_WORKLOAD,
+    RELEASES_UP,
     OPERATOR_HOLDS_IDENTITY,
     OPERATOR_RIGHTS,
     OPERATOR_WEBHOOK,

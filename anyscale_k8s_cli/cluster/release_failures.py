@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster import rollouts
@@ -48,32 +48,20 @@ class ReleaseFailures:
             record = newest(self._kubernetes, self._namespace, self._name)
             if record is None:
                 return problem
-            for item, _ in self._unready(record.hook_objects):
+            for item, _ in self._of(record.hook_objects):
                 diagnosis = diagnose_workload(self._kubernetes, item)
                 if diagnosis is not None:
                     return _with(problem, diagnosis)
             if waited and problem.code is errors.TIMED_OUT:
-                for item, seen in self._unready(record.objects):
+                for item, seen in self._of(record.objects):
                     return self.not_up(item, seen)
         except errors.CliError:
             # It is helm's failure that is told of, with or without a closer look.
             return problem
         return problem
 
-    def _unready(self, items: tuple[ManifestObject, ...]) -> Iterator[tuple[Reference, str]]:
-        """The workloads among them that are there and not up, with what they wait for."""
-        for item in items:
-            reference = self._kubernetes.placed(item.reference)
-            if reference.kind not in rollouts.watched_kinds():
-                continue
-            live = self._kubernetes.get(
-                reference.api_version, reference.kind, reference.name, reference.namespace
-            )
-            try:
-                if live is not None:
-                    rollouts.rolled_out(live)
-            except StillWaiting as waiting:
-                yield reference, str(waiting)
+    def _of(self, items: Iterable[ManifestObject]) -> Iterator[tuple[Reference, str]]:
+        return unready(self._kubernetes, (item.reference for item in items))
 
     def _late(self, seen: str, diagnosis: Diagnosis | None) -> errors.CliError:
         return errors.CliError(
@@ -83,6 +71,24 @@ class ReleaseFailures:
             evidence=diagnosis.evidence if diagnosis else (),
             fix="mend what the evidence says and run the same command again",
         )
+
+
+def unready(
+    kubernetes: Kubernetes, references: Iterable[Reference]
+) -> Iterator[tuple[Reference, str]]:
+    """The workloads among them that are there and not up, with what they wait for."""
+    for item in references:
+        reference = kubernetes.placed(item)
+        if reference.kind not in rollouts.watched_kinds():
+            continue
+        live = kubernetes.get(
+            reference.api_version, reference.kind, reference.name, reference.namespace
+        )
+        try:
+            if live is not None:
+                rollouts.rolled_out(live)
+        except StillWaiting as waiting:
+            yield reference, str(waiting)
 
 
 def taken_back(

@@ -19,6 +19,7 @@ from anyscale_k8s_cli.addons.storage_credentials import tell_what_is_kept
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.addons.traces import account_key, operator_key
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, When, declared, passed
+from anyscale_k8s_cli.checks.releases import releases_check
 from anyscale_k8s_cli.cluster.diagnosis import diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -102,6 +103,7 @@ class Wiring:
             declared.OPERATOR_STORAGE.bind(self._storage, self.stored),
             declared.OPERATOR_GATEWAY.bind(entrance.check, (*entrance.keys, operator)),
             declared.OPERATOR_WORKLOAD.bind(self._workload, (operator,)),
+            releases_check(self.kubernetes, self.install.namespace, self.again),
         )
 
     # -- the registration ------------------------------------------------------

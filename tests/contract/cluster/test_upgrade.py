@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import re
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.checks import Finding, Status
+from anyscale_k8s_cli.checks.releases import releases_check
+from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.plan import PlannedChange, with_parts
+from anyscale_k8s_cli.run import StillWaiting
 
 from .later import later_tool
 from .site import Site, make_site
@@ -67,6 +74,52 @@ def chart_of(site: Site, release: tuple[str, str, str]) -> tuple[str, str]:
     record = newest(site.world.kubernetes, release[0], release[1])
     assert record is not None
     return record.status, record.chart_version
+
+
+def test_a_release_that_is_not_up_is_a_warning_that_says_why(installed: Site) -> None:
+    kubernetes = installed.world.kubernetes
+    where = Reference("apps/v1", "Deployment", "envoy-gateway", CONTROLLER[0])
+    look = releases_check(kubernetes, "ray", "anyscale cloud setup").run
+    assert look().status is Status.PASS
+
+    def select(pool: str | None) -> None:
+        selector = {"nodeSelector": {"pool": pool}}
+        kubernetes.patch_merge(where, {"spec": {"template": {"spec": selector}}})
+
+    def until(status: Status, seen: str = "") -> Finding:
+        def probe() -> Finding:
+            found = look()
+            if found.status is not status or seen not in "".join(found.evidence):
+                raise StillWaiting(found.detail)
+            return found
+
+        return installed.world.run.wait_for(probe, what="the pods", timeout=30)
+
+    select("nowhere")
+    hanging = until(Status.WARN, "Unschedulable")
+    assert hanging.status is Status.WARN
+    assert hanging.detail.startswith(f"{where} is not up: ")
+    assert hanging.fix.splitlines()[-1] == "anyscale cloud setup"
+    assert "describe deployment envoy-gateway -n envoy-gateway-system" in hanging.fix
+    select(None)
+    until(Status.PASS)
+
+
+def test_a_release_whose_last_revision_failed_is_a_warning(installed: Site) -> None:
+    kubernetes = installed.world.kubernetes
+    (last,) = kubernetes.list("v1", "Secret", CONTROLLER[0], label_selector="name=eg,owner=helm")
+    release = json.loads(gzip.decompress(b64decode(b64decode(last["data"]["release"]))))
+    release |= {"version": 2, "info": {**release["info"], "status": "failed"}}
+    packed = b64encode(b64encode(gzip.compress(json.dumps(release).encode()))).decode()
+    labels = {**last["metadata"]["labels"], "version": "2", "status": "failed"}
+    name, namespace = "sh.helm.release.v1.eg.v2", CONTROLLER[0]
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    kubernetes.create({**last, "metadata": metadata, "data": {"release": packed}})
+    told = releases_check(kubernetes, "ray", "anyscale cloud setup").run()
+    kubernetes.delete(Reference("v1", "Secret", name, namespace))
+    assert told.status is Status.WARN
+    assert told.detail == "the release envoy-gateway-system/eg is failed, by its revision 2"
+    assert "history eg --namespace envoy-gateway-system" in told.fix
 
 
 def test_what_is_installed_stays_and_an_upgrade_tells_each_object_first(
