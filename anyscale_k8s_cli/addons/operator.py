@@ -259,9 +259,9 @@ def unhealthy(seen: str, diagnosis: Diagnosis | None) -> errors.CliError:
     return errors.CliError(
         errors.OPERATOR_UNHEALTHY,
         "The operator did not become ready",
-        cause=diagnosis.complaint or diagnosis.cause,
-        evidence=(diagnosis.cause, *diagnosis.evidence),
-        fix="mend what the operator complains of and run the same command again",
+        cause=diagnosis.told,
+        evidence=diagnosis.evidence,
+        fix=diagnosis.mend or "mend what the operator complains of and run the same command again",
     )
 
 

@@ -7,6 +7,8 @@ read is left out.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +18,9 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 
 EVENTS = 3
 LOG_LINES = 10
+# As the scheduler words what keeps a pod from nodes.
+_TAINT = re.compile(r"untolerated taint(?:\(s\))? \{([^:}]+): ?([^}]*)\}")
+_SELECTOR = "didn't match Pod's node affinity/selector"
 # What the autoscaler answers to the scheduler's warning, as a normal event.
 _OF_AUTOSCALER = ("NotTriggerScaleUp", "TriggeredScaleUp")
 
@@ -35,13 +40,42 @@ class Diagnosis:
         return next((line for line in reversed(self.log) if "ERROR" in line.upper()), "")
 
     @property
+    def told(self) -> str:
+        """The one line to tell: the program knows better than its pod."""
+        return self.complaint or self.cause
+
+    @property
+    def mend(self) -> str:
+        """What gives a pod a place that no node takes as it is; empty where that is not it."""
+        if "Unschedulable: " not in self.cause:
+            return ""
+        ways = [
+            f"let the pods tolerate it: --toleration {shlex.quote(f'{key}={value}')}"
+            if value
+            else f"let the pods tolerate it: --toleration {shlex.quote(key)}"
+            for key, value in dict.fromkeys(_TAINT.findall(self.cause))
+        ]
+        if _SELECTOR in self.cause:
+            ways.append("name labels that nodes have with --node-selector, or leave it out")
+        if "Insufficient" in self.cause or not ways:
+            ways.append("add a node that has room")
+        return "\n".join((*ways, "then run the same command again, with what is new"))
+
+    @property
     def evidence(self) -> tuple[str, ...]:
-        """Lines for `CliError.evidence`."""
+        """Lines for `CliError.evidence`, beside `told`: what that says is not said again."""
         return (
-            *(f"condition {line}" for line in self.conditions),
-            *(f"event {line}" for line in self.events),
-            *(f"log {line}" for line in self.log),
+            *((self.cause,) if self.complaint else ()),
+            *(f"condition {line}" for line in self.conditions if self._is_new(line)),
+            *(f"event {line}" for line in self.events if self._is_new(line)),
+            *(f"log {line}" for line in self.log if line != self.told),
         )
+
+    def _is_new(self, line: str) -> bool:
+        """Whether more is said than what is told, be it by another reason."""
+        message = line.partition(": ")[2] or line
+        rest = self.told.split(": ", 2)[-1]
+        return not (self.told.endswith(message) or message.endswith(rest))
 
 
 def diagnose_workload(kubernetes: Kubernetes, reference: Reference) -> Diagnosis | None:

@@ -67,9 +67,10 @@ class ReleaseFailures:
         return errors.CliError(
             errors.TIMED_OUT,
             f"{self._namespace}/{self._name} did not come up within {self._seconds:.0f} s",
-            cause=diagnosis.complaint or diagnosis.cause if diagnosis else seen,
+            cause=diagnosis.told if diagnosis else seen,
             evidence=diagnosis.evidence if diagnosis else (),
-            fix="mend what the evidence says and run the same command again",
+            fix=(diagnosis.mend if diagnosis else "")
+            or "mend what the evidence says and run the same command again",
         )
 
 
@@ -135,8 +136,8 @@ def _with(problem: errors.CliError, diagnosis: Diagnosis) -> errors.CliError:
     return errors.CliError(
         problem.code,
         problem.message,
-        cause=diagnosis.complaint or diagnosis.cause,
-        evidence=(diagnosis.cause, *diagnosis.evidence, *problem.evidence),
-        fix=problem.fix,
+        cause=diagnosis.told,
+        evidence=(*diagnosis.evidence, *problem.evidence),
+        fix=diagnosis.mend or problem.fix,
         details=problem.details,
     )

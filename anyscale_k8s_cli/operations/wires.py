@@ -344,7 +344,7 @@ class Wiring:
             diagnosis = diagnose_workload(self.kubernetes, reference)
             if diagnosis is None:
                 return self._fails(f"{reference}: {waiting}")
-            cause = diagnosis.complaint or diagnosis.cause
+            cause = diagnosis.told
             return self._fails(cause, diagnosis.evidence)
         return passed(str(reference))
 

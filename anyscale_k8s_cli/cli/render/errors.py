@@ -25,7 +25,7 @@ def error_lines(error: Mapping[str, Any]) -> Iterator[Line]:
     """What is known of the error, line by line. What mends it is whole: it can be pasted."""
     yield Line("✗ ", as_typed(error["message"]), "bold red")
     yield from _labelled("cause", [error["cause"]])
-    yield from _labelled("seen", error["evidence"])
+    yield from _labelled("seen", [seen for seen in error["evidence"] if seen != error["cause"]])
     yield from _labelled("fix", [error["fix"]], style="bold", whole=True)
     yield Line("  code:  ", f"{error['code']} (exit code {error['exit_code']})", "dim")
 

@@ -79,7 +79,9 @@ def chart_of(site: Site, release: tuple[str, str, str]) -> tuple[str, str]:
 def test_a_release_that_is_not_up_is_a_warning_that_says_why(installed: Site) -> None:
     kubernetes = installed.world.kubernetes
     where = Reference("apps/v1", "Deployment", "envoy-gateway", CONTROLLER[0])
-    look = releases_check(kubernetes, "ray", "anyscale cloud setup").run
+    check = releases_check(kubernetes, "ray", "anyscale cloud setup")
+    look = check.run
+    assert check.check.code == "releases-up"
     assert look().status is Status.PASS
 
     def select(pool: str | None) -> None:
