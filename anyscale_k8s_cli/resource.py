@@ -82,12 +82,12 @@ class FieldChange:
 
 
 def _written(value: Any) -> str:
-    """A value as people write it in files: texts in quotes, all else as JSON has it."""
+    """A value as people write it in files: texts in quotes, all else as JSON, its keys sorted."""
     if value is None:
         return "absent"
     if isinstance(value, str):
         return repr(value)
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain)
 
 
 def _plain(value: Any) -> Any:
