@@ -36,11 +36,11 @@ from anyscale_k8s_cli.cluster.release_records import (
     newest,
 )
 from anyscale_k8s_cli.cluster.rendering import Secrecy, changed_values, part_changes
-from anyscale_k8s_cli.events import Notice
+from anyscale_k8s_cli.events import Notice, StepWaiting
 from anyscale_k8s_cli.install import MANAGED_BY, MARK_PREFIX, Install
 from anyscale_k8s_cli.parts import PartChange
 from anyscale_k8s_cli.resource import FieldChange, fingerprint
-from anyscale_k8s_cli.run import Run, StillWaiting
+from anyscale_k8s_cli.run import Run, StillWaiting, current_step
 
 MANAGED_BY_RELEASE_LABEL = f"{MARK_PREFIX}/managed-by"
 
@@ -340,8 +340,11 @@ class ReleaseWork:
         return self._archive(self._version_wanted(installed) or keep)
 
     def _upgrade(self, archive: ChartArchive, values: Mapping[str, Any], *, wait: bool) -> None:
-        release = self.release
-        self._tools.run.await_(
+        release, run = self.release, self._tools.run
+        # What was waited for before is there: now it is helm, with what the chart's hooks run.
+        what = f"helm to write the release {release} and to run its hooks"
+        run.emit(StepWaiting(key=current_step.get(), what=what))
+        run.await_(
             self._tools.helm.upgrade(
                 release.name,
                 release.namespace,

@@ -17,6 +17,7 @@ from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.checks.releases import releases_check
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.release_records import newest
+from anyscale_k8s_cli.events import StepWaiting
 from anyscale_k8s_cli.plan import PlannedChange, with_parts
 from anyscale_k8s_cli.run import StillWaiting
 
@@ -74,6 +75,13 @@ def chart_of(site: Site, release: tuple[str, str, str]) -> tuple[str, str]:
     record = newest(site.world.kubernetes, release[0], release[1])
     assert record is not None
     return record.status, record.chart_version
+
+
+def test_what_is_waited_for_while_helm_works_is_told(installed: Site) -> None:
+    """And not what was waited for before it began: definitions."""
+    told = [item.what for item in installed.world.events if isinstance(item, StepWaiting)]
+    of_helm = "helm to write the release envoy-gateway-system/eg and to run its hooks"
+    assert of_helm in told
 
 
 def test_a_release_that_is_not_up_is_a_warning_that_says_why(installed: Site) -> None:
