@@ -49,9 +49,22 @@ ADMITTED: Absences = dict.fromkeys(
     ("existing.identity_provider", "existing.identity_audience"),
     Absence("the identity is of the cluster's own cloud, and setup knows what admits the cluster"),
 )
+OWN_ACCOUNT = (
+    "a service account of your own for Ray's pods, by workloads.serviceAccount.name in --values"
+)
+ONE_IDENTITY: Absences = {
+    "identity.workloads": Absence(
+        "setup makes one identity here, which the operator and Ray's pods have in common",
+        OWN_ACCOUNT,
+    )
+}
 # Where it vouches for nobody.
 NO_IDENTITY: Absences = {
     "identity": Absence("the platform vouches for nobody: the operator signs in with a token"),
+    "identity.workloads": Absence(
+        "the operator's token is none of Ray's pods', and what opens the bucket is one for all",
+        OWN_ACCOUNT,
+    ),
     "existing.oidc_provider": Absence("setup makes no role that tokens of the cluster open"),
 }
 NOT_AWS: Absences = dict.fromkeys(

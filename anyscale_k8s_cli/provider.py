@@ -182,14 +182,29 @@ NO_IDENTITY = Identity(registered="", helm="")
 
 
 class IdentityProof(Protocol):
-    """Uses the operator's identity once, from here."""
+    """Uses an identity of pods once, from here."""
 
     def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
-        """`token(audience)` gives a fresh token of the operator's service account.
+        """`token(audience)` gives a fresh token of the identity's service account.
 
         Returns what was proven, line by line. Raises a `CliError` with the cause.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Workloads:
+    """What Ray's pods are given where they do not have the operator's identity.
+
+    They run as a service account of their own: `annotations` go on it, `bindings` give it the
+    identity where an object of its own does, and `prove` uses it with a token of that account;
+    None where the platform's API cannot tell. All resources are among the cloud side's.
+    """
+
+    identity: Resource[Identity]
+    annotations: Callable[[], Mapping[str, str]]
+    prove: IdentityProof | None = None
+    bindings: tuple[Resource[Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,6 +225,7 @@ class CloudSide:
     (`addons/storage_credentials.py`). Nothing more is asked of the provider: no values,
     no patches. `token_audience` is for a store that knows the pods by a token of their own
     service account: the core brings one for it into each (`addons/storage_token.py`).
+    `workloads` is None where Ray's pods have the operator's identity and service account.
     """
 
     resources: tuple[Resource[Any], ...]
@@ -221,6 +237,7 @@ class CloudSide:
     pod_variables: tuple[str, ...] = ()
     storage_keys: KeysResource[Any] | None = None
     token_audience: str = ""
+    workloads: Workloads | None = None
 
     @property
     def identity_output(self) -> Identity:

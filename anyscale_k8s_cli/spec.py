@@ -246,11 +246,14 @@ class StorageSpec(_Part):
 
 
 class IdentitySpec(_Part):
-    """How the operator is known to its cloud, where a platform has several ways."""
+    """How the operator, and Ray's pods, are known to their cloud, where there is a choice."""
 
     kind: Annotated[
         Literal["auto", "irsa", "pod-identity"], Flag("--identity-kind"), PARTICULAR
     ] = "auto"
+    workloads: Annotated[Literal["same", "separate"], Flag("--workload-identity"), PARTICULAR] = (
+        "same"
+    )
 
 
 class RulesSpec(_Part):

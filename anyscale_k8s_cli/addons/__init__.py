@@ -22,7 +22,7 @@ from anyscale_k8s_cli.addons.gateway_definitions import gateway_definitions
 from anyscale_k8s_cli.addons.given_address import GivenAddress
 from anyscale_k8s_cli.addons.gpu import GpuPool, gpu_plugin, pools_of
 from anyscale_k8s_cli.addons.nginx import NginxIngress
-from anyscale_k8s_cli.addons.operator import operator_release, service_account
+from anyscale_k8s_cli.addons.operator import operator_release, service_account, workload_account
 from anyscale_k8s_cli.addons.own_load_balancer import LoadBalancerLeft
 from anyscale_k8s_cli.addons.pod_probe import left_behind
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
@@ -54,6 +54,13 @@ class ClusterSide:
     operator: HelmRelease
     gpu_pools: tuple[GpuPool, ...]
     token: TokenParts | None = None
+    workload_account: KubernetesObject | None = None
+
+    def prove_identities(self) -> None:
+        """The operator's, and that of Ray's pods where they have their own."""
+        self.service_account.prove()
+        if self.workload_account is not None:
+            self.workload_account.prove()
 
 
 def cluster_side(
@@ -80,6 +87,7 @@ def cluster_side(
     gpu = gpu_plugin(context, pools)
     way_in, ways = _way_in(context, namespace, registration, load_balancer, load_balancer_left)
     account = service_account(context, cloud_side, needs=(namespace,))
+    theirs = workload_account(context, cloud_side, needs=(namespace, account))
     parts = _token(context, sign_in, needs=(registration, way_in, account))
     token = parts.token if parts else None
     tokens = parts.resources if parts else ()
@@ -94,6 +102,7 @@ def cluster_side(
         token,
         needs=(
             namespace,
+            *theirs,
             *credentials,
             *trusted,
             *(item for item in ways if isinstance(item, NginxIngress)),
@@ -106,13 +115,16 @@ def cluster_side(
         way_in,
         *file_storage(context.spec, context.install, context.kubernetes),
         account,
+        *theirs,
         *credentials,
         *trusted,
         *left_behind(context, needs=(namespace,)),
         *tokens,
         operator,
     )
-    return ClusterSide(resources, namespace, way_in, account, operator, pools, parts)
+    return ClusterSide(
+        resources, namespace, way_in, account, operator, pools, parts, next(iter(theirs), None)
+    )
 
 
 def _token(

@@ -9,3 +9,5 @@ INGRESS_RELEASE = "ingress-nginx"
 USUAL_CLASS = "nginx"
 # The chart's own default, which trust policies name.
 SERVICE_ACCOUNT = "anyscale-operator"
+# Of Ray's pods, where they have an identity of their own.
+WORKLOAD_ACCOUNT = "anyscale-workloads"

@@ -11,7 +11,12 @@ from anyscale_k8s_cli.addons.addresses import Address
 from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.identified import ensure_identified
-from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.names import (
+    OPERATOR_CHART,
+    OPERATOR_RELEASE,
+    SERVICE_ACCOUNT,
+    WORKLOAD_ACCOUNT,
+)
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.storage_credentials import storage_values
 from anyscale_k8s_cli.addons.storage_token import addition as token_addition
@@ -29,7 +34,7 @@ from anyscale_k8s_cli.cluster.release_work import Release
 from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.operator_token import OperatorToken
-from anyscale_k8s_cli.provider import CloudSide
+from anyscale_k8s_cli.provider import CloudSide, IdentityProof
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import StillWaiting
@@ -76,23 +81,56 @@ def service_account(
         title="Operator's service account",
         needs=(*needs, *(item for item in sides if item)),
         own_release=(namespace, OPERATOR_RELEASE),
-        prove=_proof(context, cloud_side),
+        prove=_proof(context, cloud_side.prove_identity if cloud_side else None),
     )
 
 
-def _account(context: ClusterContext) -> Reference:
-    return Reference("v1", "ServiceAccount", SERVICE_ACCOUNT, context.install.namespace)
+def workload_account(
+    context: ClusterContext, cloud_side: CloudSide | None, needs: Sequence[Resource[Any]]
+) -> tuple[KubernetesObject, ...]:
+    """That of Ray's pods, where they have an identity of their own; and in each teardown.
+
+    It `needs` the operator's: both identities are proven with the same object.
+    """
+    theirs = cloud_side.workloads if cloud_side is not None else None
+    if theirs is None and not context.teardown:
+        return ()
+
+    def manifest() -> Mapping[str, Any]:
+        account: Document = load_yaml(
+            "operator/workload-account.yaml",
+            {
+                "name": WORKLOAD_ACCOUNT,
+                "namespace": context.install.namespace,
+                "annotations": dict(theirs.annotations()) if theirs else {},
+            },
+        )
+        return account
+
+    outside = (theirs.identity, *theirs.bindings) if theirs else ()
+    made = KubernetesObject(
+        context.surroundings,
+        _account(context, WORKLOAD_ACCOUNT),
+        manifest,
+        title="Service account of Ray's pods",
+        needs=(*needs, *outside),
+        prove=_proof(context, theirs.prove if theirs else None, WORKLOAD_ACCOUNT),
+    )
+    return (made,)
 
 
-def _proof(context: ClusterContext, cloud_side: CloudSide | None) -> Callable[[], None] | None:
-    if cloud_side is None or cloud_side.prove_identity is None:
+def _account(context: ClusterContext, name: str = SERVICE_ACCOUNT) -> Reference:
+    return Reference("v1", "ServiceAccount", name, context.install.namespace)
+
+
+def _proof(
+    context: ClusterContext, prove_identity: IdentityProof | None, account: str = SERVICE_ACCOUNT
+) -> Callable[[], None] | None:
+    if prove_identity is None:
         return None
-    prove_identity = cloud_side.prove_identity
 
     def token(audience: str) -> str:
-        return context.kubernetes.token_request(
-            context.install.namespace, SERVICE_ACCOUNT, audience
-        )
+        return context.kubernetes.token_request(context.install.namespace, account, audience)
 
     def prove() -> None:
         for line in prove_identity(token):
@@ -180,6 +218,7 @@ def values_for(
     sign_in: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The values of an operator, whoever installs it; without the address while there is none."""
+    separate = cloud_side is not None and cloud_side.workloads is not None
     common: dict[str, Any] = load_yaml(
         "operator/values.yaml",
         {
@@ -188,6 +227,7 @@ def values_for(
             # The chart refuses a slash at the end.
             "control_plane_url": context.control_plane_url.rstrip("/"),
             "service_account": SERVICE_ACCOUNT,
+            "workload_account": WORKLOAD_ACCOUNT if separate else SERVICE_ACCOUNT,
         },
     )
     platform: Mapping[str, Any] = {}

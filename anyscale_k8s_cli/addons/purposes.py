@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from anyscale_k8s_cli.addons import gateway_controller, gpu, nginx
 from anyscale_k8s_cli.addons.gateway_definitions import ENVOY_GATEWAY, GATEWAY_API
-from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.names import (
+    GATEWAY,
+    OPERATOR_RELEASE,
+    SERVICE_ACCOUNT,
+    WORKLOAD_ACCOUNT,
+)
 from anyscale_k8s_cli.addons.pod_settings import CA_BUNDLE
 from anyscale_k8s_cli.purpose import Fate, Purpose
 from anyscale_k8s_cli.resource import INGRESS_KIND
@@ -39,6 +44,13 @@ PURPOSES = (
         "service account of the operator",
         "The operator and Ray's pods run as it; by it a platform knows whose tokens they show.",
         "No pod of them starts any more, and none gets into the bucket by workload identity.",
+    ),
+    Purpose(
+        "k8s:object",
+        f"k8s:serviceaccount/<namespace>/{WORKLOAD_ACCOUNT}",
+        "service account of Ray's pods",
+        "With --workload-identity separate Ray's pods run as it, with rights at the bucket alone.",
+        "No pod of a job starts any more; the operator goes on.",
     ),
     Purpose(
         "helm:release",

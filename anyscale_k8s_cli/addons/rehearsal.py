@@ -21,7 +21,7 @@ from anyscale_k8s_cli.addons.gateway import (
     gateway_reference,
     proxy_service,
 )
-from anyscale_k8s_cli.addons.operator import service_account, values_for
+from anyscale_k8s_cli.addons.operator import service_account, values_for, workload_account
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
 from anyscale_k8s_cli.addons.token_values import token_values
 from anyscale_k8s_cli.cluster.documents import Document
@@ -154,6 +154,8 @@ class Stage:
                 context.install,
             ),
         }
+        for account in workload_account(context, cloud, ()):
+            found[account.key] = lambda account=account: account  # type: ignore[misc]
         for secret in credentials_secret(context, cloud, ()):
             found[secret.key] = lambda secret=secret: secret  # type: ignore[misc]
         return found
@@ -185,7 +187,7 @@ def _or(known: Callable[[], Out], supposed: Out) -> Out:
 
 def _as_if_there(cloud: CloudSide) -> CloudSide:
     """The side outside the cluster as if all of it were there."""
-    keys = cloud.storage_keys
+    keys, theirs = cloud.storage_keys, cloud.workloads
     return replace(
         cloud,
         storage=_Supposed(cloud.storage, _or(lambda: cloud.storage.output, _STORAGE)),
@@ -194,6 +196,7 @@ def _as_if_there(cloud: CloudSide) -> CloudSide:
         else _Supposed(cloud.identity, _or(lambda: cloud.identity_output, _IDENTITY)),
         service_account_annotations=lambda: _or(cloud.service_account_annotations, {}),
         storage_keys=None if keys is None else _SupposedKeys(keys),
+        workloads=theirs and replace(theirs, annotations=lambda: _or(theirs.annotations, {})),
     )
 
 

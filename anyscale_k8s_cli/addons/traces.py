@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from anyscale_k8s_cli.addons import gateway_controller, gpu
 from anyscale_k8s_cli.addons.gateway_definitions import ENVOY_GATEWAY, GATEWAY_API
-from anyscale_k8s_cli.addons.names import GATEWAY, OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.names import (
+    GATEWAY,
+    OPERATOR_RELEASE,
+    SERVICE_ACCOUNT,
+    WORKLOAD_ACCOUNT,
+)
 from anyscale_k8s_cli.addons.nginx import ingress_key
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import Ownership
@@ -31,6 +36,7 @@ def traces(install: Install) -> tuple[Trace, ...]:
     return (
         _ours(operator_key(own), "Anyscale operator"),
         _ours(account_key(install), "Operator's service account"),
+        _ours(account_key(install, WORKLOAD_ACCOUNT), "Service account of Ray's pods"),
         _ours(gateway, "Gateway with its load balancer"),
         _ours(gateway_class, "Gateway class"),
         _ours(proxy, "Proxy settings"),
@@ -49,8 +55,8 @@ def operator_key(namespace: str) -> str:
     return f"helm:release/{namespace}/{OPERATOR_RELEASE}"
 
 
-def account_key(install: Install) -> str:
-    return f"k8s:serviceaccount/{install.namespace}/{SERVICE_ACCOUNT}"
+def account_key(install: Install, name: str = SERVICE_ACCOUNT) -> str:
+    return f"k8s:serviceaccount/{install.namespace}/{name}"
 
 
 def gateway_keys(install: Install) -> tuple[str, str, str]:

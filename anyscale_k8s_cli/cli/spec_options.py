@@ -104,6 +104,17 @@ class SpecOptions(PlaceOptions):
         ),
         Sets("identity.kind"),
     ] = None
+    workload_identity: Annotated[
+        Literal["same", "separate"] | None,
+        option(
+            "--workload-identity",
+            panel=RULES,
+            metavar="same|separate",
+            help="Whether Ray's pods have the operator's identity and service account, which is so "
+            "if not given, or narrower ones of their own (on EKS).",
+        ),
+        Sets("identity.workloads"),
+    ] = None
     identity_provider: Annotated[
         str | None,
         option(

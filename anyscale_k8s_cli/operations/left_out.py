@@ -33,6 +33,7 @@ _PROTECTING = {
     "storage.kind": "a new, empty bucket in another store would be made and registered",
     "storage.account": "the container would be looked for in another storage account",
     "existing.identity": "another identity would be made and registered",
+    "identity.workloads": "Ray's pods would lose their own identity and have the operator's",
     "existing.storage_keys": "keys of this tool's would be made and used",
     "existing.gateway": "a Gateway with a load balancer of its own would be made and used",
     "rules.name_prefix": _OTHER_OBJECTS,

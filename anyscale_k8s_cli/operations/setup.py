@@ -186,7 +186,7 @@ async def _verify(made: SetupPlan, run: Run, notes: list[str]) -> Health:
         made.clouds,
         made.side.registration.name,
         made.side.registration.output,
-        prove_identity=made.side.cluster.service_account.prove,
+        prove_identity=made.side.cluster.prove_identities,
         wiring=lambda: _wiring(made),
         seconds=made.spec.timeouts.operator,
         changed=bool(made.plan.writes),

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
+from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE, WORKLOAD_ACCOUNT
 from anyscale_k8s_cli.addons.storage_credentials import tell_what_is_kept
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.addons.traces import account_key, operator_key
@@ -168,7 +168,10 @@ class Wiring:
         if self.provider.workload_identity:
             storage = self.side.storage if self.side else None
             others = (item.key for item in self._outside if item is not storage)
-            about = (*others, account_key(self.install))
+            accounts = [account_key(self.install)]
+            if self.side is not None and self.side.workloads is not None:
+                accounts.append(account_key(self.install, WORKLOAD_ACCOUNT))
+            about = (*others, *accounts)
             return declared.OPERATOR_IDENTITY.bind(self._identity, about)
         account = self.spec.operator.service_account if self.spec else None
         sign_in = SignIn(self.accounts, self.install, account)

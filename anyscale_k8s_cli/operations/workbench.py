@@ -137,6 +137,14 @@ def load_spec(
     loaded = spec_loading.load(flags=flags, file=file, environment=found)
     platform = loaded.spec.model_copy(update={"provider": canonical(named)})
     _check_known(loaded, provider)
+    if adopting and loaded.spec.identity.workloads == "separate":
+        raise errors.CliError(
+            errors.INVALID_SPEC,
+            "--workload-identity separate: registering makes no identity",
+            cause="the one of Ray's pods would be of this tool's making",
+            fix="leave it out, and name a service account of your own for Ray's pods by "
+            "workloads.serviceAccount.name in --values; or let `anyscale cloud setup` make it",
+        )
     provider.check_spec(platform)
     return LoadedSpec(platform, loaded.sources, variables), provider
 

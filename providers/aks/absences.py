@@ -7,6 +7,7 @@ from anyscale_k8s_cli.absence import (
     NO_KEYS,
     NO_TOKEN,
     NOT_AWS,
+    ONE_IDENTITY,
     OWN_CREDENTIALS,
     OWN_STORE,
     Absence,
@@ -30,5 +31,6 @@ ABSENCES: Absences = {
     **NO_KEYS,
     **NO_TOKEN,
     **NOT_AWS,
+    **ONE_IDENTITY,
     "storage": OWN_STORE,
 }

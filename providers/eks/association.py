@@ -32,18 +32,19 @@ _ROLE = "role"
 _SESSION_TAGS = "session tags"
 
 
-def key(cluster: str, namespace: str) -> str:
-    return f"aws:{KIND}/{cluster}/{namespace}/{policies.SERVICE_ACCOUNT}"
+def key(cluster: str, namespace: str, account: str = policies.SERVICE_ACCOUNT) -> str:
+    return f"aws:{KIND}/{cluster}/{namespace}/{account}"
 
 
-def title(namespace: str) -> str:
-    return f"EKS Pod Identity of {namespace}/{policies.SERVICE_ACCOUNT}"
+def title(namespace: str, account: str = policies.SERVICE_ACCOUNT) -> str:
+    return f"EKS Pod Identity of {namespace}/{account}"
 
 
 @dataclass(frozen=True)
 class AssociationWishes:
     tags: Mapping[str, str]
     dropped_tags: Mapping[str, str] = field(default_factory=dict)
+    account: str = policies.SERVICE_ACCOUNT
 
 
 class PodIdentity(Resource[str]):
@@ -65,8 +66,8 @@ class PodIdentity(Resource[str]):
         wishes: AssociationWishes,
     ) -> None:
         super().__init__(
-            key=key(cluster, install.namespace),
-            title=title(install.namespace),
+            key=key(cluster, install.namespace, wishes.account),
+            title=title(install.namespace, wishes.account),
             install=install,
             needs=() if role is None else (role,),
         )
@@ -77,7 +78,7 @@ class PodIdentity(Resource[str]):
 
     def read(self) -> Observed[str] | None:
         found = self._aws.eks.association(
-            self._cluster, self.install.namespace, policies.SERVICE_ACCOUNT
+            self._cluster, self.install.namespace, self._wishes.account
         )
         if found is None:
             return None
@@ -101,7 +102,7 @@ class PodIdentity(Resource[str]):
             aws.eks.create_association(
                 self._cluster,
                 namespace,
-                policies.SERVICE_ACCOUNT,
+                self._wishes.account,
                 self._role_arn,
                 self._wishes.tags,
             )
@@ -208,13 +209,18 @@ class AdoptedPodIdentity(AdoptedResource[str]):
         return [Unfit(f"it is for the role {found.role_arn}, not {wanted}", update)]
 
 
-def of_install(aws: Aws, install: Install, cluster: str) -> AssociationWishes | None:
-    """What teardown finds of an install: the one with its locator, which should be as it is."""
-    found = aws.eks.association(cluster, install.namespace, policies.SERVICE_ACCOUNT)
-    owner = None if found is None else Install.from_locator(found.tags)
-    if found is None or owner is None or owner.id != install.id:
-        return None
-    return AssociationWishes(found.tags)
+def of_install(aws: Aws, install: Install, cluster: str) -> list[tuple[str, AssociationWishes]]:
+    """What teardown finds of an install: those with its locator, which should be as they are.
+
+    Each with the ARN of its role.
+    """
+    found = []
+    for account in policies.ACCOUNTS:
+        there = aws.eks.association(cluster, install.namespace, account)
+        owner = None if there is None else Install.from_locator(there.tags)
+        if there is not None and owner is not None and owner.id == install.id:
+            found.append((there.role_arn, AssociationWishes(there.tags, account=account)))
+    return found
 
 
 def _role_unknown(problem: BaseException) -> bool:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, Made, PolicyDocument, Storage
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    Identity,
+    Made,
+    PolicyDocument,
+    Storage,
+    Workloads,
+)
 from anyscale_k8s_cli.providers.eks import association, bucket, identity, labels, policies, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
@@ -27,6 +35,8 @@ from anyscale_k8s_cli.spec import CloudSpec
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# Where Ray's pods have the operator's identity.
+_SAME = "identity.workloads=same"
 
 
 def build(
@@ -39,27 +49,28 @@ def build(
 ) -> CloudSide:
     """What should be there. Nothing is asked of AWS yet."""
     builder = _Builder(aws, spec, cluster, install, console_origin, dropped_tags)
-    storage, role = builder.storage, builder.role
+    storage, role, workloads = builder.storage, builder.role, builder.workloads
+    theirs = (workloads.identity, *workloads.bindings) if workloads else ()
     if builder.pod_identity:
         # Its keys are handed out in the cluster alone, so nothing is proven from here.
         bound = builder.association(role)
         return CloudSide(
-            resources=(storage, role, bound),
+            resources=(storage, role, bound, *theirs),
             storage=storage,
             identity=role,
             service_account_annotations=dict,
             bindings=(bound,),
             pod_variables=(labels.POD_IDENTITY_VARIABLE,),
+            workloads=workloads,
         )
     return CloudSide(
-        resources=(storage, *builder.vouching, role),
+        resources=(storage, *builder.vouching, role, *theirs),
         storage=storage,
         identity=role,
         service_account_annotations=lambda: {labels.ROLE_ANNOTATION: role.output.helm},
-        prove_identity=Proof(
-            aws, lambda: role.output.registered, builder.bucket_name, spec.timeouts.identity
-        ),
+        prove_identity=builder.proof(role),
         pod_variables=(labels.IRSA_VARIABLE,),
+        workloads=workloads,
     )
 
 
@@ -100,24 +111,58 @@ def makes(install: Install) -> tuple[Made, ...]:
             named="role",
             unless=("existing.identity",),
         ),
+        Made(
+            "EKS Pod Identity association, in place of the OIDC provider",
+            f"of {install.namespace}/{policies.WORKLOADS}",
+            "the cluster",
+            ("gives pods of that service account the workloads' role",),
+            unless=("identity.kind=irsa", "identity.kind=auto", _SAME),
+        ),
+        Made(
+            "IAM role of Ray's pods",
+            f"{path}{identity.default_name(install, identity.WORKLOADS)}",
+            "account",
+            (
+                f"assumed by {policies.subject(install.namespace, policies.WORKLOADS)}",
+                *(f"{action} on the bucket" for action in policies.BUCKET_ACTIONS),
+                *(f"{action} on its objects" for action in policies.OBJECT_ACTIONS),
+            ),
+            named=identity.WORKLOADS.named,
+            unless=(_SAME,),
+        ),
     )
 
 
 def grants(spec: CloudSpec, install: Install, bucket: str) -> tuple[PolicyDocument, ...]:
     """Whom the role lets in, and what it may, before the account is known."""
-    if spec.existing.identity:
-        return ()
+    arn = f"arn:<partition>:s3:::{bucket}"
+    found: list[PolicyDocument] = []
+    if not spec.existing.identity:
+        found += _documents(spec, install, policies.SERVICE_ACCOUNT, policies.operator(arn))
+    if spec.identity.workloads == "separate":
+        found += _documents(
+            spec, install, policies.WORKLOADS, policies.workloads(arn), "workloads' "
+        )
+    return tuple(found)
+
+
+def _documents(
+    spec: CloudSpec, install: Install, account: str, allowed: policies.Policy, whose: str = ""
+) -> tuple[PolicyDocument, ...]:
     namespace = install.namespace
     if spec.identity.kind == "pod-identity":
-        trusted = policies.trust_pods("<the cluster's ARN>", namespace)
+        trusted = policies.trust_pods("<the cluster's ARN>", namespace, account)
     else:
         trusted = policies.trust(
-            "<the OIDC provider's ARN>", "<the cluster's issuer>", namespace, "<STS's audience>"
+            "<the OIDC provider's ARN>",
+            "<the cluster's issuer>",
+            namespace,
+            "<STS's audience>",
+            account,
         )
-    allowed = policies.operator(f"arn:<partition>:s3:::{bucket}")
     return (
-        policies.document("trust policy", trusted),
-        policies.document("permissions policy", allowed),
+        policies.document(f"{whose}trust policy", trusted),
+        policies.document(f"{whose}permissions policy", allowed),
     )
 
 
@@ -131,10 +176,12 @@ def names(spec: CloudSpec, install: Install) -> Names:
     path = _role_path(spec, install)
     given = spec.existing.identity
     made_role = f"{path}{identity.role_name(spec, install)}"
+    separate = spec.identity.workloads == "separate"
     return Names(
         bucket="" if spec.existing.bucket else made_bucket,
         role="" if given else made_role,
         given_role=Arn.parse(given).resource.removeprefix("role") if given else made_role,
+        workload_role=f"{path}{identity.role_name(spec, install, identity.WORKLOADS)}" * separate,
         role_tags=tags.own(install, spec.rules.tags),
         provider_tags=tags.shared(install, spec.rules.tags),
         boundary=spec.rules.permissions_boundary,
@@ -219,6 +266,26 @@ class _Builder:
         wishes = association.AssociationWishes(self._tags, self._dropped)
         return association.PodIdentity(self._aws, self._install, name, role, wishes)
 
+    @cached_property
+    def workloads(self) -> Workloads | None:
+        """What Ray's pods are given apart; nothing before it is known where they are to run."""
+        placed = self.pod_identity or bool(self._facts.issuer)
+        if self._spec.identity.workloads == "same" or not placed:
+            return None
+        role = identity.WorkloadRole(self._aws, self._install, *self._asked(identity.WORKLOADS))
+        if not self.pod_identity:
+            return Workloads(
+                role, lambda: {labels.ROLE_ANNOTATION: role.output.helm}, prove=self.proof(role)
+            )
+        wishes = association.AssociationWishes(self._tags, self._dropped, policies.WORKLOADS)
+        name = self._cluster.name
+        bound = association.PodIdentity(self._aws, self._install, name, role, wishes)
+        return Workloads(role, dict, bindings=(bound,))
+
+    def proof(self, role: Resource[Identity]) -> Proof:
+        patience = self._spec.timeouts.identity
+        return Proof(self._aws, lambda: role.output.registered, self.bucket_name, patience)
+
     @property
     def vouching(self) -> tuple[OidcProvider, ...]:
         """Who vouches for the operator; nobody before it is known where it is to run."""
@@ -227,15 +294,17 @@ class _Builder:
     @cached_property
     def oidc_provider(self) -> OidcProvider:
         use = self._spec.existing.oidc_provider == "use"
-        name = identity.role_name(self._spec, self._install)
-        role = f"role{_role_path(self._spec, self._install)}{name}"
+        path = _role_path(self._spec, self._install)
+        names = [
+            identity.role_name(self._spec, self._install, holder) for holder in identity.HOLDERS
+        ]
         return OidcProvider(
             self._aws,
             self._install,
             self._facts.issuer,
             self._spec.rules.tags,
             claim=Claim.ADOPT if use else Claim.SHARE,
-            ignored_role=self._facts.caller.iam(role),
+            ignored_roles=[self._facts.caller.iam(f"role{path}{name}") for name in names],
         )
 
     @cached_property
@@ -245,20 +314,27 @@ class _Builder:
             use = identity.RoleUse(self._bearer, self._bucket_arn)
             needed = () if self.pod_identity else self.vouching
             return identity.AdoptedRole(self._aws, self._install, given, use, needs=needed)
+        return identity.Role(self._aws, self._install, *self._asked(identity.OPERATOR))
+
+    def _asked(
+        self, holder: identity.Holder
+    ) -> tuple[identity.RoleWishes, Sequence[Resource[Any]]]:
+        """Of a role that we make, with what it needs."""
         wishes = identity.RoleWishes(
-            name=identity.role_name(self._spec, self._install),
+            name=identity.role_name(self._spec, self._install, holder),
             path=_role_path(self._spec, self._install),
-            trust=self._trust,
-            policy=self._policy,
+            trust=self._trust(holder.account),
+            policy=self._policy if holder is identity.OPERATOR else self._workload_policy,
             boundary=self._spec.rules.permissions_boundary,
             tags=self._tags,
             dropped_tags=self._dropped,
+            holder=holder,
         )
         needs: list[Resource[Any]] = [] if self.pod_identity else [self.oidc_provider]
         if self._spec.existing.bucket:
             # Its key is a part of the policy, and must be of a bucket that is there.
             needs.append(self.storage)
-        return identity.Role(self._aws, self._install, wishes, needs)
+        return wishes, needs
 
     @cached_property
     def _adopted_bucket(self) -> bucket.AdoptedBucket:
@@ -288,19 +364,22 @@ class _Builder:
             self._facts.audience,
         )
 
-    @property
-    def _trust(self) -> policies.Policy:
+    def _trust(self, account: str) -> policies.Policy:
         if self.pod_identity:
-            return policies.trust_pods(self._cluster.id, self._install.namespace)
+            return policies.trust_pods(self._cluster.id, self._install.namespace, account)
         return policies.trust(
             self.oidc_provider.arn,
             self._facts.issuer,
             self._install.namespace,
             self._facts.audience,
+            account,
         )
 
     def _policy(self) -> policies.Policy:
         return policies.operator(self._bucket_arn, self._kms_key_arn)
+
+    def _workload_policy(self) -> policies.Policy:
+        return policies.workloads(self._bucket_arn, self._kms_key_arn)
 
     @cached_property
     def _kms_key_arn(self) -> str | None:

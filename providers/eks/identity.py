@@ -1,4 +1,4 @@
-"""The operator's identity: a role that we make for one service account, or one the user has."""
+"""An identity of pods: a role that we make for one service account, or one the user has."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.sdk.iam import ALREADY_THERE, Answer, NewRole, RoleDescription
 from anyscale_k8s_cli.resource import (
     OR_IDENTITY,
+    OTHER_NAME,
     AdoptedResource,
     FieldChange,
     Observed,
@@ -30,9 +31,7 @@ from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import CloudSpec
 
 NAME_LIMIT = 64
-NAME_SUFFIX = "-operator"
 DEFAULT_PATH = "/anyscale-k8s/"
-POLICY_NAME = policies.NAME
 # IAM answers from copies that are seconds old.
 SETTLE_SECONDS = 30.0
 _ARN_PARTS = 6
@@ -42,12 +41,30 @@ _POLICY = "permissions policy"
 _BOUNDARY = "permissions boundary"
 
 
-def default_name(install: Install) -> str:
-    return install.name(limit=NAME_LIMIT, suffix=NAME_SUFFIX)
+@dataclass(frozen=True)
+class Holder:
+    """Who has a role. `named` is the role's key in `rules.names`, `suffix` ends its usual name."""
+
+    account: str
+    what: str
+    suffix: str
+    named: str
+    policy_name: str
 
 
-def role_name(spec: CloudSpec, install: Install) -> str:
-    return spec.rules.names.get("role") or default_name(install)
+OPERATOR = Holder(policies.SERVICE_ACCOUNT, "operator", "-operator", "role", policies.NAME)
+WORKLOADS = Holder(
+    policies.WORKLOADS, "workloads", "-workloads", "workload-role", policies.WORKLOADS
+)
+HOLDERS = (OPERATOR, WORKLOADS)
+
+
+def default_name(install: Install, holder: Holder = OPERATOR) -> str:
+    return install.name(limit=NAME_LIMIT, suffix=holder.suffix)
+
+
+def role_name(spec: CloudSpec, install: Install, holder: Holder = OPERATOR) -> str:
+    return spec.rules.names.get(holder.named) or default_name(install, holder)
 
 
 def default_path(cloud: str) -> str:
@@ -83,6 +100,7 @@ class RoleWishes:
     boundary: str | None
     tags: Mapping[str, str]
     dropped_tags: Mapping[str, str] = field(default_factory=dict)
+    holder: Holder = OPERATOR
 
 
 @dataclass(frozen=True)
@@ -125,7 +143,7 @@ class Role(Resource[Identity]):
     def read(self) -> Observed[Identity] | None:
         role, policy = side_by_side(
             lambda: self._aws.iam.role(self.name),
-            lambda: self._aws.iam.inline_policy(self.name, POLICY_NAME),
+            lambda: self._aws.iam.inline_policy(self.name, self._wishes.holder.policy_name),
         )
         if role is None:
             return None
@@ -156,7 +174,7 @@ class Role(Resource[Identity]):
             name=wishes.name,
             path=wishes.path,
             trust=wishes.trust,
-            description=f"Anyscale operator of cloud {self.install.cloud}",
+            description=f"Anyscale {wishes.holder.what} of cloud {self.install.cloud}",
             boundary=wishes.boundary,
             tags=wishes.tags,
         )
@@ -171,8 +189,9 @@ class Role(Resource[Identity]):
                 errors.FOREIGN_OBJECT,
                 f"The role name {self.name} is taken",
                 cause=f"{observed.id} is not ours",
-                fix="set rules.names.role to another name, or adopt the role with "
-                f"--identity {observed.id}",
+                fix=f"set rules.names.{wishes.holder.named} to another name"
+                + f", or adopt the role with --identity {observed.id}"
+                * (wishes.holder is OPERATOR),
             )
         return self.update(observed, self.diff(observed))
 
@@ -192,7 +211,7 @@ class Role(Resource[Identity]):
         if _TRUST in fields:
             iam.set_trust(self.name, wishes.trust)
         if _POLICY in fields:
-            iam.put_inline_policy(self.name, POLICY_NAME, wishes.policy())
+            iam.put_inline_policy(self.name, wishes.holder.policy_name, wishes.policy())
         return self._settled()
 
     def delete(self, observed: Observed[Identity]) -> None:
@@ -220,6 +239,12 @@ class Role(Resource[Identity]):
     def _gone(self) -> None:
         if self._aws.iam.role(self.name) is not None:
             raise StillWaiting("IAM still shows it")
+
+
+class WorkloadRole(Role):
+    """Of Ray's pods, where they have one of their own: no option names one to use instead."""
+
+    way_around: ClassVar[str] = OTHER_NAME
 
 
 def _trust_change(found: policies.Policy, wanted: policies.Policy) -> FieldChange:

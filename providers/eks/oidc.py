@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
 from anyscale_k8s_cli.install import MANAGED_BY, Install, marks
@@ -28,7 +28,7 @@ SETTLE_SECONDS = 30.0
 class OidcProvider(SharedResource[str]):
     """Its output is its ARN, which follows from the issuer.
 
-    `ignored_role` is the ARN of a role of this install: its trust is no other use.
+    `ignored_roles` are the ARNs of roles of this install: their trust is no other use.
     """
 
     kind: ClassVar[str] = "iam-oidc-provider"
@@ -43,7 +43,7 @@ class OidcProvider(SharedResource[str]):
         user_tags: Mapping[str, str],
         *,
         claim: Claim = Claim.SHARE,
-        ignored_role: str = "",
+        ignored_roles: Collection[str] = (),
     ) -> None:
         host = issuer.removeprefix("https://")
         super().__init__(
@@ -55,7 +55,7 @@ class OidcProvider(SharedResource[str]):
         self._aws = aws
         self._issuer = issuer
         self._tags = tags.shared(install, user_tags)
-        self._ignored_role = ignored_role
+        self._ignored_roles = ignored_roles
 
     @property
     def how_to_bring(self) -> str:
@@ -117,7 +117,7 @@ class OidcProvider(SharedResource[str]):
         found = tuple(
             f"the trust of {arn}"
             for arn, document in self._aws.iam.role_trusts()
-            if arn != self._ignored_role and trust.mentions(document, observed.id)
+            if arn not in self._ignored_roles and trust.mentions(document, observed.id)
         )
         query = f"Roles[?contains(to_string(AssumeRolePolicyDocument), '{observed.id}')].Arn"
         return Users(found, f"aws iam list-roles --output text --query {shlex.quote(query)}")

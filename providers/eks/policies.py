@@ -14,32 +14,43 @@ Policy = Mapping[str, Any]
 NAME = "anyscale-operator"
 
 SERVICE_ACCOUNT = "anyscale-operator"
+# Of Ray's pods, where they have an identity of their own.
+WORKLOADS = "anyscale-workloads"
+ACCOUNTS = (SERVICE_ACCOUNT, WORKLOADS)
+_SIDS = {SERVICE_ACCOUNT: "AnyscaleOperator", WORKLOADS: "AnyscaleWorkloads"}
 # What the operator does in its bucket: asked of the simulator for a role that the user named.
 BUCKET_ACTIONS = ("s3:ListBucket",)
 OBJECT_ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 
 
-def subject(namespace: str) -> str:
-    """How a cluster's issuer names the operator's service account."""
-    return f"system:serviceaccount:{namespace}:{SERVICE_ACCOUNT}"
+def subject(namespace: str, account: str = SERVICE_ACCOUNT) -> str:
+    """How a cluster's issuer names a service account."""
+    return f"system:serviceaccount:{namespace}:{account}"
 
 
-def trust(oidc_provider_arn: str, issuer: str, namespace: str, audience: str) -> Policy:
-    """Who may be the operator: one service account of one cluster, with one audience."""
+def trust(
+    oidc_provider_arn: str,
+    issuer: str,
+    namespace: str,
+    audience: str,
+    account: str = SERVICE_ACCOUNT,
+) -> Policy:
+    """Who is let in: one service account of one cluster, with one audience."""
     document: Policy = load_json(
         "eks/trust-policy.json",
         {
             "oidc_provider_arn": oidc_provider_arn,
             "issuer": issuer.removeprefix("https://"),
+            "sid": _SIDS[account],
             "namespace": namespace,
-            "service_account": SERVICE_ACCOUNT,
+            "service_account": account,
             "audience": audience,
         },
     )
     return document
 
 
-def trust_pods(cluster_arn: str, namespace: str) -> Policy:
+def trust_pods(cluster_arn: str, namespace: str, account: str = SERVICE_ACCOUNT) -> Policy:
     """The same by EKS Pod Identity, which tells in session tags for which pod it asks.
 
     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
@@ -49,16 +60,26 @@ def trust_pods(cluster_arn: str, namespace: str) -> Policy:
         {
             "service": labels.POD_IDENTITY_SERVICE,
             "cluster_arn": cluster_arn,
+            "sid": _SIDS[account],
             "namespace": namespace,
-            "service_account": SERVICE_ACCOUNT,
+            "service_account": account,
         },
     )
     return document
 
 
 def operator(bucket_arn: str, kms_key_arn: str | None = None) -> Policy:
-    """What the operator and the workloads may: the bucket, and the key it is encrypted with."""
-    document = load_json("eks/operator-policy.json", {"bucket_arn": bucket_arn})
+    """What the operator may, and the workloads with it: the bucket, and the key it is under."""
+    return _of_bucket("eks/operator-policy.json", bucket_arn, kms_key_arn)
+
+
+def workloads(bucket_arn: str, kms_key_arn: str | None = None) -> Policy:
+    """What Ray's pods may with a role of their own: to use what is in the bucket, no more."""
+    return _of_bucket("eks/workload-policy.json", bucket_arn, kms_key_arn)
+
+
+def _of_bucket(template: str, bucket_arn: str, kms_key_arn: str | None) -> Policy:
+    document = load_json(template, {"bucket_arn": bucket_arn})
     if kms_key_arn:
         document["Statement"].append(
             load_json("eks/operator-policy-kms.json", {"kms_key_arn": kms_key_arn})

@@ -74,6 +74,7 @@ class EksProvider:
             "credentials.aws_profile",
             "existing.oidc_provider",
             "identity.kind",
+            "identity.workloads",
             "rules.role_path",
             "rules.permissions_boundary",
             "rules.kms_key",

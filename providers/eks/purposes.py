@@ -29,6 +29,21 @@ PURPOSES = (
         "The operator is not known at Anyscale any more, and nothing gets into the bucket.",
     ),
     Purpose(
+        "iam-role",
+        "aws:iam-role/<name>-workloads",
+        "IAM role of Ray's pods",
+        "With --workload-identity separate Ray's pods use the bucket by it, and cannot be taken "
+        "for the operator.",
+        "No job gets into the bucket; the operator goes on.",
+    ),
+    Purpose(
+        "pod-identity-association",
+        "aws:pod-identity-association/<cluster>/<namespace>/anyscale-workloads",
+        "EKS Pod Identity of the service account of Ray's pods",
+        "By it EKS gives Ray's pods the role of their own, where IRSA is not used.",
+        "Ray's pods that are made from then on have no role, and do not get into the bucket.",
+    ),
+    Purpose(
         "pod-identity-association",
         "aws:pod-identity-association/<cluster>/<namespace>/anyscale-operator",
         "EKS Pod Identity of the operator's service account",

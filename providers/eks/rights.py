@@ -84,12 +84,14 @@ class Names:
     """What setup will make: `role` with its path, empty for what the user has already.
 
     Of the role `role_tags` and `boundary` are said as it is made, of a provider its tags.
-    `given_role` is the one that pods get, whoever made it.
+    `given_role` is the one that the operator's pods get, whoever made it; `workload_role` is of
+    Ray's, where they have their own.
     """
 
     bucket: str
     role: str
     given_role: str
+    workload_role: str = ""
     role_tags: Mapping[str, str] = field(default_factory=dict)
     provider_tags: Mapping[str, str] = field(default_factory=dict)
     boundary: str | None = None
@@ -274,11 +276,11 @@ def _unseen(aws: Aws, said: Sequence[_Said]) -> list[str]:
 
 def _existing(aws: Aws, facts: EksFacts, names: Names, sids: set[str]) -> set[str]:
     """Those of the statements whose object needs no making any more."""
-    role = names.role.rpartition("/")[2]
+    roles = [role.rpartition("/")[2] for role in (names.role, names.workload_role) if role]
     provider = facts.caller.oidc_provider(facts.issuer)
     present: dict[str, Callable[[], object | None]] = {
         "MakeBucket": lambda: aws.s3.region_of(names.bucket),
-        "MakeRole": lambda: aws.iam.role(role),
+        "MakeRole": lambda: all(map(aws.iam.role, roles)) or None,
         "MakeOidcProvider": lambda: aws.iam.oidc_provider(provider),
         "MakePodIdentity": lambda: facts.association,
         "GiveRole": lambda: facts.association,
@@ -314,17 +316,12 @@ def _questions(cluster: Cluster, names: Names, verb: Verb) -> list[_Question]:
     passed_over |= set() if names.role else _OF_ROLE
     passed_over |= _OF_TOKENS if facts.pod_identity else _OF_PODS
     passed_to = {"iam:PassedToService": labels.POD_IDENTITY_SERVICE}
-    asked = [
-        _Question(
-            statement["Sid"],
-            tuple(statement["Action"]),
-            statement["Resource"],
-            passed_to if "Condition" in statement else {},
-        )
-        for part in verb.parts
-        for statement in permissions.statements(part, known)
-        if statement["Sid"] not in passed_over
-    ]
+    asked = [item for item in _about(verb, known, passed_to) if item.sid not in passed_over]
+    if names.workload_role:
+        # The same of the second role, which is made whoever has the first.
+        theirs = {**known, "role": names.workload_role, "given_role": names.workload_role}
+        of_role = _OF_ROLE | ({"GiveRole"} if facts.pod_identity else set())
+        asked += [item for item in _about(verb, theirs, passed_to) if item.sid in of_role]
     bounded = {_BOUNDARY: names.boundary} if names.boundary else {}
     tagged = _tagged(names.role_tags)
     said = {
@@ -335,6 +332,18 @@ def _questions(cluster: Cluster, names: Names, verb: Verb) -> list[_Question]:
     for action, context in said.items():
         asked = list(_apart(asked, action, context))
     return asked
+
+
+def _about(
+    verb: Verb, known: Mapping[str, str], passed_to: Mapping[str, str]
+) -> Iterator[_Question]:
+    """The verb's statements, of objects that are known."""
+    for part in verb.parts:
+        for statement in permissions.statements(part, known):
+            context = passed_to if "Condition" in statement else {}
+            yield _Question(
+                statement["Sid"], tuple(statement["Action"]), statement["Resource"], context
+            )
 
 
 def _tagged(wanted: Mapping[str, str]) -> dict[str, str | Sequence[str]]:

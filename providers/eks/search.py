@@ -70,12 +70,17 @@ def _of_trusts(aws: Aws) -> list[Mapping[str, str]]:
 
 
 def operator_roles(aws: Aws, namespace: str | None = None) -> list[str]:
-    """The names of the roles whose trust names the operator (of one namespace, if given)."""
-    wanted = policies.subject(namespace or "*")
+    """The names of the roles whose trust names a service account of an install's.
+
+    Of one namespace, if given.
+    """
+    wanted = [policies.subject(namespace or "*", account) for account in policies.ACCOUNTS]
     return [
         Arn.parse(arn).name
         for arn, document in aws.iam.role_trusts()
-        if any(fnmatchcase(found, wanted) for found in trust.subjects(document))
+        if any(
+            fnmatchcase(found, pattern) for found in trust.subjects(document) for pattern in wanted
+        )
     ]
 
 

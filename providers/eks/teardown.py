@@ -9,7 +9,16 @@ from typing import Any
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.providers.eks import association, bucket, identity, leftovers, search, tags
+from anyscale_k8s_cli.providers.eks import (
+    association,
+    bucket,
+    identity,
+    leftovers,
+    policies,
+    search,
+    tags,
+    trust,
+)
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
@@ -27,21 +36,22 @@ def find_owned(aws: Aws, install: Install, *, cluster_deleted: bool) -> list[Res
     they are its controllers' to remove.
     """
     cluster = Arn.parse(install.cluster).name
-    name, role, issuers, balancers, bound = side_by_side(
+    name, roles, issuers, balancers, bound = side_by_side(
         lambda: _bucket(aws, install),
-        lambda: _role(aws, install),
+        lambda: _roles(aws, install),
         lambda: _marked_issuers(aws, install),
         lambda: leftovers.find(aws, install) if cluster_deleted else [],
-        lambda: None if cluster_deleted else association.of_install(aws, install, cluster),
+        lambda: [] if cluster_deleted else association.of_install(aws, install, cluster),
     )
-    ignored = role.arn if role else ""
-    providers = [OidcProvider(aws, install, issuer, {}, ignored_role=ignored) for issuer in issuers]
+    ignored = [role.arn for role in roles]
+    providers = [OidcProvider(aws, install, item, {}, ignored_roles=ignored) for item in issuers]
     found: list[Resource[Any]] = list(providers)
-    ours = None if role is None else _as_it_is(aws, install, role, providers)
-    if ours is not None:
-        found.append(ours)
-    if bound is not None:
-        found.append(association.PodIdentity(aws, install, cluster, ours, bound))
+    ours = {role.arn: _as_it_is(aws, install, role, providers) for role in roles}
+    found += ours.values()
+    found += [
+        association.PodIdentity(aws, install, cluster, ours.get(arn), wishes)
+        for arn, wishes in bound
+    ]
     if name is not None:
         place = bucket.BucketPlace(name, install.region, PATIENCE)
         found.append(bucket.Bucket(aws, install, place, tags.own(install, {}), ()))
@@ -53,7 +63,8 @@ def _as_it_is(
     aws: Aws, install: Install, role: RoleDescription, needs: Sequence[Resource[Any]]
 ) -> identity.Role:
     """A role that should be as it is: here nothing is changed, only removed."""
-    policy = aws.iam.inline_policy(role.name, identity.POLICY_NAME) or {}
+    holder = _holder(role, install)
+    policy = aws.iam.inline_policy(role.name, holder.policy_name) or {}
     wishes = identity.RoleWishes(
         name=role.name,
         path=role.path,
@@ -61,8 +72,15 @@ def _as_it_is(
         policy=lambda: policy,
         boundary=role.boundary,
         tags=role.tags,
+        holder=holder,
     )
     return identity.Role(aws, install, wishes, needs)
+
+
+def _holder(role: RoleDescription, install: Install) -> identity.Holder:
+    """Whose it is, by its trust; a name may be the user's own."""
+    theirs = policies.subject(install.namespace, policies.WORKLOADS)
+    return identity.WORKLOADS if theirs in trust.subjects(role.trust) else identity.OPERATOR
 
 
 def _bucket(aws: Aws, install: Install) -> str | None:
@@ -89,20 +107,28 @@ def _bucket(aws: Aws, install: Install) -> str | None:
     return _first_ours(names, lambda name: tags_of(name) or {}, install)
 
 
-def _role(aws: Aws, install: Install) -> RoleDescription | None:
-    """The install's role: by its usual name, else by the cloud's path, else by its trust."""
+def _roles(aws: Aws, install: Install) -> list[RoleDescription]:
+    """The install's roles: by their usual names, else by their path, else by their trust.
 
-    def tags_of(name: str) -> Mapping[str, str]:
-        role = aws.iam.role(name)
-        return role.tags if role else {}
+    One is mostly all there is, which only a look below its path can tell: who may not look
+    there goes on with what was found.
+    """
 
-    name = _first_ours([identity.default_name(install)], tags_of, install)
-    if name is None:
-        below = aws.iam.roles(identity.default_path(install.cloud))
-        name = _first_ours(below, tags_of, install)
-    if name is None:
-        name = _first_ours(search.operator_roles(aws, install.namespace), tags_of, install)
-    return aws.iam.role(name) if name is not None else None
+    def ours(names: Iterable[str]) -> list[RoleDescription]:
+        roles = side_by_side(*(partial(aws.iam.role, name) for name in names))
+        return [role for role in roles if role is not None and _is_ours(role.tags, install)]
+
+    usual = ours(identity.default_name(install, holder) for holder in identity.HOLDERS)
+    if len(usual) == len(identity.HOLDERS):
+        return usual
+    path = usual[0].path if usual else identity.default_path(install.cloud)
+    try:
+        below = ours(aws.iam.roles(path))
+    except CloudFailure as failure:
+        if not (usual and failure.denied):
+            raise
+        below = usual
+    return below or ours(search.operator_roles(aws, install.namespace))
 
 
 def _marked_issuers(aws: Aws, install: Install) -> list[str]:

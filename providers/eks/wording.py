@@ -12,7 +12,7 @@ from anyscale_k8s_cli.providers.eks.sdk.regions import known_regions
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import refuse
 
-NAMES = ("bucket", "role")
+NAMES = ("bucket", "role", "workload-role")
 _ACCOUNT = re.compile(r"\d{12}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}")
 _ROLE_PATH = re.compile(r"/|/[!-~]+/")
@@ -93,7 +93,8 @@ def _of_existing(spec: CloudSpec) -> Iterator[str]:
             f"--identity: {existing.identity!r} is no role; give its ARN, "
             "arn:<partition>:iam::<account>:role/<name>"
         )
-    if existing.identity and (rules.role_path or rules.permissions_boundary):
+    makes_role = not existing.identity or spec.identity.workloads == "separate"
+    if not makes_role and (rules.role_path or rules.permissions_boundary):
         yield "--role-path, --permissions-boundary: no role is made with --identity"
     if existing.bucket and rules.kms_key:
         yield "--kms-key: a bucket given with --bucket keeps the encryption it has"

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from anyscale_k8s_cli.addons.names import SERVICE_ACCOUNT
+from anyscale_k8s_cli.addons.names import SERVICE_ACCOUNT, WORKLOAD_ACCOUNT
 from anyscale_k8s_cli.controlplane.origin import api_origin, cors_origin
 from anyscale_k8s_cli.operations.permissions import in_cloud, in_cluster
 from anyscale_k8s_cli.provider import PolicyDocument, Verb, WorkloadEndpoints
@@ -126,10 +126,14 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def pods_account(namespace: str, *rights: str) -> Holder:
-    """Whom the operator and Ray's pods are in the cluster."""
-    name = f"{namespace}/{SERVICE_ACCOUNT}"
-    return Holder("service account of the pods", name, Ownership.OURS.value, rights)
+def pods_accounts(namespace: str, *rights: str, separate: bool = False) -> Iterator[Holder]:
+    """Whom the operator and Ray's pods are in the cluster; `rights` are the operator's."""
+    ours, name = Ownership.OURS.value, f"{namespace}/{SERVICE_ACCOUNT}"
+    if not separate:
+        yield Holder("service account of the pods", name, ours, rights)
+        return
+    yield Holder("service account of the operator", name, ours, rights)
+    yield Holder("service account of Ray's pods", f"{namespace}/{WORKLOAD_ACCOUNT}", ours)
 
 
 def known(part: str, host: str = "") -> list[dict[str, str]]:

@@ -22,7 +22,7 @@ from anyscale_k8s_cli.operations.review import (
     egress,
     known,
     of_setup,
-    pods_account,
+    pods_accounts,
     registry_of,
 )
 from anyscale_k8s_cli.operator_token import account_name
@@ -106,7 +106,8 @@ class _Teller:
 
     def _identities(self) -> Iterator[Holder]:
         """What is made outside the cluster and holds no data, and what the user has."""
-        yield pods_account(self._spec.namespace)
+        separate = self._spec.identity.workloads == "separate"
+        yield from pods_accounts(self._spec.namespace, separate=separate)
         if not self._provider.workload_identity:
             named = self._spec.operator.service_account
             whose = Ownership.ADOPTED if named else Ownership.OURS

@@ -19,7 +19,7 @@ from anyscale_k8s_cli.operations.review import (
     egress,
     known,
     of_setup,
-    pods_account,
+    pods_accounts,
     registry_of,
 )
 from anyscale_k8s_cli.operations.review.inside import Inside
@@ -115,7 +115,8 @@ class _Teller:
         wiring = self._wiring
         registered = wiring.registered_identity
         rights = (f"registered at Anyscale as {registered}",) if registered else ()
-        yield pods_account(wiring.install.namespace, *rights)
+        separate = wiring.side is not None and wiring.side.workloads is not None
+        yield from pods_accounts(wiring.install.namespace, *rights, separate=separate)
         for entry in wiring.ledger.entries.values():
             if entry.kind in _SIGNING_IN:
                 yield Holder(entry.title, entry.id, entry.ownership)
