@@ -33,6 +33,7 @@ RULES = (
     *(word for key, value in TAGS.items() for word in ("--tag", f"{key}={value}")),
     *(word for cidr in CIDRS for word in ("--allow-cidr", cidr)),
     *("--name-prefix", "acme", "--role-path", "/company/ml/", "--expose", "internal"),
+    *("--workload-identity", "separate"),
     *("--permissions-boundary", BOUNDARY, "--kms-key", f"alias/{DATA_KEY.alias}"),
     *("--values", "first.yaml", "--values", "second.yaml"),
 )
@@ -180,10 +181,11 @@ def test_every_object_carries_the_tags(story: Story) -> None:
 def test_a_tag_that_is_left_out_goes_and_the_ledger_forgets_it(story: Story) -> None:
     page = story["fewer tags"]
     reasons = {item["key"]: item["reason"] for item in page.done["resources"]}
-    for key in (f"aws:s3-bucket/{NAME}", f"aws:iam-role/{NAME}-operator"):
+    roles = [f"{NAME}-operator", f"{NAME}-workloads"]
+    for key in (f"aws:s3-bucket/{NAME}", *(f"aws:iam-role/{role}" for role in roles)):
         assert reasons[key] == "tag cost-center: '4711' → absent"
     aws, cluster = page.seen["aws"], page.seen["kubernetes"]["demo"]
-    for item in (aws["buckets"][NAME], aws["roles"][f"{NAME}-operator"]):
+    for item in (aws["buckets"][NAME], *(aws["roles"][role] for role in roles)):
         assert "cost-center" not in item["tags"]
         assert item["tags"]["team"] == "ml"
     ledger = cluster["configmaps/anyscale-operator/anyscale-k8s-ledger"]["data"]["ledger.json"]
@@ -202,6 +204,7 @@ def new_objects(now: dict[str, Any], before: dict[str, Any]) -> dict[tuple[str, 
 def test_the_role_is_bounded_and_may_use_the_key(story: Story) -> None:
     role = story["prod"].seen["aws"]["roles"][f"{NAME}-operator"]
     assert role["boundary"] == BOUNDARY
+    assert story["prod"].seen["aws"]["roles"][f"{NAME}-workloads"]["boundary"] == BOUNDARY
     [document] = [json.loads(text) for text in role["inline"].values()]
     assert [item["Action"] for item in document["Statement"] if item["Resource"] == KEY] == [
         ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -333,6 +336,7 @@ def test_the_values_file_is_what_was_installed_and_is_written_again(story: Story
     found = values(story)
     assert found["global"]["cloudDeploymentId"] == story["prod"].done["cloud_resource_id"]
     assert found["global"]["auth"]["iamIdentity"].endswith(f"role/company/ml/{NAME}-operator")
+    assert found["workloads"]["serviceAccount"]["name"] == "anyscale-workloads"
     assert story["prod again"].ended.code == 0
 
 
