@@ -44,6 +44,29 @@ def test_one_is_refused_with_the_reason() -> None:
     assert problem.fix == "leave it out"
 
 
+@pytest.mark.parametrize("platform", [item for item in PLATFORMS if item != "eks"])
+def test_where_rays_pods_can_have_no_identity_of_ours_it_is_told_what_they_can_have(
+    platform: str,
+) -> None:
+    told = absence_of(absences(platform), "identity.workloads")
+    assert told is not None
+    assert "workloads.serviceAccount.name" in told.instead
+
+
+def test_registering_makes_no_identity_for_rays_pods() -> None:
+    said = {
+        "provider": "eks",
+        "name": "prod",
+        "region": "us-west-2",
+        "cluster.name": "demo",
+        "identity.workloads": "separate",
+    }
+    load_spec(said, None, {}, Run())
+    with pytest.raises(errors.CliError, match="registering makes no identity") as raised:
+        load_spec(said, None, {}, Run(), adopting=True)
+    assert "workloads.serviceAccount.name" in raised.value.fix
+
+
 def test_several_are_refused_with_what_there_is_instead() -> None:
     problem = refused({**GKE, "account.id": "284710593866", "rules.role_path": "/team/"})
     assert problem.message == "--account-id, --role-path: has no meaning on gke"

@@ -52,6 +52,7 @@ def refusal(found: LeftOut, flags: dict[str, Any], file: Path | None = None) -> 
         (BUCKET, "--bucket company-data"),
         ({"existing.identity": "arn:aws:iam::1:role/r"}, "--identity arn:aws:iam::1:role/r"),
         ({"rules.name_prefix": "acme"}, "--name-prefix acme"),
+        ({"identity.workloads": "separate"}, "--workload-identity separate"),
         ({"rules.role_path": "/ml/"}, "--role-path /ml/"),
         ({"network.expose": "internal"}, "--expose internal"),
         ({"network.allow_cidrs": ("10.0.0.0/8",)}, "--allow-cidr 10.0.0.0/8"),

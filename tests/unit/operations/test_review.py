@@ -85,6 +85,15 @@ def test_the_short_form_of_a_role_has_what_its_policy_has() -> None:
     assert told == [action for actions in written for action in actions]
 
 
+def test_what_rays_pods_have_apart_is_told() -> None:
+    told = names(page("eks", identity__workloads="separate"), "identities")
+    assert {"anyscale-operator/anyscale-workloads", "anyscale-operator/anyscale-operator"} <= {
+        *told
+    }
+    assert [name for name in told if name.endswith("-workloads") and "/anyscale-k8s/" in name]
+    assert not [name for name in names(page("eks"), "identities") if "workloads" in name]
+
+
 def test_the_way_to_the_role_that_is_said_is_told() -> None:
     document = page("eks", identity__kind="pod-identity")
     titles = " ".join(item["title"] for item in document["identities"])
