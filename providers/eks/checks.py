@@ -42,7 +42,7 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Bo
     if spec.rules.permissions_boundary:
         boundary = partial(_boundary, aws, spec.rules.permissions_boundary)
         found.append(declared.AWS_PERMISSIONS_BOUNDARY.bind(boundary))
-    if names.role:
+    if names.role or names.workload_role:
         found.append(declared.AWS_ROLE_QUOTA.bind(partial(_role_quota, aws)))
     if names.bucket:
         found.append(declared.AWS_BUCKET_QUOTA.bind(partial(_bucket_quota, aws)))
