@@ -106,7 +106,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             "account",
             (
                 f"assumed by {policies.subject(install.namespace)}",
-                *policies.rights(),
+                *policies.rights(policies.operator("")),
             ),
             named="role",
             unless=("existing.identity",),
@@ -124,8 +124,7 @@ def makes(install: Install) -> tuple[Made, ...]:
             "account",
             (
                 f"assumed by {policies.subject(install.namespace, policies.WORKLOADS)}",
-                *(f"{action} on the bucket" for action in policies.BUCKET_ACTIONS),
-                *(f"{action} on its objects" for action in policies.OBJECT_ACTIONS),
+                *policies.rights(policies.workloads("")),
             ),
             named=identity.WORKLOADS.named,
             unless=(_SAME,),

@@ -88,9 +88,9 @@ def _of_bucket(template: str, bucket_arn: str, kms_key_arn: str | None) -> Polic
     return policy
 
 
-def rights() -> Iterator[str]:
-    """The operator's policy in short, an action a line, as the document has them."""
-    for statement in operator("")["Statement"]:
+def rights(policy: Policy) -> Iterator[str]:
+    """One for a bucket without a name, in short: an action a line, as the document has them."""
+    for statement in policy["Statement"]:
         place = "its objects" if statement["Resource"] == "/*" else "the bucket"
         yield from (f"{action} on {place}" for action in statement["Action"])
 
