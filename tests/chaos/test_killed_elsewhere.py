@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anyscale_k8s_cli.sandbox.world import World
-from tests.chaos.crashes import DELETE, after, deleted, kill_at
+from tests.chaos.crashes import DELETE, UNTRIED, after, deleted, kill_at
 from tests.chaos.likeness import likeness
 
 WORLD = World(platforms=("gke", "aks"))
@@ -67,7 +67,7 @@ class Platform:
 
     @property
     def setup(self) -> tuple[str, ...]:
-        return ("cloud", "setup", *self.where, "--name", "prod", "--yes", "-o", "json")
+        return ("cloud", "setup", *self.where, "--name", "prod", *UNTRIED, "--yes", "-o", "json")
 
     def set_up(self) -> dict[str, Any]:
         """Setup from another machine, to a healthy end; its result."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.world import World
-from tests.chaos.crashes import after, before, kill_at
+from tests.chaos.crashes import UNTRIED, after, before, kill_at
 from tests.processes import Sandbox
 
 WORLD = World(platforms=("generic",))
 
 PLANE, CLUSTER = "anyscale", "kubernetes"
 WHERE = ("--provider", "generic", "--context", "demo", "--region", "onprem")
-SETUP = ("cloud", "setup", *WHERE, "--name", "w", "--yes", "-o", "json")
+SETUP = ("cloud", "setup", *WHERE, "--name", "w", *UNTRIED, "--yes", "-o", "json")
 ROTATE = ("cloud", "rotate-token", "w", "--yes", "-o", "json")
 DELETE = ("cloud", "delete", "w", *WHERE, "--yes", "-o", "json")
 MINT = "POST /api/v2/users/create_api_key"
