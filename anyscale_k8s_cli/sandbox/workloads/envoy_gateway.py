@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Pod
 from anyscale_k8s_cli.sandbox.tls import Authority
-from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, Informer, PodApi
+from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, PodApi
+from anyscale_k8s_cli.sandbox.workloads.controller import Controller
 from anyscale_k8s_cli.sandbox.workloads.gateway_proxy import (
     MANAGED,
     OWNER_NAME,
@@ -39,8 +38,6 @@ _MANAGER = "envoy-gateway"
 _FINALIZER = "gateway-exists-finalizer.gateway.networking.k8s.io"
 _NETWORKING = "/apis/gateway.networking.k8s.io/v1"
 _ENVOY = "/apis/gateway.envoyproxy.io/v1alpha1"
-# Seconds after which a reconciliation that failed is tried again without an event.
-_RETRY = 0.5
 
 
 @dataclass(frozen=True)
@@ -93,17 +90,12 @@ async def _certgen(pod: Pod, api: PodApi) -> int:
     return 0
 
 
-class _Controller:
-    """Level-triggered: each round compares everything that is with what should be."""
-
+class _Controller(Controller):
     def __init__(self, pod: Pod, api: PodApi, name: str, shutdown_manager: str) -> None:
-        self._pod = pod
-        self._api = api
+        super().__init__(pod, api)
         self._name = name
         self._shutdown_manager = shutdown_manager
-        self._dirty = asyncio.Event()
         self._applied: dict[str, tuple[Object, Object]] = {}
-        self._informers: list[Informer] = []
         own = f"namespaces/{pod.namespace}"
         self._classes = self._informer(f"{_NETWORKING}/gatewayclasses")
         self._gateways = self._informer(f"{_NETWORKING}/gateways")
@@ -116,41 +108,17 @@ class _Controller:
             f"/apis/apps/v1/{own}/deployments?labelSelector={MANAGED}"
         )
 
-    def _informer(self, path: str) -> Informer:
-        informer = Informer(self._api, path, self._dirty.set)
-        self._informers.append(informer)
-        return informer
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for informer in self._informers:
-                group.create_task(informer.run())
-            for informer in self._informers:
-                await informer.synced.wait()
-                if informer.failure:
-                    self._pod.log(f"cannot watch {informer.path}: {informer.failure}")
-            await self._pod.set_ready(True)
-            while True:
-                await self._dirty.wait()
-                self._dirty.clear()
-                await self._round()
-
-    async def _round(self) -> None:
-        try:
-            classes = await self._reconcile_classes()
-            live = [
-                gateway
-                for gateway in self._gateways
-                if gateway["spec"]["gatewayClassName"] in classes
-                and "deletionTimestamp" not in gateway["metadata"]
-            ]
-            for gateway in live:
-                await self._reconcile_gateway(gateway, classes)
-            await self._remove_proxies(live)
-        except (ApiFailure, aiohttp.ClientError) as failure:
-            # A conflict is settled by the event that made it; for the rest there is the clock.
-            self._pod.log(f"reconcile failed: {failure}")
-            asyncio.get_running_loop().call_later(_RETRY, self._dirty.set)
+    async def round(self) -> None:
+        classes = await self._reconcile_classes()
+        live = [
+            gateway
+            for gateway in self._gateways
+            if gateway["spec"]["gatewayClassName"] in classes
+            and "deletionTimestamp" not in gateway["metadata"]
+        ]
+        for gateway in live:
+            await self._reconcile_gateway(gateway, classes)
+        await self._remove_proxies(live)
 
     async def _reconcile_classes(self) -> dict[str, Object]:
         """Accept our classes; returns those whose parameters are there, by name."""

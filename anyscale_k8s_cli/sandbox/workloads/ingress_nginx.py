@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
 from anyscale_k8s_cli.sandbox.kubernetes.runtime import Pod
 from anyscale_k8s_cli.sandbox.tls import Authority
-from anyscale_k8s_cli.sandbox.workloads.api import ApiFailure, Informer, PodApi
+from anyscale_k8s_cli.sandbox.workloads.api import PodApi
+from anyscale_k8s_cli.sandbox.workloads.controller import Controller
 
 Object = dict[str, Any]
 
@@ -20,7 +18,6 @@ _IMAGE = "ingress-nginx/controller"
 _NETWORKING = "/apis/networking.k8s.io/v1"
 _OLD_CLASS = "kubernetes.io/ingress.class"
 _SNIPPET = re.compile(r"nginx\.ingress\.kubernetes\.io/.*-snippet")
-_RETRY = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,50 +41,24 @@ class IngressNginx:
             return 0
 
 
-class _Controller:
+class _Controller(Controller):
     """Gives each Ingress of its class the address of its own Service."""
 
     def __init__(self, pod: Pod, api: PodApi, flags: Mapping[str, str]) -> None:
-        self._pod = pod
-        self._api = api
+        super().__init__(pod, api)
         self._flags = flags
-        self._dirty = asyncio.Event()
         place = flags.get("watch-namespace")
         own = f"/api/v1/namespaces/{pod.namespace}"
         scope = f"/namespaces/{place}" if place else ""
-        self._informers = [
-            Informer(api, path, self._dirty.set)
-            for path in (
-                f"{_NETWORKING}/ingressclasses",
-                f"{_NETWORKING}{scope}/ingresses",
-                f"{own}/services",
-                f"{own}/configmaps",
-            )
-        ]
-        self._classes, self._ingresses, self._services, self._config = self._informers
+        self._classes = self._informer(f"{_NETWORKING}/ingressclasses")
+        self._ingresses = self._informer(f"{_NETWORKING}{scope}/ingresses")
+        self._services = self._informer(f"{own}/services")
+        self._config = self._informer(f"{own}/configmaps")
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for informer in self._informers:
-                group.create_task(informer.run())
-            for informer in self._informers:
-                await informer.synced.wait()
-                if informer.failure:
-                    self._pod.log(f"cannot watch {informer.path}: {informer.failure}")
-            await self._pod.set_ready(True)
-            while True:
-                await self._dirty.wait()
-                self._dirty.clear()
-                await self._round()
-
-    async def _round(self) -> None:
-        try:
-            for ingress in self._ingresses:
-                if self._is_ours(ingress) and "deletionTimestamp" not in ingress["metadata"]:
-                    await self._serve(ingress)
-        except (ApiFailure, aiohttp.ClientError) as failure:
-            self._pod.log(f"reconcile failed: {failure}")
-            asyncio.get_running_loop().call_later(_RETRY, self._dirty.set)
+    async def round(self) -> None:
+        for ingress in self._ingresses:
+            if self._is_ours(ingress) and "deletionTimestamp" not in ingress["metadata"]:
+                await self._serve(ingress)
 
     def _is_ours(self, ingress: Object) -> bool:
         ours = {
