@@ -268,6 +268,11 @@ class Kubernetes:
         answer = self._write(Request("POST", f"{path}/token", body=body))
         return str(answer["status"]["token"])
 
+    def plural(self, api_version: str, kind: str) -> str | None:
+        """How a kind is called in paths and in rights; None when it is not served."""
+        known = self._kind(api_version, kind)
+        return known.plural if known else None
+
     def can_i(
         self,
         verb: str,

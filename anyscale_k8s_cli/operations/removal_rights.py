@@ -47,7 +47,8 @@ def in_cluster(
     run: Run,
 ) -> errors.CliError | None:
     """What the API server would not let be done with what is going; the rest is told."""
-    kinds = {kind for item in inside if item.change is Change.DELETE for kind in _kinds(item)}
+    going = (item for item in inside if item.change is Change.DELETE)
+    kinds = {kind for item in going for kind in _kinds(kubernetes, item)}
     if not kinds:
         return None
     found = rights(
@@ -76,11 +77,13 @@ def _told(finding: Finding, code: errors.ErrorCode, what: str, run: Run) -> erro
     return None
 
 
-def _kinds(item: PlannedChange) -> Iterator[tuple[str, str]]:
-    """Group and plural of each kind of object that goes with a resource."""
+def _kinds(kubernetes: Kubernetes, item: PlannedChange) -> Iterator[tuple[str, str]]:
+    """Group and plural of each kind of object that goes with a resource, as they are served."""
     for reference in _objects(item):
         group, _, _ = reference.api_version.rpartition("/")
-        yield group, _plural(reference.kind)
+        plural = kubernetes.plural(reference.api_version, reference.kind)
+        if plural is not None:
+            yield group, plural
 
 
 def _objects(item: PlannedChange) -> Iterator[Reference]:
@@ -95,11 +98,3 @@ def _objects(item: PlannedChange) -> Iterator[Reference]:
         yield from (found.reference for found in output.record.objects)
     elif isinstance(output, ReleaseRecord):
         yield from (found.reference for found in output.objects)
-
-
-def _plural(kind: str) -> str:
-    """As Kubernetes and everybody who defines kinds has it."""
-    name = kind.lower()
-    if name.endswith("y"):
-        return f"{name[:-1]}ies"
-    return f"{name}es" if name.endswith(("s", "x", "sh", "ch")) else f"{name}s"

@@ -20,6 +20,7 @@ from anyscale_k8s_cli.operations.removal_rights import in_cluster
 from anyscale_k8s_cli.plan import PlannedChange
 from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.resource import Change, Decision, Ownership
+from tests.processes import eventually
 
 from .conftest import install_of
 
@@ -112,3 +113,37 @@ def test_a_deletion_is_refused_for_what_goes_and_warned_of_the_rest(world: Any) 
     assert str(others) in notice.text
     # What is not in the cluster any more needs nothing there.
     assert in_cluster(deputy, "eks", install_of("prod"), (), world.run) is None
+
+
+def test_a_right_is_about_a_kind_as_it_is_served(world: Any) -> None:
+    """Nobody can tell from `Gateway` how many of them are called."""
+    group = "gateway.networking.k8s.io"
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object"}},
+    }
+    world.kubernetes.create(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"gateways.{group}"},
+            "spec": {
+                "group": group,
+                "scope": "Namespaced",
+                "names": {"plural": "gateways", "singular": "gateway", "kind": "Gateway"},
+                "versions": [version],
+            },
+        }
+    )
+    deputy = Kubernetes(world.access(world.nobody), world.run)
+    eventually(lambda: deputy.plural(f"{group}/v1", "Gateway") == "gateways")
+    reference = Reference(f"{group}/v1", "Gateway", "gateway", "ray")
+    gateway = KubernetesObject(world.surroundings(), reference, dict)
+    going = [PlannedChange(gateway, Decision(Change.DELETE, "", Ownership.OURS), None)]
+    right = Right(group, "gateways", "delete")
+    give(world.kubernetes, less(Verb.DELETE, {right}))
+    found = in_cluster(deputy, "eks", install_of("prod"), going, world.run)
+    assert found is not None
+    assert found.evidence == (f"not allowed: {right}",)
