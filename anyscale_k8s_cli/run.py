@@ -164,6 +164,28 @@ class Run:
                 fix="run the same command again to go on",
             ) from None
 
+    def wait_shown(self, read: Callable[[], T | None], *, by: str, what: str, timeout: float) -> T:
+        """Read again until there is something; `by` is who may not show it at once."""
+
+        def look() -> T:
+            found = read()
+            if found is None:
+                raise StillWaiting(f"{by} does not show it yet")
+            return found
+
+        return self.wait_for(look, what=what, timeout=timeout)
+
+    def wait_gone(
+        self, read: Callable[[], object | None], *, by: str, what: str, timeout: float
+    ) -> None:
+        """Read again until there is nothing any more; `by` is who may show it a while longer."""
+
+        def look() -> None:
+            if read() is not None:
+                raise StillWaiting(f"{by} still shows it")
+
+        self.wait_for(look, what=f"{what} to be gone", timeout=timeout)
+
     def retry(
         self,
         call: Callable[[], T],

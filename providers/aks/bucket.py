@@ -198,7 +198,12 @@ class Bucket(DataResource[Storage]):
     def delete(self, observed: Observed[Storage]) -> None:
         """The account with everything in it. Whether that may be is the caller's to say."""
         self._azure.storage.delete(self._group, self.name)
-        self._azure.run.wait_for(self._gone, what=f"{self.title} to be gone", timeout=MADE_WITHIN)
+        self._azure.run.wait_gone(
+            lambda: self._azure.storage.account(self._group, self.name),
+            by="Azure",
+            what=self.title,
+            timeout=MADE_WITHIN,
+        )
 
     def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
         return observed
@@ -253,10 +258,6 @@ class Bucket(DataResource[Storage]):
             return observed
 
         return self._azure.run.wait_for(look, what=self.title, timeout=MADE_WITHIN)
-
-    def _gone(self) -> None:
-        if self._azure.storage.account(self._group, self.name) is not None:
-            raise StillWaiting("Azure still shows it")
 
     def _taken(self, cause: str) -> errors.CliError:
         return errors.CliError(

@@ -27,7 +27,6 @@ from anyscale_k8s_cli.resource import (
     differences,
     with_pairs,
 )
-from anyscale_k8s_cli.run import StillWaiting
 
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 NAME_LIMIT = 128
@@ -138,8 +137,11 @@ class OperatorIdentity(Resource[Identity]):
 
     def delete(self, observed: Observed[Identity]) -> None:
         self._azure.identities.delete(self.place.group, self.place.name)
-        self._azure.run.wait_for(
-            self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS
+        self._azure.run.wait_gone(
+            lambda: self._azure.identities.get(self.place.group, self.place.name),
+            by="Azure",
+            what=self.title,
+            timeout=SETTLE_SECONDS,
         )
 
     def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
@@ -163,17 +165,9 @@ class OperatorIdentity(Resource[Identity]):
         self._azure.identities.put_trust(self.place.group, self.place.name, TRUST_NAME, self._trust)
 
     def _settled(self) -> Observed[Identity]:
-        def look() -> Observed[Identity]:
-            observed = self.read()
-            if observed is None:
-                raise StillWaiting("Azure does not show it yet")
-            return observed
-
-        return self._azure.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
-
-    def _gone(self) -> None:
-        if self._azure.identities.get(self.place.group, self.place.name) is not None:
-            raise StillWaiting("Azure still shows it")
+        return self._azure.run.wait_shown(
+            self.read, by="Azure", what=self.title, timeout=SETTLE_SECONDS
+        )
 
 
 class AdoptedIdentity(AdoptedResource[Identity]):

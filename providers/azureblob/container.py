@@ -32,7 +32,6 @@ from anyscale_k8s_cli.resource import (
     Resource,
     Unfit,
 )
-from anyscale_k8s_cli.run import StillWaiting
 
 KIND = "azure-container"
 NAME_LIMIT = 63
@@ -186,8 +185,11 @@ class Container(DataResource[Storage]):
     def delete(self, observed: Observed[Storage]) -> None:
         """With everything in it. Whether that may be is the caller's to say."""
         self._azure.service.delete(self.name)
-        self._azure.run.wait_for(
-            self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS
+        self._azure.run.wait_gone(
+            lambda: self._azure.service.container(self.name),
+            by="Azure",
+            what=self.title,
+            timeout=SETTLE_SECONDS,
         )
 
     def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
@@ -210,10 +212,6 @@ class Container(DataResource[Storage]):
         """Ours in the place of an older one of ours; other people's metadata stays."""
         others = {name: value for name, value in found.items() if not name.startswith(_PREFIX)}
         self._azure.service.mark(self.name, {**others, **metadata(install)})
-
-    def _gone(self) -> None:
-        if self._azure.service.container(self.name) is not None:
-            raise StillWaiting("Azure still shows it")
 
     def _observed(self, seen: _Seen) -> Observed[Storage]:
         output = replace(self._azure.storage(self.name), cors=seen.rules is not None)

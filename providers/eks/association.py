@@ -23,7 +23,6 @@ from anyscale_k8s_cli.resource import (
     differences,
     stale,
 )
-from anyscale_k8s_cli.run import StillWaiting
 
 KIND = "pod-identity-association"
 # EKS answers from copies that are seconds old.
@@ -141,7 +140,7 @@ class PodIdentity(Resource[str]):
 
     def delete(self, observed: Observed[str]) -> None:
         self._aws.eks.delete_association(self._cluster, observed.state.id)
-        self._aws.run.wait_for(self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS)
+        self._aws.run.wait_gone(self.read, by="EKS", what=self.title, timeout=SETTLE_SECONDS)
 
     def ready(self, observed: Observed[str]) -> Observed[str]:
         """Whether pods get it is seen by the first that is made."""
@@ -152,17 +151,9 @@ class PodIdentity(Resource[str]):
         return "" if self._role is None else self._role.output.registered
 
     def _settled(self) -> Observed[str]:
-        def look() -> Observed[str]:
-            observed = self.read()
-            if observed is None:
-                raise StillWaiting("EKS does not show it yet")
-            return observed
-
-        return self._aws.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
-
-    def _gone(self) -> None:
-        if self.read() is not None:
-            raise StillWaiting("EKS still shows it")
+        return self._aws.run.wait_shown(
+            self.read, by="EKS", what=self.title, timeout=SETTLE_SECONDS
+        )
 
 
 class AdoptedPodIdentity(AdoptedResource[str]):

@@ -131,8 +131,11 @@ class Bucket(DataResource[Storage]):
         """Everything in it and the bucket itself. Whether that may be is the caller's to say."""
         bucket_contents.remove_all(self._aws.objects(self.name), self._aws.run, self.name)
         self._aws.s3.delete(self.name)
-        self._aws.run.wait_for(
-            self._gone, what=f"the bucket {self.name} to be gone", timeout=SETTLE_SECONDS
+        self._aws.run.wait_gone(
+            lambda: self._aws.s3.region_of(self.name),
+            by="S3",
+            what=f"the bucket {self.name}",
+            timeout=SETTLE_SECONDS,
         )
 
     def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
@@ -217,10 +220,6 @@ class Bucket(DataResource[Storage]):
             return observed
 
         return self._aws.run.wait_for(look, what=f"the bucket {self.name}", timeout=SETTLE_SECONDS)
-
-    def _gone(self) -> None:
-        if self._aws.s3.region_of(self.name) is not None:
-            raise StillWaiting("S3 still shows it")
 
     def _hidden(self) -> Observed[Storage]:
         whom = "another AWS account (or you may not see it)"

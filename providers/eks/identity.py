@@ -27,7 +27,6 @@ from anyscale_k8s_cli.resource import (
     differences,
     stale,
 )
-from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import CloudSpec
 
 NAME_LIMIT = 64
@@ -216,7 +215,9 @@ class Role(Resource[Identity]):
 
     def delete(self, observed: Observed[Identity]) -> None:
         self._aws.iam.delete_role(self.name)
-        self._aws.run.wait_for(self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS)
+        self._aws.run.wait_gone(
+            lambda: self._aws.iam.role(self.name), by="IAM", what=self.title, timeout=SETTLE_SECONDS
+        )
 
     def ready(self, observed: Observed[Identity]) -> Observed[Identity]:
         """It is proven by use, once there is a token to use it with."""
@@ -228,17 +229,9 @@ class Role(Resource[Identity]):
         return (trusted, *([policies.document(_POLICY, state.policy)] if state.policy else ()))
 
     def _settled(self) -> Observed[Identity]:
-        def look() -> Observed[Identity]:
-            observed = self.read()
-            if observed is None:
-                raise StillWaiting("IAM does not show it yet")
-            return observed
-
-        return self._aws.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
-
-    def _gone(self) -> None:
-        if self._aws.iam.role(self.name) is not None:
-            raise StillWaiting("IAM still shows it")
+        return self._aws.run.wait_shown(
+            self.read, by="IAM", what=self.title, timeout=SETTLE_SECONDS
+        )
 
 
 class WorkloadRole(Role):

@@ -19,7 +19,6 @@ from anyscale_k8s_cli.resource import (
     Users,
     differences,
 )
-from anyscale_k8s_cli.run import StillWaiting
 
 # IAM answers from copies that are seconds old.
 SETTLE_SECONDS = 30.0
@@ -107,7 +106,12 @@ class OidcProvider(SharedResource[str]):
 
     def delete(self, observed: Observed[str]) -> None:
         self._aws.iam.delete_oidc_provider(observed.id)
-        self._aws.run.wait_for(self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS)
+        self._aws.run.wait_gone(
+            lambda: self._aws.iam.oidc_provider(self.arn),
+            by="IAM",
+            what=self.title,
+            timeout=SETTLE_SECONDS,
+        )
 
     def ready(self, observed: Observed[str]) -> Observed[str]:
         return observed
@@ -138,14 +142,6 @@ class OidcProvider(SharedResource[str]):
         )
 
     def _settled(self) -> Observed[str]:
-        def look() -> Observed[str]:
-            observed = self.read()
-            if observed is None:
-                raise StillWaiting("IAM does not show it yet")
-            return observed
-
-        return self._aws.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
-
-    def _gone(self) -> None:
-        if self._aws.iam.oidc_provider(self.arn) is not None:
-            raise StillWaiting("IAM still shows it")
+        return self._aws.run.wait_shown(
+            self.read, by="IAM", what=self.title, timeout=SETTLE_SECONDS
+        )

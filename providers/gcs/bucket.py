@@ -27,7 +27,7 @@ from anyscale_k8s_cli.resource import (
     Resource,
     Unfit,
 )
-from anyscale_k8s_cli.run import Run, StillWaiting, current_step
+from anyscale_k8s_cli.run import Run, current_step
 
 NAME_LIMIT = 63
 SETTLE_SECONDS = 30.0
@@ -208,8 +208,11 @@ class Bucket(DataResource[Storage]):
             what=f"the bucket {self.name} to be empty",
             timeout=SETTLE_SECONDS,
         )
-        self._google.run.wait_for(
-            self._gone, what=f"the bucket {self.name} to be gone", timeout=SETTLE_SECONDS
+        self._google.run.wait_gone(
+            lambda: self._google.storage.state(self.name),
+            by="Cloud Storage",
+            what=f"the bucket {self.name}",
+            timeout=SETTLE_SECONDS,
         )
 
     def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
@@ -268,19 +271,9 @@ class Bucket(DataResource[Storage]):
         return bucket_settings.told(state.settings) if state else {}
 
     def _settled(self) -> Observed[Storage]:
-        def look() -> Observed[Storage]:
-            observed = self.read()
-            if observed is None:
-                raise StillWaiting("Cloud Storage does not show it yet")
-            return observed
-
-        return self._google.run.wait_for(
-            look, what=f"the bucket {self.name}", timeout=SETTLE_SECONDS
+        return self._google.run.wait_shown(
+            self.read, by="Cloud Storage", what=f"the bucket {self.name}", timeout=SETTLE_SECONDS
         )
-
-    def _gone(self) -> None:
-        if self._google.storage.state(self.name) is not None:
-            raise StillWaiting("Cloud Storage still shows it")
 
     def _advice(self) -> str:
         return f"set rules.names.bucket to another name, such as {other_name(self.install)}"

@@ -24,7 +24,6 @@ from anyscale_k8s_cli.resource import (
     Resource,
     Unfit,
 )
-from anyscale_k8s_cli.run import StillWaiting
 
 # https://cloud.google.com/iam/docs/service-accounts-create
 ID_LIMIT = 30
@@ -131,9 +130,7 @@ class OperatorAccount(Resource[str]):
 
     def delete(self, observed: Observed[str]) -> None:
         self._google.iam.delete(self.email)
-        self._google.run.wait_for(
-            self._gone, what=f"{self.title} to be gone", timeout=SETTLE_SECONDS
-        )
+        self._google.run.wait_gone(self._account, by="IAM", what=self.title, timeout=SETTLE_SECONDS)
 
     def ready(self, observed: Observed[str]) -> Observed[str]:
         """It is proven by use, once there is a token to use it with."""
@@ -178,17 +175,9 @@ class OperatorAccount(Resource[str]):
             raise
 
     def _settled(self) -> Observed[str]:
-        def look() -> Observed[str]:
-            observed = self.read()
-            if observed is None:
-                raise StillWaiting("IAM does not show it yet")
-            return observed
-
-        return self._google.run.wait_for(look, what=self.title, timeout=SETTLE_SECONDS)
-
-    def _gone(self) -> None:
-        if self._account() is not None:
-            raise StillWaiting("IAM still shows it")
+        return self._google.run.wait_shown(
+            self.read, by="IAM", what=self.title, timeout=SETTLE_SECONDS
+        )
 
 
 class AdoptedAccount(AdoptedResource[str]):

@@ -24,7 +24,6 @@ from anyscale_k8s_cli.resource import (
     Observed,
     Unfit,
 )
-from anyscale_k8s_cli.run import StillWaiting
 
 NAME_LIMIT = 63
 SETTLE_SECONDS = 60.0
@@ -131,7 +130,12 @@ class Bucket(DataResource[Storage]):
                 what=f"the bucket {self.name} to be empty",
                 timeout=SETTLE_SECONDS,
             )
-        run.wait_for(self._gone, what=f"the bucket {self.name} to be gone", timeout=SETTLE_SECONDS)
+        run.wait_gone(
+            lambda: self._nebius.storage.state(self.name),
+            by="Nebius",
+            what=f"the bucket {self.name}",
+            timeout=SETTLE_SECONDS,
+        )
 
     def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
         return observed
@@ -151,10 +155,6 @@ class Bucket(DataResource[Storage]):
         return bucket_settings.told(state.settings)
 
     # -- parts -----------------------------------------------------------------
-
-    def _gone(self) -> None:
-        if self._nebius.storage.state(self.name) is not None:
-            raise StillWaiting("Nebius still shows it")
 
     def _write(self, change: Callable[[Settings], Settings]) -> None:
         """All of a reading and a writing again, when somebody wrote in between."""

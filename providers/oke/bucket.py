@@ -22,7 +22,6 @@ from anyscale_k8s_cli.resource import (
     FieldChange,
     Observed,
 )
-from anyscale_k8s_cli.run import StillWaiting
 
 # Names that S3 clients take as well.
 NAME_LIMIT = 63
@@ -120,7 +119,12 @@ class Bucket(DataResource[Storage]):
             what=f"the bucket {self.name} to be empty",
             timeout=SETTLE_SECONDS,
         )
-        run.wait_for(self._gone, what=f"the bucket {self.name} to be gone", timeout=SETTLE_SECONDS)
+        run.wait_gone(
+            lambda: self._oracle.buckets.state(self.name),
+            by="Oracle",
+            what=f"the bucket {self.name}",
+            timeout=SETTLE_SECONDS,
+        )
 
     def ready(self, observed: Observed[Storage]) -> Observed[Storage]:
         """A key proves it by use."""
@@ -137,10 +141,6 @@ class Bucket(DataResource[Storage]):
 
     def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:
         return _protection(observed.state.public_access, observed.state.versioning)
-
-    def _gone(self) -> None:
-        if self._oracle.buckets.state(self.name) is not None:
-            raise StillWaiting("Oracle still shows it")
 
     def _write(self, change: Callable[[Mapping[str, str]], dict[str, str]]) -> None:
         """All of a reading and a writing again, when somebody wrote in between."""
