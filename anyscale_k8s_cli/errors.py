@@ -112,6 +112,7 @@ CONFIRMATION_NEEDED = ErrorCode("confirmation-needed", ExitCode.REFUSED)
 
 # Checks
 CHECKS_FAILED = ErrorCode("checks-failed", ExitCode.CHECKS_FAILED)
+NO_ROOM = ErrorCode("no-room", ExitCode.CHECKS_FAILED)
 
 # Interrupted
 INTERRUPTED = ErrorCode("interrupted", ExitCode.INTERRUPTED)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
@@ -71,30 +72,15 @@ def problem_of(asked: Callable[[], Any]) -> errors.CliError | None:
     return None
 
 
-@dataclass(frozen=True)
-class Room:
-    """A limit, what is used of it, and what is needed besides; `what` is its name."""
-
-    what: str
-    used: int
-    limit: int
-    needed: int = 1
-
-    @property
-    def enough(self) -> bool:
-        return self.used + self.needed <= self.limit
-
-    def __str__(self) -> str:
-        return f"{self.what}: limit {self.limit}, used {self.used}, needed {self.needed}"
+def _surely(ask: Callable[[int], Finding], count: int) -> Finding:
+    finding = ask(count)
+    if finding.status is not Status.FAIL:
+        return finding
+    return replace(finding, fix=f"{finding.fix}\nand run the same command again")
 
 
-def room(rooms: Sequence[Room], fix: str) -> Finding:
-    """Whether quotas have room for what is planned; a warning that names those that have not."""
-    told = tuple(map(str, rooms))
-    short = [str(item) for item in rooms if not item.enough]
-    if short:
-        return Finding(Status.WARN, "; ".join(short), told, fix)
-    return Finding(Status.PASS, "; ".join(told))
+def _warned(finding: Finding) -> Finding:
+    return replace(finding, status=Status.WARN) if finding.status is Status.FAIL else finding
 
 
 class When(StrEnum):
@@ -148,18 +134,30 @@ class Check:
     def bind(self, run: Callable[[], Finding], about: Iterable[str] = ()) -> BoundCheck:
         return BoundCheck(self, run, frozenset(about))
 
+    def bind_room(self, ask: Callable[[int], Finding]) -> BoundCheck:
+        """With a question for so many. What is not known to be made is one, and a warning."""
+        return BoundCheck(self, lambda: _warned(ask(1)), ask=ask)
+
 
 @dataclass(frozen=True)
 class BoundCheck:
-    """A check with what it does here and now; `about` are keys of the objects that it judges."""
+    """A check with what it does here and now; `about` are keys of the objects that it judges.
+
+    `ask` is the question after room for so many, of a check that asks for room.
+    """
 
     check: Check
     run: Callable[[], Finding]
     about: frozenset[str] = frozenset()
+    ask: Callable[[int], Finding] | None = None
 
     @property
     def code(self) -> str:
         return self.check.code
+
+    def for_new(self, count: int) -> BoundCheck:
+        """The check where so many objects are surely made: without room for them it fails."""
+        return self if self.ask is None else replace(self, run=partial(_surely, self.ask, count))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,10 @@ from anyscale_k8s_cli.addons.operator import operator_values
 from anyscale_k8s_cli.addons.rehearsal import Stage
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.addons.ways_in import asked_of_service, removals
-from anyscale_k8s_cli.checks import Report, When, declared, run_checks
+from anyscale_k8s_cli.checks import BoundCheck, Report, When, declared, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import refuse_slips
+from anyscale_k8s_cli.checks.room import with_room
 from anyscale_k8s_cli.cluster.charts import default_values
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -66,7 +68,7 @@ from anyscale_k8s_cli.provider import (
     load_balancer_of,
 )
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
-from anyscale_k8s_cli.resource import Change, NotYetKnown, Resource
+from anyscale_k8s_cli.resource import LOAD_BALANCED, Change, NotYetKnown, Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.saved_plan import SavedPlan
 from anyscale_k8s_cli.spec import CloudSpec, brings_way_in, flags_by_path, leaves
@@ -336,11 +338,10 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
             # A check that failed says why, and what mends it.
             (await checking).raise_for_failure()
             raise
-        new = {item.resource.kind for item in computed.changes if item.change is Change.CREATE}
         report = await checking
         trials = trials_of(side.stage, computed, ledger, report)
         then = [
-            *(bound for bound in later if bound.check.adds & new),
+            *_of_new(later, computed, loaded.spec),
             *(trials.checks() if trials else ()),
         ]
         of_plan = await run_checks(then, run, waived & {bound.code for bound in then})
@@ -372,6 +373,13 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     if saved:
         saved.check_covers(computed, install, clouds.plane.host)
     return made
+
+
+def _of_new(checks: Iterable[BoundCheck], computed: Plan, spec: CloudSpec) -> Iterator[BoundCheck]:
+    """Those that ask for room for what is to be made."""
+    new = Counter(item.resource.kind for item in computed.changes if item.change is Change.CREATE)
+    # An annotation can ask for another kind of load balancer, or for an address of one's own.
+    return with_room(checks, new, LOAD_BALANCED if spec.network.annotations else ())
 
 
 def _is_internal(

@@ -231,6 +231,7 @@ def _settings(world: AksWorld, seeds: tuple[AksClusterSeed, ...]) -> AzureSettin
         clusters=seeds,
         policies=tuple(policies),
         unregistered=world.unregistered,
+        limits=world.limits,
         admin_roles=ADMIN_ROLES if world.admin_roles is None else world.admin_roles,
         admin_groups=(_ADMINS,) if world.admin_in_group else (),
         anyscale_known=world.anyscale_known,

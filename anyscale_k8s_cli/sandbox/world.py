@@ -95,8 +95,9 @@ class AksWorld:
     `entra` lets Entra's tokens in; `admin_in_group` says whether the administrator is
     in the group that may do everything there. `admin_roles` are grants as in
     `Rights.replace`; None means Owner. `anyscale_known` is whether Anyscale's
-    application was let into the tenant. Attempts are how often something new is not
-    there yet. `removal_seconds` is how long a deleted public address can still be seen.
+    application was let into the tenant. `limits` are quotas that are not as Azure begins
+    with them, by its names. Attempts are how often something new is not there yet.
+    `removal_seconds` is how long a deleted public address can still be seen.
     """
 
     __pydantic_config__ = _STRICT
@@ -117,6 +118,7 @@ class AksWorld:
     shared_key_forbidden: bool = False
     required_tags: tuple[str, ...] = ()
     unregistered: tuple[str, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
     load_balancer_never_answers: bool = False
     gpu_nodes: bool = True
     gets_while_creating: int = 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks.room import Room, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Cluster, NodePool
@@ -30,11 +32,31 @@ from anyscale_k8s_cli.spec import CloudSpec
 _TAG = re.compile(r"^tags(?:\[\'?|\.)([^\]\']+)")
 _SHARED_KEY = "allowSharedKeyAccess"
 NAMESPACES = ("Microsoft.ManagedIdentity", "Microsoft.Storage")
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A limit: whose it is, its names, and what there is to do besides having it raised."""
+
+    namespace: str
+    names: Sequence[str]
+    instead: str
+    listed: str
+
+
 # By Azure's names; that of standard addresses has two, by the age of the API.
-ADDRESSES = (
-    *("PublicIPAddresses", "StandardSkuPublicIpAddresses", "IPv4StandardSkuPublicIpAddresses"),
+_ADDRESSES = _Counted(
+    NETWORK,
+    ("PublicIPAddresses", "StandardSkuPublicIpAddresses", "IPv4StandardSkuPublicIpAddresses"),
+    "delete addresses that nobody uses, of those that are listed by",
+    "network public-ip",
 )
-ACCOUNTS = ("StorageAccounts",)
+_ACCOUNTS = _Counted(
+    STORAGE,
+    ("StorageAccounts",),
+    "name a container with --bucket, in one of the accounts that are listed by",
+    "storage account",
+)
 
 
 def checks(
@@ -49,11 +71,11 @@ def checks(
     `names` are asked for late: they follow from the cluster, which need not be known.
     """
     facts: AksFacts = cluster.facts
-    address = partial(_quota, azure, NETWORK, ADDRESSES, cluster.region)
-    storage = partial(_quota, azure, STORAGE, ACCOUNTS, cluster.region)
-    public = [declared.AZURE_ADDRESS_QUOTA.bind(address)]
+    address = partial(_quota, azure, cluster.region, _ADDRESSES)
+    storage = partial(_quota, azure, cluster.region, _ACCOUNTS)
+    public = [declared.AZURE_ADDRESS_QUOTA.bind_room(address)]
     return [
-        declared.AZURE_STORAGE_QUOTA.bind(storage),
+        declared.AZURE_STORAGE_QUOTA.bind_room(storage),
         *(public if spec.network.expose == "public" else []),
         *(
             declared.AKS_SUBNET_NAMED.bind(partial(_subnet, azure, facts, name))
@@ -232,18 +254,23 @@ def _way_round(fields: Sequence[str]) -> str:
     return "have the policy's owner make an exemption, then run the same command again"
 
 
-def _quota(azure: Azure, namespace: str, names: Sequence[str], region: str) -> Finding:
+def _quota(azure: Azure, region: str, counted: _Counted, needed: int) -> Finding:
     try:
-        found = azure.usages.of(namespace, region)
+        found = azure.usages.of(counted.namespace, region)
     except CloudFailure as failure:
         if failure.denied:
             return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
         raise
     rooms = [
-        Room(f"{name} of {region}", found[name].used, found[name].limit)
-        for name in names
+        Room(f"{name} of {region}", found[name].used, found[name].limit, needed)
+        for name in counted.names
         if name in found
     ]
     if not rooms:
         return Finding(Status.UNKNOWN, f"Azure tells of no such limit in {region}")
-    return room(rooms, "ask for more on the page of usage and quotas in Azure's portal")
+    return room(
+        rooms,
+        f"ask for more in {region} on the page Quotas in Azure's portal; or {counted.instead} "
+        f"az {counted.listed} list --subscription {azure.subscription_id} "
+        f"--query \"[?location=='{region}'].id\"",
+    )

@@ -68,7 +68,7 @@ AZURE_ADDRESS_QUOTA = Check(
     "The region has room for a public address",
     BEFORE,
     _CLOUD,
-    Severity.WARNING,
+    error=errors.NO_ROOM,
     adds=LOAD_BALANCED,
     explains=Cause.QUOTA,
 )
@@ -85,7 +85,7 @@ AZURE_STORAGE_QUOTA = Check(
     "The region has room for a storage account",
     _SETUP,
     _CLOUD,
-    Severity.WARNING,
+    error=errors.NO_ROOM,
     adds=frozenset({"storage-account"}),
 )
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks.room import Room, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.eks import declared, labels, rights
@@ -31,7 +32,7 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Bo
         declared.AWS_PERMISSIONS.bind(partial(rights.to_set_up, aws, cluster, names)),
         declared.AWS_READ_PERMISSIONS.bind(partial(rights.to_look, aws, cluster, names)),
         _subnets(spec, facts, aws),
-        declared.AWS_LOAD_BALANCER_QUOTA.bind(partial(_load_balancer_quota, aws)),
+        declared.AWS_LOAD_BALANCER_QUOTA.bind_room(partial(_load_balancer_quota, aws)),
     ]
     if facts.pod_identity:
         found.append(declared.EKS_POD_IDENTITY_AGENT.bind(partial(_agent, aws, cluster)))
@@ -43,9 +44,9 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Bo
         boundary = partial(_boundary, aws, spec.rules.permissions_boundary)
         found.append(declared.AWS_PERMISSIONS_BOUNDARY.bind(boundary))
     if names.role or names.workload_role:
-        found.append(declared.AWS_ROLE_QUOTA.bind(partial(_role_quota, aws)))
+        found.append(declared.AWS_ROLE_QUOTA.bind_room(partial(_role_quota, aws)))
     if names.bucket:
-        found.append(declared.AWS_BUCKET_QUOTA.bind(partial(_bucket_quota, aws)))
+        found.append(declared.AWS_BUCKET_QUOTA.bind_room(partial(_bucket_quota, aws)))
     return found
 
 
@@ -170,30 +171,42 @@ def _agent(aws: Aws, cluster: Cluster) -> Finding:
 # -- quotas ---------------------------------------------------------------------
 
 
-def _load_balancer_quota(aws: Aws) -> Finding:
+def _load_balancer_quota(aws: Aws, needed: int) -> Finding:
     def used() -> int:
         return sum(item.kind == "network" for item in aws.network.load_balancers())
 
-    return _quota("Network Load Balancers of the region", used, LOAD_BALANCERS, aws)
+    service, code = LOAD_BALANCERS
+    raised = (
+        f"aws service-quotas request-service-quota-increase --region {aws.region} "
+        f"--service-code {service} --quota-code {code} --desired-value {{}}"
+    )
+    what = "Network Load Balancers of the region"
+    return _quota(what, used, LOAD_BALANCERS, aws, needed, raised)
 
 
-def _bucket_quota(aws: Aws) -> Finding:
-    return _quota("buckets of the account", lambda: len(aws.s3.names()), BUCKETS, aws)
+def _bucket_quota(aws: Aws, needed: int) -> Finding:
+    def used() -> int:
+        return len(aws.s3.names())
+
+    more = f"{_MORE}, of Amazon S3: General purpose buckets; or name a bucket with --bucket"
+    return _quota("buckets of the account", used, BUCKETS, aws, needed, more)
 
 
-def _role_quota(aws: Aws) -> Finding:
+def _role_quota(aws: Aws, needed: int) -> Finding:
     summary = _allowed(aws.iam.account_summary)
-    if summary is None:
+    if summary is None or "Roles" not in summary or "RolesQuota" not in summary:
         return Finding(Status.UNKNOWN, "you may not ask")
-    found = Room("roles of the account", summary.get("Roles", 0), summary.get("RolesQuota", 0))
-    return room([found], _MORE)
+    found = Room("roles of the account", summary["Roles"], summary["RolesQuota"], needed)
+    return room([found], f"{_MORE}, of AWS IAM: Roles per account; or name a role with --identity")
 
 
-def _quota(what: str, used: Callable[[], int], quota: tuple[str, str], aws: Aws) -> Finding:
+def _quota(
+    what: str, used: Callable[[], int], quota: tuple[str, str], aws: Aws, needed: int, more: str
+) -> Finding:
     found, most = _allowed(used), _allowed(lambda: int(aws.account.quota(*quota)))
     if found is None or most is None:
         return Finding(Status.UNKNOWN, "you may not ask")
-    return room([Room(what, found, most)], _MORE)
+    return room([Room(what, found, most, needed)], more.format(found + needed))
 
 
 def _allowed(ask: Callable[[], T]) -> T | None:

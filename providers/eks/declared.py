@@ -28,7 +28,7 @@ AWS_LOAD_BALANCER_QUOTA = Check(
     "The region has room for a Network Load Balancer",
     BEFORE,
     _CLOUD,
-    Severity.WARNING,
+    error=errors.NO_ROOM,
     adds=LOAD_BALANCED,
     explains=Cause.QUOTA,
 )
@@ -60,7 +60,7 @@ AWS_ROLE_QUOTA = Check(
     "The account has room for a role",
     _SETUP,
     _CLOUD,
-    Severity.WARNING,
+    error=errors.NO_ROOM,
     adds=frozenset({"iam-role"}),
 )
 AWS_BUCKET_QUOTA = Check(
@@ -68,7 +68,7 @@ AWS_BUCKET_QUOTA = Check(
     "The account has room for a bucket",
     _SETUP,
     _CLOUD,
-    Severity.WARNING,
+    error=errors.NO_ROOM,
     adds=frozenset({"s3-bucket"}),
 )
 EKS_SUBNETS_NAMED = Check(

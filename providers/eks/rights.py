@@ -47,8 +47,8 @@ _OF_ROLE = {"Role", "MakeRole"}
 # What one way to the role takes, and not the other.
 _OF_PODS = {"PodIdentity", "MakePodIdentity", "ChangePodIdentity", "GiveRole"}
 _OF_TOKENS = {"OidcProvider", "MakeOidcProvider"}
-# Tags can follow the creation, quotas are warnings, and the others are for changes of what
-# is there, for what the user named, for the names in messages, and for what others attached.
+# Tags can follow the creation, quotas are asked for before it, and the others are for changes of
+# what is there, for what the user named, for the names in messages, and for what others attached.
 _OPTIONAL = {
     "ec2:DescribeSubnets",
     "eks:ListClusters",

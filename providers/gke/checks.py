@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks.room import Room, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.gke import declared, discovery, rights, wording
@@ -39,7 +40,7 @@ def checks(spec: CloudSpec, cluster: Cluster, google: Google, names: Names) -> l
     if spec.network.expose == "public":
         # Of internal ones Google tells the limit by network, and not what is used of it.
         quota = partial(_load_balancer_quota, google, cluster.region)
-        found.append(declared.GCP_LOAD_BALANCER_QUOTA.bind(quota))
+        found.append(declared.GCP_LOAD_BALANCER_QUOTA.bind_room(quota))
     for name in spec.network.load_balancer_subnets:
         subnet = partial(_subnet, google, cluster.region, facts, name)
         found.append(declared.GKE_SUBNET_NAMED.bind(subnet))
@@ -119,7 +120,7 @@ def _subnet(google: Google, region: str, facts: GkeFacts, name: str) -> Finding:
     return Finding(Status.FAIL, why, fix=fix)
 
 
-def _load_balancer_quota(google: Google, region: str) -> Finding:
+def _load_balancer_quota(google: Google, region: str, needed: int) -> Finding:
     try:
         found = google.compute.quotas(region)
     except CloudFailure as failure:
@@ -127,13 +128,18 @@ def _load_balancer_quota(google: Google, region: str) -> Finding:
             return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
         raise
     rooms = [
-        Room(f"{metric} of {region}", quota.used, quota.limit)
+        Room(f"{metric} of {region}", quota.used, quota.limit, needed)
         for metric, quota in found.items()
         if metric in LOAD_BALANCER_QUOTAS
     ]
     if not rooms:
         return Finding(Status.UNKNOWN, f"Google tells of no such limit in {region}")
-    return room(rooms, "ask for more on the page of quotas in Google's console")
+    return room(
+        rooms,
+        f"ask for more on the page IAM & Admin, Quotas of the project {google.project} in Google's "
+        "console; or let go of addresses that nobody uses, of those that are listed by "
+        f"gcloud compute forwarding-rules list --project {google.project} --regions {region}",
+    )
 
 
 def _kms_key(key: str, region: str) -> Finding:

@@ -58,7 +58,7 @@ GCP_LOAD_BALANCER_QUOTA = Check(
     "The region has room for a load balancer and its address",
     BEFORE,
     _CLOUD,
-    Severity.WARNING,
+    error=errors.NO_ROOM,
     adds=LOAD_BALANCED,
     explains=Cause.QUOTA,
 )

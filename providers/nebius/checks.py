@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks.room import Room, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster, Verb
 from anyscale_k8s_cli.providers.nebius import declared, rights
@@ -19,9 +20,9 @@ BUCKETS, PUBLIC_ADDRESSES = "storage.bucket.count", "vpc.ipv4-address.public.cou
 def checks(spec: CloudSpec, cluster: Cluster, nebius: Nebius) -> list[BoundCheck]:
     facts: NebiusFacts = cluster.facts
     quota = partial(_quota, nebius, cluster.region)
-    public = [declared.NEBIUS_ADDRESS_QUOTA.bind(partial(quota, PUBLIC_ADDRESSES))]
+    public = [declared.NEBIUS_ADDRESS_QUOTA.bind_room(partial(quota, PUBLIC_ADDRESSES))]
     return [
-        declared.NEBIUS_BUCKET_QUOTA.bind(partial(quota, BUCKETS)),
+        declared.NEBIUS_BUCKET_QUOTA.bind_room(partial(quota, BUCKETS)),
         *(public if spec.network.expose == "public" else []),
         declared.NEBIUS_PERMISSIONS.bind(partial(rights.permitted, nebius, Verb.SETUP)),
         declared.NEBIUS_GPU_DRIVERS.bind(partial(_drivers, facts)),
@@ -56,7 +57,7 @@ def _claims(facts: NebiusFacts) -> Finding:
     )
 
 
-def _quota(nebius: Nebius, region: str, name: str) -> Finding:
+def _quota(nebius: Nebius, region: str, name: str, needed: int) -> Finding:
     try:
         found = nebius.quotas.room(nebius.iam.tenant(), region, name)
     except CloudFailure as failure:
@@ -67,6 +68,7 @@ def _quota(nebius: Nebius, region: str, name: str) -> Finding:
         return Finding(Status.UNKNOWN, f"Nebius tells of no quota {name} in {region}")
     used, limit = found
     return room(
-        [Room(f"{name} of {region}", used, limit)],
-        "ask for more on the page of quotas in Nebius' console",
+        [Room(f"{name} of {region}", used, limit, needed)],
+        f"ask for more of {name} in {region} on the page Limits in Nebius' console"
+        + (", or name a bucket with --bucket" if name == BUCKETS else ""),
     )

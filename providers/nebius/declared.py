@@ -36,7 +36,7 @@ NEBIUS_BUCKET_QUOTA = Check(
     "The region has room for a bucket",
     frozenset({When.SETUP}),
     _CLOUD,
-    Severity.WARNING,
+    error=errors.NO_ROOM,
     adds=frozenset({"nebius-bucket"}),
 )
 NEBIUS_ADDRESS_QUOTA = Check(
@@ -44,7 +44,7 @@ NEBIUS_ADDRESS_QUOTA = Check(
     "The region has room for a public address",
     BEFORE,
     _CLOUD,
-    Severity.WARNING,
+    error=errors.NO_ROOM,
     adds=LOAD_BALANCED,
     explains=Cause.QUOTA,
 )

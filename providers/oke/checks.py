@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Room, Status, passed, room
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks.room import Room, room
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.oke import declared, rights
 from anyscale_k8s_cli.providers.oke.discovery import OkeFacts
@@ -23,7 +24,7 @@ def checks(spec: CloudSpec, cluster: Cluster, oracle: Oracle) -> list[BoundCheck
         ),
         declared.OKE_GPU_ADDON.bind(partial(_addon, facts)),
         declared.OCI_PERMISSIONS.bind(partial(rights.to_set_up, oracle, cluster.account)),
-        declared.OCI_LOAD_BALANCER_QUOTA.bind(
+        declared.OCI_LOAD_BALANCER_QUOTA.bind_room(
             partial(_load_balancer_quota, oracle, cluster.account)
         ),
     ]
@@ -55,14 +56,16 @@ def _subnet(oracle: Oracle, facts: OkeFacts, subnet: str, *, public: bool) -> Fi
     )
 
 
-def _load_balancer_quota(oracle: Oracle, compartment: str) -> Finding:
+def _load_balancer_quota(oracle: Oracle, compartment: str, needed: int) -> Finding:
     found = oracle.network.balancer_room(compartment)
     if found is None:
         return Finding(Status.UNKNOWN, "Oracle does not tell, or you may not ask")
     used, limit = found
     return room(
-        [Room(f"network load balancers of {oracle.region}", used, limit)],
-        "ask for more on the page of limits, quotas and usage in Oracle's console",
+        [Room(f"network load balancers of {oracle.region}", used, limit, needed)],
+        "ask for more on the page Limits, Quotas and Usage in Oracle's console; or delete what "
+        "nobody uses, of those that are listed by oci nlb network-load-balancer list "
+        f"--region {oracle.region} --compartment-id {compartment}",
     )
 
 

@@ -31,7 +31,7 @@ OCI_LOAD_BALANCER_QUOTA = Check(
     "The region has room for a network load balancer",
     BEFORE,
     _CLOUD,
-    Severity.WARNING,
+    error=errors.NO_ROOM,
     adds=LOAD_BALANCED,
     explains=Cause.QUOTA,
 )

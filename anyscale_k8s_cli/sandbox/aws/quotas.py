@@ -44,8 +44,10 @@ QUOTAS = (
 
 @dataclass(frozen=True)
 class Quotas:
+    """`limits` has those that are not as AWS begins with them, by code."""
+
     account: Account
-    quotas: tuple[Quota, ...] = QUOTAS
+    limits: Mapping[str, float]
 
     def operations(self) -> Mapping[str, Operation]:
         return {
@@ -68,7 +70,7 @@ class Quotas:
         return {"Quotas": [self._described(quota, inquiry.region) for quota in quotas]}
 
     def _of(self, service: str) -> tuple[Quota, ...]:
-        return tuple(quota for quota in self.quotas if quota.service == service)
+        return tuple(quota for quota in QUOTAS if quota.service == service)
 
     def _described(self, quota: Quota, region: str) -> dict[str, Any]:
         path = f"{quota.service}/{quota.code}"
@@ -78,7 +80,7 @@ class Quotas:
             "QuotaArn": self.account.arn("servicequotas", path, region),
             "QuotaCode": quota.code,
             "QuotaName": quota.name,
-            "Value": quota.value,
+            "Value": self.limits.get(quota.code, quota.value),
             "Unit": "None",
             "Adjustable": quota.adjustable,
             "GlobalQuota": quota.service == "iam",

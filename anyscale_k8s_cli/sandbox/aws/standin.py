@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,7 @@ class AwsSettings:
 
     `refused_attempts`: how many uses of what is new or changed in IAM do not meet it yet.
     `organisation_policies` are the service control policies of an account in an organisation.
+    `limits` are quotas that are not as AWS begins with them, by code.
     `removal_seconds`: how long a deleted load balancer can still be seen.
     """
 
@@ -56,6 +57,7 @@ class AwsSettings:
     kms_keys: Sequence[KmsKeySeed] = (DATA_KEY,)
     admin_policies: Sequence[Mapping[str, Any]] = (ADMIN_POLICY,)
     organisation_policies: Sequence[Mapping[str, Any]] | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
     refused_attempts: int = 1
     removal_seconds: float = 0.3
     clock: Callable[[], datetime] = _now

@@ -124,7 +124,7 @@ class World:
             "elbv2": balancing.operations(),
             "elb": balancing.classic_operations(),
             "resourcegroupstaggingapi": Tagging(self.account, self.elastic).operations(),
-            "service-quotas": Quotas(self.account).operations(),
+            "service-quotas": Quotas(self.account, self._settings.limits).operations(),
         }
 
     def application(self, wire: Wire) -> WSGIApplication:

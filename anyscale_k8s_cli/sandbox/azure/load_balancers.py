@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from anyscale_k8s_cli.sandbox.azure.policies import Policies
     from anyscale_k8s_cli.sandbox.azure.seed import AksClusterSeed
+    from anyscale_k8s_cli.sandbox.azure.usages import Usages
 
 ANNOTATION = "service.beta.kubernetes.io/azure-"
 _RESERVED_TAGS = {"k8s-azure-service", "k8s-azure-cluster-name", "k8s-azure-dns-label-service"}
@@ -93,6 +94,7 @@ class AksLoadBalancers:
 
     resources: Resources
     policies: Policies
+    usages: Usages
     seed: AksClusterSeed
     lock: threading.RLock
     removal_seconds: float
@@ -164,6 +166,12 @@ class AksLoadBalancers:
     def _put_public(self, wish: _Wish, address: str) -> None:
         name = f"kubernetes-{wish.frontend}"
         own_id = self.resources.id(self.seed.node_resource_group, PUBLIC_ADDRESSES, name)
+        location = self.seed.location
+        if self.resources.find(own_id) is None and self.usages.full(PUBLIC_ADDRESSES, location):
+            raise LoadBalancerFailed(
+                "Code=PublicIPCountLimitReached Message=Cannot create more public IP addresses "
+                "for this subscription in this region."
+            )
         properties: dict[str, Any] = {
             "provisioningState": "Succeeded",
             "ipAddress": address,

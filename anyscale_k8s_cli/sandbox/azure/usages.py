@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.azure.arm_routes import SUBSCRIPTION, Answer, ArmRequest, Route
-from anyscale_k8s_cli.sandbox.azure.resources import PUBLIC_ADDRESSES, Resources
+from anyscale_k8s_cli.sandbox.azure.resources import PUBLIC_ADDRESSES, Resource, Resources
 
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 # By resource provider: name, the type that is counted, and the limit that Azure begins with.
@@ -39,6 +39,18 @@ class Usages:
             for namespace in LIMITS
         ]
 
+    def full(self, kind: str, location: str) -> bool:
+        """Whether there may be no more of them."""
+        return any(
+            len(self._used(kind, location)) >= self.limits.get(name, limit)
+            for counted in LIMITS.values()
+            for name, of, limit in counted
+            if of == kind
+        )
+
+    def _used(self, kind: str, location: str) -> list[Resource]:
+        return [item for item in self.resources.of(kind) if item.location == location]
+
     def _listed(self, request: ArmRequest, namespace: str) -> Answer:
         return Answer(
             {
@@ -50,10 +62,9 @@ class Usages:
         )
 
     def _shown(self, location: str, name: str, kind: str, limit: int) -> dict[str, Any]:
-        used = [item for item in self.resources.of(kind) if item.location == location]
         return {
             "name": {"value": name, "localizedValue": name},
-            "currentValue": len(used),
+            "currentValue": len(self._used(kind, location)),
             "limit": self.limits.get(name, limit),
             "unit": "Count",
         }

@@ -63,6 +63,7 @@ class World:
         )
         self.locks = Locks(list(settings.locks))
         self.policies = Policies(self.resources.scope, settings.policies)
+        self.usages = Usages(self.resources, settings.limits)
         self.operations = Operations(settings.operation_polls, settings.poll_seconds)
         self._assemble()
         self.resources.on_removal.append(self._forget_grants)
@@ -71,7 +72,12 @@ class World:
         self._seed()
         self.load_balancers = {
             seed.name: AksLoadBalancers(
-                self.resources, self.policies, seed, self.lock, settings.removal_seconds
+                self.resources,
+                self.policies,
+                self.usages,
+                seed,
+                self.lock,
+                settings.removal_seconds,
             )
             for seed in settings.clusters
         }
@@ -129,7 +135,7 @@ class World:
             BlobServices(self.accounts, self.locks),
             self.clusters,
             Network(self.resources),
-            Usages(self.resources, self.settings.limits),
+            self.usages,
             self.operations,
         )
         routes = Routes([route for service in services for route in service.routes()])

@@ -535,6 +535,22 @@ def test_a_boundary_that_is_not_there_is_told_before_it_is_needed(world: World) 
     assert finding["aws-permissions-boundary"].status is Status.UNKNOWN
 
 
+FULL = AwsSettings(clusters=(CLUSTER,), limits={quota.code: 0 for quota in QUOTAS})
+
+
+@pytest.mark.parametrize("settings", [FULL])
+def test_a_full_limit_is_told_with_what_raises_it(world: World) -> None:
+    provider, spec = world.provider, world.spec()
+    asked = {one.code: one for one in provider.checks(spec, provider.discover(spec))}
+    found = asked["aws-load-balancer-quota"].for_new(1).run()
+    assert found.status is Status.FAIL
+    assert found.detail.endswith("limit 0, used 0, needed 1")
+    assert "request-service-quota-increase --region us-west-2 " in found.fix
+    assert "--quota-code L-69A177A2 --desired-value 1\n" in found.fix
+    assert asked["aws-load-balancer-quota"].run().status is Status.WARN
+    assert "--bucket" in asked["aws-bucket-quota"].for_new(1).run().fix
+
+
 def test_the_quotas_that_are_asked_for_exist() -> None:
     known = {(quota.service, quota.code) for quota in QUOTAS}
     assert {checks.LOAD_BALANCERS, checks.BUCKETS} <= known

@@ -17,12 +17,10 @@ from anyscale_k8s_cli.checks import (
     Check,
     Finding,
     Report,
-    Room,
     Severity,
     Status,
     When,
     passed,
-    room,
     run_checks,
 )
 from anyscale_k8s_cli.checks.registry import (
@@ -32,6 +30,7 @@ from anyscale_k8s_cli.checks.registry import (
     refuse_slips,
     refuse_unknown,
 )
+from anyscale_k8s_cli.checks.room import Room, room, with_room
 from anyscale_k8s_cli.events import CheckFinished, Event, Notice
 from anyscale_k8s_cli.run import Run
 
@@ -150,9 +149,50 @@ def test_a_check_that_is_asked_for_must_be_one() -> None:
         assert raised.value.cause.startswith(said)
 
 
-@pytest.mark.parametrize(("used", "status"), [(50, Status.WARN), (49, Status.PASS)])
+@pytest.mark.parametrize(("used", "status"), [(50, Status.FAIL), (49, Status.PASS)])
 def test_room_is_told_by_limit_used_and_needed(used: int, status: Status) -> None:
     found = room([Room("roles", 3, 10), Room("buckets", used, 50)], "ask for more")
     assert found.status is status
     assert "buckets: limit 50, used" in found.detail
     assert ("roles" in found.detail) is (status is Status.PASS)
+
+
+@pytest.mark.parametrize(
+    ("new", "unsure", "status"),
+    [
+        # Two of a kind need two; what is not made is not asked for.
+        ({"role": 2}, (), Status.FAIL),
+        ({"role": 1}, (), Status.PASS),
+        ({"role": 2}, ("role",), Status.PASS),
+        ({"role": 2, "gateway": 1}, ("gateway",), Status.FAIL),
+        ({"gateway": 1}, (), None),
+    ],
+)
+async def test_a_plan_is_stopped_by_a_limit_that_it_would_surely_exceed(
+    new: dict[str, int], unsure: tuple[str, ...], status: Status | None
+) -> None:
+    check = Check("role-quota", "Room", BEFORE, adds=frozenset({"role"}), error=errors.NO_ROOM)
+    bound = check.bind_room(lambda count: room([Room("roles", 9, 10, count)], "ask for more"))
+
+    report = await run_checks(list(with_room([bound], new, unsure)), Run())
+
+    assert [result.finding.status for result in report.results] == [status][: status is not None]
+    if status is Status.FAIL:
+        with pytest.raises(errors.CliError) as raised:
+            report.raise_for_failure()
+        assert raised.value.code is errors.NO_ROOM
+        assert raised.value.exit_code is errors.ExitCode.CHECKS_FAILED
+        assert raised.value.cause == "roles: limit 10, used 9, needed 2"
+        assert raised.value.fix == "ask for more\nand run the same command again"
+
+
+async def test_a_limit_that_is_full_warns_where_nothing_is_known_to_be_made() -> None:
+    check = Check("role-quota", "Room", BEFORE, adds=frozenset({"role"}))
+    report = await run_checks([check.bind_room(lambda n: room([Room("r", 9, 9, n)], ""))], Run())
+    assert report.results[0].finding.status is Status.WARN
+    report.raise_for_failure()
+
+
+@pytest.mark.parametrize("limit", [10, -1])
+def test_without_a_limit_there_is_room(limit: int) -> None:
+    assert Room("roles", 3, limit).enough
