@@ -77,7 +77,7 @@ def test_every_check_is_bound_to_what_it_does() -> None:
         for node in ast.walk(module)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "bind"
+        and node.func.attr in ("bind", "bind_room")
     }
 
     assert {code.upper().replace("-", "_") for code in DECLARED} <= bound
