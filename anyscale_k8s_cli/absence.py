@@ -52,12 +52,6 @@ ADMITTED: Absences = dict.fromkeys(
 OWN_ACCOUNT = (
     "a service account of your own for Ray's pods, by workloads.serviceAccount.name in --values"
 )
-ONE_IDENTITY: Absences = {
-    "identity.workloads": Absence(
-        "setup makes one identity here, which the operator and Ray's pods have in common",
-        OWN_ACCOUNT,
-    )
-}
 # Where it vouches for nobody.
 NO_IDENTITY: Absences = {
     "identity": Absence("the platform vouches for nobody: the operator signs in with a token"),

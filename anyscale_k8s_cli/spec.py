@@ -255,6 +255,11 @@ class IdentitySpec(_Part):
         "same"
     )
 
+    @property
+    def separate(self) -> bool:
+        """Whether Ray's pods have an identity of their own."""
+        return self.workloads == "separate"
+
 
 class RulesSpec(_Part):
     """What the company demands of everything that is created."""

@@ -111,7 +111,7 @@ class SpecOptions(PlaceOptions):
             panel=RULES,
             metavar="same|separate",
             help="Whether Ray's pods have the operator's identity and service account, which is so "
-            "if not given, or narrower ones of their own (on EKS).",
+            "if not given, or narrower ones of their own (on EKS, GKE and AKS).",
         ),
         Sets("identity.workloads"),
     ] = None

@@ -137,7 +137,7 @@ def load_spec(
     loaded = spec_loading.load(flags=flags, file=file, environment=found)
     platform = loaded.spec.model_copy(update={"provider": canonical(named)})
     _check_known(loaded, provider)
-    if adopting and loaded.spec.identity.workloads == "separate":
+    if adopting and loaded.spec.identity.separate:
         raise errors.CliError(
             errors.INVALID_SPEC,
             "--workload-identity separate: registering makes no identity",

@@ -7,7 +7,6 @@ from anyscale_k8s_cli.absence import (
     NO_KEYS,
     NO_TOKEN,
     NOT_AWS,
-    ONE_IDENTITY,
     OWN_CREDENTIALS,
     OWN_STORE,
     Absence,
@@ -31,6 +30,5 @@ ABSENCES: Absences = {
     **NO_KEYS,
     **NO_TOKEN,
     **NOT_AWS,
-    **ONE_IDENTITY,
     "storage": OWN_STORE,
 }

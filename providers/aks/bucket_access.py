@@ -1,4 +1,4 @@
-"""What the operator's identity may do with the storage account: a role assignment on it."""
+"""What the identity of pods may do with the blobs: a role on the account, or on a container."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ def assignment_name(scope: str, principal_id: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{scope.lower()}\n{principal_id.lower()}\n{ROLE}"))
 
 
+def container_id(account_id: str, container: str) -> str:
+    return f"{account_id}/blobServices/default/containers/{container}"
+
+
 def command(scope: str, principal_id: str) -> str:
     """What a person types to grant it."""
     return (
@@ -57,13 +61,19 @@ def document(role: str, principal_id: str, scope: str) -> PolicyDocument:
 class Ends:
     """What an assignment joins: an account and an identity.
 
-    `scope` gives the account's id and raises `NotYetKnown`; `audience` is asked for late.
+    `account_id` raises `NotYetKnown`; `audience` is asked for late. `container` is the one
+    that the role is on; empty where it is on all of the account.
     """
 
     account: str
     identity: Resource[identities.Identity]
-    scope: Callable[[], str]
+    account_id: Callable[[], str]
     audience: Callable[[], str]
+    container: str = ""
+
+    def scope(self) -> str:
+        account = self.account_id()
+        return container_id(account, self.container) if self.container else account
 
     @property
     def key(self) -> str:
@@ -71,7 +81,8 @@ class Ends:
 
     @property
     def title(self) -> str:
-        return f"access to storage account {self.account}"
+        within = f"container {self.container} of " if self.container else ""
+        return f"access to {within}storage account {self.account}"
 
     def output(self) -> Identity:
         """Raises `NotYetKnown` until there is an identity."""
@@ -100,6 +111,11 @@ class BucketAccess(Resource[Identity]):
         self._azure = azure
         self._ends = ends
         self._patience = patience
+
+    @property
+    def scope(self) -> str:
+        """What the role is on, by its id in lower case. Raises `NotYetKnown`."""
+        return self._ends.scope().lower()
 
     @property
     def output(self) -> Identity:
@@ -222,7 +238,7 @@ class AdoptedAccess(AdoptedResource[Identity]):
 
     def read(self) -> Observed[Identity] | None:
         try:
-            scope, identity = self._ends.scope(), self._ends.identity.output
+            scope, identity = self._ends.account_id(), self._ends.identity.output
         except NotYetKnown:
             return None  # Told of the object that is not there.
         unfit: tuple[Unfit, ...] = ()
@@ -244,7 +260,7 @@ class AdoptedAccess(AdoptedResource[Identity]):
 
 def missing(azure: Azure, scope: str, container: str, principal_id: str) -> list[str]:
     """What roles on the container, the account or above do not let it do of what is needed."""
-    innermost = f"{scope}/blobServices/default/containers/{container}".lower()
+    innermost = container_id(scope, container).lower()
     roles = {
         item.role
         for item in azure.roles.held(scope, principal_id)

@@ -220,8 +220,11 @@ def _policies(azure: Azure, group: str, region: str, names: Names) -> Finding:
     try:
         if names.account and azure.storage.account(group, names.account) is None:
             drafts.append(azure.storage.draft(names.account, region, names.settings))
-        if names.identity and azure.identities.get(group, names.identity) is None:
-            drafts.append(_identity(names, region))
+        drafts += [
+            _identity(name, names, region)
+            for name in names.identities
+            if azure.identities.get(group, name) is None
+        ]
         found = side_by_side(*(partial(azure.policies.denials, group, draft) for draft in drafts))
     except CloudFailure as failure:
         return Finding(Status.UNKNOWN, f"Azure does not say: {failure}", failure.evidence)
@@ -239,8 +242,8 @@ def _policies(azure: Azure, group: str, region: str, names: Names) -> Finding:
     )
 
 
-def _identity(names: Names, region: str) -> Draft:
-    content = {"name": names.identity, "location": region, "tags": dict(names.settings.tags)}
+def _identity(name: str, names: Names, region: str) -> Draft:
+    content = {"name": name, "location": region, "tags": dict(names.settings.tags)}
     return Draft("Microsoft.ManagedIdentity/userAssignedIdentities", "2023-01-31", content)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from anyscale_k8s_cli.holders import OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -15,6 +16,7 @@ from anyscale_k8s_cli.provider import (
     Made,
     PolicyDocument,
     Storage,
+    Workloads,
 )
 from anyscale_k8s_cli.provider import Identity as ProvenIdentity
 from anyscale_k8s_cli.providers.aks import bucket, bucket_access, identity, labels, tags, wording
@@ -24,36 +26,50 @@ from anyscale_k8s_cli.providers.aks.discovery import AksFacts
 from anyscale_k8s_cli.providers.aks.proof import Proof
 from anyscale_k8s_cli.providers.aks.sdk.storage import Settings
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity
-from anyscale_k8s_cli.providers.azureblob.trust import Place, document, subject
+from anyscale_k8s_cli.providers.azureblob.trust import Place, document
 from anyscale_k8s_cli.resource import NotYetKnown, Resource
 from anyscale_k8s_cli.spec import CloudSpec
+
+# Where Ray's pods have the operator's identity.
+_SAME = "identity.workloads=same"
 
 
 @dataclass(frozen=True)
 class Names:
     """What setup will make: an account and an identity, empty for what the user has already.
 
-    `settings` are the account's, and its tags the identity's too.
+    `workload_identity` is empty also where Ray's pods have none of their own. `settings` are
+    the account's, and its tags the identities' too.
     """
 
     account: str
     identity: str
     settings: Settings = field(default_factory=Settings)
+    workload_identity: str = ""
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.identity, self.workload_identity) if name)
 
 
 def names(spec: CloudSpec, install: Install) -> Names:
-    given, existing = spec.rules.names, spec.existing
-    if existing.bucket and existing.identity:
+    given, existing, separate = spec.rules.names, spec.existing, spec.identity.separate
+    if existing.bucket and existing.identity and not separate:
         # Also where no cluster is named, of which tags would tell.
         return Names("", "")
     account = given.get("storage-account") or bucket.default_name(install)
-    own = given.get("identity") or identity.default_name(install)
     wishes = BucketWishes(tags.own(install, spec.rules.tags), "", _keys_on(spec))
     return Names(
         "" if existing.bucket else account,
-        "" if existing.identity else own,
+        "" if existing.identity else _identity_name(spec, install),
         wanted(Settings(), wishes),
+        _identity_name(spec, install, WORKLOADS) if separate else "",
     )
+
+
+def _identity_name(spec: CloudSpec, install: Install, holder: Holder = OPERATOR) -> str:
+    given = spec.rules.names.get(holder.named("identity"))
+    return given or identity.default_name(install, holder)
 
 
 def _keys_on(spec: CloudSpec) -> bool:
@@ -70,27 +86,25 @@ def build(
 ) -> CloudSide:
     """What should be there. Nothing is asked of Azure yet."""
     builder = _Builder(azure, spec, cluster, install, plane, dropped_tags)
+    acting = builder.acting(OPERATOR)
+    resources: tuple[Resource[Any], ...] = (builder.storage, *acting.resources)
+    workloads = None
+    if spec.identity.separate:
+        theirs = builder.acting(WORKLOADS)
+        resources += theirs.resources
+        workloads = Workloads(theirs.access, theirs.annotations, theirs.proof)
     return CloudSide(
-        resources=(builder.storage, builder.identity, builder.access),
+        resources=resources,
         storage=builder.storage,
-        identity=builder.access,
-        service_account_annotations=lambda: {
-            labels.SERVICE_ACCOUNT_ANNOTATION: builder.access.output.helm
-        },
-        prove_identity=Proof(
-            azure,
-            builder.identity_place,
-            builder.ends,
-            builder.storage,
-            builder.bucket_place.container,
-            spec.timeouts.identity,
-        ),
+        identity=acting.access,
+        service_account_annotations=acting.annotations,
+        prove_identity=acting.proof,
+        workloads=workloads,
     )
 
 
 def makes(install: Install) -> tuple[Made, ...]:
     """What is made for an install that says nothing of names."""
-    name = identity.default_name(install)
     return (
         Made(
             "storage account",
@@ -101,39 +115,80 @@ def makes(install: Install) -> tuple[Made, ...]:
             unless=("existing.bucket",),
             data=True,
         ),
-        Made(
-            "user-assigned identity, with a federated credential",
-            name,
-            "the cluster's resource group",
-            (f"vouched for by the cluster's issuer: {subject(install.namespace)}",),
-            named="identity",
-            unless=("existing.identity",),
-        ),
-        Made(
-            "role assignment",
-            f"of {name}",
-            "the storage account",
-            (bucket_access.ROLE_NAME,),
-            unless=("existing.bucket existing.identity",),
-        ),
+        *_made(install, OPERATOR, "", "the storage account"),
+        *_made(install, WORKLOADS, " of Ray's pods", "the container"),
+    )
+
+
+def _made(install: Install, holder: Holder, whose: str, scope: str) -> Iterator[Made]:
+    name, own = identity.default_name(install, holder), holder is OPERATOR
+    given = "existing.identity" if own else _SAME
+    yield Made(
+        f"user-assigned identity{whose}, with a federated credential",
+        name,
+        "the cluster's resource group",
+        (f"vouched for by the cluster's issuer: {holder.subject(install.namespace)}",),
+        named=holder.named("identity"),
+        unless=(given,),
+    )
+    yield Made(
+        "role assignment",
+        f"of {name}",
+        scope,
+        (bucket_access.ROLE_NAME,),
+        unless=("existing.bucket existing.identity",) if own else (_SAME,),
     )
 
 
 def grants(spec: CloudSpec, install: Install, bucket: str) -> Iterator[PolicyDocument]:
-    """Who may become the identity, and what it may, before the subscription is known."""
-    given = spec.existing
+    """Who may become the identities, and what they may, before the subscription is known."""
+    given, account = spec.existing, f"storage account {bucket}"
     if not given.identity:
-        yield document(
-            identity.TRUST_NAME, identity.trust("<the cluster's issuer>", install.namespace)
-        )
+        yield _trust(install, OPERATOR)
     if not (given.identity and given.bucket):
-        holder, scope = given.identity or "<the identity>", f"storage account {bucket}"
-        yield bucket_access.document(bucket_access.ROLE, holder, scope)
+        holder = given.identity or "<the identity>"
+        yield bucket_access.document(bucket_access.ROLE, holder, account)
+    if spec.identity.separate:
+        yield _trust(install, WORKLOADS)
+        yield bucket_access.document(
+            bucket_access.ROLE,
+            "<the workloads' identity>",
+            f"container {_bucket_place(spec, install).container} of {account}",
+        )
+
+
+def _trust(install: Install, holder: Holder) -> PolicyDocument:
+    wanted = identity.trust("<the cluster's issuer>", install.namespace, holder)
+    return document(holder.account, wanted)
+
+
+def _bucket_place(spec: CloudSpec, install: Install) -> bucket.Place:
+    given = spec.existing.bucket
+    if given and (found := wording.bucket_place(given)):
+        return found
+    name = spec.rules.names.get("storage-account")
+    return bucket.Place(name or bucket.default_name(install), bucket.CONTAINER)
 
 
 def protection(spec: CloudSpec) -> dict[str, str]:
     wishes = BucketWishes({}, "", _keys_on(spec))
     return told(wanted(Settings(), wishes))
+
+
+@dataclass(frozen=True)
+class _Acting:
+    """An identity with what makes it of use, and the proof that it is."""
+
+    identity: Resource[Identity]
+    access: Resource[ProvenIdentity]
+    proof: Proof
+
+    @property
+    def resources(self) -> tuple[Resource[Any], ...]:
+        return (self.identity, self.access)
+
+    def annotations(self) -> Mapping[str, str]:
+        return {labels.SERVICE_ACCOUNT_ANNOTATION: self.access.output.helm}
 
 
 class _Builder:
@@ -158,19 +213,7 @@ class _Builder:
 
     @cached_property
     def bucket_place(self) -> bucket.Place:
-        given = self._spec.existing.bucket
-        if given and (found := wording.bucket_place(given)):
-            return found
-        name = self._spec.rules.names.get("storage-account")
-        return bucket.Place(name or bucket.default_name(self._install), bucket.CONTAINER)
-
-    @cached_property
-    def identity_place(self) -> Place:
-        given = self._spec.existing.identity
-        if given and (found := wording.identity_place(given, self._azure.subscription_id)):
-            return found
-        name = self._spec.rules.names.get("identity") or identity.default_name(self._install)
-        return Place(self._facts.group, name)
+        return _bucket_place(self._spec, self._install)
 
     @cached_property
     def storage(self) -> Resource[Storage]:
@@ -187,38 +230,51 @@ class _Builder:
         group = self._facts.group
         return bucket.Bucket(self._azure, self._install, group, place.account, wishes)
 
-    @cached_property
-    def identity(self) -> Resource[Identity]:
-        place, issuer = self.identity_place, self._facts.issuer
-        if self._spec.existing.identity:
-            return identity.AdoptedIdentity(self._azure, self._install, place, issuer)
-        return identity.OperatorIdentity(
-            self._azure, self._install, place, issuer, self._spec.rules.tags, self._dropped
+    def acting(self, holder: Holder) -> _Acting:
+        own = holder is OPERATOR
+        found, place = self._identity(holder)
+        ends = bucket_access.Ends(
+            self.bucket_place.account,
+            found,
+            self._account_id,
+            self._audience if own else str,
+            "" if own else self.bucket_place.container,
         )
+        patience, container = self._spec.timeouts.identity, self.bucket_place.container
+        proof = Proof(self._azure, place, ends, self.storage, container, patience, holder)
+        return _Acting(found, self._access(ends, found, holder), proof)
 
-    @cached_property
-    def ends(self) -> bucket_access.Ends:
-        return bucket_access.Ends(
-            self.bucket_place.account, self.identity, self._scope, self._audience
-        )
+    def _identity(self, holder: Holder) -> tuple[Resource[Identity], Place]:
+        given, issuer = self._spec.existing.identity, self._facts.issuer
+        if holder is OPERATOR and given:
+            where = wording.identity_place(given, self._azure.subscription_id)
+            if where is not None:
+                adopted = identity.AdoptedIdentity(self._azure, self._install, where, issuer)
+                return adopted, where
+        place = Place(self._facts.group, _identity_name(self._spec, self._install, holder))
+        kind = identity.ManagedIdentity if holder is OPERATOR else identity.WorkloadsIdentity
+        wishes = identity.IdentityWishes(issuer, self._spec.rules.tags, self._dropped, holder)
+        return kind(self._azure, self._install, place, wishes), place
 
-    @cached_property
-    def access(self) -> Resource[ProvenIdentity]:
-        needs: tuple[Resource[Any], ...] = (self.storage, self.identity)
-        if self._spec.existing.bucket and self._spec.existing.identity:
+    def _access(
+        self, ends: bucket_access.Ends, found: Resource[Identity], holder: Holder
+    ) -> Resource[ProvenIdentity]:
+        needs: tuple[Resource[Any], ...] = (self.storage, found)
+        existing = self._spec.existing
+        if holder is OPERATOR and existing.bucket and existing.identity:
             container = self.bucket_place.container
             return bucket_access.AdoptedAccess(
-                self._azure, self._install, self.ends, container, needs=needs
+                self._azure, self._install, ends, container, needs=needs
             )
         return bucket_access.BucketAccess(
             self._azure,
             self._install,
-            self.ends,
+            ends,
             patience=self._spec.timeouts.identity,
             needs=needs,
         )
 
-    def _scope(self) -> str:
+    def _account_id(self) -> str:
         if self.storage.observed is None:
             raise NotYetKnown(self.storage)
         return self.storage.observed.id

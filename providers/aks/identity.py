@@ -1,13 +1,14 @@
-"""The operator's managed identity: one that we make for it, or one that the user has."""
+"""The managed identity of pods: one that we make for them, or one that the user has."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import PolicyDocument
@@ -15,10 +16,10 @@ from anyscale_k8s_cli.providers.aks import tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import BUSY
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity, Trust
-from anyscale_k8s_cli.providers.azureblob.trust import Place, document, lacking, subject
+from anyscale_k8s_cli.providers.azureblob.trust import Place, document, lacking
 from anyscale_k8s_cli.resource import (
-    NO_TAGS,
     OR_IDENTITY,
+    OTHER_NAME,
     AdoptedResource,
     FieldChange,
     Observed,
@@ -30,13 +31,12 @@ from anyscale_k8s_cli.resource import (
 
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 NAME_LIMIT = 128
-TRUST_NAME = "anyscale-operator"
 SETTLE_SECONDS = 60.0
 _TRUST_FIELD = "whose tokens it trusts"
 
 
-def default_name(install: Install) -> str:
-    return install.name(limit=NAME_LIMIT, suffix="-operator")
+def default_name(install: Install, holder: Holder = OPERATOR) -> str:
+    return install.name(limit=NAME_LIMIT, suffix=f"-{holder.what}")
 
 
 def key(name: str) -> str:
@@ -47,9 +47,19 @@ def title(name: str) -> str:
     return f"managed identity {name}"
 
 
-def trust(issuer: str, namespace: str) -> Trust:
-    """The operator's own tokens. The issuer is compared letter by letter, its slash too."""
-    return Trust(issuer, subject(namespace))
+def trust(issuer: str, namespace: str, holder: Holder = OPERATOR) -> Trust:
+    """The pods' own tokens. The issuer is compared letter by letter, its slash too."""
+    return Trust(issuer, holder.subject(namespace))
+
+
+@dataclass(frozen=True)
+class IdentityWishes:
+    """What an identity should be, and whose. The credential has the name of the account."""
+
+    issuer: str
+    tags: Mapping[str, str]
+    dropped_tags: Mapping[str, str] = field(default_factory=dict)
+    holder: Holder = OPERATOR
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class IdentityState:
     trusts: Mapping[str, Trust]
 
 
-class OperatorIdentity(Resource[Identity]):
+class ManagedIdentity(Resource[Identity]):
     """Ours, found by name and locator; what it trusts is a part of it."""
 
     kind: ClassVar[str] = "managed-identity"
@@ -69,16 +79,15 @@ class OperatorIdentity(Resource[Identity]):
         azure: Azure,
         install: Install,
         place: Place,
-        issuer: str,
-        users_tags: Mapping[str, str],
-        dropped_tags: Mapping[str, str] = NO_TAGS,
+        wishes: IdentityWishes,
     ) -> None:
         super().__init__(key=key(place.name), title=title(place.name), install=install)
         self._azure = azure
         self.place = place
-        self._trust = trust(issuer, install.namespace)
-        self._tags = tags.own(install, users_tags)
-        self._dropped = dropped_tags
+        self._holder = wishes.holder
+        self._trust = trust(wishes.issuer, install.namespace, wishes.holder)
+        self._tags = tags.own(install, wishes.tags)
+        self._dropped = wishes.dropped_tags
 
     def read(self) -> Observed[Identity] | None:
         group, name = self.place.group, self.place.name
@@ -98,7 +107,7 @@ class OperatorIdentity(Resource[Identity]):
     def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
         state: IdentityState = observed.state
         changes = differences("tag", state.identity.tags, self._tags, self._dropped)
-        found = state.trusts.get(TRUST_NAME)
+        found = state.trusts.get(self._holder.account)
         if found != self._trust:
             old = f"{found.subject} of {found.issuer}" if found else "nobody's"
             new = f"{self._trust.subject} of {self._trust.issuer}"
@@ -115,8 +124,7 @@ class OperatorIdentity(Resource[Identity]):
                 errors.FOREIGN_OBJECT,
                 f"The managed identity name {self.place.name} is taken",
                 cause=f"{found.id} is not ours",
-                fix="set rules.names.identity to another name, or adopt the identity with "
-                f"--identity {found.id}",
+                fix=self._holder.past("identity", found.id),
             )
         return self.update(found, self.diff(found))
 
@@ -162,12 +170,20 @@ class OperatorIdentity(Resource[Identity]):
         )
 
     def _put_trust(self) -> None:
-        self._azure.identities.put_trust(self.place.group, self.place.name, TRUST_NAME, self._trust)
+        self._azure.identities.put_trust(
+            self.place.group, self.place.name, self._holder.account, self._trust
+        )
 
     def _settled(self) -> Observed[Identity]:
         return self._azure.run.wait_shown(
             self.read, by="Azure", what=self.title, timeout=SETTLE_SECONDS
         )
+
+
+class WorkloadsIdentity(ManagedIdentity):
+    """Of Ray's pods, where they have one of their own: no option names one to use instead."""
+
+    way_around: ClassVar[str] = OTHER_NAME
 
 
 class AdoptedIdentity(AdoptedResource[Identity]):
@@ -196,7 +212,7 @@ class AdoptedIdentity(AdoptedResource[Identity]):
                 raise
             # Who may not look does not know; the proof by use will tell.
             return self._observed(identity, ())
-        return self._observed(identity, lacking(self.place, trusts, self._trust, TRUST_NAME))
+        return self._observed(identity, lacking(self.place, trusts, self._trust, OPERATOR.account))
 
     def _observed(self, identity: Identity, unfit: tuple[Unfit, ...]) -> Observed[Identity]:
         return Observed(id=identity.id.lower(), output=identity, unfit=unfit)

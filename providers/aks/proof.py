@@ -1,4 +1,5 @@
-"""Proof by use: the operator's identity become as its pod would, for Anyscale and the blobs."""
+"""Proof by use: the identity of pods become as they would, for the blobs; the operator's
+for Anyscale too."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from typing import TypeVar
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.object_storage import Contradiction, Objects, round_trip
 from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.aks import bucket_access, codes
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_access import ROLE_NAME, Ends
-from anyscale_k8s_cli.providers.aks.identity import TRUST_NAME
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.providers.azureblob import trust
 from anyscale_k8s_cli.providers.azureblob.sdk import blobs
@@ -57,18 +58,20 @@ class Proof:
     storage: Resource[Storage]
     container: str
     patience: float
+    holder: Holder = OPERATOR
 
     def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
         given = token(EXCHANGE_AUDIENCE)
         claimed = Claimed.of(given)
         identity = self.ends.identity.output
-        audience = self.ends.output().audience
+        audience = self.ends.output().audience or blobs.AUDIENCE
         credential = self.azure.session.federated(identity.tenant_id, identity.client_id, given)
         self._become(claimed, lambda: self.azure.session.token(audience, credential), audience)
         found = self.storage.output
         self._use(Blobs(self.azure.session, found.endpoint, self.container, credential))
+        towards = ", also towards Anyscale" if self.holder is OPERATOR else ""
         return (
-            f"proven: {claimed.subject} can act as {self.place.name}, also towards Anyscale",
+            f"proven: {claimed.subject} can act as {self.place.name}{towards}",
             f"proven: that identity can put, get, list and delete in {found.url}",
         )
 
@@ -133,7 +136,9 @@ class Proof:
         if not trusts:
             self._raise_if_gone(SHOWN_WITHIN + self.patience)
         near = [item for item in trusts if item.issuer.rstrip("/") == claimed.issuer.rstrip("/")]
-        command = trust.command(self.place, TRUST_NAME, Trust(claimed.issuer, claimed.subject))
+        command = trust.command(
+            self.place, self.holder.account, Trust(claimed.issuer, claimed.subject)
+        )
         fix = f"run setup again: it writes the trust anew; for an identity of yours: {command}"
         if fitting:
             raise errors.CliError(
@@ -199,8 +204,8 @@ class Proof:
     def _raise_if_no_role(self, problem: CloudFailure, seconds: float) -> None:
         if seconds < min(SHOWN_WITHIN, self.patience / 2):
             return
-        scope, identity = self.ends.scope(), self.ends.identity.output
-        if not bucket_access.missing(self.azure, scope, self.container, identity.principal_id):
+        account, identity = self.ends.account_id(), self.ends.identity.output
+        if not bucket_access.missing(self.azure, account, self.container, identity.principal_id):
             return
         raise errors.CliError(
             codes.ASSIGNMENT_MISSING,
@@ -208,7 +213,7 @@ class Proof:
             cause=problem.cause,
             evidence=problem.evidence,
             fix="run setup again: it assigns the role anew; or "
-            + bucket_access.command(scope, identity.principal_id),
+            + bucket_access.command(self.ends.scope(), identity.principal_id),
         )
 
     def _denied(self, verb: str, failure: CloudFailure) -> errors.CliError:

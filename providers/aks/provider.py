@@ -62,7 +62,12 @@ class AksProvider:
     environment: Mapping[str, tuple[str, ...]] = {"account.subscription_id": _VARIABLES}
     required = ("account.subscription_id", "account.resource_group", "cluster.name")
     settings = frozenset(
-        {"account.subscription_id", "account.resource_group", "rules.azure_shared_key"}
+        {
+            "account.subscription_id",
+            "account.resource_group",
+            "identity.workloads",
+            "rules.azure_shared_key",
+        }
     )
     spot_labels: Mapping[str, str] = {labels.PRIORITY: labels.SPOT}
 

@@ -20,7 +20,7 @@ from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket import Bucket
 from anyscale_k8s_cli.providers.aks.bucket_access import BucketAccess
 from anyscale_k8s_cli.providers.aks.cloud_side import Names
-from anyscale_k8s_cli.providers.aks.identity import OperatorIdentity
+from anyscale_k8s_cli.providers.aks.identity import ManagedIdentity
 from anyscale_k8s_cli.providers.aks.sdk.roles import Permission
 from anyscale_k8s_cli.resource import Resource
 
@@ -36,11 +36,13 @@ def to_set_up(azure: Azure, group: str, names: Names) -> Finding:
     def there() -> set[str]:
         """What is about objects that are there, or that the user has already, by its beginning."""
         account = not names.account or _seen(lambda: azure.storage.account(group, names.account))
-        identity = not names.identity or _seen(lambda: azure.identities.get(group, names.identity))
+        identity = all(
+            _seen(partial(azure.identities.get, group, name)) for name in names.identities
+        )
         found = {_ACCOUNTS: account, _IDENTITIES: identity, _ASSIGNMENTS: account and identity}
         return {prefix for prefix, is_there in found.items() if is_there}
 
-    brought = {_ACCOUNTS: not names.account, _IDENTITIES: not names.identity}
+    brought = {_ACCOUNTS: not names.account, _IDENTITIES: not names.identities}
     brought[_ASSIGNMENTS] = all(brought.values())
     unneeded = tuple(prefix for prefix, is_brought in brought.items() if is_brought)
     wanted = [
@@ -105,11 +107,12 @@ def _removing(resource: Resource[Any]) -> Iterator[tuple[str, str]]:
     match resource:
         case Bucket():
             yield found, f"{_ACCOUNTS}delete"
-        case OperatorIdentity():
+        case ManagedIdentity():
             yield found, f"{_IDENTITIES}delete"
         case BucketAccess():
             # Whoever may do it on the account may do it on what is granted there.
-            account, _, _ = found.lower().partition(f"/providers/{_ASSIGNMENTS.lower()}")
+            scope, _, _ = found.lower().partition(f"/providers/{_ASSIGNMENTS.lower()}")
+            account, _, _ = scope.partition("/blobservices/")
             yield account, f"{_ASSIGNMENTS}delete"
 
 

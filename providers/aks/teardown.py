@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import HOLDERS, OPERATOR, WORKLOADS
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.aks import bucket, bucket_access, identity, tags
@@ -22,24 +24,31 @@ _PATIENCE = TimeoutsSpec().identity
 
 
 def find_owned(azure: Azure, install: Install) -> list[Resource[Any]]:
-    """The account, the identity and its roles, by usual names and by locators."""
-    account, own = side_by_side(lambda: _account(azure, install), lambda: _identity(azure, install))
-    found: list[Resource[Any]] = []
-    place = Place(tags.group_of(install), identity.default_name(install))
-    if own is not None:
-        place = Place(own.group, own.name)
-    user = identity.OperatorIdentity(azure, install, place, "", {})
-    user.observed = user.read() if own is not None else None
-    if own is not None:
-        found.append(user)
+    """The account, the identities and their roles, by usual names and by locators."""
+    account, own = side_by_side(
+        lambda: _account(azure, install), lambda: _identities(azure, install)
+    )
+    users = [_as_found(azure, install, item.group, item.name) for item in own]
+    for user in users:
+        user.observed = user.read()
+    found: list[Resource[Any]] = [*users]
     if account is not None:
         wishes = BucketWishes({}, "", shared_key=True)
         found.append(bucket.Bucket(azure, install, account.group, account.name, wishes))
-    found += [
+    roles = [
         _access(azure, install, user, scope, needs=tuple(found))
-        for scope in _scopes(azure, account, own)
+        for user, item in zip(users, own, strict=True)
+        for scope in _scopes(azure, item)
     ]
-    return found
+    if account is not None:
+        roles += _left(azure, install, account, roles, tuple(found))
+    return [*found, *roles]
+
+
+def _as_found(azure: Azure, install: Install, group: str, name: str) -> Resource[Identity]:
+    """Here nothing is changed, only removed: whose it is does not matter any more."""
+    wishes = identity.IdentityWishes("", {})
+    return identity.ManagedIdentity(azure, install, Place(group, name), wishes)
 
 
 def _access(
@@ -48,20 +57,37 @@ def _access(
     user: Resource[Identity],
     scope: str,
     needs: tuple[Resource[Any], ...],
-) -> Resource[Any]:
-    ends = bucket_access.Ends(scope.rpartition("/")[2], user, lambda: scope, lambda: "")
+) -> bucket_access.BucketAccess:
+    account, _, within = scope.partition(bucket_access.container_id("", "").lower())
+    ends = bucket_access.Ends(account.rpartition("/")[2], user, lambda: account, lambda: "", within)
     return bucket_access.BucketAccess(azure, install, ends, patience=_PATIENCE, needs=needs)
 
 
-def _scopes(azure: Azure, account: Account | None, own: Identity | None) -> list[str]:
-    """The accounts on which the identity has roles: ours, and one that the user brought."""
-    scopes = {account.id.lower()} if account is not None else set()
-    if own is not None:
-        scopes |= {
-            item.scope
-            for item in _held(azure, own)
-            if item.role == bucket_access.ROLE and "/storageaccounts/" in item.scope
-        }
+def _left(
+    azure: Azure,
+    install: Install,
+    account: Account,
+    known: Sequence[bucket_access.BucketAccess],
+    needs: tuple[Resource[Any], ...],
+) -> Iterator[bucket_access.BucketAccess]:
+    """Roles on the install's account of identities that are gone."""
+    group, whole = tags.group_of(install), account.id.lower()
+    scopes = {OPERATOR: whole, WORKLOADS: bucket_access.container_id(whole, bucket.CONTAINER)}
+    covered = {item.scope for item in known}
+    for holder, scope in scopes.items():
+        user = _as_found(azure, install, group, identity.default_name(install, holder))
+        role = _access(azure, install, user, scope.lower(), needs)
+        if role.scope not in covered and role.read() is not None:
+            yield role
+
+
+def _scopes(azure: Azure, own: Identity) -> list[str]:
+    """Where an identity has roles: accounts and containers, also those that the user brought."""
+    scopes = {
+        item.scope
+        for item in _held(azure, own)
+        if item.role == bucket_access.ROLE and "/storageaccounts/" in item.scope
+    }
     return sorted(scopes)
 
 
@@ -87,13 +113,31 @@ def _account(azure: Azure, install: Install) -> Account | None:
     return next(tagged, None)
 
 
-def _identity(azure: Azure, install: Install) -> Identity | None:
-    """The install's identity: the usual one, else that with its locator."""
-    usual = azure.identities.get(tags.group_of(install), identity.default_name(install))
-    if usual is not None and _is_of(install, usual.tags, azure):
-        return usual
-    tagged = (item for item in azure.identities.all() if _is_of(install, item.tags, azure))
-    return next(tagged, None)
+def _identities(azure: Azure, install: Install) -> list[Identity]:
+    """The install's identities: of the usual names, and others with its locator.
+
+    One is mostly all there is, which only a look at all of the subscription's can tell: who may
+    not look there goes on with what was found.
+    """
+
+    def ours(found: Iterable[Identity | None]) -> dict[str, Identity]:
+        return {
+            item.id.lower(): item
+            for item in found
+            if item is not None and _is_of(install, item.tags, azure)
+        }
+
+    group = tags.group_of(install)
+    names = (identity.default_name(install, holder) for holder in HOLDERS)
+    usual = ours(side_by_side(*(partial(azure.identities.get, group, name) for name in names)))
+    if len(usual) == len(HOLDERS):
+        return list(usual.values())
+    try:
+        return list({**usual, **ours(azure.identities.all())}.values())
+    except CloudFailure as failure:
+        if not (usual and failure.denied):
+            raise
+        return list(usual.values())
 
 
 def _is_of(install: Install, found: Mapping[str, str], azure: Azure) -> bool:

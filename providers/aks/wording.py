@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+from anyscale_k8s_cli.holders import HOLDERS
 from anyscale_k8s_cli.providers.aks import bucket, tags
 from anyscale_k8s_cli.providers.azureblob.trust import Place, place_of
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import refuse
 
-NAMES = ("identity", "storage-account")
+NAMES = (*(holder.named("identity") for holder in HOLDERS), "storage-account")
 
 _ACCOUNT = r"(?P<account>[a-z0-9]{3,24})"
 # https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
@@ -50,16 +51,17 @@ def _wrong_rules(spec: CloudSpec) -> list[str]:
             f"rules.names: {', '.join(unknown)}: nothing of that name is made here; "
             f"accepted: {', '.join(NAMES)}"
         )
-    account, identity = rules.names.get("storage-account"), rules.names.get("identity")
+    account = rules.names.get("storage-account")
     if account and not _ACCOUNT_NAME.fullmatch(account):
         wrong.append(
             f"rules.names.storage-account: {account!r}: 3 to 24 lower-case letters and digits"
         )
-    if identity and not _IDENTITY_NAME.fullmatch(identity):
-        wrong.append(
-            f"rules.names.identity: {identity!r}: 3 to 128 letters, digits, '-' and '_', "
-            "beginning with a letter or digit"
-        )
+    wrong += [
+        f"rules.names.{key}: {given!r}: 3 to 128 letters, digits, '-' and '_', beginning with "
+        "a letter or digit"
+        for key in (holder.named("identity") for holder in HOLDERS)
+        if (given := rules.names.get(key)) and not _IDENTITY_NAME.fullmatch(given)
+    ]
     wrong += [
         f"--tag: {key}: the names of Azure's tags are without <, >, %, &, \\, ? and /, and begin "
         "with neither microsoft, azure nor windows"

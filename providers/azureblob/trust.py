@@ -12,7 +12,6 @@ from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Trust
 from anyscale_k8s_cli.resource import Unfit
 
-_SERVICE_ACCOUNT = "anyscale-operator"
 _RESOURCE_ID = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)/providers/"
     r"microsoft\.managedidentity/userassignedidentities/(?P<name>[^/]+)",
@@ -33,10 +32,6 @@ def place_of(resource_id: str) -> Place | None:
     """Where an identity is, by its resource id; None for what is none."""
     found = _RESOURCE_ID.fullmatch(resource_id)
     return Place(found["group"], found["name"], found["subscription"]) if found else None
-
-
-def subject(namespace: str) -> str:
-    return f"system:serviceaccount:{namespace}:{_SERVICE_ACCOUNT}"
 
 
 def document(name: str, trust: Trust) -> PolicyDocument:

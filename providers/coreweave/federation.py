@@ -16,6 +16,7 @@ from typing import ClassVar
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.credential_kinds import S3Exchange, S3Keys
+from anyscale_k8s_cli.holders import OPERATOR
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.object_storage import BucketProof
 from anyscale_k8s_cli.providers.coreweave import tags
@@ -31,19 +32,18 @@ from anyscale_k8s_cli.storage_keys import IssuedKey, KeysResource
 # The one that CoreWeave recommends; others are taken where the configuration names them.
 DEFAULT_AUDIENCE = "https://coreweave.com/iam"
 _CALL = "CreateAccessKeyFromContainerCreds"
-_SERVICE_ACCOUNT = "anyscale-operator"
 ROLE = "role/"
 _SUBJECT = ":system:serviceaccount:"
 
 
 def role(issuer: str, namespace: str) -> str:
     """How policies name the operator and its pods: by who signs their tokens, and their subject."""
-    return f"{ROLE}{issuer}{_SUBJECT}{namespace}:{_SERVICE_ACCOUNT}"
+    return f"{ROLE}{issuer}{_SUBJECT}{namespace}:{OPERATOR.account}"
 
 
 def namespace_of(principal: str) -> str:
     """The namespace in such a name; empty for other principals."""
-    if not principal.startswith(ROLE) or not principal.endswith(f":{_SERVICE_ACCOUNT}"):
+    if not principal.startswith(ROLE) or not principal.endswith(f":{OPERATOR.account}"):
         return ""
     return principal.partition(_SUBJECT)[2].partition(":")[0]
 

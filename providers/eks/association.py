@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import HOLDERS, OPERATOR
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Identity
-from anyscale_k8s_cli.providers.eks import policies
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.sdk.eks import ALREADY_THERE, Association
 from anyscale_k8s_cli.resource import (
@@ -31,11 +31,11 @@ _ROLE = "role"
 _SESSION_TAGS = "session tags"
 
 
-def key(cluster: str, namespace: str, account: str = policies.SERVICE_ACCOUNT) -> str:
+def key(cluster: str, namespace: str, account: str = OPERATOR.account) -> str:
     return f"aws:{KIND}/{cluster}/{namespace}/{account}"
 
 
-def title(namespace: str, account: str = policies.SERVICE_ACCOUNT) -> str:
+def title(namespace: str, account: str = OPERATOR.account) -> str:
     return f"EKS Pod Identity of {namespace}/{account}"
 
 
@@ -43,7 +43,7 @@ def title(namespace: str, account: str = policies.SERVICE_ACCOUNT) -> str:
 class AssociationWishes:
     tags: Mapping[str, str]
     dropped_tags: Mapping[str, str] = field(default_factory=dict)
-    account: str = policies.SERVICE_ACCOUNT
+    account: str = OPERATOR.account
 
 
 class PodIdentity(Resource[str]):
@@ -177,14 +177,12 @@ class AdoptedPodIdentity(AdoptedResource[str]):
         return (
             f"aws eks create-pod-identity-association --cluster-name {self._cluster} "
             f"--region {self._aws.region} --namespace {self.install.namespace} "
-            f"--service-account {policies.SERVICE_ACCOUNT} "
+            f"--service-account {OPERATOR.account} "
             f"--role-arn {self._role.output.registered}"
         )
 
     def read(self) -> Observed[str] | None:
-        found = self._aws.eks.association(
-            self._cluster, self.install.namespace, policies.SERVICE_ACCOUNT
-        )
+        found = self._aws.eks.association(self._cluster, self.install.namespace, OPERATOR.account)
         if found is None:
             return None
         return Observed(id=found.arn, output=found.arn, unfit=tuple(self._unfit(found)))
@@ -206,11 +204,11 @@ def of_install(aws: Aws, install: Install, cluster: str) -> list[tuple[str, Asso
     Each with the ARN of its role.
     """
     found = []
-    for account in policies.ACCOUNTS:
-        there = aws.eks.association(cluster, install.namespace, account)
+    for holder in HOLDERS:
+        there = aws.eks.association(cluster, install.namespace, holder.account)
         owner = None if there is None else Install.from_locator(there.tags)
         if there is not None and owner is not None and owner.id == install.id:
-            found.append((there.role_arn, AssociationWishes(there.tags, account=account)))
+            found.append((there.role_arn, AssociationWishes(there.tags, account=holder.account)))
     return found
 
 

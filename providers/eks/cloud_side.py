@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from anyscale_k8s_cli.holders import HOLDERS, OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
     CloudSide,
@@ -95,7 +96,7 @@ def makes(install: Install) -> tuple[Made, ...]:
         ),
         Made(
             "EKS Pod Identity association, in place of the OIDC provider",
-            f"of {install.namespace}/{policies.SERVICE_ACCOUNT}",
+            f"of {install.namespace}/{OPERATOR.account}",
             "the cluster",
             ("gives pods of that service account the role",),
             unless=("identity.kind=irsa", "identity.kind=auto"),
@@ -105,28 +106,28 @@ def makes(install: Install) -> tuple[Made, ...]:
             f"{path}{identity.default_name(install)}",
             "account",
             (
-                f"assumed by {policies.subject(install.namespace)}",
+                f"assumed by {OPERATOR.subject(install.namespace)}",
                 *policies.rights(policies.operator("")),
             ),
-            named="role",
+            named=OPERATOR.named("role"),
             unless=("existing.identity",),
         ),
         Made(
             "EKS Pod Identity association, in place of the OIDC provider",
-            f"of {install.namespace}/{policies.WORKLOADS}",
+            f"of {install.namespace}/{WORKLOADS.account}",
             "the cluster",
             ("gives pods of that service account the workloads' role",),
             unless=("identity.kind=irsa", "identity.kind=auto", _SAME),
         ),
         Made(
             "IAM role of Ray's pods",
-            f"{path}{identity.default_name(install, identity.WORKLOADS)}",
+            f"{path}{identity.default_name(install, WORKLOADS)}",
             "account",
             (
-                f"assumed by {policies.subject(install.namespace, policies.WORKLOADS)}",
+                f"assumed by {WORKLOADS.subject(install.namespace)}",
                 *policies.rights(policies.workloads("")),
             ),
-            named=identity.WORKLOADS.named,
+            named=WORKLOADS.named("role"),
             unless=(_SAME,),
         ),
     )
@@ -137,27 +138,25 @@ def grants(spec: CloudSpec, install: Install, bucket: str) -> tuple[PolicyDocume
     arn = f"arn:<partition>:s3:::{bucket}"
     found: list[PolicyDocument] = []
     if not spec.existing.identity:
-        found += _documents(spec, install, policies.SERVICE_ACCOUNT, policies.operator(arn))
-    if spec.identity.workloads == "separate":
-        found += _documents(
-            spec, install, policies.WORKLOADS, policies.workloads(arn), "workloads' "
-        )
+        found += _documents(spec, install, OPERATOR, policies.operator(arn))
+    if spec.identity.separate:
+        found += _documents(spec, install, WORKLOADS, policies.workloads(arn), "workloads' ")
     return tuple(found)
 
 
 def _documents(
-    spec: CloudSpec, install: Install, account: str, allowed: policies.Policy, whose: str = ""
+    spec: CloudSpec, install: Install, holder: Holder, allowed: policies.Policy, whose: str = ""
 ) -> tuple[PolicyDocument, ...]:
     namespace = install.namespace
     if spec.identity.kind == "pod-identity":
-        trusted = policies.trust_pods("<the cluster's ARN>", namespace, account)
+        trusted = policies.trust_pods("<the cluster's ARN>", namespace, holder)
     else:
         trusted = policies.trust(
             "<the OIDC provider's ARN>",
             "<the cluster's issuer>",
             namespace,
             "<STS's audience>",
-            account,
+            holder,
         )
     return (
         policies.document(f"{whose}trust policy", trusted),
@@ -175,12 +174,12 @@ def names(spec: CloudSpec, install: Install) -> Names:
     path = _role_path(spec, install)
     given = spec.existing.identity
     made_role = f"{path}{identity.role_name(spec, install)}"
-    separate = spec.identity.workloads == "separate"
     return Names(
         bucket="" if spec.existing.bucket else made_bucket,
         role="" if given else made_role,
         given_role=Arn.parse(given).resource.removeprefix("role") if given else made_role,
-        workload_role=f"{path}{identity.role_name(spec, install, identity.WORKLOADS)}" * separate,
+        workload_role=f"{path}{identity.role_name(spec, install, WORKLOADS)}"
+        * spec.identity.separate,
         role_tags=tags.own(install, spec.rules.tags),
         provider_tags=tags.shared(install, spec.rules.tags),
         boundary=spec.rules.permissions_boundary,
@@ -269,14 +268,14 @@ class _Builder:
     def workloads(self) -> Workloads | None:
         """What Ray's pods are given apart; nothing before it is known where they are to run."""
         placed = self.pod_identity or bool(self._facts.issuer)
-        if self._spec.identity.workloads == "same" or not placed:
+        if not self._spec.identity.separate or not placed:
             return None
-        role = identity.WorkloadRole(self._aws, self._install, *self._asked(identity.WORKLOADS))
+        role = identity.WorkloadRole(self._aws, self._install, *self._asked(WORKLOADS))
         if not self.pod_identity:
             return Workloads(
                 role, lambda: {labels.ROLE_ANNOTATION: role.output.helm}, prove=self.proof(role)
             )
-        wishes = association.AssociationWishes(self._tags, self._dropped, policies.WORKLOADS)
+        wishes = association.AssociationWishes(self._tags, self._dropped, WORKLOADS.account)
         name = self._cluster.name
         bound = association.PodIdentity(self._aws, self._install, name, role, wishes)
         return Workloads(role, dict, bindings=(bound,))
@@ -294,9 +293,7 @@ class _Builder:
     def oidc_provider(self) -> OidcProvider:
         use = self._spec.existing.oidc_provider == "use"
         path = _role_path(self._spec, self._install)
-        names = [
-            identity.role_name(self._spec, self._install, holder) for holder in identity.HOLDERS
-        ]
+        names = [identity.role_name(self._spec, self._install, holder) for holder in HOLDERS]
         return OidcProvider(
             self._aws,
             self._install,
@@ -313,17 +310,15 @@ class _Builder:
             use = identity.RoleUse(self._bearer, self._bucket_arn)
             needed = () if self.pod_identity else self.vouching
             return identity.AdoptedRole(self._aws, self._install, given, use, needs=needed)
-        return identity.Role(self._aws, self._install, *self._asked(identity.OPERATOR))
+        return identity.Role(self._aws, self._install, *self._asked(OPERATOR))
 
-    def _asked(
-        self, holder: identity.Holder
-    ) -> tuple[identity.RoleWishes, Sequence[Resource[Any]]]:
+    def _asked(self, holder: Holder) -> tuple[identity.RoleWishes, Sequence[Resource[Any]]]:
         """Of a role that we make, with what it needs."""
         wishes = identity.RoleWishes(
             name=identity.role_name(self._spec, self._install, holder),
             path=_role_path(self._spec, self._install),
-            trust=self._trust(holder.account),
-            policy=self._policy if holder is identity.OPERATOR else self._workload_policy,
+            trust=self._trust(holder),
+            policy=self._policy if holder is OPERATOR else self._workload_policy,
             boundary=self._spec.rules.permissions_boundary,
             tags=self._tags,
             dropped_tags=self._dropped,
@@ -359,19 +354,19 @@ class _Builder:
         return TokenBearer(
             self.oidc_provider.arn,
             self._facts.issuer,
-            policies.subject(namespace),
+            OPERATOR.subject(namespace),
             self._facts.audience,
         )
 
-    def _trust(self, account: str) -> policies.Policy:
+    def _trust(self, holder: Holder) -> policies.Policy:
         if self.pod_identity:
-            return policies.trust_pods(self._cluster.id, self._install.namespace, account)
+            return policies.trust_pods(self._cluster.id, self._install.namespace, holder)
         return policies.trust(
             self.oidc_provider.arn,
             self._facts.issuer,
             self._install.namespace,
             self._facts.audience,
-            account,
+            holder,
         )
 
     def _policy(self) -> policies.Policy:

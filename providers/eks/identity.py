@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Identity, PolicyDocument
@@ -40,30 +41,12 @@ _POLICY = "permissions policy"
 _BOUNDARY = "permissions boundary"
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who has a role. `named` is the role's key in `rules.names`, `suffix` ends its usual name."""
-
-    account: str
-    what: str
-    suffix: str
-    named: str
-    policy_name: str
-
-
-OPERATOR = Holder(policies.SERVICE_ACCOUNT, "operator", "-operator", "role", policies.NAME)
-WORKLOADS = Holder(
-    policies.WORKLOADS, "workloads", "-workloads", "workload-role", policies.WORKLOADS
-)
-HOLDERS = (OPERATOR, WORKLOADS)
-
-
 def default_name(install: Install, holder: Holder = OPERATOR) -> str:
-    return install.name(limit=NAME_LIMIT, suffix=holder.suffix)
+    return install.name(limit=NAME_LIMIT, suffix=f"-{holder.what}")
 
 
 def role_name(spec: CloudSpec, install: Install, holder: Holder = OPERATOR) -> str:
-    return spec.rules.names.get(holder.named) or default_name(install, holder)
+    return spec.rules.names.get(holder.named("role")) or default_name(install, holder)
 
 
 def default_path(cloud: str) -> str:
@@ -142,7 +125,7 @@ class Role(Resource[Identity]):
     def read(self) -> Observed[Identity] | None:
         role, policy = side_by_side(
             lambda: self._aws.iam.role(self.name),
-            lambda: self._aws.iam.inline_policy(self.name, self._wishes.holder.policy_name),
+            lambda: self._aws.iam.inline_policy(self.name, self._wishes.holder.account),
         )
         if role is None:
             return None
@@ -188,9 +171,7 @@ class Role(Resource[Identity]):
                 errors.FOREIGN_OBJECT,
                 f"The role name {self.name} is taken",
                 cause=f"{observed.id} is not ours",
-                fix=f"set rules.names.{wishes.holder.named} to another name"
-                + f", or adopt the role with --identity {observed.id}"
-                * (wishes.holder is OPERATOR),
+                fix=wishes.holder.past("role", observed.id),
             )
         return self.update(observed, self.diff(observed))
 
@@ -210,7 +191,7 @@ class Role(Resource[Identity]):
         if _TRUST in fields:
             iam.set_trust(self.name, wishes.trust)
         if _POLICY in fields:
-            iam.put_inline_policy(self.name, wishes.holder.policy_name, wishes.policy())
+            iam.put_inline_policy(self.name, wishes.holder.account, wishes.policy())
         return self._settled()
 
     def delete(self, observed: Observed[Identity]) -> None:

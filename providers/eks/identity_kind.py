@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import OPERATOR
 from anyscale_k8s_cli.provider import Cluster, install_on
-from anyscale_k8s_cli.providers.eks import identity, policies, trust
+from anyscale_k8s_cli.providers.eks import identity, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
@@ -24,7 +25,7 @@ def chosen(aws: Aws, spec: CloudSpec, cluster: Cluster) -> Cluster:
     if asked == "irsa" or (asked == "auto" and not facts.has_agent):
         return cluster
     try:
-        there = aws.eks.association(cluster.name, spec.namespace, policies.SERVICE_ACCOUNT)
+        there = aws.eks.association(cluster.name, spec.namespace, OPERATOR.account)
     except CloudFailure as failure:
         # Who may not look set up with IRSA before there was a choice.
         if asked == "auto" and failure.denied:

@@ -6,26 +6,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.eks import labels
 from anyscale_k8s_cli.templates import load_json
 
 Policy = Mapping[str, Any]
-NAME = "anyscale-operator"
-
-SERVICE_ACCOUNT = "anyscale-operator"
-# Of Ray's pods, where they have an identity of their own.
-WORKLOADS = "anyscale-workloads"
-ACCOUNTS = (SERVICE_ACCOUNT, WORKLOADS)
-_SIDS = {SERVICE_ACCOUNT: "AnyscaleOperator", WORKLOADS: "AnyscaleWorkloads"}
 # What the operator does in its bucket: asked of the simulator for a role that the user named.
 BUCKET_ACTIONS = ("s3:ListBucket",)
 OBJECT_ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
-
-
-def subject(namespace: str, account: str = SERVICE_ACCOUNT) -> str:
-    """How a cluster's issuer names a service account."""
-    return f"system:serviceaccount:{namespace}:{account}"
 
 
 def trust(
@@ -33,7 +22,7 @@ def trust(
     issuer: str,
     namespace: str,
     audience: str,
-    account: str = SERVICE_ACCOUNT,
+    holder: Holder = OPERATOR,
 ) -> Policy:
     """Who is let in: one service account of one cluster, with one audience."""
     document: Policy = load_json(
@@ -41,16 +30,16 @@ def trust(
         {
             "oidc_provider_arn": oidc_provider_arn,
             "issuer": issuer.removeprefix("https://"),
-            "sid": _SIDS[account],
+            "sid": _sid(holder),
             "namespace": namespace,
-            "service_account": account,
+            "service_account": holder.account,
             "audience": audience,
         },
     )
     return document
 
 
-def trust_pods(cluster_arn: str, namespace: str, account: str = SERVICE_ACCOUNT) -> Policy:
+def trust_pods(cluster_arn: str, namespace: str, holder: Holder = OPERATOR) -> Policy:
     """The same by EKS Pod Identity, which tells in session tags for which pod it asks.
 
     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
@@ -60,9 +49,9 @@ def trust_pods(cluster_arn: str, namespace: str, account: str = SERVICE_ACCOUNT)
         {
             "service": labels.POD_IDENTITY_SERVICE,
             "cluster_arn": cluster_arn,
-            "sid": _SIDS[account],
+            "sid": _sid(holder),
             "namespace": namespace,
-            "service_account": account,
+            "service_account": holder.account,
         },
     )
     return document
@@ -76,6 +65,10 @@ def operator(bucket_arn: str, kms_key_arn: str | None = None) -> Policy:
 def workloads(bucket_arn: str, kms_key_arn: str | None = None) -> Policy:
     """What Ray's pods may with a role of their own: to use what is in the bucket, no more."""
     return _of_bucket("eks/workload-policy.json", bucket_arn, kms_key_arn)
+
+
+def _sid(holder: Holder) -> str:
+    return f"Anyscale{holder.what.capitalize()}"
 
 
 def _of_bucket(template: str, bucket_arn: str, kms_key_arn: str | None) -> Policy:

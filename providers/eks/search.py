@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import HOLDERS
 from anyscale_k8s_cli.install import MANAGED_BY, Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Looking, Search
-from anyscale_k8s_cli.providers.eks import identity, leftovers, policies, tags, trust
+from anyscale_k8s_cli.providers.eks import identity, leftovers, tags, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.discovery import check_account
@@ -74,7 +75,7 @@ def operator_roles(aws: Aws, namespace: str | None = None) -> list[str]:
 
     Of one namespace, if given.
     """
-    wanted = [policies.subject(namespace or "*", account) for account in policies.ACCOUNTS]
+    wanted = [holder.subject(namespace or "*") for holder in HOLDERS]
     return [
         Arn.parse(arn).name
         for arn, document in aws.iam.role_trusts()

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import HOLDERS, OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.eks import (
@@ -14,7 +15,6 @@ from anyscale_k8s_cli.providers.eks import (
     bucket,
     identity,
     leftovers,
-    policies,
     search,
     tags,
     trust,
@@ -64,7 +64,7 @@ def _as_it_is(
 ) -> identity.Role:
     """A role that should be as it is: here nothing is changed, only removed."""
     holder = _holder(role, install)
-    policy = aws.iam.inline_policy(role.name, holder.policy_name) or {}
+    policy = aws.iam.inline_policy(role.name, holder.account) or {}
     wishes = identity.RoleWishes(
         name=role.name,
         path=role.path,
@@ -77,10 +77,10 @@ def _as_it_is(
     return identity.Role(aws, install, wishes, needs)
 
 
-def _holder(role: RoleDescription, install: Install) -> identity.Holder:
+def _holder(role: RoleDescription, install: Install) -> Holder:
     """Whose it is, by its trust; a name may be the user's own."""
-    theirs = policies.subject(install.namespace, policies.WORKLOADS)
-    return identity.WORKLOADS if theirs in trust.subjects(role.trust) else identity.OPERATOR
+    theirs = WORKLOADS.subject(install.namespace)
+    return WORKLOADS if theirs in trust.subjects(role.trust) else OPERATOR
 
 
 def _bucket(aws: Aws, install: Install) -> str | None:
@@ -118,8 +118,8 @@ def _roles(aws: Aws, install: Install) -> list[RoleDescription]:
         roles = side_by_side(*(partial(aws.iam.role, name) for name in names))
         return [role for role in roles if role is not None and _is_ours(role.tags, install)]
 
-    usual = ours(identity.default_name(install, holder) for holder in identity.HOLDERS)
-    if len(usual) == len(identity.HOLDERS):
+    usual = ours(identity.default_name(install, holder) for holder in HOLDERS)
+    if len(usual) == len(HOLDERS):
         return usual
     path = usual[0].path if usual else identity.default_path(install.cloud)
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Protocol
 
+from anyscale_k8s_cli.holders import OPERATOR
 from anyscale_k8s_cli.providers.eks import policies
 from anyscale_k8s_cli.providers.eks.labels import POD_IDENTITY_SERVICE
 from anyscale_k8s_cli.providers.eks.policies import Policy, listed
@@ -99,12 +100,12 @@ class Pod:
             _CLUSTER_TAG: self.cluster_arn,
             f"{_TAG}eks-cluster-name": self.cluster_arn.rpartition("/")[2],
             _NAMESPACE_TAG: self.namespace,
-            _ACCOUNT_TAG: policies.SERVICE_ACCOUNT,
+            _ACCOUNT_TAG: OPERATOR.account,
         }
         return {key.lower(): value for key, value in claims.items()}
 
     def who(self) -> str:
-        return f"EKS Pod Identity for {policies.subject(self.namespace)} of {self.cluster_arn}"
+        return f"EKS Pod Identity for {OPERATOR.subject(self.namespace)} of {self.cluster_arn}"
 
     def statement(self) -> Mapping[str, Any]:
         return _statements(policies.trust_pods(self.cluster_arn, self.namespace))[0]

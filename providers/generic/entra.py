@@ -11,6 +11,7 @@ from typing import ClassVar
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed, Issuer
 from anyscale_k8s_cli.credential_kinds import EntraIdentity
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import OPERATOR
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import IdentityProof
@@ -85,7 +86,7 @@ class EntraAccess:
         return FederatedIdentity(self.install, access, f"identity {self._identity} of Entra's")
 
     def trust(self) -> Trust:
-        subject = trust.subject(self.install.namespace)
+        subject = OPERATOR.subject(self.install.namespace)
         return Trust(self.issuer().url, subject, (self.audience,))
 
     def proof(self, azure: KeyedAccount, container: str) -> IdentityProof:

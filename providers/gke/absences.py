@@ -8,7 +8,6 @@ from anyscale_k8s_cli.absence import (
     NO_STORAGE_ACCOUNT,
     NO_TOKEN,
     NOT_AWS,
-    ONE_IDENTITY,
     OWN_STORE,
     Absence,
     Absences,
@@ -26,7 +25,6 @@ ABSENCES: Absences = {
     **NO_KEYS,
     **NO_TOKEN,
     **NOT_AWS,
-    **ONE_IDENTITY,
     **NO_STORAGE_ACCOUNT,
     "storage": OWN_STORE,
 }

@@ -1,16 +1,18 @@
-"""What the operator's account may do with the bucket, in the bucket's policy."""
+"""What the account of pods may do with the bucket, in the bucket's policy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Identity, PolicyDocument
 from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
-from anyscale_k8s_cli.providers.gcs.sdk.policy import Policy, member_of
+from anyscale_k8s_cli.providers.gcs.sdk.policy import Grant, Policy, member_of
 from anyscale_k8s_cli.providers.gke import policies
 from anyscale_k8s_cli.providers.gke.google import Google, may_see
 from anyscale_k8s_cli.resource import AdoptedResource, FieldChange, Observed, Resource, Unfit
@@ -20,8 +22,21 @@ def key(bucket: str, email: str) -> str:
     return f"gcp:bucket-access/{bucket}/{email.partition('@')[0]}"
 
 
-def title(bucket: str) -> str:
-    return f"access to bucket {bucket}"
+def title(bucket: str, holder: Holder = OPERATOR) -> str:
+    whose = "" if holder is OPERATOR else "of Ray's pods "
+    return f"access {whose}to bucket {bucket}"
+
+
+@dataclass(frozen=True)
+class Member:
+    """Whom a bucket's policy names, and who acts as this account."""
+
+    email: str
+    holder: Holder = OPERATOR
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        return policies.on_bucket(self.email, self.holder)
 
 
 class BucketAccess(Resource[Identity]):
@@ -37,20 +52,23 @@ class BucketAccess(Resource[Identity]):
         google: Google,
         install: Install,
         bucket: Bucket,
-        email: str,
+        member: Member,
         patience: float,
         *,
         needs: Sequence[Resource[Any]] = (),
     ) -> None:
         super().__init__(
-            key=key(bucket.name, email), title=title(bucket.name), install=install, needs=needs
+            key=key(bucket.name, member.email),
+            title=title(bucket.name, member.holder),
+            install=install,
+            needs=needs,
         )
         self._google = google
         self._storage = bucket
         self.bucket = bucket.name
-        self._email = email
+        self._email = member.email
         self._patience = patience
-        self._wanted = policies.on_bucket(email)
+        self._wanted = member.grants
 
     @property
     def output(self) -> Identity:
@@ -142,15 +160,21 @@ class AdoptedAccess(AdoptedResource[Identity]):
     kind: ClassVar[str] = "gcs-bucket-access"
 
     def __init__(
-        self, google: Google, install: Install, bucket: AdoptedBucket, account: Resource[str]
+        self,
+        google: Google,
+        install: Install,
+        bucket: AdoptedBucket,
+        account: Resource[str],
+        holder: Holder = OPERATOR,
     ) -> None:
         self._email = account.output
         super().__init__(
             key=key(bucket.name, self._email),
-            title=title(bucket.name),
+            title=title(bucket.name, holder),
             install=install,
             needs=(bucket, account),
         )
+        self._wanted = Member(self._email, holder).grants
         self._google = google
         self._bucket = bucket.name
         self._account = account
@@ -184,7 +208,7 @@ class AdoptedAccess(AdoptedResource[Identity]):
         policy = may_see(lambda: self._google.storage.policy(self._bucket), None)
         lacking = [
             grant
-            for grant in policies.on_bucket(self._email)
+            for grant in self._wanted
             if policy is not None and policies.lacks((policy,), grant)
         ]
         if lacking:

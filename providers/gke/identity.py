@@ -1,13 +1,14 @@
-"""The operator's service account: one that we make for it, or one that the user has."""
+"""The service account of pods: one that we make for them, or one that the user has."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import PolicyDocument
@@ -18,6 +19,7 @@ from anyscale_k8s_cli.providers.gke.google import Google, may_see
 from anyscale_k8s_cli.providers.gke.sdk.iam import UNSEEN, ServiceAccount, project_of
 from anyscale_k8s_cli.resource import (
     OR_IDENTITY,
+    OTHER_NAME,
     AdoptedResource,
     FieldChange,
     Observed,
@@ -27,14 +29,23 @@ from anyscale_k8s_cli.resource import (
 
 # https://cloud.google.com/iam/docs/service-accounts-create
 ID_LIMIT = 30
-LONGEST_PREFIX = ID_LIMIT - len("-12345678-12345678")
 SETTLE_SECONDS = 60.0
+KIND = "service-account"
 _LOCATOR = "description"
+# There is no room for more words.
+_SUFFIXES = {OPERATOR: "", WORKLOADS: "-ray"}
 
 
-def default_id(install: Install) -> str:
+def longest_prefix(holder: Holder = OPERATOR) -> int:
+    """How long a prefix of names may be for an account to have its usual one."""
+    return ID_LIMIT - len("-12345678-12345678" + _SUFFIXES[holder])
+
+
+def default_id(install: Install, holder: Holder = OPERATOR) -> str:
     """The name before the `@`; empty where the prefix leaves no room for one."""
-    return install.name(limit=ID_LIMIT) if len(install.name_prefix) <= LONGEST_PREFIX else ""
+    if len(install.name_prefix) > longest_prefix(holder):
+        return ""
+    return install.name(limit=ID_LIMIT, suffix=_SUFFIXES[holder])
 
 
 def key(email: str) -> str:
@@ -51,27 +62,35 @@ class AccountState:
     policy: Policy
 
 
-class OperatorAccount(Resource[str]):
+@dataclass(frozen=True)
+class AccountWishes:
+    """What an account should be: its id, and the twin of whom. `patience` is in seconds."""
+
+    id: str
+    pool: str
+    patience: float
+    holder: Holder = OPERATOR
+
+
+class PodAccount(Resource[str]):
     """Ours, found by name and locator; who may act as it is a part of it. Output: the e-mail."""
 
-    kind: ClassVar[str] = "service-account"
+    kind: ClassVar[str] = KIND
     way_around: ClassVar[str] = OR_IDENTITY
 
     def __init__(
         self,
         google: Google,
         install: Install,
-        account_id: str,
-        pool: str,
-        patience: float,
-        needs: Sequence[Resource[Any]] = (),
+        wishes: AccountWishes,
     ) -> None:
-        self.email = google.email(account_id)
-        super().__init__(key=key(self.email), title=title(self.email), install=install, needs=needs)
+        self.email = google.email(wishes.id)
+        super().__init__(key=key(self.email), title=title(self.email), install=install)
         self._google = google
-        self._id = account_id
-        self._patience = patience
-        self._wanted = policies.on_account(self.email, pool, install.namespace)
+        self._wishes = wishes
+        self._wanted = policies.on_account(
+            self.email, wishes.pool, install.namespace, wishes.holder
+        )
 
     @property
     def output(self) -> str:
@@ -99,10 +118,11 @@ class OperatorAccount(Resource[str]):
         return changes
 
     def create(self) -> Observed[str]:
-        title_for_people = f"Anyscale operator of cloud {self.install.cloud}"
+        wishes = self._wishes
+        title_for_people = f"Anyscale {wishes.holder.what} of cloud {self.install.cloud}"
         try:
             self._google.iam.create(
-                self._id, title_for_people[:100], tags.description(self.install)
+                wishes.id, title_for_people[:100], tags.description(self.install)
             )
         except CloudFailure as failure:
             if failure.api_code != EXISTS:
@@ -111,10 +131,9 @@ class OperatorAccount(Resource[str]):
         if observed.owner is None or observed.owner.id != self.install.id:
             raise errors.CliError(
                 errors.FOREIGN_OBJECT,
-                f"The service account name {self._id} is taken",
+                f"The service account name {wishes.id} is taken",
                 cause=f"{observed.id} is not ours",
-                fix="set rules.names.service-account to another name, or adopt the account "
-                f"with --identity {observed.id}",
+                fix=wishes.holder.past(KIND, observed.id),
             )
         return self.update(observed, self.diff(observed))
 
@@ -150,7 +169,7 @@ class OperatorAccount(Resource[str]):
                 lambda policy: iam.set_policy(self.email, policy),
                 lambda policy: policy.changed(add=self._wanted, remove=policy.ghosts(self.email)),
                 what=f"the policy of {self.email}",
-                patience=self._patience,
+                patience=self._wishes.patience,
             )
         except CloudFailure as failure:
             if failure.api_code != ABSENT:
@@ -180,10 +199,16 @@ class OperatorAccount(Resource[str]):
         )
 
 
+class WorkloadAccount(PodAccount):
+    """Of Ray's pods, where they have one of their own: no option names one to use instead."""
+
+    way_around: ClassVar[str] = OTHER_NAME
+
+
 class AdoptedAccount(AdoptedResource[str]):
     """The user's own."""
 
-    kind: ClassVar[str] = "service-account"
+    kind: ClassVar[str] = KIND
 
     def __init__(self, google: Google, install: Install, email: str, pool: str) -> None:
         super().__init__(key=key(email), title=title(email), install=install)

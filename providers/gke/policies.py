@@ -1,4 +1,4 @@
-"""The grants that the operator needs, and how they differ from those that are there."""
+"""The grants that identities of pods need, and how they differ from those that are there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT, STALE
 from anyscale_k8s_cli.providers.gcs.sdk.policy import Grant, Policy, member_of
@@ -16,7 +17,6 @@ from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.resource import FieldChange
 from anyscale_k8s_cli.run import Run
 
-SERVICE_ACCOUNT = "anyscale-operator"
 WORKLOAD_IDENTITY_USER = "roles/iam.workloadIdentityUser"
 TOKEN_CREATOR = "roles/iam.serviceAccountTokenCreator"  # noqa: S105 - the name of a role
 # Objects, and the bucket's own settings to be read: narrower than roles/storage.admin, which
@@ -24,10 +24,13 @@ TOKEN_CREATOR = "roles/iam.serviceAccountTokenCreator"  # noqa: S105 - the name 
 # `rules.names` has no say in it, a bucket given with --bucket may have any roles that suffice.
 OBJECT_ADMIN = "roles/storage.objectAdmin"
 BUCKET_READER = "roles/storage.legacyBucketReader"
-BUCKET_ROLES = (OBJECT_ADMIN, BUCKET_READER)
+# Objects alone, and no policy of theirs: what Ray's pods do. Not tried on every kind of workload.
+OBJECT_USER = "roles/storage.objectUser"
+BUCKET_ROLES = {OPERATOR: (OBJECT_ADMIN, BUCKET_READER), WORKLOADS: (OBJECT_USER,)}
 _WIDER = {
     WORKLOAD_IDENTITY_USER: (TOKEN_CREATOR,),
-    OBJECT_ADMIN: ("roles/storage.admin", "roles/storage.objectUser"),
+    OBJECT_ADMIN: ("roles/storage.admin", OBJECT_USER),
+    OBJECT_USER: ("roles/storage.admin", OBJECT_ADMIN),
     BUCKET_READER: (
         "roles/storage.admin",
         "roles/storage.legacyBucketOwner",
@@ -38,17 +41,17 @@ _OTHER_WORDS = ("group:", "domain:", "principal:", "principalSet:", "all")
 _UNKNOWN_ACCOUNT = re.compile(r"Service account \S+ does not exist")
 
 
-def on_account(email: str, pool: str, namespace: str) -> tuple[Grant, ...]:
-    """Who may act as the operator's account: its Kubernetes twin, and itself for ID tokens."""
-    return (
-        Grant(WORKLOAD_IDENTITY_USER, operator_member(pool, namespace)),
-        Grant(TOKEN_CREATOR, member_of(email)),
-    )
+def on_account(
+    email: str, pool: str, namespace: str, holder: Holder = OPERATOR
+) -> tuple[Grant, ...]:
+    """Who may act as an account: its Kubernetes twin; and the operator's itself, for ID tokens."""
+    twin = Grant(WORKLOAD_IDENTITY_USER, twin_of(pool, namespace, holder))
+    return (twin, Grant(TOKEN_CREATOR, member_of(email))) if holder is OPERATOR else (twin,)
 
 
-def on_bucket(email: str) -> tuple[Grant, ...]:
-    """What the operator and the workloads may do with the bucket."""
-    return tuple(Grant(role, member_of(email)) for role in BUCKET_ROLES)
+def on_bucket(email: str, holder: Holder = OPERATOR) -> tuple[Grant, ...]:
+    """What an account may do with the bucket; the operator's also for Ray's pods as a rule."""
+    return tuple(Grant(role, member_of(email)) for role in BUCKET_ROLES[holder])
 
 
 def document(name: str, bindings: Iterable[Mapping[str, Any]]) -> PolicyDocument:
@@ -62,9 +65,9 @@ def of_member(policy: Policy, member: str) -> list[Mapping[str, Any]]:
     return [item for item in policy.bindings if member in (item.get("members") or ())]
 
 
-def operator_member(pool: str, namespace: str) -> str:
-    """How policies name the operator's Kubernetes service account."""
-    return f"serviceAccount:{pool}[{namespace}/{SERVICE_ACCOUNT}]"
+def twin_of(pool: str, namespace: str, holder: Holder = OPERATOR) -> str:
+    """How policies name a Kubernetes service account."""
+    return f"serviceAccount:{pool}[{namespace}/{holder.account}]"
 
 
 def command(email: str, grant: Grant) -> str:

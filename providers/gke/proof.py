@@ -1,4 +1,4 @@
-"""Proof by use: the operator's account acted as the way its pod would, the bucket used."""
+"""Proof by use: the account of pods acted as the way they would, the bucket used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeVar
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.object_storage import BucketProof
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.gcs.sdk.failures import ABSENT, DENIED, NO_SUCH_POOL
@@ -45,6 +46,7 @@ class Proof:
     email: str
     bucket: str
     patience: float
+    holder: Holder = OPERATOR
 
     def __call__(self, token: Callable[[str], str]) -> Sequence[str]:
         facts: GkeFacts = self.cluster.facts
@@ -52,17 +54,19 @@ class Proof:
         claimed = Claimed.of(given)
         federated = self._exchanged(given, claimed.issuer)
         namespace = claimed.subject.split(":")[2]
-        twin = policies.operator_member(facts.workload_pool, namespace)
+        twin = policies.twin_of(facts.workload_pool, namespace, self.holder)
         access = self._wait(
             lambda: self.google.credentials.access_token(self.email, federated),
             Grant(policies.WORKLOAD_IDENTITY_USER, twin),
             codes.BINDING_MISSING,
         )
-        self._wait(
-            lambda: self.google.credentials.id_token(self.email, access, _AUDIENCE),
-            Grant(policies.TOKEN_CREATOR, member_of(self.email)),
-            codes.TOKEN_CREATOR_MISSING,
-        )
+        if self.holder is OPERATOR:
+            # By such a token Anyscale knows it.
+            self._wait(
+                lambda: self.google.credentials.id_token(self.email, access, _AUDIENCE),
+                Grant(policies.TOKEN_CREATOR, member_of(self.email)),
+                codes.TOKEN_CREATOR_MISSING,
+            )
         proof = BucketProof(
             self.google.run,
             self.bucket,
@@ -79,7 +83,7 @@ class Proof:
     # -- the account ---------------------------------------------------------------
 
     def _exchanged(self, given: str, issuer: str) -> str:
-        """What Google knows the operator's Kubernetes service account by."""
+        """What Google knows the Kubernetes service account by."""
         facts: GkeFacts = self.cluster.facts
         try:
             return self.google.credentials.exchange(given, facts.workload_pool, issuer)

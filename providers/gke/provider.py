@@ -65,7 +65,9 @@ class GkeProvider:
         "account.project_id": ("GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
     }
     required = ("account.project_id", "cluster.name")
-    settings = frozenset({"account.project_id", "credentials.impersonate", "rules.kms_key"})
+    settings = frozenset(
+        {"account.project_id", "credentials.impersonate", "identity.workloads", "rules.kms_key"}
+    )
     spot_labels: Mapping[str, str] = {labels.SPOT: "true"}
 
     def __init__(self, run: Run) -> None:

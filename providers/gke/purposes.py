@@ -15,10 +15,25 @@ PURPOSES = (
         "The operator is not known at Anyscale any more, and nothing gets into the bucket.",
     ),
     Purpose(
+        "service-account",
+        "gcp:service-account/<name>-ray",
+        "service account of Ray's pods",
+        "With --workload-identity separate Ray's pods act as it, and cannot be taken for the "
+        "operator.",
+        "No job gets into the bucket; the operator goes on.",
+    ),
+    Purpose(
         "gcs-bucket-access",
         "gcp:bucket-access/<bucket>/<account>",
         "roles of the operator's account on the bucket",
         "They let the account use the objects of this one bucket, and look at its settings.",
         "Nothing can be written to the bucket or read from it any more.",
+    ),
+    Purpose(
+        "gcs-bucket-access",
+        "gcp:bucket-access/<bucket>/<account>-ray",
+        "roles of the account of Ray's pods on the bucket",
+        "They let this account use the objects of this one bucket, and nothing else.",
+        "No job gets into the bucket; the operator goes on.",
     ),
 )

@@ -21,7 +21,7 @@ from anyscale_k8s_cli.providers.gke import permissions
 from anyscale_k8s_cli.providers.gke.bucket_access import BucketAccess
 from anyscale_k8s_cli.providers.gke.cloud_side import Names
 from anyscale_k8s_cli.providers.gke.google import Google, may_see
-from anyscale_k8s_cli.providers.gke.identity import OperatorAccount
+from anyscale_k8s_cli.providers.gke.identity import PodAccount
 from anyscale_k8s_cli.resource import Resource
 
 _BUCKETS, _ACCOUNTS = "storage.buckets.", "iam.serviceAccounts."
@@ -44,10 +44,10 @@ def to_look(google: Google, names: Names) -> Finding:
 def _by_names(google: Google, names: Names, verb: Verb, optional: Container[str]) -> Finding:
     """What lists, and what is not there yet, the project is asked about."""
     wanted = permissions.of(verb)
-    account = google.email(names.account) if names.account else ""
+    accounts = [google.email(item) for item in (names.account, names.workload_account) if item]
     objects: tuple[tuple[str, str, _Held], ...] = (
         (_BUCKETS, names.bucket, google.storage.held),
-        (_ACCOUNTS, account, google.iam.held),
+        *((_ACCOUNTS, account, google.iam.held) for account in accounts),
     )
 
     def ask() -> list[Lack]:
@@ -66,7 +66,8 @@ def _by_names(google: Google, names: Names, verb: Verb, optional: Container[str]
             elif found:
                 # Who has nothing at all on it looks at somebody else's.
                 lacks += [Lack(item, thing, stops=False) for item in asked if item not in found]
-        return [*_lacking_in_project(google, of_project, optional), *lacks]
+        asked_once = list(dict.fromkeys(of_project))
+        return [*_lacking_in_project(google, asked_once, optional), *lacks]
 
     return _told(google, verb, len(wanted), ask)
 
@@ -116,7 +117,7 @@ def _removing(resource: Resource[Any]) -> Iterator[tuple[str, str, tuple[str, ..
             yield resource.name, _BUCKETS, permissions.to_empty()
         case BucketAccess():
             yield resource.bucket, _BUCKETS, ("storage.buckets.setIamPolicy",)
-        case OperatorAccount():
+        case PodAccount():
             yield resource.email, _ACCOUNTS, ("iam.serviceAccounts.delete",)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from anyscale_k8s_cli.holders import HOLDERS, OPERATOR, Holder
 from anyscale_k8s_cli.providers.gcs.wording import BUCKET_NAME, bucket_name, wrong_tags
 from anyscale_k8s_cli.providers.gke import identity
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import refuse
 
-NAMES = ("bucket", "service-account")
+NAMES = ("bucket", *(holder.named(identity.KIND) for holder in HOLDERS))
 
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects
 _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{2,28}[a-z0-9]")
@@ -53,14 +54,11 @@ def _wrong_names(spec: CloudSpec) -> Iterator[str]:
             f"rules.names: {', '.join(unknown)}: nothing of that name is made here; "
             f"accepted: {', '.join(NAMES)}"
         )
-    bucket, account = rules.names.get("bucket"), rules.names.get("service-account")
+    bucket = rules.names.get("bucket")
     if bucket and not BUCKET_NAME.fullmatch(bucket):
         yield f"rules.names.bucket: {bucket!r} is no name that Google takes for a bucket"
-    if account and not _ACCOUNT_ID.fullmatch(account):
-        yield (
-            f"rules.names.service-account: {account!r} is no name of an account: 6 to 30 "
-            "lower-case letters, digits and dashes, beginning with a letter"
-        )
+    for holder in HOLDERS:
+        yield from _wrong_account(spec, holder)
     if existing.identity and not _EMAIL.fullmatch(existing.identity):
         yield f"--identity: {existing.identity!r} is no service account's e-mail"
     if existing.bucket and not bucket_name(existing.bucket):
@@ -75,12 +73,23 @@ def _wrong_names(spec: CloudSpec) -> Iterator[str]:
     prefix = rules.name_prefix
     if not existing.bucket and not bucket and prefix.startswith("goog"):
         yield "--name-prefix: Google keeps names that begin with 'goog' to itself"
-    begins_well = len(prefix) <= identity.LONGEST_PREFIX and prefix[0].isalpha()
-    if not existing.identity and not account and not begins_well:
+
+
+def _wrong_account(spec: CloudSpec, holder: Holder) -> Iterator[str]:
+    key, prefix = holder.named(identity.KIND), spec.rules.name_prefix
+    if given := spec.rules.names.get(key):
+        if not _ACCOUNT_ID.fullmatch(given):
+            yield (
+                f"rules.names.{key}: {given!r} is no name of an account: 6 to 30 "
+                "lower-case letters, digits and dashes, beginning with a letter"
+            )
+        return
+    made = not spec.existing.identity if holder is OPERATOR else spec.identity.separate
+    longest = identity.longest_prefix(holder)
+    if made and not (len(prefix) <= longest and prefix[0].isalpha()):
         yield (
             "--name-prefix: it begins a service account's name, so it must begin with a letter "
-            f"and leave room: {identity.LONGEST_PREFIX} characters at most; give another one, "
-            "or rules.names.service-account"
+            f"and leave room: {longest} characters at most; give another one, or rules.names.{key}"
         )
 
 

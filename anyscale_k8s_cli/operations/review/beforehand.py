@@ -106,7 +106,7 @@ class _Teller:
 
     def _identities(self) -> Iterator[Holder]:
         """What is made outside the cluster and holds no data, and what the user has."""
-        separate = self._spec.identity.workloads == "separate"
+        separate = self._spec.identity.separate
         yield from pods_accounts(self._spec.namespace, separate=separate)
         if not self._provider.workload_identity:
             named = self._spec.operator.service_account

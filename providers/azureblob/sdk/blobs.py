@@ -9,6 +9,8 @@ from typing import Any
 from anyscale_k8s_cli.providers.azureblob.sdk.session import PATIENCE, Calls
 
 _KIND = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+# What a token for blobs is for, of any account in any cloud.
+AUDIENCE = "https://storage.azure.com/.default"
 READ, WRITE, DELETE = (f"{_KIND}/{verb}" for verb in ("read", "write", "delete"))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from anyscale_k8s_cli.holders import OPERATOR
 from anyscale_k8s_cli.providers.eks import policies
 from anyscale_k8s_cli.providers.eks.trust import TokenBearer, admission, mentions, subjects
 
@@ -14,7 +15,7 @@ PROVIDER = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.example.c
 HOST = ISSUER.removeprefix("https://")
 AUDIENCE = "sts.example.com"
 OURS = policies.trust(PROVIDER, ISSUER, "ns", AUDIENCE)
-BEARER = TokenBearer(PROVIDER, ISSUER, policies.subject("ns"), AUDIENCE)
+BEARER = TokenBearer(PROVIDER, ISSUER, OPERATOR.subject("ns"), AUDIENCE)
 
 
 def document(*statements: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +108,7 @@ AUD = f"{HOST}:aud"
         trusting(),
         trusting({"StringLike": {SUBJECT: "system:serviceaccount:ns:*"}}),
         trusting({"StringLike": {SUBJECT: ["x", "system:*:anyscale-operator"]}}),
-        trusting({"StringEquals": {SUBJECT.upper(): policies.subject("ns")}}),
+        trusting({"StringEquals": {SUBJECT.upper(): OPERATOR.subject("ns")}}),
         trusting({"StringEquals": {AUD: [AUDIENCE, "other"]}}),
         trusting({"StringNotEquals": {SUBJECT: "somebody"}}),
         trusting({"ForAnyValue:StringEquals": {AUD: AUDIENCE}}),
@@ -126,10 +127,10 @@ def test_admitted(trust: dict[str, Any]) -> None:
         {},
         document(),
         trusting({"StringEquals": {SUBJECT: "system:serviceaccount:ns:*"}}),
-        trusting({"StringEquals": {SUBJECT: policies.subject("other")}}),
+        trusting({"StringEquals": {SUBJECT: OPERATOR.subject("other")}}),
         trusting({"StringEquals": {AUD: "other"}}),
         trusting({"StringLike": {SUBJECT: "system:serviceaccount:[ns]:*"}}),
-        trusting({"StringNotEquals": {SUBJECT: policies.subject("ns")}}),
+        trusting({"StringNotEquals": {SUBJECT: OPERATOR.subject("ns")}}),
         trusting(Action="sts:AssumeRole"),
         trusting(Principal={"Federated": PROVIDER + "D"}),
         trusting(Principal={"AWS": PROVIDER}),
@@ -155,7 +156,7 @@ def test_who_uses_a_provider() -> None:
     assert mentions(OURS, PROVIDER)
     assert not mentions(OURS, PROVIDER + "D")
     assert not mentions(trusting(Effect="Deny"), PROVIDER)
-    assert subjects(OURS) == (policies.subject("ns"),)
+    assert subjects(OURS) == (OPERATOR.subject("ns"),)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_how_one_differs_is_told(
 
 def test_a_trust_without_its_audience_is_told() -> None:
     (statement,) = OURS["Statement"]
-    condition = {"StringEquals": {f"{HOST}:sub": policies.subject("ns")}}
+    condition = {"StringEquals": {f"{HOST}:sub": OPERATOR.subject("ns")}}
     found = document({**statement, "Condition": condition})
 
     lacks = f"StringEquals {HOST.lower()}:aud={AUDIENCE}"
