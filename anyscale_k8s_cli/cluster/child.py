@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 # Linux, prctl(2): the signal a process gets when the thread that started it ends.
@@ -46,13 +49,17 @@ async def run_child(
     (seconds) passes, the group gets TERM and, `GRACE` seconds later, KILL.
     Raises TimeoutError, or OSError when the program cannot be started.
     """
+    guard, options = _dying_with_us()
+    if guard:
+        _must_be_executable(argv[0])
     process = await asyncio.create_subprocess_exec(
+        *guard,
         *argv,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=dict(environment),
-        **_own_group(),
+        **options,
     )
     try:
         async with asyncio.timeout(timeout):
@@ -63,14 +70,39 @@ async def run_child(
     return ChildResult(await process.wait(), stdout, stderr)
 
 
-def _own_group() -> dict[str, Any]:
+def _dying_with_us() -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Words before the program's own, and options of its start.
+
+    On Linux it ends when we are killed: a helm that outlives a killed run would race with the
+    run that goes on after it.
+    """
     if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        return (), {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     options: dict[str, Any] = {"process_group": 0}
-    if sys.platform == "linux":
-        # A helm that outlives a killed run would race with the run that goes on after it.
-        options["preexec_fn"] = functools.partial(_die_with_parent, _libc())
-    return options
+    if sys.platform != "linux":
+        return (), options
+    if setpriv := _setpriv():
+        return (setpriv, "--pdeathsig", "KILL", "--"), options
+    options["preexec_fn"] = functools.partial(_die_with_parent, _libc())
+    return (), options
+
+
+@functools.cache
+def _setpriv() -> str | None:
+    """util-linux' own, where it is there; that of busybox has no such option.
+
+    Code between fork and exec keeps Python from vfork(2), and to copy the page tables of a
+    process with several SDKs in it takes ten times as long as this program does.
+    """
+    found = shutil.which("setpriv")
+    return found if found and Path(found).resolve().name == "setpriv" else None
+
+
+def _must_be_executable(program: str) -> None:
+    """Raises OSError as the start itself would, which here only setpriv sees."""
+    if shutil.which(program) is None:
+        number = errno.EACCES if Path(program).exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number), program)
 
 
 @functools.cache
