@@ -28,7 +28,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.charts import ChartArchive
 from anyscale_k8s_cli.cluster.documents import Document, parse_all
 from anyscale_k8s_cli.cluster.helm_errors import HelmFailed
-from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
+from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, HelmSearch
 from anyscale_k8s_cli.run import Run
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ _PASSED_ON = frozenset(
 
 
 class Helm:
-    """One helm executable for one cluster.
+    """One helm executable for one cluster, looked for when it is first run.
 
     `kubeconfig` is a private file; None is enough for `template` and `pull`.
     `home` is a private directory for helm's own caches and settings (by default
@@ -76,7 +76,7 @@ class Helm:
 
     def __init__(
         self,
-        executable: HelmExecutable,
+        executable: HelmExecutable | HelmSearch,
         kubeconfig: Path | None,
         run: Run,
         environment: Mapping[str, str],
@@ -86,7 +86,7 @@ class Helm:
             if kubeconfig is None:
                 raise ValueError("helm needs a home where there is no kubeconfig")
             home = kubeconfig.parent / "helm"
-        self.executable = executable
+        self._executable = executable
         self._kubeconfig = kubeconfig
         self._run = run
         self._environment = _child_environment(environment, home)
@@ -116,9 +116,9 @@ class Helm:
         extra = ["--labels", ",".join(f"{k}={v}" for k, v in labels.items())] if labels else []
         limit = self._limit(timeout)
         newer: dict[str, Any] = {}
-        if self._is_helm_4:
+        if await self._is_helm_4():
             newer = {"server_side": "true", "force_conflicts": True}
-        command = self._command(limit + _OVERTIME, extra)
+        command = await self._command(limit + _OVERTIME, extra)
         try:
             answer: Any = await command.install_or_upgrade(
                 release,
@@ -142,7 +142,7 @@ class Helm:
     ) -> None:
         """Remove the release and wait until its objects are gone; absent is done."""
         limit = self._limit(timeout)
-        command = self._command(limit + _OVERTIME, ["--ignore-not-found"])
+        command = await self._command(limit + _OVERTIME, ["--ignore-not-found"])
         try:
             await command.uninstall(
                 release,
@@ -165,8 +165,8 @@ class Helm:
     ) -> None:
         """Go back to a revision (None: the one before)."""
         limit = self._limit(timeout)
-        extra = ["--server-side=true", "--force-conflicts"] if self._is_helm_4 else []
-        command = self._command(limit + _OVERTIME, extra)
+        extra = ["--server-side=true", "--force-conflicts"] if await self._is_helm_4() else []
+        command = await self._command(limit + _OVERTIME, extra)
         try:
             await command.rollback(
                 release, revision, namespace=namespace, timeout=_duration(limit), wait=wait
@@ -193,7 +193,7 @@ class Helm:
         extra = ["--kube-version", kubernetes_version] if kubernetes_version else []
         for version in api_versions:
             extra += ["--api-versions", version]
-        command = self._command(self._limit(_RENDER_TIMEOUT), extra, offline=True)
+        command = await self._command(self._limit(_RENDER_TIMEOUT), extra, offline=True)
         try:
             await command.template(
                 release, chart.path, dict(values), include_crds=include_crds, namespace=namespace
@@ -210,8 +210,10 @@ class Helm:
 
         The cluster is asked for its version and its APIs, and what the chart looks up.
         """
-        extra = ["--dry-run=server"] if self._is_helm_4 else ["--dry-run=server", "--validate"]
-        command = self._command(self._limit(_RENDER_TIMEOUT), extra)
+        extra = (
+            ["--dry-run=server"] if await self._is_helm_4() else ["--dry-run=server", "--validate"]
+        )
+        command = await self._command(self._limit(_RENDER_TIMEOUT), extra)
         try:
             await command.template(
                 release, chart.path, dict(values), is_upgrade=True, namespace=namespace
@@ -222,7 +224,7 @@ class Helm:
 
     async def default_values(self, chart: ChartArchive) -> dict[str, Any]:
         """The chart's own values.yaml."""
-        command = self._command(self._limit(_RENDER_TIMEOUT), offline=True)
+        command = await self._command(self._limit(_RENDER_TIMEOUT), offline=True)
         try:
             text = await command.run(["show", "values", str(chart.path)])
         except HelmFailed as failed:
@@ -240,7 +242,7 @@ class Helm:
             argv += ["--repo", repository]
         if version:
             argv += ["--version", version]
-        command = self._command(self._limit(_PULL_TIMEOUT), offline=True)
+        command = await self._command(self._limit(_PULL_TIMEOUT), offline=True)
         try:
             await command.run(argv)
         except HelmFailed as failed:
@@ -256,9 +258,15 @@ class Helm:
                 else "name a mirror with --chart-mirror; for a private authority set SSL_CERT_FILE",
             ) from failed
 
-    @property
-    def _is_helm_4(self) -> bool:
-        return self.executable.version.major >= 4
+    async def found(self) -> HelmExecutable:
+        """The executable; asked for before the first change by whoever is going to need it.
+
+        Raises as `find_helm` does.
+        """
+        return await self._executable.found()
+
+    async def _is_helm_4(self) -> bool:
+        return (await self.found()).version.major >= 4
 
     def _limit(self, wanted: float) -> float:
         """`wanted` seconds, but less than the command has left; raises when that is nothing."""
@@ -274,14 +282,14 @@ class Helm:
             )
         return min(wanted, remaining - MARGIN)
 
-    def _command(
+    async def _command(
         self, deadline: float, extra: Sequence[str] = (), *, offline: bool = False
     ) -> HelmCommand:
         # Its library is imported where helm is run: what only looks does without it.
         from anyscale_k8s_cli.cluster.helm_command import HelmCommand
 
         return HelmCommand(
-            self.executable.path,
+            (await self.found()).path,
             None if offline else self._kubeconfig,
             self._environment,
             self._run,

@@ -6,10 +6,11 @@ PATH, our cache, and then a pinned fetch (`helm_fetch`), which is always announc
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -49,6 +50,25 @@ class HelmExecutable:
     path: Path
     version: semver.Version
     source: HelmSource
+
+    async def found(self) -> HelmExecutable:
+        return self
+
+
+class HelmSearch:
+    """Looks for helm when it is first needed, and once: commands that only look do without."""
+
+    def __init__(self, look: Callable[[], Awaitable[HelmExecutable]]) -> None:
+        self._look = look
+        self._one_at_a_time = asyncio.Lock()
+        self._found: HelmExecutable | None = None
+
+    async def found(self) -> HelmExecutable:
+        """Raises what the search raises."""
+        async with self._one_at_a_time:
+            if self._found is None:
+                self._found = await self._look()
+            return self._found
 
 
 def default_cache() -> Path:

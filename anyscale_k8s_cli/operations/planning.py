@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -332,12 +332,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         waived = set(loaded.spec.waive) - {check.code for check in declared.BY_POD}
         of_later = {bound.code for bound in later} | set(codes())
         checking = asyncio.create_task(run_checks(first, run, waived - of_later))
-        try:
-            computed = await compute(side.resources, ledger.rights, run)
-        except errors.CliError:
-            # A check that failed says why, and what mends it.
-            (await checking).raise_for_failure()
-            raise
+        computed = await _computed(side, ledger, checking, run)
         report = await checking
         trials = trials_of(side.stage, computed, ledger, report)
         then = [
@@ -446,6 +441,21 @@ def _wait_for_namespaces(side: Side) -> None:
             resource.wait_if_going()
 
 
+async def _computed(
+    side: Side, ledger: LedgerContent, checking: Awaitable[Report], run: Run
+) -> Plan:
+    """What is to be done, with helm at hand if anything is."""
+    try:
+        computed = await compute(side.resources, ledger.rights, run)
+    except errors.CliError:
+        # A check that failed says why, and what mends it.
+        (await checking).raise_for_failure()
+        raise
+    if computed.writes:
+        await side.stage.context.helm.found()
+    return computed
+
+
 async def side_of(
     request: SetupRequest,
     wanted: CloudSpec,
@@ -465,7 +475,7 @@ async def side_of(
         balancer = await asyncio.to_thread(
             load_balancer_of, provider, wanted, opened.cluster, install, opened.kubernetes
         )
-    context = await cluster_context(
+    context = cluster_context(
         opened, wanted, provider, install, clouds, request, run, upgrade=request.upgrade
     )
     inside = await asyncio.to_thread(

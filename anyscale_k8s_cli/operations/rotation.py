@@ -196,7 +196,7 @@ async def _release(
             if record
             else setup_command(located(spec)),
         )
-    helm, charts = await helm_tools(opened, spec, request, run)
+    helm, charts = helm_tools(opened, spec, request, run)
     installed = partial(installed_tokens, kubernetes, install.namespace)
     token = await asyncio.to_thread(sign_in.token, installed)
     account = Reference("v1", "ServiceAccount", SERVICE_ACCOUNT, install.namespace)

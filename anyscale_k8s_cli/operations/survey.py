@@ -11,8 +11,9 @@ from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.addons import ClusterSide, cluster_side
+from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
 from anyscale_k8s_cli.addons.traces import traces
+from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.events import Notice
@@ -287,10 +288,21 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         outside = await asyncio.to_thread(provider.find_owned, load_scope(request.flags), install)
     inside: list[Resource[Any]] = []
     side: ClusterSide | None = None
+    context: ClusterContext | None = None
     ledger = LedgerContent(install, {})
     neighbours: Mapping[str, Install] = {}
     if opened is not None:
-        side = await _cluster_side(request, target, opened, registration, clouds, run)
+        context = cluster_context(
+            opened,
+            _spec_of(request, target),
+            provider,
+            install,
+            clouds,
+            request,
+            run,
+            teardown=True,
+        )
+        side = await _cluster_side(context, target, registration)
         inside += [item for item in side.resources if item is not side.namespace]
         ledger = await asyncio.to_thread(ledger_of, opened.kubernetes, install)
         neighbours = await asyncio.to_thread(installs_in, opened.kubernetes)
@@ -308,6 +320,8 @@ async def _survey(request: DeleteRequest, findings: Findings, clouds: Clouds, ru
         planned.get(side.namespace) if side else None,
         tuple(planned[item] for item in outside if item in planned),
     )
+    if context and any(item.resource.kind == HelmRelease.kind for item in parts.removals):
+        await context.helm.found()
     kept = (
         *(
             _untouched(target, judge)
@@ -398,18 +412,9 @@ def _spec_of(request: DeleteRequest, target: FoundInstall) -> CloudSpec:
 
 
 async def _cluster_side(
-    request: DeleteRequest,
-    target: FoundInstall,
-    opened: OpenCluster,
-    registration: RegisteredResource,
-    clouds: Clouds,
-    run: Run,
+    context: ClusterContext, target: FoundInstall, registration: RegisteredResource
 ) -> ClusterSide:
     install, provider = target.install, target.provider
-    spec = _spec_of(request, target)
-    context = await cluster_context(
-        opened, spec, provider, install, clouds, request, run, teardown=True
-    )
     return await asyncio.to_thread(
         cluster_side,
         context,

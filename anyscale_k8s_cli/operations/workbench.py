@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from anyscale_k8s_cli.addons.token_values import token_in
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.helm import Helm
-from anyscale_k8s_cli.cluster.helm_executable import default_cache, find_helm
+from anyscale_k8s_cli.cluster.helm_executable import HelmSearch, default_cache, find_helm
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.private_kubeconfig import PrivateKubeconfig
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -284,7 +284,7 @@ def _same_cluster(named: ClusterAccess, told: ClusterAccess) -> bool:
     return named.endpoint.rstrip("/").lower() == told.endpoint.rstrip("/").lower()
 
 
-async def helm_tools(
+def helm_tools(
     opened_cluster: OpenCluster,
     wanted: CloudSpec,
     request: SetupRequest | DeleteRequest | RotateRequest,
@@ -292,18 +292,21 @@ async def helm_tools(
 ) -> tuple[Helm, Charts]:
     """helm, with its private kubeconfig, and the charts, until the command ends."""
     environment = request.environment
-    executable = await find_helm(
-        run,
-        named=request.helm.named,
-        from_index=request.helm.from_index,
-        environment=environment,
+    executable = HelmSearch(
+        partial(
+            find_helm,
+            run,
+            named=request.helm.named,
+            from_index=request.helm.from_index,
+            environment=environment,
+        )
     )
     kubeconfig = run.resources.enter_context(PrivateKubeconfig(opened_cluster.kubernetes.access))
     helm = Helm(executable, kubeconfig, run, environment)
     return helm, Charts(helm, run, default_cache(), wanted.charts.mirror)
 
 
-async def cluster_context(
+def cluster_context(
     opened_cluster: OpenCluster,
     wanted: CloudSpec,
     provider: Provider,
@@ -316,7 +319,7 @@ async def cluster_context(
     teardown: bool = False,
 ) -> ClusterContext:
     """All that the objects of an install in its cluster are made, read and removed with."""
-    helm, charts = await helm_tools(opened_cluster, wanted, request, run)
+    helm, charts = helm_tools(opened_cluster, wanted, request, run)
     host = clouds.plane.host
     return ClusterContext(
         spec=wanted,

@@ -294,7 +294,7 @@ async def test_a_chart_too_large_for_a_release_cannot_be_installed(
 
 
 async def test_helms_own_limit_is_below_the_commands(world: World, helm: Helm) -> None:
-    late = world.helm(helm.executable, Run(deadline=time.monotonic() + 5))
+    late = world.helm(await helm.found(), Run(deadline=time.monotonic() + 5))
     with pytest.raises(errors.CliError) as caught:
         await install(world, late)
     assert caught.value.code is errors.TIMED_OUT
