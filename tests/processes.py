@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,11 +17,16 @@ from typing import Any
 
 import pytest
 
+from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
+from anyscale_k8s_cli.cluster.pins import pins
+from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox import supervisor
+from anyscale_k8s_cli.sandbox.charts.repository import packaged_charts
 from anyscale_k8s_cli.sandbox.client import AdminClient
 from anyscale_k8s_cli.sandbox.environment import Folder, for_child, harmless
 from anyscale_k8s_cli.sandbox.record import SandboxRecord
+from anyscale_k8s_cli.sandbox.stage import MIRROR_VARIABLE
 from anyscale_k8s_cli.sandbox.world import World
 from tests.forks import Fork, Forks
 
@@ -121,18 +127,51 @@ class Sandbox:
         return finished([sys.executable, *arguments], self.environment, self.record.directory)
 
     @property
+    def home(self) -> Path:
+        return Folder(self.record.directory).home
+
+    @property
     def _command(self) -> str:
         return str(Folder(self.record.directory).executables / "anyscale")
 
     def fresh_home(self) -> dict[str, str]:
-        """Variables of an empty home in place of the sandbox's own."""
+        """Variables of an empty home in place of the sandbox's own.
+
+        Only charts are at hand there too, where they are in the sandbox's own.
+        """
         home = self.homes()
+        if self.forks and _charts(self.home).is_dir():
+            _charts(home).parent.mkdir(parents=True)
+            _charts(home).symlink_to(_charts(self.home))
         old, new = self.record.environment["HOME"], str(home)
         return {
             name: value.replace(old, new)
             for name, value in self.record.environment.items()
             if name.startswith("XDG_") or name in ("HOME", "USERPROFILE")
         }
+
+
+def _charts(home: Path) -> Path:
+    return home / ".cache" / "anyscale-k8s" / "charts"
+
+
+class Shelf:
+    """Hands out the sandbox's charts as its repository does, and spares helm the pull."""
+
+    async def pull(self, reference: str, version: str | None, repository: str, into: Path) -> None:
+        (chart,) = (
+            chart
+            for chart in packaged_charts()
+            if (chart.metadata["name"], chart.metadata["version"]) == (reference, version)
+        )
+        (into / chart.filename).write_bytes(chart.archive)
+
+
+def stock(home: Path, mirror: str) -> None:
+    """Have all pinned charts in the cache, as after a first setup."""
+    charts = Charts(Shelf(), Run(), _charts(home).parent, mirror)
+    for name in pins().charts:
+        asyncio.run(charts.fetch(name))
 
 
 def begun(argv: list[str], environment: Mapping[str, str], folder: Path) -> subprocess.Popen[str]:
@@ -249,13 +288,17 @@ def started(
 ) -> Iterator[Sandbox]:
     """A sandbox from `up` to `down`, with proof that no process of it is left.
 
-    `installed`: it and commands in it are the installed ones, from the start of Python on.
+    `installed`: it and commands in it are the installed ones, from the start of Python on,
+    and charts are pulled by helm.
     """
     with _at(desk):
         begin = subprocess.Popen if installed else desk.forks.popen
         record = supervisor.up(world=world, begin=begin)
     try:
-        yield Sandbox(record, record.admin, homes, None if installed else desk.forks)
+        running = Sandbox(record, record.admin, homes, None if installed else desk.forks)
+        if not installed:
+            stock(running.home, record.environment[MIRROR_VARIABLE])
+        yield running
     finally:
         with _at(desk):
             assert supervisor.down()
