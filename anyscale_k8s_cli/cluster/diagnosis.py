@@ -15,24 +15,44 @@ from dataclasses import dataclass
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.scale_up import ANSWERS, Answer, answer_for
 
 EVENTS = 3
 LOG_LINES = 10
 # As the scheduler words what keeps a pod from nodes.
 _TAINT = re.compile(r"untolerated taint(?:\(s\))? \{([^:}]+): ?([^}]*)\}")
 _SELECTOR = "didn't match Pod's node affinity/selector"
-# What the autoscaler answers to the scheduler's warning, as a normal event.
-_OF_AUTOSCALER = ("NotTriggerScaleUp", "TriggeredScaleUp")
+_NO_PLACE = "Unschedulable: "
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`cause` is one line: the blocking object and its state."""
+    """`cause` is one line: the blocking object and its state.
+
+    `answer` is what those that add nodes say to a pod that no node takes.
+    """
 
     cause: str
     conditions: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
+    answer: Answer | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether a pod has no node, and will not get one."""
+        return self.answer is not None and not self.answer.adds
+
+    @property
+    def waiting(self) -> str:
+        """What a pod without a node waits for; empty where that is not it."""
+        if _NO_PLACE not in self.cause:
+            return ""
+        pod, _, seen = self.cause.partition(f": {_NO_PLACE}")
+        if self.answer is None:
+            return f"{pod} waits for a node: {seen}"
+        adds = "one is being added" if self.answer.adds else "none is added for it"
+        return f"{pod} waits for a node, and {adds}: {self.answer.words}"
 
     @property
     def complaint(self) -> str:
@@ -42,12 +62,14 @@ class Diagnosis:
     @property
     def told(self) -> str:
         """The one line to tell: the program knows better than its pod."""
+        if self.refused and self.answer is not None:
+            return f"{self.cause} No node is added for it: {self.answer.words}"
         return self.complaint or self.cause
 
     @property
     def mend(self) -> str:
         """What gives a pod a place that no node takes as it is; empty where that is not it."""
-        if "Unschedulable: " not in self.cause:
+        if _NO_PLACE not in self.cause:
             return ""
         ways = [
             f"let the pods tolerate it: --toleration {shlex.quote(f'{key}={value}')}"
@@ -75,7 +97,7 @@ class Diagnosis:
         """Whether more is said than what is told, be it by another reason."""
         message = line.partition(": ")[2] or line
         rest = self.told.split(": ", 2)[-1]
-        return not (self.told.endswith(message) or message.endswith(rest))
+        return not (message in self.told or message.endswith(rest))
 
 
 def diagnose_workload(kubernetes: Kubernetes, reference: Reference) -> Diagnosis | None:
@@ -94,7 +116,10 @@ def diagnose_workload(kubernetes: Kubernetes, reference: Reference) -> Diagnosis
 
 def events_about(kubernetes: Kubernetes, reference: Reference) -> tuple[str, ...]:
     """The last warnings about one object, oldest first; normal events where there are none."""
-    found = _events(kubernetes, reference)
+    return _last(_events(kubernetes, reference))
+
+
+def _last(found: Documents) -> tuple[str, ...]:
     return _told([event for event in found if _matters(event)] or found)
 
 
@@ -105,7 +130,7 @@ def warnings_about(kubernetes: Kubernetes, reference: Reference) -> tuple[str, .
 
 
 def _matters(event: Document) -> bool:
-    return event.get("type") == "Warning" or event.get("reason") in _OF_AUTOSCALER
+    return event.get("type") == "Warning" or event.get("reason") in ANSWERS
 
 
 def _events(kubernetes: Kubernetes, reference: Reference) -> Documents:
@@ -208,14 +233,15 @@ def _failing_conditions(document: Document) -> list[str]:
 def _diagnose_pod(kubernetes: Kubernetes, pod: Document) -> Diagnosis:
     reference = Reference.of(pod)
     container, state = blocking_container(pod)
-    events = events_about(kubernetes, reference)
+    events = _events(kubernetes, reference)
     if container:
         cause = f"{reference}, container {container}: {state}"
     else:
         cause = f"{reference}: {_pod_state(pod)}"
     log = tuple(_log(kubernetes, pod, container)) if container else ()
     unmet = [line for line in conditions_of(pod) if "=False" in line]
-    return Diagnosis(cause, tuple(unmet), events, log)
+    answer = answer_for(events) if _NO_PLACE in cause else None
+    return Diagnosis(cause, tuple(unmet), _last(events), log, answer)
 
 
 def _pod_state(pod: Document) -> str:

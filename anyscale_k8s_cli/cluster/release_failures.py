@@ -60,13 +60,32 @@ class ReleaseFailures:
             return problem
         return problem
 
+    def in_vain(self, *, waited: bool) -> errors.CliError | None:
+        """The error of what helm waits for and will not come: a pod that gets no node."""
+        try:
+            record = newest(self._kubernetes, self._namespace, self._name)
+            items = () if record is None else record.hook_objects
+            if record is not None and waited:
+                items += record.objects
+            for item, seen in self._of(items):
+                diagnosis = diagnose_workload(self._kubernetes, item)
+                if diagnosis is not None and diagnosis.refused:
+                    return self._explain(f"{item}: {seen}", diagnosis)
+        except errors.CliError:
+            # Who cannot look waits as long as helm does.
+            return None
+        return None
+
     def _of(self, items: Iterable[ManifestObject]) -> Iterator[tuple[Reference, str]]:
         return unready(self._kubernetes, (item.reference for item in items))
 
     def _late(self, seen: str, diagnosis: Diagnosis | None) -> errors.CliError:
+        refused = diagnosis is not None and diagnosis.refused
         return errors.CliError(
-            errors.TIMED_OUT,
-            f"{self._namespace}/{self._name} did not come up within {self._seconds:.0f} s",
+            errors.CLUSTER_FAILED if refused else errors.TIMED_OUT,
+            f"{self._namespace}/{self._name} does not come up: a pod gets no node"
+            if refused
+            else f"{self._namespace}/{self._name} did not come up within {self._seconds:.0f} s",
             cause=diagnosis.told if diagnosis else seen,
             evidence=diagnosis.evidence if diagnosis else (),
             fix=(diagnosis.mend if diagnosis else "")

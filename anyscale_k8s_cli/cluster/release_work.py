@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.cluster import additions, rollouts
+from anyscale_k8s_cli.cluster import additions, rollouts, scale_up
 from anyscale_k8s_cli.cluster.charts import ChartArchive, Charts
 from anyscale_k8s_cli.cluster.comparing import (
     Difference,
@@ -73,7 +75,7 @@ class Release:
     `private` is what of the values the user wrote, and nobody else is shown.
     `addition` is, for each workload of its manifest, the `spec` for which the chart has no
     value (empty where there is none): applied beside helm, which leaves it alone. Seconds
-    are for coming up and for going.
+    are for coming up, for going, and for how long nobody must be willing to add a node for it.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Release:
     private: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 300
     deletion_seconds: float = 300
+    settled_seconds: float = scale_up.SETTLED
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -344,21 +347,35 @@ class ReleaseWork:
         # What was waited for before is there: now it is helm, with what the chart's hooks run.
         what = f"helm to write the release {release} and to run its hooks"
         run.emit(StepWaiting(key=current_step.get(), what=what))
-        run.await_(
-            self._tools.helm.upgrade(
-                release.name,
-                release.namespace,
-                archive,
-                values,
-                timeout=release.seconds,
-                labels={
-                    MANAGED_BY_RELEASE_LABEL: MANAGED_BY,
-                    INSTALL_LABEL: self._install.id,
-                },
-                wait=wait,
-                skip_crds=release.skip_crds,
-            )
+        work = self._tools.helm.upgrade(
+            release.name,
+            release.namespace,
+            archive,
+            values,
+            timeout=release.seconds,
+            labels={
+                MANAGED_BY_RELEASE_LABEL: MANAGED_BY,
+                INSTALL_LABEL: self._install.id,
+            },
+            wait=wait,
+            skip_crds=release.skip_crds,
         )
+        run.await_(self._unless_in_vain(work, waited=wait))
+
+    async def _unless_in_vain(self, work: Coroutine[Any, Any, object], *, waited: bool) -> None:
+        """helm, ended where it waits for a pod that will not get a node."""
+        patience = scale_up.Patience(self.release.settled_seconds)
+        helm = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait({helm}, timeout=patience.interval))[0]:
+                look = partial(self._failures.in_vain, waited=waited)
+                problem = await asyncio.to_thread(look)
+                if patience.over(refused=problem is not None) and problem is not None:
+                    raise problem
+            helm.result()
+        finally:
+            helm.cancel()
+            await asyncio.wait({helm})
 
     def _taken_back(
         self, problem: errors.CliError, former: ReleaseRecord | None, version: str
@@ -408,6 +425,7 @@ class ReleaseWork:
             references,
             timeout=self.release.seconds,
             expired=self._failures.not_up,
+            settled=self.release.settled_seconds,
         )
         return self.look() or found
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster import scale_up
+from anyscale_k8s_cli.cluster.diagnosis import diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.run import StillWaiting
@@ -33,20 +36,22 @@ def wait_all(
     *,
     timeout: float,
     expired: Callable[[Reference, str], errors.CliError],
+    settled: float = scale_up.SETTLED,
 ) -> None:
-    """Wait for each of them, `timeout` seconds for all together."""
+    """Wait for each of them, `timeout` seconds for all together.
+
+    Of pods that no node takes it tells; where for `settled` seconds those that add nodes say
+    that they add none, the wait is over.
+    """
     deadline = time.monotonic() + timeout
     for reference in references:
         if reference.kind not in _RULES:
             continue
 
-        def done(found: Document | None) -> None:
-            if found is None:
-                raise StillWaiting("it does not exist")
-            rolled_out(found)
-
         def late(seen: str, late: Reference = reference) -> errors.CliError:
             return expired(late, seen)
+
+        done = _Waiting(kubernetes, reference, late, scale_up.Patience(settled))
 
         kubernetes.watch_until(
             reference,
@@ -55,6 +60,34 @@ def wait_all(
             timeout=max(1.0, deadline - time.monotonic()),
             expired=late,
         )
+
+
+@dataclass
+class _Waiting:
+    """Called with each state of a workload until it is up."""
+
+    kubernetes: Kubernetes
+    reference: Reference
+    late: Callable[[str], errors.CliError]
+    patience: scale_up.Patience
+    told: str = ""
+
+    def __call__(self, found: Document | None) -> None:
+        if found is None:
+            raise StillWaiting("it does not exist")
+        try:
+            rolled_out(found)
+        except StillWaiting as seen:
+            self._look_for_node(str(seen))
+            raise StillWaiting("; ".join(filter(None, (str(seen), self.told)))) from None
+
+    def _look_for_node(self, seen: str) -> None:
+        if self.reference.kind not in _WITH_PODS or not self.patience.due():
+            return
+        diagnosis = diagnose_workload(self.kubernetes, self.reference)
+        self.told = diagnosis.waiting if diagnosis else ""
+        if self.patience.over(refused=diagnosis is not None and diagnosis.refused):
+            raise self.late(seen)
 
 
 def _current(workload: Document) -> Document:
@@ -114,6 +147,7 @@ def _definition(workload: Document) -> None:
         raise StillWaiting("the API does not serve it yet")
 
 
+_WITH_PODS = frozenset({"Deployment", "StatefulSet", "Job"})
 _RULES: dict[str, Callable[[Document], None]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,

@@ -6,7 +6,10 @@ import asyncio
 import gzip
 import json
 import re
+import threading
 from base64 import b64decode, b64encode
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.checks.releases import releases_check
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.release_records import newest
+from anyscale_k8s_cli.cluster.release_work import Release, ReleaseWork
 from anyscale_k8s_cli.events import StepWaiting
 from anyscale_k8s_cli.plan import PlannedChange, with_parts
 from anyscale_k8s_cli.run import StillWaiting
@@ -130,6 +134,81 @@ def test_a_release_whose_last_revision_failed_is_a_warning(installed: Site) -> N
     assert told.status is Status.WARN
     assert told.detail == "the release envoy-gateway-system/eg is failed, by its revision 2"
     assert "history eg --namespace envoy-gateway-system" in told.fix
+
+
+REFUSED = 'Failed to schedule pod, incompatible with nodepool "gpu", did not tolerate taint'
+
+
+def refuse_nodes(site: Site, namespace: str) -> None:
+    """Karpenter's answer to each pod there that has no node."""
+    for pod in site.world.kubernetes.list("v1", "Pod", namespace):
+        if not pod["spec"].get("nodeName"):
+            metadata = {"name": f"no.{pod['metadata']['uid']}", "namespace": namespace}
+            about = {"kind": "Pod", "name": pod["metadata"]["name"], "namespace": namespace}
+            event = {"apiVersion": "v1", "kind": "Event", "metadata": metadata, "type": "Warning"}
+            said = {"reason": "FailedScheduling", "message": REFUSED}
+            source = {"involvedObject": about, "reportingComponent": "karpenter"}
+            with suppress(errors.CliError):
+                site.world.kubernetes.create({**event, **said, **source})
+
+
+def test_a_pod_that_gets_no_node_is_not_waited_for(installed: Site) -> None:
+    """Neither by us nor, in a hook, by helm; with nodes the same again comes up."""
+    world = installed.world
+    nodes = [Reference.of(node) for node in world.kubernetes.list("v1", "Node")]
+
+    def cordon(*, on: bool) -> None:
+        for node in nodes:
+            world.kubernetes.patch_merge(node, {"spec": {"unschedulable": on or None}})
+
+    release = Release(
+        CONTROLLER[1],
+        CONTROLLER[0],
+        CONTROLLER[2],
+        dict,
+        seconds=3600,
+        settled_seconds=0.3,
+    )
+    work = ReleaseWork(installed.tools, release, installed.stage().context.install)
+
+    def in_vain(wait: Callable[[], object]) -> errors.CliError:
+        cordon(on=True)
+        ended = threading.Event()
+
+        def answers() -> None:
+            while not ended.wait(0.1):
+                refuse_nodes(installed, CONTROLLER[0])
+
+        karpenter = threading.Thread(target=answers)
+        karpenter.start()
+        try:
+            with pytest.raises(errors.CliError) as raised:
+                wait()
+        finally:
+            ended.set()
+            karpenter.join()
+            cordon(on=False)
+        return raised.value
+
+    of_helm = in_vain(lambda: work.install(work.look(), keep_values=True))
+    assert of_helm.code is errors.CLUSTER_FAILED
+    assert of_helm.message == "envoy-gateway-system/eg does not come up: a pod gets no node"
+    assert of_helm.cause.endswith(f"No node is added for it: FailedScheduling: {REFUSED}")
+    assert "add a node that has room" in of_helm.fix
+    found = work.wait(work.install(work.look(), keep_values=True))
+
+    where = Reference("apps/v1", "Deployment", "envoy-gateway", CONTROLLER[0])
+    anew = {"spec": {"template": {"metadata": {"annotations": {"again": "yes"}}}}}
+
+    def roll_out() -> None:
+        world.kubernetes.patch_merge(where, anew)
+        work.wait(found)
+
+    ours = in_vain(roll_out)
+    assert (ours.code, ours.message) == (of_helm.code, of_helm.message)
+    told = [item.detail for item in world.events if isinstance(item, StepWaiting)]
+    assert any("waits for a node, and none is added for it" in line for line in told)
+    work.wait(found)
 
 
 def test_what_is_installed_stays_and_an_upgrade_tells_each_object_first(
