@@ -35,7 +35,7 @@ from anyscale_k8s_cli.resource import (
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.wire import Call, FaultKind, FaultRule, Wire
 from anyscale_k8s_cli.spec import CloudSpec
-from tests.issuer import Issuer
+from tests.issuer import WORKLOADS, Issuer
 
 CONSOLE = "https://*.anyscale.com"
 UID = "7f1d1f0e-31f5-4c5c-9a55-0c6c86a1f1aa"
@@ -138,6 +138,11 @@ class World(Generic[S, P]):
         planned = self.plan(self.cloud_side(spec))
         return {item.resource.kind: item.change.value for item in planned.changes}
 
+    def by_key(self, spec: CloudSpec | None = None) -> dict[str, str]:
+        """What a plan wants of each object, where there are two of a kind."""
+        planned = self.plan(self.cloud_side(spec))
+        return {item.resource.key: item.change.value for item in planned.changes}
+
     def reasons(self, spec: CloudSpec | None = None) -> dict[str, str]:
         planned = self.plan(self.cloud_side(spec))
         return {item.resource.kind: item.decision.reason for item in planned.changes}
@@ -173,6 +178,17 @@ class World(Generic[S, P]):
     def prove(self, side: CloudSide, token: Callable[[str], str] | None = None) -> list[str]:
         assert side.prove_identity is not None
         return list(side.prove_identity(token or self.token))
+
+    def workloads_token(self, audience: str) -> str:
+        """One of the service account of Ray's pods, where they have their own."""
+        return self.issuer.token(WORKLOADS, audience=audience)
+
+    def prove_workloads(
+        self, side: CloudSide, token: Callable[[str], str] | None = None
+    ) -> list[str]:
+        assert side.workloads is not None
+        assert side.workloads.prove is not None
+        return list(side.workloads.prove(token or self.workloads_token))
 
     def snapshot(self) -> dict[str, Any]:
         return self.stand_in.snapshot()

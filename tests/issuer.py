@@ -11,6 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 OPERATOR = "system:serviceaccount:anyscale-operator:anyscale-operator"
+WORKLOADS = "system:serviceaccount:anyscale-operator:anyscale-workloads"
 
 
 @dataclass

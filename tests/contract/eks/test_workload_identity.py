@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.errors import CliError
-from anyscale_k8s_cli.provider import CloudSide, PolicyDocument
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.eks import declared
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.spec import CloudSpec, Scope
 from tests.cloud_sides import remove
+from tests.issuer import WORKLOADS
 
 from .conftest import CLUSTER, WITH_AGENT, World, client
 from .test_rights import check_all, without
 from .test_setup import ROLE
 
 WORKLOAD_ROLE = ROLE.replace("-operator", "-workloads")
-ACCOUNT = "system:serviceaccount:anyscale-operator:anyscale-workloads"
 ASSOCIATION = "demo/anyscale-operator/anyscale-workloads"
 MAY = {
     "s3:AbortMultipartUpload",
@@ -41,35 +41,20 @@ def separate(world: World, **more: Any) -> CloudSpec:
     return world.spec(identity={"workloads": "separate"}, **more)
 
 
-def changes(world: World, spec: CloudSpec) -> dict[str, str]:
-    """What becomes of each object, since there are two of some kinds."""
-    planned = world.plan(world.cloud_side(spec))
-    return {item.resource.key: item.change.value for item in planned.changes}
-
-
 def allowed(world: World, role: str = WORKLOAD_ROLE) -> set[str]:
     (text,) = world.snapshot()["roles"][role]["inline"].values()
     return {action for item in json.loads(text)["Statement"] for action in item["Action"]}
 
 
-def theirs(world: World, side: CloudSide) -> list[str]:
-    """Proven by use with a token of their own service account."""
-    assert side.workloads is not None
-    assert side.workloads.prove is not None
-    return list(
-        side.workloads.prove(lambda audience: world.issuer.token(ACCOUNT, audience=audience))
-    )
-
-
 def test_it_is_as_narrow_as_can_be_and_settles(world: World) -> None:
     spec = separate(world, rules={"tags": {"team": "ml"}})
-    before = changes(world, spec)
+    before = world.by_key(spec)
     assert set(before.values()) == {"create"}
     assert f"aws:iam-role/{WORKLOAD_ROLE}" in before
     side = world.setup(spec)
-    assert set(changes(world, spec).values()) == {"none"}
+    assert set(world.by_key(spec).values()) == {"none"}
     made = world.snapshot()["roles"][WORKLOAD_ROLE]
-    assert ACCOUNT.rpartition(":")[2] in json.dumps(made["trust"])
+    assert WORKLOADS.rpartition(":")[2] in json.dumps(made["trust"])
     assert "anyscale-operator:anyscale-operator" not in json.dumps(made["trust"])
     assert made["tags"]["team"] == "ml"
     assert allowed(world) == MAY < allowed(world, ROLE)
@@ -82,19 +67,17 @@ def test_it_is_as_narrow_as_can_be_and_settles(world: World) -> None:
     else:
         arn = side.workloads.identity.output.helm
         assert side.workloads.annotations() == {"eks.amazonaws.com/role-arn": arn}
-        assert "anyscale-workloads can assume" in theirs(world, side)[0]
+        assert "anyscale-workloads can assume" in world.prove_workloads(side)[0]
         assert world.prove(side)
 
 
 def test_neither_account_gets_the_others_role(start: Callable[[AwsSettings], World]) -> None:
     world = start(AwsSettings(clusters=(CLUSTER,)))
     side = world.setup(world.spec(identity={"workloads": "separate"}, timeouts={"identity": 1}))
-    assert side.workloads is not None
-    assert side.workloads.prove is not None
     with pytest.raises(CliError, match="does not admit"):
-        side.workloads.prove(world.token)
+        world.prove_workloads(side, world.token)
     with pytest.raises(CliError, match="does not admit"):
-        world.prove(side, lambda audience: world.issuer.token(ACCOUNT, audience=audience))
+        world.prove(side, world.workloads_token)
 
 
 def test_what_was_widened_by_hand_is_named_and_mended(world: World) -> None:
@@ -106,7 +89,7 @@ def test_what_was_widened_by_hand_is_named_and_mended(world: World) -> None:
         PolicyName="anyscale-workloads",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
     )
-    assert changes(world, spec)[f"aws:iam-role/{WORKLOAD_ROLE}"] == "update"
+    assert world.by_key(spec)[f"aws:iam-role/{WORKLOAD_ROLE}"] == "update"
     world.setup(spec)
     assert allowed(world) == MAY
 
@@ -132,7 +115,7 @@ def test_rules_of_the_company_hold_for_both(world: World) -> None:
     made = client("iam").get_role(RoleName="our-pods")["Role"]
     assert made["Path"] == "/company/"
     assert made["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
-    assert set(changes(world, spec).values()) == {"none"}
+    assert set(world.by_key(spec).values()) == {"none"}
     # Below the operator's path, whatever it is called.
     install = world.install(spec, world.provider.discover(spec))
     found = {item.key for item in found_by_another(world, install)}
