@@ -52,6 +52,8 @@ _OF_LOAD_BALANCER = (
     "network.load_balancer_subnets",
     "network.annotations",
 )
+# Where charts come from, and which: what is installed stays, until an upgrade.
+_OF_CHARTS = ("operator.chart", "operator.version", "charts.mirror")
 # How the account and the cluster are reached, and what changes no object.
 _OF_THE_RUN = (
     *("version", "provider", "name", "region", "namespace", "waive"),
@@ -70,9 +72,18 @@ class LeftOut:
         """Those of them that may not be forgotten."""
         return {path: value for path, value in self.told.items() if path in _PROTECTING}
 
-    def notes(self) -> Iterator[str]:
-        """A line for those that protect nothing; none where there are none."""
-        others = [path for path in self.told if path not in _PROTECTING]
+    def notes(self, *, upgrade: bool = False) -> Iterator[str]:
+        """A line for those that protect nothing; none where there are none.
+
+        Nothing comes of leaving out those of charts, unless it is an upgrade.
+        """
+        charts = [path for path in self.told if path in _OF_CHARTS]
+        others = [path for path in self.told if path not in (*_PROTECTING, *_OF_CHARTS)]
+        if charts and upgrade:
+            yield (
+                f"the last setup was told {_listed(charts, self.told)}, and this upgrade is not: "
+                "it takes what new installs get, where that is newer"
+            )
         if others:
             yield (
                 f"the last setup was told {_listed(others, self.told)}, and this one is not: "

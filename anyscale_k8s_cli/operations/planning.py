@@ -167,7 +167,7 @@ class SetupPlan:
             *exposure_by_annotations(self.spec, self.side.stage.balancer),
         )
         notes = (
-            *self.left_out.notes(),
+            *self.left_out.notes(upgrade=self.request.upgrade),
             *self._unknown(),
             *pod_notes(self.side.stage.context, self.plan),
         )
@@ -430,7 +430,7 @@ def _check_not_elsewhere(
                 f"in namespace {other.namespace}",
                 cause=f"a cloud does not move to another namespace ({install.namespace})",
                 fix=f"{setup_command(said, request.file)}\n"
-                "or choose another --name for a second cloud, or delete this one first",
+                "or --name NAME with another name for a second cloud, or delete this one first",
             )
 
 

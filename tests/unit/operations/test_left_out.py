@@ -175,8 +175,7 @@ def test_to_let_everybody_in_narrows_nothing(everybody: str) -> None:
 
 def test_others_are_told_in_one_line() -> None:
     earlier = {
-        "operator.version": "1.8.0",
-        "charts.mirror": "https://charts.example.com",
+        "gpu": "off",
         "operator.values": {"secret": "hidden"},
         "credentials.aws_profile": "work",
         "timeouts.operator": 5,
@@ -186,14 +185,27 @@ def test_others_are_told_in_one_line() -> None:
 
     found.check(PLACE, None)
     [note] = found.notes()
-    for words in (
-        "--operator-version 1.8.0",
-        "--chart-mirror https://charts.example.com",
-        "--values FILE",
-    ):
-        assert words in note
+    assert "--gpu off" in note
+    assert "--values FILE" in note
     assert "hidden" not in note
     assert "work" not in note
+
+
+def test_a_chart_that_is_not_named_again_stays_until_an_upgrade() -> None:
+    charts = {
+        "operator.chart": "./operator-1.9.0.tgz",
+        "operator.version": "1.8.0",
+        "charts.mirror": "https://charts.example.com",
+    }
+
+    found = after(charts, PLACE)
+
+    found.check(PLACE, None)
+    assert list(found.notes()) == []
+    [note] = found.notes(upgrade=True)
+    assert "--operator-chart ./operator-1.9.0.tgz" in note
+    assert "--chart-mirror https://charts.example.com" in note
+    assert "this upgrade is not" in note
 
 
 def test_a_first_setup_leaves_nothing_out() -> None:
