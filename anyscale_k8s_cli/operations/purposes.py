@@ -46,14 +46,16 @@ def meant(asked: str, keys: Sequence[str]) -> str:
 
 
 def _nothing(asked: str, keys: Sequence[str]) -> errors.CliError:
+    """All that there are as evidence, the nearest first."""
     words = {word: key for key in keys for word in _words(key)}
-    near = difflib.get_close_matches(asked, list(words), n=1, cutoff=_NEAR)
-    nearest = words[near[0]] if near else ""
+    near = difflib.get_close_matches(asked, list(words), n=len(words), cutoff=_NEAR)
+    ordered = tuple(dict.fromkeys((*(words[word] for word in near), *keys)))
     return errors.CliError(
         errors.NOT_FOUND,
         f"There is no object {asked}",
-        cause=f"near it: {nearest}" if nearest else f"there are: {', '.join(keys)}",
-        fix=f"give {nearest}" if nearest else "give one of these, or leave it out to list all",
+        cause=f"did you mean {ordered[0]}?" if near else "none has such a key or kind",
+        evidence=ordered,
+        fix=f"give {ordered[0]}" if near else "give one of these, or leave it out to list all",
     )
 
 

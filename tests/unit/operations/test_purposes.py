@@ -139,3 +139,7 @@ def test_a_slip_is_told_the_nearest(asked: str, near: str | None) -> None:
 
     assert caught.value.code is errors.NOT_FOUND
     assert near in caught.value.fix
+    assert set(caught.value.evidence) == set(KEYS)
+    if near:
+        assert caught.value.cause == f"did you mean {near}?"
+        assert caught.value.evidence[0] == near
