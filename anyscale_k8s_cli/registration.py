@@ -149,7 +149,7 @@ class RegisteredCloud(SharedResource[CloudRecord]):
         fix = (
             "add --add-to-cloud to the same command (registers this cluster in it beside "
             f"{', '.join(item.name for item in found.resources) or 'nothing yet'}), "
-            "or choose another --name"
+            "or --name NAME with another name"
         )
         return Observed(
             id=found.cloud.id,

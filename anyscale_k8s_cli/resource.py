@@ -141,8 +141,8 @@ class Observed(Generic[Out]):
 
 
 # What leads past an object of somebody else's that cannot be brought.
-OTHER_NAME = "choose another --name or --name-prefix"
-OTHER_NAMESPACE = "choose another --namespace"
+OTHER_NAME = "run the same command with another name (--name NAME, or --name-prefix PREFIX)"
+OTHER_NAMESPACE = "run the same command with another namespace (--namespace NAME)"
 OR_BUCKET = f"{OTHER_NAME}, or name it with --bucket to use it as it is"
 OR_IDENTITY = f"{OTHER_NAME}, or name it with --identity to use it as it is"
 

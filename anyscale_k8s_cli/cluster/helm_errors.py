@@ -43,7 +43,8 @@ _MEANINGS = (
     _meaning(
         r"invalid ownership metadata|cannot be imported into the current release",
         errors.FOREIGN_OBJECT,
-        "remove or rename the object that is in the way, or choose another --namespace",
+        "remove or rename the object that is in the way, or run the same command with another "
+        "namespace (--namespace NAME)",
     ),
     _meaning(
         r"unauthorized|asked for the client to provide credentials", errors.CLUSTER_UNAUTHENTICATED

@@ -121,5 +121,5 @@ def test_what_leads_past_a_strangers_object_is_possible_for_it() -> None:
     assert refused.change is Change.REFUSE
     assert "--bucket" in refused.fix
     for kind in (Gateway, HelmRelease, KubernetesObject):
-        assert kind.way_around == "choose another --namespace"
+        assert kind.way_around == "run the same command with another namespace (--namespace NAME)"
     assert "--identity" in Role.way_around
