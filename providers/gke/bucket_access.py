@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.holders import OPERATOR, Holder
+from anyscale_k8s_cli.holders import HOLDERS, OPERATOR, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Identity, PolicyDocument
 from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
@@ -37,6 +37,13 @@ class Member:
     @property
     def grants(self) -> tuple[Grant, ...]:
         return policies.on_bucket(self.email, self.holder)
+
+    @property
+    def traces(self) -> frozenset[Grant]:
+        """What tells that setup was here, whoever acts as the account."""
+        return frozenset(
+            item for holder in HOLDERS for item in policies.on_bucket(self.email, holder)
+        )
 
 
 class BucketAccess(Resource[Identity]):
@@ -69,6 +76,7 @@ class BucketAccess(Resource[Identity]):
         self._email = member.email
         self._patience = patience
         self._wanted = member.grants
+        self._traced = member.traces
 
     @property
     def output(self) -> Identity:
@@ -119,7 +127,7 @@ class BucketAccess(Resource[Identity]):
             ghosts = policy.ghosts(self._email)
             if grant:
                 return policy.changed(add=self._wanted, remove=ghosts)
-            return policy.changed(remove=[*self._wanted, *ghosts])
+            return policy.changed(remove=[*self._traced, *ghosts])
 
         policies.revise(
             self._google.run,
@@ -139,7 +147,7 @@ class BucketAccess(Resource[Identity]):
         return self._observed(policy or Policy(()))
 
     def _traces(self, policy: Policy) -> bool:
-        return bool(policy.grants & set(self._wanted) or policy.ghosts(self._email))
+        return bool(policy.grants & self._traced or policy.ghosts(self._email))
 
     def _observed(self, policy: Policy) -> Observed[Identity]:
         return Observed(

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.holders import HOLDERS
+from anyscale_k8s_cli.holders import HOLDERS, OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.providers.gcs import bucket
@@ -35,13 +35,18 @@ def find_owned(google: Google, install: Install) -> list[Resource[Any]]:
         # Also when an account is gone, for what is left of it in the bucket's policy.
         usual = [identity.default_id(install, holder) for holder in HOLDERS]
         for last_id in dict.fromkeys([*ids, *filter(None, usual)]):
-            member = bucket_access.Member(google.email(last_id))
+            member = bucket_access.Member(google.email(last_id), _holder(install, last_id))
             access = bucket_access.BucketAccess(
                 google, install, storage, member, _PATIENCE, needs=tuple(found)
             )
             if last_id in ids or access.read() is not None:
                 found.append(access)
     return found
+
+
+def _holder(install: Install, account_id: str) -> Holder:
+    """Who acts as it, as far as its name tells: it only says what it is called here."""
+    return WORKLOADS if account_id == identity.default_id(install, WORKLOADS) else OPERATOR
 
 
 def _as_found(google: Google, install: Install, account_id: str) -> Resource[Any]:

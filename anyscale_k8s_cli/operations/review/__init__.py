@@ -136,9 +136,19 @@ def pods_accounts(namespace: str, *rights: str, separate: bool = False) -> Itera
     yield Holder("service account of Ray's pods", f"{namespace}/{WORKLOAD_ACCOUNT}", ours)
 
 
-def known(part: str, host: str = "") -> list[dict[str, str]]:
-    """What the documentation says of a part, for a control plane."""
-    values = {"host": urlsplit(host).netloc or host, "origin": cors_origin(host) if host else ""}
+def outsiders(host: str, *, separate: bool) -> tuple[dict[str, str], ...]:
+    """Who gets something done without being of the cloud or the cluster."""
+    whose = "these pods' own" if separate else "the operator's"
+    return tuple(known("outside", host, whose))
+
+
+def known(part: str, host: str = "", account: str = "") -> list[dict[str, str]]:
+    """What the documentation says of a part, for a control plane; `account` is of Ray's pods."""
+    values = {
+        "host": urlsplit(host).netloc or host,
+        "origin": cors_origin(host) if host else "",
+        "account": account,
+    }
     found: list[dict[str, str]] = load_yaml("review/known.yaml", values)[part]
     return found
 

@@ -22,6 +22,7 @@ from anyscale_k8s_cli.operations.review import (
     egress,
     known,
     of_setup,
+    outsiders,
     pods_accounts,
     registry_of,
 )
@@ -96,7 +97,7 @@ class _Teller:
             network=self._network(),
             egress=egress(host, self._endpoints(), sorted(registries)),
             images=images,
-            outside=tuple(known("outside", host)),
+            outside=outsiders(host, separate=spec.identity.separate),
             data=tuple(self._data()),
             setup=tuple(of_setup(self._provider.name, run)),
             unknown=(_BY_CHARTS,),

@@ -17,8 +17,8 @@ from anyscale_k8s_cli.operations.review import (
     Place,
     Review,
     egress,
-    known,
     of_setup,
+    outsiders,
     pods_accounts,
     registry_of,
 )
@@ -104,19 +104,23 @@ class _Teller:
                 sorted({registry_of(item.image) for item in images}),
             ),
             images=images,
-            outside=tuple(known("outside", wiring.host)),
+            outside=outsiders(wiring.host, separate=self._separate),
             data=tuple(self._data(storage)),
             setup=tuple(of_setup(install.provider, run)),
             unknown=tuple(self._unknown),
         )
+
+    @property
+    def _separate(self) -> bool:
+        """Whether Ray's pods have an identity of their own."""
+        return self._wiring.side is not None and self._wiring.side.workloads is not None
 
     def _identities(self) -> Iterator[Holder]:
         """Whoever pods are, and each object outside that holds no data."""
         wiring = self._wiring
         registered = wiring.registered_identity
         rights = (f"registered at Anyscale as {registered}",) if registered else ()
-        separate = wiring.side is not None and wiring.side.workloads is not None
-        yield from pods_accounts(wiring.install.namespace, *rights, separate=separate)
+        yield from pods_accounts(wiring.install.namespace, *rights, separate=self._separate)
         for entry in wiring.ledger.entries.values():
             if entry.kind in _SIGNING_IN:
                 yield Holder(entry.title, entry.id, entry.ownership)

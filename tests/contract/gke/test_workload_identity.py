@@ -117,7 +117,9 @@ def test_all_of_it_is_found_and_removed_with_no_ledger(world: World, name: str) 
     assert f"gcp:service-account/{name or NAME}" in keys
     owned = found_by_another(world, install)
     assert {item.key for item in owned} == keys
-    remove(owned, bucket=True)
+    remove(owned, bucket=False)
+    assert "serviceAccount:" not in str(bucket_of(world)["policy"])
+    remove(found_by_another(world, install), bucket=True)
     assert world.snapshot() == before
     assert found_by_another(world, install) == []
 

@@ -94,6 +94,15 @@ def test_what_rays_pods_have_apart_is_told() -> None:
     assert not [name for name in names(page("eks"), "identities") if "workloads" in name]
 
 
+@pytest.mark.parametrize("platform", WITH_IDENTITY)
+@pytest.mark.parametrize(
+    ("workloads", "whose"), [("same", "the operator's"), ("separate", "these pods' own")]
+)
+def test_whose_rights_jobs_have_is_told(platform: str, workloads: str, whose: str) -> None:
+    members = page(platform, identity__workloads=workloads)["outside"][-1]
+    assert members["may"] == f"run code in Ray's pods, with the rights of {whose} service account"
+
+
 def test_the_way_to_the_role_that_is_said_is_told() -> None:
     document = page("eks", identity__kind="pod-identity")
     titles = " ".join(item["title"] for item in document["identities"])
