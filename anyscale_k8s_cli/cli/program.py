@@ -17,21 +17,23 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 NAMES = ("anyscale", "anyscale-k8s")
-_GROUPS = ("auth", "cloud", "sandbox")
+_GROUPS = ("auth", "cloud", "mirror", "sandbox")
 _COMMANDS = (*_GROUPS, "doctor", "login", "logout")
-_OWN = re.compile(r"(?<![\w./\\-])anyscale(?= (?:auth|cloud|doctor|login|logout|sandbox)\b)")
+_OWN = re.compile(r"(?<![\w./\\-])anyscale(?= (?:auth|cloud|doctor|login|logout|mirror|sandbox)\b)")
 # Commands that work on a sandbox when they are told so; the words after them are theirs.
 _ON_A_CLOUD = re.compile(
-    r"\banyscale (?:(?:auth|cloud) [a-z]+|doctor|login|logout)\b(?! --(?:sandbox|help))(?=\s|$)"
+    r"\banyscale (?:(?:auth|cloud|mirror) [a-z]+|doctor|login|logout)\b"
+    r"(?! --(?:sandbox|help))(?=\s|$)"
 )
 
 # Where a spec is refused, whichever command read it.
 _ITS_HELP = re.compile(r"(?<=\banyscale )cloud setup(?= --help\b)")
 
-# What a sandbox's clusters answer to in a shell that was pointed at it, and in no other.
+# What a sandbox's clusters and charts answer to in a shell that was pointed at it, and in no other.
 _IN_SHELL = 'eval "$(anyscale sandbox env)" && '
 _ON_A_CLUSTER = re.compile(
-    r"""(?<! sandbox env\)" && )\b(?=(?:kubectl --(?:server|context)|helm --kube-[a-z]+) )"""
+    r"""(?<! sandbox env\)" && )\b(?=(?:kubectl --(?:server|context)|helm --kube-[a-z]+) """
+    r"""|helm pull \S+ --repo https://127\.0\.0\.1:)"""
 )
 # With `--sandbox` each command has the sandbox's token, whatever a login has stored.
 _NEW_TOKEN = "unset ANYSCALE_CLI_TOKEN && anyscale login"  # noqa: S105
@@ -95,6 +97,9 @@ def instead(command: str, arguments: Sequence[str], *, without: Sequence[str] = 
 def schema(arguments: Sequence[str]) -> str:
     """The `schema` of the JSON that these arguments lead to, also when they are wrong."""
     words = _typed(arguments)
+    if words[:1] == ["mirror"]:
+        # It has one command, which is what it is called by.
+        words = words[:1]
     command = "-".join(words[1:] if len(words) > 1 and words[0] == "cloud" else words)
     return f"anyscale-k8s/{re.sub(r'[^a-z-]', '', command.lower()) or 'usage'}/v1"
 

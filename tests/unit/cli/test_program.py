@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anyscale_k8s_cli.cli.program import as_typed, instead
+from anyscale_k8s_cli.cli.program import as_typed, instead, schema
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,7 @@ def test_a_command_becomes_another_of_its_group(typed: list[str], printed: str) 
     assert instead("setup", typed, without=("--exit-code",)) == printed
 
 
+PULL = "helm pull gateway-helm --repo https://127.0.0.1:8443 --version v1.7.0"
 LOGS = "kubectl --server https://127.0.0.1:1 logs -n ray deployment/anyscale-operator"
 
 
@@ -111,6 +112,9 @@ LOGS = "kubectl --server https://127.0.0.1:1 logs -n ray deployment/anyscale-ope
             f"see with: {LOGS}; end it",
             f'see with: eval "$(anyscale sandbox env)" && {LOGS}; end it',
         ),
+        (PULL, f'eval "$(anyscale sandbox env)" && {PULL}'),
+        ("helm pull oci://mirror.example/x", "helm pull oci://mirror.example/x"),
+        ("anyscale mirror list --fetch", "anyscale mirror list --sandbox --fetch"),
         ("helm installed ray/x", "helm installed ray/x"),
         ("unset ANYSCALE_CLI_TOKEN && anyscale login", "anyscale sandbox mend token"),
     ],
@@ -123,3 +127,16 @@ def test_what_a_shell_could_not_do_in_a_sandbox_is_printed_so_that_it_can(
     assert as_typed(printed) == printed
     monkeypatch.setattr("sys.argv", ["anyscale", "cloud", "status"])
     assert as_typed(text) == text
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (["cloud", "plan", "--nmae", "x"], "plan"),
+        (["sandbox", "up"], "sandbox-up"),
+        (["mirror", "list", "--fetchh"], "mirror"),
+        (["--halp"], "usage"),
+    ],
+)
+def test_what_was_typed_wrongly_has_the_form_of_what_was_meant(typed: list[str], name: str) -> None:
+    assert schema(typed) == f"anyscale-k8s/{name}/v1"
