@@ -22,7 +22,7 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.namespaces import made_by_us
 from anyscale_k8s_cli.cluster.pins import KubernetesRange, pins
 from anyscale_k8s_cli.cluster.quantities import amount, written
-from anyscale_k8s_cli.cluster.rights import Right, denied, parts_for, way_in
+from anyscale_k8s_cli.cluster.rights import Right, by_kind, denied, parts_for, way_in
 from anyscale_k8s_cli.cluster.rights import rights as least_rights
 from anyscale_k8s_cli.cluster.rollouts import rolled_out
 from anyscale_k8s_cli.provider import Cluster, Verb
@@ -127,7 +127,7 @@ def rights(
     return Finding(
         Status.FAIL if any(map(needed, missing)) else Status.WARN,
         f"not allowed: {', '.join(lacking[:_TOLD])}{' and more' * (len(lacking) > _TOLD)}",
-        tuple(f"not allowed: {right}" for right in lacking),
+        tuple(f"not allowed: {line}" for line in by_kind(missing)),
         fix=way_in(kubernetes.access, kubernetes.whoami(), provider, verb.value, network),
     )
 

@@ -26,7 +26,8 @@ class ClusterAccess:
     `grant_rights` the one that lets it do everything there, for a 403, where the
     platform has one of its own.
     `proxy_url` is set only where a kubeconfig names a proxy of its own; else
-    the usual variables say. `context` and `kubeconfig` are what the user named.
+    the usual variables say. `context` and `kubeconfig` are what the user named, and `platform`
+    is what commands call it, where that is known.
     """
 
     endpoint: str
@@ -41,6 +42,7 @@ class ClusterAccess:
     proxy_url: str = ""
     context: str = ""
     kubeconfig: Path | None = None
+    platform: str = ""
 
     def kubectl(self, *words: str) -> str:
         """A command for people to copy, that can reach no other cluster than this one.

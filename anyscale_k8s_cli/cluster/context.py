@@ -6,7 +6,7 @@ import base64
 import binascii
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,9 +49,11 @@ class ContextCluster(Protocol):
     def list(self, api_version: str, kind: str) -> list[dict[str, Any]]: ...
 
 
-def open_context(context: str | None, kubeconfig: Path | None, run: Run) -> ContextCluster:
+def open_context(
+    context: str | None, kubeconfig: Path | None, run: Run, platform: str
+) -> ContextCluster:
     """The cluster that a context leads to. Raises as `from_context` does."""
-    return Kubernetes(from_context(context, kubeconfig), run)
+    return Kubernetes(replace(from_context(context, kubeconfig), platform=platform), run)
 
 
 def context_names(kubeconfig: Path | None) -> list[str]:

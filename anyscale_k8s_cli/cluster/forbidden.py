@@ -17,8 +17,7 @@ _ROLE = "anyscale-k8s"
 _RBAC = "rbac.authorization.k8s.io"
 _AGAIN = "this is for an administrator of the cluster; then run the same command again"
 _ALL = (
-    "(all that is needed is printed by: anyscale cloud permissions --scope cluster "
-    "--provider PLATFORM)"
+    "(all that is needed is printed by: anyscale cloud permissions --scope cluster --provider {})"
 )
 
 
@@ -27,9 +26,12 @@ def is_of_rights(message: str) -> bool:
     return "User " in message or "forbidden: " not in message or ESCALATION in message
 
 
-def way_in(message: str, kubectl: Callable[..., str], of_platform: str = "") -> str:
+def way_in(
+    message: str, kubectl: Callable[..., str], of_platform: str = "", platform: str = ""
+) -> str:
     """How to be let do what was refused. `of_platform` is the command of a platform's own."""
-    return "\n".join((*_commands(message, kubectl, of_platform), _AGAIN))
+    every = (_ALL.format(platform),) if platform and not of_platform else ()
+    return "\n".join((*_commands(message, kubectl, of_platform), *every, _AGAIN))
 
 
 def _commands(message: str, kubectl: Callable[..., str], of_platform: str) -> Iterator[str]:
@@ -56,4 +58,3 @@ def _granted(
 ) -> Iterator[str]:
     yield kubectl(f"create clusterrole {name} --verb={verbs} --resource={kinds}")
     yield kubectl(f"create clusterrolebinding {name} --clusterrole={name}", user)
-    yield _ALL

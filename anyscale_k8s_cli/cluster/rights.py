@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 from anyscale_k8s_cli.cluster.access import ClusterAccess
 from anyscale_k8s_cli.cluster.documents import Document
@@ -54,6 +55,13 @@ def cluster_role(name: str, parts: Sequence[str]) -> Document:
             for (group, found), resources in kinds.items()
         ],
     }
+
+
+def by_kind(wanted: Sequence[Right]) -> Iterator[str]:
+    """The rights in words, a line for each kind."""
+    for (group, resource), found in groupby(sorted(wanted), key=lambda r: (r.group, r.resource)):
+        verbs = ", ".join(right.verb for right in found)
+        yield f"{verbs} {resource}{f'.{group}' if group else ''}"
 
 
 def role_name(verb: str) -> str:

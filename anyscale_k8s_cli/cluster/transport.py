@@ -297,7 +297,7 @@ def _refusal(
             errors.CLUSTER_FORBIDDEN,
             f"{access.principal or 'The principal used'} may not do this in the cluster",
             cause=message,
-            fix=way_in(message, access.kubectl, access.grant_rights),
+            fix=way_in(message, access.kubectl, access.grant_rights, access.platform),
             status=403,
             reason=reason,
         )

@@ -45,6 +45,7 @@ from anyscale_k8s_cli.operations.left_out import (
 )
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of, with_lost_data
 from anyscale_k8s_cli.operations.reach import from_here
+from anyscale_k8s_cli.operations.refusals import whole
 from anyscale_k8s_cli.operations.registering import outside_of
 from anyscale_k8s_cli.operations.rehearsing import Trials, codes, trials_of
 from anyscale_k8s_cli.operations.rendering import pod_checks, pod_notes
@@ -64,6 +65,7 @@ from anyscale_k8s_cli.provider import (
     CloudSide,
     LoadBalancer,
     Provider,
+    Verb,
     install_on,
     load_balancer_of,
 )
@@ -313,6 +315,26 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
     install = install_on(opened.cluster, loaded.spec, opened.uid)
     if request.values_file and not request.overwrite:
         values_file.check_writable(request.values_file, install)
+    try:
+        made = await _compared(request, loaded, provider, opened, install, clouds, run, started)
+    except errors.CliError as problem:
+        told = partial(whole, problem, opened.kubernetes, loaded.spec, Verb.SETUP)
+        raise await asyncio.to_thread(told) from problem.__cause__
+    if saved:
+        saved.check_covers(made.plan, install, clouds.plane.host)
+    return made
+
+
+async def _compared(
+    request: SetupRequest,
+    loaded: LoadedSpec,
+    provider: Provider,
+    opened: OpenCluster,
+    install: Install,
+    clouds: Clouds,
+    run: Run,
+    started: float,
+) -> SetupPlan:
     told = (await asyncio.to_thread(ledger_of, opened.kubernetes, install)).said
     dropped = dropped_tags(told, loaded.spec)
     side = await side_of(request, loaded.spec, provider, opened, install, clouds, dropped, run)
@@ -348,7 +370,7 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         await asyncio.to_thread(_check_not_elsewhere, request, loaded, opened, install, side.record)
     registered = registered_bucket(side.registration)
     computed = with_lost_data(computed, side.cloud.storage, registered, ledger.rights)
-    made = SetupPlan(
+    return SetupPlan(
         request,
         loaded,
         provider,
@@ -365,9 +387,6 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         narrowed=not ledger.said
         and await asyncio.to_thread(_is_internal, provider, loaded.spec, opened, install, side),
     )
-    if saved:
-        saved.check_covers(computed, install, clouds.plane.host)
-    return made
 
 
 def _of_new(checks: Iterable[BoundCheck], computed: Plan, spec: CloudSpec) -> Iterator[BoundCheck]:

@@ -309,7 +309,7 @@ async def _whereabouts(
 ) -> tuple[Cluster, OpenCluster | None]:
     """The cluster, open where one was named."""
     if spec.cluster.name or spec.cluster.context:
-        opened = await open_cluster(provider, spec, run)
+        opened = await open_cluster(provider, spec, run, Verb.REGISTER)
         return opened.cluster, opened
     assert isinstance(provider, RegistersUnplaced), "asked before"  # noqa: S101
     return await asyncio.to_thread(provider.unplaced, spec), None

@@ -34,7 +34,7 @@ from anyscale_k8s_cli.operations.workbench import (
 )
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
-from anyscale_k8s_cli.provider import ClusterState, Identity, Storage
+from anyscale_k8s_cli.provider import ClusterState, Identity, Storage, Verb
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource
 from anyscale_k8s_cli.run import Run
@@ -382,7 +382,7 @@ def _sign_in(
 
 async def _open(request: DeleteRequest, target: FoundInstall, run: Run) -> OpenCluster:
     try:
-        return await open_cluster(target.provider, _spec_of(request, target), run)
+        return await open_cluster(target.provider, _spec_of(request, target), run, Verb.DELETE)
     except errors.CliError as problem:
         if problem.code not in (errors.CLUSTER_UNREACHABLE, errors.CLUSTER_UNAUTHENTICATED):
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from anyscale_k8s_cli.controlplane.origin import azure_hosted, cors_origin, user
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.clouds import opened
+from anyscale_k8s_cli.operations.refusals import whole
 from anyscale_k8s_cli.operations.requests import (
     DeleteRequest,
     Request,
@@ -35,6 +36,7 @@ from anyscale_k8s_cli.provider import (
     Cluster,
     Provider,
     RegistersUnplaced,
+    Verb,
     absences,
     canonical,
     load,
@@ -247,26 +249,35 @@ def searched_spec(located: CloudSpec, scope: Scope) -> CloudSpec:
     return located.model_copy(update={"cluster": cluster, "credentials": scope.credentials})
 
 
-async def open_cluster(provider: Provider, wanted: CloudSpec, run: Run) -> OpenCluster:
-    """Discover the cluster and look at it; reads only."""
+async def open_cluster(
+    provider: Provider, wanted: CloudSpec, run: Run, verb: Verb = Verb.SETUP
+) -> OpenCluster:
+    """Discover the cluster and look at it, for what `verb` does there; reads only."""
 
     def look() -> OpenCluster:
-        cluster = provider.discover(wanted)
-        kubernetes = Kubernetes(access_of(wanted, cluster), run)
-        uid = kubernetes.uid()
-        return OpenCluster(cluster, kubernetes, uid, tuple(kubernetes.list("v1", "Node")))
+        kubernetes: Kubernetes | None = None
+        try:
+            cluster = provider.discover(wanted)
+            kubernetes = Kubernetes(access_of(wanted, cluster), run)
+            uid = kubernetes.uid()
+            return OpenCluster(cluster, kubernetes, uid, tuple(kubernetes.list("v1", "Node")))
+        except errors.CliError as problem:
+            if kubernetes is None and wanted.cluster.context:
+                # Some platforms look at a cluster by the context alone.
+                kubernetes = Kubernetes(_by_context(wanted), run)
+            if kubernetes is None:
+                raise
+            raise whole(problem, kubernetes, wanted, verb) from problem.__cause__
 
     return await asyncio.to_thread(look)
 
 
 def access_of(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
     """The platform's own way in, or the context that the user named if it is the same cluster."""
-    named = wanted.cluster
+    named, platform = wanted.cluster, canonical(wanted.provider)
     if named.context is None and named.kubeconfig is None:
-        return cluster.access
-    from anyscale_k8s_cli.cluster.context import from_context
-
-    access = from_context(named.context, named.kubeconfig)
+        return replace(cluster.access, platform=platform)
+    access = _by_context(wanted)
     if not _same_cluster(access, cluster.access):
         raise errors.CliError(
             errors.OTHER_CLUSTER,
@@ -274,7 +285,13 @@ def access_of(wanted: CloudSpec, cluster: Cluster) -> ClusterAccess:
             cause=f"{access.endpoint} is not where {cluster.id} is, or has another authority",
             fix="name the context of that cluster, or leave --context out",
         )
-    return access
+    return replace(access, platform=platform)
+
+
+def _by_context(wanted: CloudSpec) -> ClusterAccess:
+    from anyscale_k8s_cli.cluster.context import from_context
+
+    return from_context(wanted.cluster.context, wanted.cluster.kubeconfig)
 
 
 def _same_cluster(named: ClusterAccess, told: ClusterAccess) -> bool:

@@ -21,6 +21,7 @@ from anyscale_k8s_cli.providers.coreweave.sdk.clusters import (
 from anyscale_k8s_cli.spec import CloudSpec
 
 _COREWEAVE = "CoreWeave"
+_PLATFORM = "coreweave"
 
 
 def discover(coreweave: CoreWeave, spec: CloudSpec) -> Cluster:
@@ -89,7 +90,8 @@ def _wanted(coreweave: CoreWeave, spec: CloudSpec) -> ClusterDescription:
         where = f" in {spec.region}" if spec.region else ""
         raise _not_found(f"There is no CKS cluster {wanted!r}{where}", there)
     if spec.cluster.context:
-        opened = open_context(spec.cluster.context, spec.cluster.kubeconfig, coreweave.run)
+        named = spec.cluster
+        opened = open_context(named.context, named.kubeconfig, coreweave.run, _PLATFORM)
         return _of_context(spec.cluster.context, opened, here)
     raise errors.CliError(
         errors.MISSING_INPUT,

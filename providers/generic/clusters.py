@@ -15,6 +15,8 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.run import Run
 
+_PLATFORM = "generic"
+
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -36,7 +38,7 @@ class Clusters:
 
     def at(self, place: Place, region: str) -> Cluster:
         """The cluster that a context leads to. Raises as the Kubernetes client does."""
-        opened = open_context(place.context, place.kubeconfig, self._run)
+        opened = open_context(place.context, place.kubeconfig, self._run, _PLATFORM)
         uid = opened.uid()
         with self._lock:
             self._places[uid] = place
@@ -52,14 +54,14 @@ class Clusters:
 
     def issuer(self, place: Place) -> Issuer:
         """Who signs the tokens of the cluster's service accounts."""
-        return open_context(place.context, place.kubeconfig, self._run).issuer()
+        return open_context(place.context, place.kubeconfig, self._run, _PLATFORM).issuer()
 
     def secret(self, install: Install, name: str) -> Mapping[str, Any] | None:
         """A Secret of the install's namespace; None where the cluster is not known of."""
         place = self.place(install.cluster)
         if place is None:
             return None
-        opened = open_context(place.context, place.kubeconfig, self._run)
+        opened = open_context(place.context, place.kubeconfig, self._run, _PLATFORM)
         return opened.get("v1", "Secret", name, install.namespace)
 
     def place(self, uid: str) -> Place | None:
@@ -69,7 +71,7 @@ class Clusters:
         for place in self._others():
             self._run.check()
             try:
-                found = open_context(place.context, place.kubeconfig, self._run).uid()
+                found = open_context(place.context, place.kubeconfig, self._run, _PLATFORM).uid()
             except errors.CliError as problem:
                 if problem.exit_code in (errors.ExitCode.INTERRUPTED, errors.ExitCode.TERMINATED):
                     raise

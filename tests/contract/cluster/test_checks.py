@@ -51,7 +51,8 @@ def test_rights_of_an_administrator_are_one_question(world: Any) -> None:
 def test_missing_rights_are_named_with_the_command(world: Any) -> None:
     finding = rights(Kubernetes(world.access(world.nobody), world.run), "ray", provider="eks")
     assert finding.status is Status.FAIL
-    assert "not allowed: create clusterroles.rbac.authorization.k8s.io" in finding.evidence
+    verbs = "bind, create, escalate, get, patch"
+    assert f"not allowed: {verbs} clusterroles.rbac.authorization.k8s.io" in finding.evidence
     first, second, *rest = finding.fix.splitlines()
     assert first.startswith(
         "anyscale cloud permissions --provider eks --scope cluster --verb setup | kubectl "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -16,10 +17,12 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.cluster.rights import Right, cluster_role, rights
 from anyscale_k8s_cli.events import Notice
+from anyscale_k8s_cli.operations.refusals import whole
 from anyscale_k8s_cli.operations.removal_rights import in_cluster
 from anyscale_k8s_cli.plan import PlannedChange
 from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.resource import Change, Decision, Ownership
+from anyscale_k8s_cli.spec import CloudSpec
 from tests.processes import eventually
 
 from .conftest import install_of
@@ -147,3 +150,28 @@ def test_a_right_is_about_a_kind_as_it_is_served(world: Any) -> None:
     found = in_cluster(deputy, "eks", install_of("prod"), going, world.run)
     assert found is not None
     assert found.evidence == (f"not allowed: {right}",)
+
+
+def test_a_first_refusal_tells_of_all_rights_that_are_missing(world: Any) -> None:
+    """With what an administrator types for all of them; the next run meets no other."""
+    spec = CloudSpec(provider="gke", name="prod", namespace="ray")
+    deputy = Kubernetes(replace(world.access(world.nobody), platform="gke"), world.run)
+    taken = {right for right in rights(Verb.SETUP.cluster_parts) if right.resource == "nodes"}
+    taken |= {Right("", "configmaps", "get"), Right("", "configmaps", "patch")}
+    give(world.kubernetes, less(Verb.SETUP, taken))
+
+    with pytest.raises(errors.CliError) as raised:
+        deputy.list("v1", "Node")
+    assert "permissions --scope cluster --provider gke)" in raised.value.fix
+    told = whole(raised.value, deputy, spec, Verb.SETUP)
+    assert told.code is errors.CLUSTER_FORBIDDEN
+    assert told.cause == raised.value.cause
+    assert "not allowed: get, patch configmaps" in told.evidence
+    assert len(told.evidence) == 2
+    assert "--provider gke --scope cluster --verb setup | kubectl" in told.fix
+    assert told.fix.endswith("then run the same command again")
+
+    give(world.kubernetes, less(Verb.SETUP, set()))
+    assert whole(raised.value, deputy, spec, Verb.SETUP) is raised.value
+    other = errors.CliError(errors.CLUSTER_UNREACHABLE, "elsewhere")
+    assert whole(other, deputy, spec, Verb.SETUP) is other
