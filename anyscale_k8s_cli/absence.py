@@ -69,6 +69,12 @@ NOT_AWS: Absences = dict.fromkeys(
         "as your company wants it, by --identity where the platform takes one",
     ),
 )
+NO_STORAGE_ROLE: Absences = {
+    "rules.storage_role": Absence(
+        "no role of the platform's is granted: what setup writes names the one bucket and what "
+        "is done in it"
+    )
+}
 NO_ENCRYPTION_KEY: Absences = {
     "rules.kms_key": Absence(
         "the store encrypts with keys of its own", "a bucket with your key, by --bucket"
@@ -91,5 +97,6 @@ def of_keyed_store(account: str) -> Absences:
         **NOT_AWS,
         **NO_ENCRYPTION_KEY,
         **NO_STORAGE_ACCOUNT,
+        **NO_STORAGE_ROLE,
         "storage": OWN_STORE,
     }

@@ -272,6 +272,7 @@ class RulesSpec(_Part):
     )
     role_path: Annotated[str | None, Flag("--role-path"), PARTICULAR] = None
     permissions_boundary: Annotated[str | None, Flag("--permissions-boundary"), PARTICULAR] = None
+    storage_role: Annotated[str | None, Flag("--storage-role"), PARTICULAR] = None
     kms_key: Annotated[str | None, Flag("--kms-key"), PARTICULAR] = None
     azure_shared_key: Annotated[OnOrOff, Flag("--azure-shared-key"), PARTICULAR] = "on"
 

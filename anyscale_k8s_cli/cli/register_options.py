@@ -112,6 +112,7 @@ class RegisterSpecOptions(SpecOptions):
     permissions_boundary: Annotated[
         str | None, refused("--permissions-boundary", why=_NOTHING_MADE)
     ] = None
+    storage_role: Annotated[str | None, refused("--storage-role", why=_NOTHING_MADE)] = None
     kms_key: Annotated[str | None, refused("--kms-key", why=_NOTHING_MADE)] = None
     azure_shared_key: Annotated[str | None, refused("--azure-shared-key", why=_NOTHING_MADE)] = None  # type: ignore[assignment] # refused, whatever it says
 

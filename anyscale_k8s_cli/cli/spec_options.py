@@ -244,6 +244,16 @@ class SpecOptions(PlaceOptions):
         ),
         Sets("rules.permissions_boundary"),
     ] = None
+    storage_role: Annotated[
+        str | None,
+        option(
+            "--storage-role",
+            panel=RULES,
+            metavar="ROLE",
+            help="Role of your own that opens the bucket, in place of the platform's.",
+        ),
+        Sets("rules.storage_role"),
+    ] = None
     kms_key: Annotated[
         str | None,
         option(

@@ -41,6 +41,7 @@ _PROTECTING = {
     "rules.role_path": "another identity would be made and registered",
     "rules.tags": "they would be taken off everything that has them",
     "rules.permissions_boundary": "nothing would bound the role of the operator any more",
+    "rules.storage_role": "the platform's own roles would be granted in its place",
     "rules.kms_key": "the bucket would be encrypted with another key",
     "rules.azure_shared_key": "keys of the storage account could be used again",
 }

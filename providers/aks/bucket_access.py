@@ -14,7 +14,8 @@ from anyscale_k8s_cli.provider import Identity, PolicyDocument
 from anyscale_k8s_cli.providers.aks import tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.sdk.roles import Assignment
-from anyscale_k8s_cli.providers.azureblob.sdk import blobs, identities
+from anyscale_k8s_cli.providers.aks.storage_role import NEEDED, ROLE, ROLE_NAME, StorageRole
+from anyscale_k8s_cli.providers.azureblob.sdk import identities
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import NO_PRINCIPAL
 from anyscale_k8s_cli.resource import (
     AdoptedResource,
@@ -25,29 +26,28 @@ from anyscale_k8s_cli.resource import (
     Unfit,
 )
 
-# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage
-# Read, write and delete blobs, and make containers: what the documentation asks for. An
-# owner could besides change access lists in the account, which nothing here needs.
-ROLE, ROLE_NAME = "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "Storage Blob Data Contributor"
-NEEDED = (blobs.READ, blobs.WRITE, blobs.DELETE)
 _NAMESPACE = uuid.UUID("0d9d1f9e-6a1b-5c55-9f0e-2f5a8a8f6c11")
 
 
-def assignment_name(scope: str, principal_id: str) -> str:
+def assignment_name(scope: str, principal_id: str, role: str) -> str:
     """Fixed for one principal at one scope: another principal of the same name gets its own."""
-    return str(uuid.uuid5(_NAMESPACE, f"{scope.lower()}\n{principal_id.lower()}\n{ROLE}"))
+    return str(uuid.uuid5(_NAMESPACE, f"{scope.lower()}\n{principal_id.lower()}\n{role}"))
 
 
 def container_id(account_id: str, container: str) -> str:
     return f"{account_id}/blobServices/default/containers/{container}"
 
 
-def command(scope: str, principal_id: str) -> str:
+def command(scope: str, principal_id: str, role: str = ROLE_NAME) -> str:
     """What a person types to grant it."""
     return (
-        f'az role assignment create --role "{ROLE_NAME}" --assignee-object-id {principal_id} '
+        f'az role assignment create --role "{role}" --assignee-object-id {principal_id} '
         f"--assignee-principal-type ServicePrincipal --scope {scope}"
     )
+
+
+def _told(role: str) -> str:
+    return ROLE_NAME if role == ROLE else role
 
 
 def document(role: str, principal_id: str, scope: str) -> PolicyDocument:
@@ -59,7 +59,7 @@ def document(role: str, principal_id: str, scope: str) -> PolicyDocument:
 
 @dataclass(frozen=True)
 class Ends:
-    """What an assignment joins: an account and an identity.
+    """What an assignment joins: an account and an identity, and by which role.
 
     `account_id` raises `NotYetKnown`; `audience` is asked for late. `container` is the one
     that the role is on; empty where it is on all of the account.
@@ -69,6 +69,7 @@ class Ends:
     identity: Resource[identities.Identity]
     account_id: Callable[[], str]
     audience: Callable[[], str]
+    role: StorageRole
     container: str = ""
 
     def scope(self) -> str:
@@ -131,10 +132,10 @@ class BucketAccess(Resource[Identity]):
         assignments: Sequence[Assignment] = observed.state
         changes = []
         if not self._granted(assignments):
-            changes.append(FieldChange(ROLE_NAME, "absent", self._principal))
+            changes.append(FieldChange(self._ends.role.name, "absent", self._principal))
         return changes + [
-            FieldChange(ROLE_NAME, item.principal_id, "absent")
-            for item in self._ghosts(assignments)
+            FieldChange(_told(item.role), item.principal_id, "absent")
+            for item in self._superseded(assignments)
         ]
 
     def create(self) -> Observed[Identity]:
@@ -180,32 +181,39 @@ class BucketAccess(Resource[Identity]):
             if item.scope == scope.lower()
             and (
                 item.description == tags.description(self.install)
-                or (item.principal_id == principal and item.role == ROLE)
+                or (item.principal_id == principal and item.role == self._ends.role.id)
             )
         ]
 
     def _granted(self, assignments: Sequence[Assignment]) -> bool:
         return any(
-            item.principal_id == self._principal and item.role == ROLE for item in assignments
+            item.principal_id == self._principal and item.role == self._ends.role.id
+            for item in assignments
         )
 
-    def _ghosts(self, assignments: Sequence[Assignment]) -> list[Assignment]:
-        """Of identities of ours that are no more: a new one of the name gets nothing by them."""
-        return [item for item in assignments if item.principal_id != self._principal]
+    def _superseded(self, assignments: Sequence[Assignment]) -> list[Assignment]:
+        """Of another role; or of identities of ours that are no more, of which a new one of the
+        name gets nothing."""
+        return [
+            item
+            for item in assignments
+            if item.principal_id != self._principal or item.role != self._ends.role.id
+        ]
 
     def _put(self) -> Observed[Identity]:
         scope, principal = self._ends.scope(), self._principal
         assignments = self._ours()
-        for ghost in self._ghosts(assignments):
-            self._azure.roles.withdraw(ghost)
         if not self._granted(assignments):
-            name, text = assignment_name(scope, principal), tags.description(self.install)
+            role, text = self._ends.role.id, tags.description(self.install)
+            name = assignment_name(scope, principal, role)
             self._azure.run.retry(
-                lambda: self._azure.roles.assign(scope, name, ROLE, principal, text),
+                lambda: self._azure.roles.assign(scope, name, role, principal, text),
                 retriable=_not_replicated,
                 what=f"the directory to know {self._ends.identity.title}",
                 timeout=self._patience,
             )
+        for item in self._superseded(assignments):
+            self._azure.roles.withdraw(item)
         return self._observed(self._ours())
 
     def _observed(self, assignments: Sequence[Assignment]) -> Observed[Identity]:

@@ -25,6 +25,7 @@ from anyscale_k8s_cli.providers.aks.proof import (
 )
 from anyscale_k8s_cli.providers.aks.sdk.network import JOIN
 from anyscale_k8s_cli.providers.aks.sdk.policies import Draft
+from anyscale_k8s_cli.providers.aks.storage_role import StorageRole
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import register
 from anyscale_k8s_cli.spec import CloudSpec
 
@@ -73,6 +74,7 @@ def checks(
     facts: AksFacts = cluster.facts
     address = partial(_quota, azure, cluster.region, _ADDRESSES)
     storage = partial(_quota, azure, cluster.region, _ACCOUNTS)
+    own_role = StorageRole(azure, facts.group, spec.rules.storage_role)
     public = [declared.AZURE_ADDRESS_QUOTA.bind_room(address)]
     return [
         declared.AZURE_STORAGE_QUOTA.bind_room(storage),
@@ -80,6 +82,11 @@ def checks(
         *(
             declared.AKS_SUBNET_NAMED.bind(partial(_subnet, azure, facts, name))
             for name in spec.network.load_balancer_subnets
+        ),
+        *(
+            [declared.AZURE_STORAGE_ROLE.bind(lambda: _own_role(azure, facts, own_role, names()))]
+            if own_role.given
+            else []
         ),
         declared.AKS_WORKLOAD_IDENTITY.bind(partial(_workload_identity, azure, cluster, facts)),
         *(
@@ -147,6 +154,13 @@ def _subnet(azure: Azure, facts: AksFacts, name: str) -> Finding:
 def _may_join(azure: Azure, subnet: str, principal: str) -> bool:
     held = {item.role for item in azure.roles.held(subnet, principal)}
     return any(given.allows(JOIN) for role in held for given in azure.roles.permissions(role))
+
+
+def _own_role(azure: Azure, facts: AksFacts, role: StorageRole, names: Names) -> Finding:
+    """Whether the user's role can be assigned on a brought account, the assignment itself shows."""
+    scope = f"/subscriptions/{azure.subscription_id}/resourceGroups/{facts.group}"
+    account = f"{scope}/providers/Microsoft.Storage/storageAccounts/{names.account}"
+    return role.finding(account if names.account else None)
 
 
 def _in_tenant(azure: Azure, audience: Callable[[], str]) -> Finding:

@@ -25,6 +25,7 @@ from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes, told, w
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
 from anyscale_k8s_cli.providers.aks.proof import Proof
 from anyscale_k8s_cli.providers.aks.sdk.storage import Settings
+from anyscale_k8s_cli.providers.aks.storage_role import ROLE, ROLE_NAME, StorageRole
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity
 from anyscale_k8s_cli.providers.azureblob.trust import Place, document
 from anyscale_k8s_cli.resource import NotYetKnown, Resource
@@ -135,7 +136,7 @@ def _made(install: Install, holder: Holder, whose: str, scope: str) -> Iterator[
         "role assignment",
         f"of {name}",
         scope,
-        (bucket_access.ROLE_NAME,),
+        (ROLE_NAME,),
         unless=("existing.bucket existing.identity",) if own else (_SAME,),
     )
 
@@ -143,15 +144,16 @@ def _made(install: Install, holder: Holder, whose: str, scope: str) -> Iterator[
 def grants(spec: CloudSpec, install: Install, bucket: str) -> Iterator[PolicyDocument]:
     """Who may become the identities, and what they may, before the subscription is known."""
     given, account = spec.existing, f"storage account {bucket}"
+    role = spec.rules.storage_role or ROLE
     if not given.identity:
         yield _trust(install, OPERATOR)
     if not (given.identity and given.bucket):
         holder = given.identity or "<the identity>"
-        yield bucket_access.document(bucket_access.ROLE, holder, account)
+        yield bucket_access.document(role, holder, account)
     if spec.identity.separate:
         yield _trust(install, WORKLOADS)
         yield bucket_access.document(
-            bucket_access.ROLE,
+            role,
             "<the workloads' identity>",
             f"container {_bucket_place(spec, install).container} of {account}",
         )
@@ -230,6 +232,10 @@ class _Builder:
         group = self._facts.group
         return bucket.Bucket(self._azure, self._install, group, place.account, wishes)
 
+    @cached_property
+    def _role(self) -> StorageRole:
+        return StorageRole(self._azure, self._facts.group, self._spec.rules.storage_role)
+
     def acting(self, holder: Holder) -> _Acting:
         own = holder is OPERATOR
         found, place = self._identity(holder)
@@ -238,6 +244,7 @@ class _Builder:
             found,
             self._account_id,
             self._audience if own else str,
+            self._role,
             "" if own else self.bucket_place.container,
         )
         patience, container = self._spec.timeouts.identity, self.bucket_place.container

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
-from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY
+from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY, WITHOUT_STORAGE
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.resource import LOAD_BALANCED
@@ -88,6 +88,14 @@ AZURE_STORAGE_QUOTA = Check(
     error=errors.NO_ROOM,
     adds=frozenset({"storage-account"}),
 )
+AZURE_STORAGE_ROLE = Check(
+    "azure-storage-role",
+    "Your role allows what the storage account is for",
+    ANY_TIME,
+    _CLOUD,
+    error=errors.ADOPTED_UNFIT,
+    breaks=WITHOUT_STORAGE,
+)
 
 CHECKS = (
     AKS_WORKLOAD_IDENTITY,
@@ -100,4 +108,5 @@ CHECKS = (
     AZURE_ADDRESS_QUOTA,
     AKS_SUBNET_NAMED,
     AZURE_STORAGE_QUOTA,
+    AZURE_STORAGE_ROLE,
 )

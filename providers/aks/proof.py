@@ -16,7 +16,7 @@ from anyscale_k8s_cli.object_storage import Contradiction, Objects, round_trip
 from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.aks import bucket_access, codes
 from anyscale_k8s_cli.providers.aks.azure import Azure
-from anyscale_k8s_cli.providers.aks.bucket_access import ROLE_NAME, Ends
+from anyscale_k8s_cli.providers.aks.bucket_access import Ends
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.providers.azureblob import trust
 from anyscale_k8s_cli.providers.azureblob.sdk import blobs
@@ -191,7 +191,7 @@ class Proof:
             return self.azure.run.retry(
                 call,
                 retriable=worth_repeating,
-                what=f"{ROLE_NAME} on {self.ends.account} to be in force",
+                what=f"{self.ends.role.name} on {self.ends.account} to be in force",
                 timeout=self.patience,
             )
         except CloudFailure as failure:
@@ -213,7 +213,7 @@ class Proof:
             cause=problem.cause,
             evidence=problem.evidence,
             fix="run setup again: it assigns the role anew; or "
-            + bucket_access.command(self.ends.scope(), identity.principal_id),
+            + bucket_access.command(self.ends.scope(), identity.principal_id, self.ends.role.name),
         )
 
     def _denied(self, verb: str, failure: CloudFailure) -> errors.CliError:

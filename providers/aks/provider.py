@@ -67,6 +67,7 @@ class AksProvider:
             "account.resource_group",
             "identity.workloads",
             "rules.azure_shared_key",
+            "rules.storage_role",
         }
     )
     spot_labels: Mapping[str, str] = {labels.PRIORITY: labels.SPOT}

@@ -15,6 +15,7 @@ from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.aks.sdk.roles import Assignment
 from anyscale_k8s_cli.providers.aks.sdk.storage import Account
+from anyscale_k8s_cli.providers.aks.storage_role import ROLE, StorageRole
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity
 from anyscale_k8s_cli.providers.azureblob.trust import Place
 from anyscale_k8s_cli.resource import Resource
@@ -38,7 +39,7 @@ def find_owned(azure: Azure, install: Install) -> list[Resource[Any]]:
     roles = [
         _access(azure, install, user, scope, needs=tuple(found))
         for user, item in zip(users, own, strict=True)
-        for scope in _scopes(azure, item)
+        for scope in _scopes(azure, install, item)
     ]
     if account is not None:
         roles += _left(azure, install, account, roles, tuple(found))
@@ -59,7 +60,8 @@ def _access(
     needs: tuple[Resource[Any], ...],
 ) -> bucket_access.BucketAccess:
     account, _, within = scope.partition(bucket_access.container_id("", "").lower())
-    ends = bucket_access.Ends(account.rpartition("/")[2], user, lambda: account, lambda: "", within)
+    role, name = StorageRole(azure, tags.group_of(install)), account.rpartition("/")[2]
+    ends = bucket_access.Ends(name, user, lambda: account, lambda: "", role, within)
     return bucket_access.BucketAccess(azure, install, ends, patience=_PATIENCE, needs=needs)
 
 
@@ -81,12 +83,13 @@ def _left(
             yield role
 
 
-def _scopes(azure: Azure, own: Identity) -> list[str]:
+def _scopes(azure: Azure, install: Install, own: Identity) -> list[str]:
     """Where an identity has roles: accounts and containers, also those that the user brought."""
     scopes = {
         item.scope
         for item in _held(azure, own)
-        if item.role == bucket_access.ROLE and "/storageaccounts/" in item.scope
+        if "/storageaccounts/" in item.scope
+        and (item.role == ROLE or item.description == tags.description(install))
     }
     return sorted(scopes)
 

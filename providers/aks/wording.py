@@ -86,6 +86,11 @@ def _wrong_places(spec: CloudSpec) -> list[str]:
         )
     if existing.bucket and spec.rules.azure_shared_key == "off":
         wrong.append("--azure-shared-key: an account given with --bucket stays as it is")
+    theirs = existing.bucket and existing.identity and not spec.identity.separate
+    if theirs and spec.rules.storage_role:
+        wrong.append(
+            "--storage-role: to an identity of yours on an account of yours setup grants nothing"
+        )
     if network.load_balancer_subnets and network.expose == "public":
         wrong.append("--lb-subnet: only an internal load balancer is in a subnet of yours")
     return wrong

@@ -6,6 +6,7 @@ from anyscale_k8s_cli.absence import (
     NO_ENCRYPTION_KEY,
     NO_IDENTITY,
     NO_STORAGE_ACCOUNT,
+    NO_STORAGE_ROLE,
     NOT_AWS,
     OWN_STORE,
     Absence,
@@ -20,5 +21,6 @@ ABSENCES: Absences = {
     **NOT_AWS,
     **NO_ENCRYPTION_KEY,
     **NO_STORAGE_ACCOUNT,
+    **NO_STORAGE_ROLE,
     "storage": OWN_STORE,
 }

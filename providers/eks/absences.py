@@ -6,6 +6,7 @@ from anyscale_k8s_cli.absence import (
     ADMITTED,
     NO_KEYS,
     NO_STORAGE_ACCOUNT,
+    NO_STORAGE_ROLE,
     NO_TOKEN,
     OWN_STORE,
     Absence,
@@ -20,5 +21,6 @@ ABSENCES: Absences = {
     **NO_KEYS,
     **NO_TOKEN,
     **NO_STORAGE_ACCOUNT,
+    **NO_STORAGE_ROLE,
     "storage": OWN_STORE,
 }

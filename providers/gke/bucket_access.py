@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CloudFailure
-from anyscale_k8s_cli.holders import HOLDERS, OPERATOR, Holder
+from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import Identity, PolicyDocument
 from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
@@ -29,21 +29,15 @@ def title(bucket: str, holder: Holder = OPERATOR) -> str:
 
 @dataclass(frozen=True)
 class Member:
-    """Whom a bucket's policy names, and who acts as this account."""
+    """Whom a bucket's policy names, who acts as this account, and the user's role that it gets."""
 
     email: str
     holder: Holder = OPERATOR
+    own_role: str | None = None
 
     @property
     def grants(self) -> tuple[Grant, ...]:
-        return policies.on_bucket(self.email, self.holder)
-
-    @property
-    def traces(self) -> frozenset[Grant]:
-        """What tells that setup was here, whoever acts as the account."""
-        return frozenset(
-            item for holder in HOLDERS for item in policies.on_bucket(self.email, holder)
-        )
+        return policies.on_bucket(self.email, self.holder, self.own_role)
 
 
 class BucketAccess(Resource[Identity]):
@@ -76,7 +70,6 @@ class BucketAccess(Resource[Identity]):
         self._email = member.email
         self._patience = patience
         self._wanted = member.grants
-        self._traced = member.traces
 
     @property
     def output(self) -> Identity:
@@ -98,7 +91,7 @@ class BucketAccess(Resource[Identity]):
 
     def diff(self, observed: Observed[Identity]) -> Sequence[FieldChange]:
         policy: Policy = observed.state
-        return policies.missing(policy, self._wanted, self._email)
+        return policies.missing(policy, self._wanted, self._email, self._superseded(policy))
 
     def create(self) -> Observed[Identity]:
         return self._write(grant=True)
@@ -124,10 +117,10 @@ class BucketAccess(Resource[Identity]):
         storage = self._google.storage
 
         def changed(policy: Policy) -> Policy:
-            ghosts = policy.ghosts(self._email)
+            gone = policy.ghosts(self._email) | self._superseded(policy)
             if grant:
-                return policy.changed(add=self._wanted, remove=ghosts)
-            return policy.changed(remove=[*self._traced, *ghosts])
+                return policy.changed(add=self._wanted, remove=gone)
+            return policy.changed(remove=[*self._wanted, *gone])
 
         policies.revise(
             self._google.run,
@@ -146,8 +139,13 @@ class BucketAccess(Resource[Identity]):
             )
         return self._observed(policy or Policy(()))
 
+    def _superseded(self, policy: Policy) -> frozenset[Grant]:
+        """With what is wanted these tell that setup was here, whoever acts as the account."""
+        return policies.superseded(policy, self._wanted, self._email)
+
     def _traces(self, policy: Policy) -> bool:
-        return bool(policy.grants & self._traced or policy.ghosts(self._email))
+        ours = policy.grants & set(self._wanted) or self._superseded(policy)
+        return bool(ours or policy.ghosts(self._email))
 
     def _observed(self, policy: Policy) -> Observed[Identity]:
         return Observed(

@@ -8,10 +8,11 @@ from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
 from anyscale_k8s_cli.checks.room import Room, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster
-from anyscale_k8s_cli.providers.gke import declared, discovery, rights, wording
+from anyscale_k8s_cli.providers.gke import declared, discovery, policies, rights, wording
 from anyscale_k8s_cli.providers.gke.cloud_side import Names
 from anyscale_k8s_cli.providers.gke.discovery import GkeFacts
 from anyscale_k8s_cli.providers.gke.google import Google
+from anyscale_k8s_cli.providers.gke.sdk.iam import DISABLED
 from anyscale_k8s_cli.spec import CloudSpec
 
 APIS = (
@@ -48,6 +49,9 @@ def checks(spec: CloudSpec, cluster: Cluster, google: Google, names: Names) -> l
         found.append(
             declared.GCP_KMS_KEY.bind(partial(_kms_key, spec.rules.kms_key, cluster.region))
         )
+    if names.own_role:
+        own_role = partial(_storage_role, google, names.own_role)
+        found.append(declared.GCP_STORAGE_ROLE.bind(own_role))
     return found
 
 
@@ -152,3 +156,33 @@ def _kms_key(key: str, region: str) -> Finding:
         f"the key is in {location} and the bucket will be in {region}",
         fix=f"give --kms-key a key in {region}",
     )
+
+
+def _storage_role(google: Google, name: str) -> Finding:
+    """A role that is switched off or deleted stays in policies, and gives nothing there."""
+    try:
+        role = google.iam.role(name)
+    except CloudFailure as failure:
+        if failure.denied:
+            return Finding(Status.UNKNOWN, f"you may not look: {failure}")
+        raise
+    needed = policies.BUCKET_PERMISSIONS
+    place = wording.place_of_role(name)
+    if role is None:
+        make = f"gcloud iam roles create {place} --permissions={','.join(needed)}"
+        return Finding(Status.FAIL, f"there is no role {name}", fix=make)
+    if role.deleted:
+        fix = f"gcloud iam roles undelete {place}"
+        return Finding(Status.FAIL, f"the role {name} is deleted", fix=fix)
+    if role.stage == DISABLED:
+        fix = f"gcloud iam roles update {place} --stage=GA"
+        return Finding(Status.FAIL, f"the role {name} is disabled", fix=fix)
+    lacking = [item for item in needed if item not in role.permissions]
+    if lacking:
+        return Finding(
+            Status.FAIL,
+            f"the role {name} lacks {len(lacking)} of {len(needed)} permissions",
+            evidence=tuple(lacking),
+            fix=f"gcloud iam roles update {place} --add-permissions={','.join(lacking)}",
+        )
+    return passed(f"{len(needed)} permissions")

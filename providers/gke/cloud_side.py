@@ -46,12 +46,14 @@ _POOL = "<project>.svc.id.goog"
 class Names:
     """What setup will make: a bucket and ids of accounts, empty for what the user has already.
 
-    `workload_account` is empty also where Ray's pods have none of their own.
+    `workload_account` is empty also where Ray's pods have none of their own. `own_role` is the
+    user's, by which the bucket is opened in place of Google's.
     """
 
     bucket: str
     account: str
     workload_account: str = ""
+    own_role: str = ""
 
 
 def names(spec: CloudSpec, install: Install) -> Names:
@@ -61,6 +63,7 @@ def names(spec: CloudSpec, install: Install) -> Names:
         bucket="" if existing.bucket else given.get("bucket") or bucket.default_name(install),
         account="" if existing.identity else _account_id(spec, install),
         workload_account=_account_id(spec, install, WORKLOADS) if separate else "",
+        own_role=spec.rules.storage_role or "",
     )
 
 
@@ -139,8 +142,8 @@ def grants(spec: CloudSpec, install: Install, bucket: str) -> Iterator[PolicyDoc
             held = policies.on_account(email, _POOL, install.namespace, holder)
             yield policies.document(f"who may act as {email}", _bindings(held))
         if not spec.existing.bucket:
-            held = policies.on_bucket(email or spec.existing.identity or "", holder)
-            yield policies.document(f"roles on the bucket {bucket}", _bindings(held))
+            member = Member(email or spec.existing.identity or "", holder, spec.rules.storage_role)
+            yield policies.document(f"roles on the bucket {bucket}", _bindings(member.grants))
 
 
 def _bindings(granted: Iterable[Grant]) -> list[dict[str, Any]]:
@@ -192,7 +195,7 @@ class _Builder:
         needs: Sequence[Resource[Any]] = (),
     ) -> _Acting:
         account, patience = self._account(holder), self.spec.timeouts.identity
-        member = Member(account.output, holder)
+        member = Member(account.output, holder, self.spec.rules.storage_role)
         access: Resource[Identity]
         if isinstance(storage, AdoptedBucket):
             access = AdoptedAccess(self.google, self.install, storage, account, holder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import ANY_TIME, BEFORE, Check, Need, Severity, When
-from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY
+from anyscale_k8s_cli.checks.declared import WITHOUT_IDENTITY, WITHOUT_STORAGE
 from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.resource import LOAD_BALANCED
@@ -73,6 +73,14 @@ GKE_SUBNET_NAMED = Check(
 GCP_KMS_KEY = Check(
     "gcp-kms-key", "The key is where the bucket is", ANY_TIME, _CLOUD, error=errors.ADOPTED_UNFIT
 )
+GCP_STORAGE_ROLE = Check(
+    "gcp-storage-role",
+    "Your role allows what the bucket is for",
+    ANY_TIME,
+    _CLOUD,
+    error=errors.ADOPTED_UNFIT,
+    breaks=WITHOUT_STORAGE,
+)
 
 CHECKS = (
     GKE_WORKLOAD_IDENTITY,
@@ -83,4 +91,5 @@ CHECKS = (
     GCP_LOAD_BALANCER_QUOTA,
     GKE_SUBNET_NAMED,
     GCP_KMS_KEY,
+    GCP_STORAGE_ROLE,
 )

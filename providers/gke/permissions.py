@@ -10,6 +10,8 @@ import yaml
 from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.templates import load_yaml
 
+# To look at a role of the user's own, which only the check of it does.
+SEE_ROLE = "iam.roles.get"
 # What is done without where it is not granted.
 DISPENSABLE = frozenset(
     {
@@ -17,6 +19,7 @@ DISPENSABLE = frozenset(
         "compute.regions.get",
         # Where it is needed, the way to the cluster shows it.
         "container.clusters.connect",
+        SEE_ROLE,
         "serviceusage.services.get",
     }
 )

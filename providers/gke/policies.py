@@ -27,6 +27,13 @@ BUCKET_READER = "roles/storage.legacyBucketReader"
 # Objects alone, and no policy of theirs: what Ray's pods do. Not tried on every kind of workload.
 OBJECT_USER = "roles/storage.objectUser"
 BUCKET_ROLES = {OPERATOR: (OBJECT_ADMIN, BUCKET_READER), WORKLOADS: (OBJECT_USER,)}
+# What a role of the user's own must hold in their place. To write over an object takes the
+# right to delete it; the uploads are those in parts.
+BUCKET_PERMISSIONS = (
+    "storage.buckets.get",
+    *(f"storage.multipartUploads.{verb}" for verb in ("abort", "create", "list", "listParts")),
+    *(f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list")),
+)
 _WIDER = {
     WORKLOAD_IDENTITY_USER: (TOKEN_CREATOR,),
     OBJECT_ADMIN: ("roles/storage.admin", OBJECT_USER),
@@ -49,9 +56,26 @@ def on_account(
     return (twin, Grant(TOKEN_CREATOR, member_of(email))) if holder is OPERATOR else (twin,)
 
 
-def on_bucket(email: str, holder: Holder = OPERATOR) -> tuple[Grant, ...]:
-    """What an account may do with the bucket; the operator's also for Ray's pods as a rule."""
-    return tuple(Grant(role, member_of(email)) for role in BUCKET_ROLES[holder])
+def on_bucket(
+    email: str, holder: Holder = OPERATOR, own_role: str | None = None
+) -> tuple[Grant, ...]:
+    """What an account may do with the bucket; the operator's also for Ray's pods as a rule.
+
+    By a role of the user's own in place of Google's, if there is one.
+    """
+    roles = (own_role,) if own_role else BUCKET_ROLES[holder]
+    return tuple(Grant(role, member_of(email)) for role in roles)
+
+
+def superseded(policy: Policy, wanted: Iterable[Grant], email: str) -> frozenset[Grant]:
+    """What another setup has granted on our bucket: Google's roles, or one of the user's own."""
+    googles = {role for roles in BUCKET_ROLES.values() for role in roles}
+    return frozenset(
+        grant
+        for grant in policy.grants - frozenset(wanted)
+        if grant.member == member_of(email)
+        and (grant.role in googles or not grant.role.startswith("roles/"))
+    )
 
 
 def document(name: str, bindings: Iterable[Mapping[str, Any]]) -> PolicyDocument:
@@ -78,16 +102,19 @@ def command(email: str, grant: Grant) -> str:
     )
 
 
-def missing(policy: Policy, wanted: Iterable[Grant], email: str) -> list[FieldChange]:
+def missing(
+    policy: Policy, wanted: Iterable[Grant], email: str, unwanted: Iterable[Grant] = ()
+) -> list[FieldChange]:
     """What a policy lacks, and what should not be in it any more."""
     lacking = [
         FieldChange(f"{grant.role} for {grant.member}", "absent", "granted")
         for grant in wanted
         if grant not in policy.grants
     ]
-    ghosts = sorted(policy.ghosts(email), key=lambda item: (item.role, item.member))
+    gone = policy.ghosts(email).union(unwanted)
     return lacking + [
-        FieldChange(f"{item.role} for {item.member}", "granted", "absent") for item in ghosts
+        FieldChange(f"{item.role} for {item.member}", "granted", "absent")
+        for item in sorted(gone, key=lambda item: (item.role, item.member))
     ]
 
 

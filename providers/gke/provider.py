@@ -66,7 +66,13 @@ class GkeProvider:
     }
     required = ("account.project_id", "cluster.name")
     settings = frozenset(
-        {"account.project_id", "credentials.impersonate", "identity.workloads", "rules.kms_key"}
+        {
+            "account.project_id",
+            "credentials.impersonate",
+            "identity.workloads",
+            "rules.kms_key",
+            "rules.storage_role",
+        }
     )
     spot_labels: Mapping[str, str] = {labels.SPOT: "true"}
 

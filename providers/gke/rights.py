@@ -43,7 +43,9 @@ def to_look(google: Google, names: Names) -> Finding:
 
 def _by_names(google: Google, names: Names, verb: Verb, optional: Container[str]) -> Finding:
     """What lists, and what is not there yet, the project is asked about."""
-    wanted = permissions.of(verb)
+    wanted = [
+        item for item in permissions.of(verb) if names.own_role or item != permissions.SEE_ROLE
+    ]
     accounts = [google.email(item) for item in (names.account, names.workload_account) if item]
     objects: tuple[tuple[str, str, _Held], ...] = (
         (_BUCKETS, names.bucket, google.storage.held),

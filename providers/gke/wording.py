@@ -21,6 +21,9 @@ _ACCOUNT_ID = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _EMAIL = re.compile(r"[a-z0-9][a-z0-9-]{4,61}[a-z0-9]@[a-z0-9.-]+\.gserviceaccount\.com")
 _KMS_KEY = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
 
+# https://cloud.google.com/iam/docs/creating-custom-roles
+_OWN_ROLE = re.compile(r"(project|organization)s/([^/]+)/roles/([A-Za-z0-9_.]{3,64})")
+
 
 def location_of_key(kms_key: str) -> str:
     """Where a key is, by its full name."""
@@ -28,11 +31,18 @@ def location_of_key(kms_key: str) -> str:
     return found[1] if found else ""
 
 
+def place_of_role(name: str) -> str:
+    """How Google's command line is told of a role."""
+    found = _OWN_ROLE.fullmatch(name)
+    return f"{found[3]} --{found[1]}={found[2]}" if found else name
+
+
 def check(spec: CloudSpec) -> None:
     """Refuse what Google would refuse, and what means nothing here (`invalid-spec`)."""
     wrong = [
         *_wrong_places(spec),
         *_wrong_names(spec),
+        *_wrong_role(spec),
         *wrong_tags(spec.rules.tags),
         *_wrong_network(spec),
     ]
@@ -91,6 +101,25 @@ def _wrong_account(spec: CloudSpec, holder: Holder) -> Iterator[str]:
             "--name-prefix: it begins a service account's name, so it must begin with a letter "
             f"and leave room: {longest} characters at most; give another one, or rules.names.{key}"
         )
+
+
+def _wrong_role(spec: CloudSpec) -> Iterator[str]:
+    given, project = spec.rules.storage_role, spec.account.project_id
+    if not given:
+        return
+    found = _OWN_ROLE.fullmatch(given)
+    if found is None:
+        yield (
+            f"--storage-role: {given!r} is no full name of a role of yours: "
+            "projects/<project>/roles/<role> or organizations/<number>/roles/<role>"
+        )
+    elif found[1] == "project" and project and found[2] != project:
+        yield (
+            f"--storage-role: a role of the project {found[2]} can be granted in that project "
+            f"alone, and not in {project}; give one of {project}, or of your organization"
+        )
+    if spec.existing.bucket:
+        yield "--storage-role: on a bucket given with --bucket setup grants nothing"
 
 
 def _wrong_network(spec: CloudSpec) -> Iterator[str]:

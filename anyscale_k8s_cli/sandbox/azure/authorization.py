@@ -13,10 +13,12 @@ from anyscale_k8s_cli.sandbox.azure.errors import ArmError, bad_request, conflic
 from anyscale_k8s_cli.sandbox.azure.locks import Locks
 from anyscale_k8s_cli.sandbox.azure.resources import within
 from anyscale_k8s_cli.sandbox.azure.rights import ASSIGNMENTS, Assignment, Rights
-from anyscale_k8s_cli.sandbox.azure.roles import RoleDefinition
+from anyscale_k8s_cli.sandbox.azure.roles import RoleDefinition, custom_role
 
 _HERE = "{scope}/providers/Microsoft.Authorization"
-_EQUALS = re.compile(r"(\w+)\s+eq\s+'([^']*)'|(\w+)\(\s*(?:'([^']*)')?\s*\)", re.IGNORECASE)
+_EQUALS = re.compile(r"(\w+)\s+eq\s+'((?:[^']|'')*)'|(\w+)\(\s*(?:'([^']*)')?\s*\)", re.IGNORECASE)
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
 _TYPES = {"User", "Group", "ServicePrincipal", "ForeignGroup", "Device"}
 
 
@@ -31,7 +33,8 @@ class Authorization:
     def routes(self) -> list[Route]:
         one = _HERE + "/roleAssignments/{assignment}"
         read, write = f"{ASSIGNMENTS}/read", f"{ASSIGNMENTS}/write"
-        definition = "Microsoft.Authorization/roleDefinitions/read"
+        definition, defines = f"{DEFINITIONS}/read", f"{DEFINITIONS}/write"
+        role = _HERE + "/roleDefinitions/{definition}"
         return [
             Route("PUT", one, "RoleAssignments_Create", write, self.create),
             Route("GET", one, "RoleAssignments_Get", read, self.get),
@@ -39,13 +42,9 @@ class Authorization:
             Route(
                 "GET", _HERE + "/roleAssignments", "RoleAssignments_ListForScope", read, self.list
             ),
-            Route(
-                "GET",
-                _HERE + "/roleDefinitions/{definition}",
-                "RoleDefinitions_Get",
-                definition,
-                self.get_definition,
-            ),
+            Route("GET", role, "RoleDefinitions_Get", definition, self.get_definition),
+            Route("PUT", role, "RoleDefinitions_CreateOrUpdate", defines, self.define),
+            Route("DELETE", role, "RoleDefinitions_Delete", f"{DEFINITIONS}/delete", self.undefine),
             Route(
                 "GET",
                 _HERE + "/roleDefinitions",
@@ -107,6 +106,12 @@ class Authorization:
         principal_id = str(properties.get("principalId") or "").lower()
         told = str(properties.get("principalType") or "")
         role = self._role(str(properties.get("roleDefinitionId") or ""))
+        if not role.assignable(request["scope"]):
+            raise bad_request(
+                "RoleAssignmentScopeNotAssignableToRoleDefinition",
+                f"The role assignment scope '{request['scope']}' is not assignable to role "
+                f"definition '{role.id}'.",
+            )
         principal = self._principal(principal_id, told)
         if told and told not in _TYPES:
             raise bad_request("InvalidPrincipalType", f"The principal type '{told}' is not valid.")
@@ -212,12 +217,51 @@ class Authorization:
             )
         return Answer(found.as_json(self.rights.subscription))
 
+    def define(self, request: ArmRequest) -> Answer:
+        identifier, wanted = request["definition"].lower(), request.properties
+        if not _GUID.fullmatch(identifier):
+            raise bad_request(
+                "InvalidRoleDefinitionId",
+                f"The role definition ID '{identifier}' is not valid. The role definition ID must "
+                "be a GUID.",
+            )
+        held = (wanted.get("permissions") or [{}])[0]
+        role = custom_role(identifier, {**wanted, **held})
+        if not role.scopes or "/" in role.scopes:
+            raise bad_request(
+                "InvalidActionOrNotAction" if role.scopes else "MissingAssignableScopes",
+                "The assignable scopes of a custom role must be subscriptions, resource groups or "
+                "management groups.",
+            )
+        taken = [item for item in self.rights.definitions.values() if item.name == role.name]
+        if any(item.id != identifier for item in taken):
+            raise conflict(
+                "RoleDefinitionWithSameNameExists",
+                f"A custom role with the same name already exists in this directory. "
+                f"Use a different name. Name: '{role.name}'.",
+            )
+        self.rights.define(role)
+        return Answer(role.as_json(self.rights.subscription), 201)
+
+    def undefine(self, request: ArmRequest) -> Answer:
+        identifier = request["definition"].lower()
+        found = self.rights.definitions.get(identifier)
+        if found is None:
+            return Answer(status=204)
+        if any(item.role.id == identifier for item in self.rights.assignments.values()):
+            raise bad_request(
+                "RoleDefinitionHasAssignments",
+                "There are existing role assignments referencing role.",
+            )
+        del self.rights.definitions[identifier]
+        return Answer(found.as_json(self.rights.subscription))
+
     def list_definitions(self, request: ArmRequest) -> Answer:
         name = _terms(request).get("rolename")
         found = [
             role.as_json(self.rights.subscription)
             for role in self.rights.definitions.values()
-            if name is None or role.name == name
+            if (name is None or role.name == name) and role.assignable(request["scope"])
         ]
         return Answer({"value": found})
 
@@ -238,7 +282,7 @@ def _terms(request: ArmRequest) -> dict[str, str]:
     terms = {}
     for match in _EQUALS.finditer(text):
         name, value, call, argument = match.groups()
-        terms[(name or call).lower()] = value if name else argument or ""
+        terms[(name or call).lower()] = value.replace("''", "'") if name else argument or ""
     if text and not terms:
         raise bad_request("InvalidFilter", f"The filter '{text}' is not supported.")
     return terms

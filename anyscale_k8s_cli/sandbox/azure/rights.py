@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -127,6 +127,13 @@ class Rights:
         role = custom_role(identifier, grant)
         self.definitions[identifier] = role
         return role
+
+    def define(self, role: RoleDefinition) -> None:
+        """A new role, or one that is other from now on, for those who hold it too."""
+        self.definitions[role.id] = role
+        for name, held in self.assignments.items():
+            if held.role.id == role.id:
+                self.assignments[name] = replace(held, role=role)
 
     def role_named(self, name: str) -> RoleDefinition:
         """Raises LookupError for an unknown role."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from anyscale_k8s_cli.sandbox.azure.resources import within
+
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 _CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
 _DELEGATE = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
@@ -33,6 +35,8 @@ class RoleDefinition:
     data_actions: tuple[str, ...] = ()
     not_data_actions: tuple[str, ...] = ()
     custom: bool = False
+    description: str = ""
+    scopes: tuple[str, ...] = ()
 
     def allows(self, action: str, *, data: bool = False) -> bool:
         allowed, excluded = (
@@ -49,6 +53,10 @@ class RoleDefinition:
             "notDataActions": list(self.not_data_actions),
         }
 
+    def assignable(self, scope: str) -> bool:
+        """Whether it can be assigned at a scope."""
+        return not self.scopes or any(within(scope, item) for item in self.scopes)
+
     def as_json(self, subscription: str) -> dict[str, Any]:
         return {
             "id": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{self.id}",
@@ -57,8 +65,8 @@ class RoleDefinition:
             "properties": {
                 "roleName": self.name,
                 "type": "CustomRole" if self.custom else "BuiltInRole",
-                "description": "",
-                "assignableScopes": [subscription] if self.custom else ["/"],
+                "description": self.description,
+                "assignableScopes": list(self.scopes or ([subscription] if self.custom else ["/"])),
                 "permissions": [self.permission],
             },
         }
@@ -82,6 +90,8 @@ def custom_role(identifier: str, document: Mapping[str, Any]) -> RoleDefinition:
         patterns("dataActions"),
         patterns("notDataActions"),
         custom=True,
+        description=str(known.get("description") or ""),
+        scopes=patterns("assignableScopes"),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from anyscale_k8s_cli.sandbox.google.accounts import ServiceAccount
 from anyscale_k8s_cli.sandbox.google.api import Call, Handle, Method, Reply, Service
+from anyscale_k8s_cli.sandbox.google.custom_roles import CustomRoles
 from anyscale_k8s_cli.sandbox.google.errors import denied, not_found
 from anyscale_k8s_cli.sandbox.google.identity_pools import IdentityPools
 from anyscale_k8s_cli.sandbox.google.project import Project
@@ -49,6 +50,8 @@ class Iam:
                     write=False,
                 ),
                 *IdentityPools(self.project).methods(),
+                *CustomRoles(self.project, "projects").methods(),
+                *CustomRoles(self.project, "organizations").methods(),
             ),
         )
 

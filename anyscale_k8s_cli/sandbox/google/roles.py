@@ -6,11 +6,13 @@ https://cloud.google.com/iam/docs/roles-permissions. Patterns are those of shell
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 OWNER, EDITOR, VIEWER = "roles/owner", "roles/editor", "roles/viewer"
 WORKLOAD_IDENTITY_USER = "roles/iam.workloadIdentityUser"
 TOKEN_CREATOR = "roles/iam.serviceAccountTokenCreator"
+DISABLED = "DISABLED"
 BUCKET_OWNER = "roles/storage.legacyBucketOwner"
 BUCKET_READER = "roles/storage.legacyBucketReader"
 OBJECT_OWNER = "roles/storage.legacyObjectOwner"
@@ -29,6 +31,8 @@ _READS = (
     "compute.*.list",
     "container.*.get",
     "container.*.list",
+    "iam.roles.get",
+    "iam.roles.list",
     "serviceusage.services.get",
     "serviceusage.services.list",
     "storage.buckets.list",
@@ -57,6 +61,7 @@ PREDEFINED: Mapping[str, tuple[str, ...]] = {
     OWNER: (
         *_EDITS,
         "container.*",
+        "iam.roles.*",
         "iam.serviceAccounts.disable",
         "iam.serviceAccounts.enable",
         "iam.serviceAccounts.getIamPolicy",
@@ -179,15 +184,32 @@ _LEGACY = "roles/storage.legacy"
 _BASIC = frozenset({OWNER, EDITOR, VIEWER})
 
 
+@dataclass
+class CustomRole:
+    """One that a project or its organization defines.
+
+    In policies it stays when it is disabled or deleted, and gives nothing there.
+    """
+
+    permissions: tuple[str, ...]
+    title: str = ""
+    description: str = ""
+    stage: str = "GA"
+    deleted: bool = False
+
+
 class Roles:
-    """The predefined roles, and what the project defines itself."""
+    """The predefined roles, and those that the project and its organization define themselves."""
 
     def __init__(self) -> None:
-        self.custom: dict[str, tuple[str, ...]] = {}
+        self.custom: dict[str, CustomRole] = {}
 
     def permissions(self, role: str) -> tuple[str, ...]:
         """Patterns of permissions; none for a role that does not exist."""
-        return self.custom.get(role) or PREDEFINED.get(role, ())
+        own = self.custom.get(role)
+        if own is None:
+            return PREDEFINED.get(role, ())
+        return () if own.deleted or own.stage == DISABLED else own.permissions
 
     def allows(self, role: str, permission: str) -> bool:
         return matches(self.permissions(role), permission)
@@ -195,7 +217,7 @@ class Roles:
     def fits(self, role: str, resource: str) -> bool:
         """Whether a role exists and can be granted on a project, an account or a bucket."""
         if role in self.custom:
-            return True
+            return not self.custom[role].deleted
         if role not in PREDEFINED:
             return False
         if resource == "account":

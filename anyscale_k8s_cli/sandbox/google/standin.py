@@ -26,7 +26,7 @@ from anyscale_k8s_cli.sandbox.google.iam import Iam
 from anyscale_k8s_cli.sandbox.google.oauth import OAuth
 from anyscale_k8s_cli.sandbox.google.project import Project, account_caller
 from anyscale_k8s_cli.sandbox.google.projects import ResourceManager, ServiceUsage
-from anyscale_k8s_cli.sandbox.google.roles import OWNER
+from anyscale_k8s_cli.sandbox.google.roles import OWNER, CustomRole
 from anyscale_k8s_cli.sandbox.google.seed import (
     AUTOPILOT,
     ENABLED,
@@ -265,7 +265,7 @@ class GoogleStandIn:
     def set_admin_permissions(self, permissions: Sequence[str] | None) -> None:
         """From now on the administrator may do only this (patterns); None: what an owner may."""
         with self._front.lock:
-            self.project.roles.custom[_ADMIN_ROLE] = tuple(permissions or ())
+            self.project.roles.custom[_ADMIN_ROLE] = CustomRole(tuple(permissions or ()))
             role = OWNER if permissions is None else _ADMIN_ROLE
             for grant in self.project.policy.grants:
                 if grant.uid == self.admin.unique_id:

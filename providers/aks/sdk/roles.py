@@ -13,6 +13,7 @@ from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
 
 _KIND = "Microsoft.Authorization/roleAssignments"
 WRITE = f"{_KIND}/write"
+_DEFINITIONS = "Microsoft.Authorization/roleDefinitions/read"
 _PERMISSIONS = "Microsoft.Authorization/permissions/read"
 
 
@@ -37,10 +38,22 @@ class Permission:
     not_data_actions: Sequence[str] = ()
 
     def allows(self, action: str) -> bool:
-        return _any(self.actions, action) and not _any(self.not_actions, action)
+        return matches(self.actions, action) and not matches(self.not_actions, action)
 
     def allows_data(self, action: str) -> bool:
-        return _any(self.data_actions, action) and not _any(self.not_data_actions, action)
+        return matches(self.data_actions, action) and not matches(self.not_data_actions, action)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A role by its id, without its path; `scopes` are those where it can be assigned."""
+
+    id: str
+    name: str
+    description: str = ""
+    custom: bool = True
+    scopes: Sequence[str] = ()
+    permissions: Sequence[Permission] = ()
 
 
 class Roles:
@@ -69,14 +82,29 @@ class Roles:
         )
         return [_assignment(item) for item in found]
 
-    def permissions(self, role: str) -> list[Permission]:
+    def permissions(self, role: str) -> Sequence[Permission]:
         """What a role lets its holder do; nothing where there is no such role."""
-        scope = f"/subscriptions/{self._session.subscription}"
+        found = self.definition(role)
+        return found.permissions if found else ()
+
+    def definition(self, role: str, scope: str = "") -> Definition | None:
+        """A role by its id, looked at from a scope; else from the subscription."""
+        place = scope or f"/subscriptions/{self._session.subscription}"
         found = self._session.find(
-            "Microsoft.Authorization/roleDefinitions/read",
-            lambda: self._client.role_definitions.get(scope, role),
+            _DEFINITIONS, lambda: self._client.role_definitions.get(place, role)
         )
-        return [_permission(item) for item in (found.permissions if found else ())]
+        return _definition(found) if found else None
+
+    def named(self, name: str, scope: str) -> Definition | None:
+        """A role by its name, which is one of its kind in a directory, if it counts at a scope."""
+        quoted = name.replace("'", "''")
+        found = self._session.ask(
+            _DEFINITIONS,
+            lambda: list(
+                self._client.role_definitions.list(scope, filter=f"roleName eq '{quoted}'")
+            ),
+        )
+        return _definition(found[0]) if found else None
 
     def assign(self, scope: str, name: str, role: str, principal_id: str, description: str) -> None:
         """Give a service principal a role; that it has it already is success."""
@@ -146,6 +174,17 @@ def _assignment(item: Any) -> Assignment:
     )
 
 
+def _definition(item: Any) -> Definition:
+    return Definition(
+        id=str(item.name).lower(),
+        name=str(item.role_name),
+        description=str(item.description or ""),
+        custom=str(item.role_type) != "BuiltInRole",
+        scopes=tuple(map(str, item.assignable_scopes or ())),
+        permissions=tuple(map(_permission, item.permissions or ())),
+    )
+
+
 def _permission(item: Any) -> Permission:
     return Permission(
         item.actions or (),
@@ -155,5 +194,6 @@ def _permission(item: Any) -> Permission:
     )
 
 
-def _any(patterns: Sequence[str], action: str) -> bool:
+def matches(patterns: Sequence[str], action: str) -> bool:
+    """Whether an action is one of those that Azure's patterns mean."""
     return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)

@@ -29,6 +29,19 @@ class ServiceAccount:
 UNSEEN = ServiceAccount("", "")
 
 
+@dataclass(frozen=True)
+class Role:
+    """A project's or an organization's own. `stage` as Google has it."""
+
+    permissions: frozenset[str]
+    stage: str
+    deleted: bool
+
+
+# The stage of a role that is switched off.
+DISABLED = "DISABLED"
+
+
 class Iam:
     """Service accounts: those of the session's project, and others by their e-mail."""
 
@@ -92,6 +105,20 @@ class Iam:
                 return None
             raise
         return set(found.get("permissions") or ())
+
+    def role(self, name: str) -> Role | None:
+        """One by its full name; a deleted one can be seen for a while."""
+        try:
+            found = self._call("iam.roles.get", "GET", f"/v1/{name}")
+        except CloudFailure as failure:
+            if failure.api_code == failures.ABSENT:
+                return None
+            raise
+        return Role(
+            permissions=frozenset(map(str, found.get("includedPermissions") or ())),
+            stage=str(found.get("stage", "")),
+            deleted=bool(found.get("deleted")),
+        )
 
     @property
     def _own(self) -> str:

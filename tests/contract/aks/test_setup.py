@@ -12,7 +12,7 @@ import pytest
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.provider import CloudSide
-from anyscale_k8s_cli.providers.aks import bucket_access
+from anyscale_k8s_cli.providers.aks import storage_role
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.sdk.storage import Settings
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
@@ -504,7 +504,7 @@ def test_an_identity_that_trusts_somebody_else(adopting: World, theirs: Trust, t
     assert f"--issuer {CLUSTER.issuer} --subject {OPERATOR}" in fix
 
 
-@pytest.mark.parametrize("taken", bucket_access.NEEDED)
+@pytest.mark.parametrize("taken", storage_role.NEEDED)
 def test_one_action_that_an_identity_lacks_is_named(adopting: World, taken: str) -> None:
     azure(adopting).storage.set_cors("demo", "usersdata", [OURS])
     identity = azure(adopting).identities
@@ -512,7 +512,7 @@ def test_one_action_that_an_identity_lacks_is_named(adopting: World, taken: str)
     world = adopting.stand_in.world
     principal = identity.get("demo", "bare-operator")
     assert principal is not None
-    held = [item for item in bucket_access.NEEDED if item != taken]
+    held = [item for item in storage_role.NEEDED if item != taken]
     own = world.directory.principals[principal.principal_id]
     world.rights.replace(own, [{"DataActions": held, "scope": ACCOUNTS + "usersdata"}])
     existing = {"bucket": "usersdata/lake", "identity": IDENTITIES + "bare-operator"}

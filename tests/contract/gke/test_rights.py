@@ -15,7 +15,9 @@ from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.provider import ClusterState, Verb
 from anyscale_k8s_cli.providers.gcs.bucket import Bucket
 from anyscale_k8s_cli.providers.gke import GkeProvider, codes
+from anyscale_k8s_cli.providers.gke.policies import BUCKET_PERMISSIONS
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox.google.roles import CustomRole
 from anyscale_k8s_cli.sandbox.google.seed import GCE_METADATA, ZONAL, NodePoolSeed
 from anyscale_k8s_cli.sandbox.google.standin import GoogleSettings
 from anyscale_k8s_cli.sandbox.wire import Call
@@ -33,6 +35,7 @@ NEEDS = {
     "batchGet": "get",
     "aggregatedList": "list",
 }
+ROLE = "projects/demo/roles/anyscaleBucket"
 # Methods that nobody needs a permission for.
 FREE = {"testIamPermissions", "token"}
 
@@ -57,6 +60,12 @@ def used(calls: list[Call]) -> set[str]:
     return found
 
 
+def with_all_named(world: World, **more: object) -> CloudSpec:
+    """A spec that names what only those need rights for who name it."""
+    world.stand_in.project.roles.custom[ROLE] = CustomRole(BUCKET_PERMISSIONS)
+    return world.spec(rules={"storage_role": ROLE}, **more)
+
+
 def check_all(world: World, spec: CloudSpec | None = None) -> dict[str, Finding]:
     spec = spec or world.spec()
     cluster = world.provider.discover(spec)
@@ -70,7 +79,9 @@ def spoil(world: World) -> None:
     account = world.stand_in.project.accounts.get(ACCOUNT)
     forget(world, account.policy, "roles/iam.workloadIdentityUser")
     account.description = account.description.rpartition(" ")[0]
-    forget(world, world.stand_in.buckets.get(BUCKET).policy, "roles/storage.objectAdmin")
+    policy = world.stand_in.buckets.get(BUCKET).policy
+    own = any(grant.role == ROLE for grant in policy.grants)
+    forget(world, policy, ROLE if own else "roles/storage.objectAdmin")
 
 
 def only(world: World, verb: Verb) -> None:
@@ -86,11 +97,12 @@ def test_setup_needs_no_more_and_uses_all_that_its_role_grants(world: World) -> 
     only(world, Verb.SETUP)
 
     def all_of_it() -> None:
-        assert check_all(world)["gcp-permissions"].status is Status.PASS
-        world.setup()
+        spec = with_all_named(world)
+        assert check_all(world, spec)["gcp-permissions"].status is Status.PASS
+        world.setup(spec)
         spoil_as_owner(world)
-        assert check_all(world)["gcp-permissions"].status is Status.PASS
-        world.setup()
+        assert check_all(world, spec)["gcp-permissions"].status is Status.PASS
+        world.setup(spec)
         assert look_at_load_balancers(world) == ""
 
     asked = used(world.calls(all_of_it))
@@ -127,7 +139,7 @@ def test_a_plan_needs_no_more_and_uses_all_that_its_role_grants(world: World) ->
 
     def all_of_it() -> None:
         assert set(world.changes().values()) == {"none"}
-        check_all(world)
+        check_all(world, with_all_named(world))
         assert look_at_load_balancers(world) == ""
 
     assert used(world.calls(all_of_it)) == granted(Verb.PLAN) - BY_THE_CLUSTER
@@ -162,7 +174,8 @@ def test_verify_needs_no_more_and_uses_all_that_its_role_grants(world: World) ->
 
     def work() -> None:
         (install,) = world.provider.search(HERE, "prod").installs
-        spec = world.provider.locate(install)
+        named = with_all_named(world).rules
+        spec = world.provider.locate(install).model_copy(update={"rules": named})
         cluster = world.provider.discover(spec)
         for check in world.provider.checks(spec, cluster):
             assert When.VERIFY not in check.check.when or check.run().status is Status.PASS
@@ -248,7 +261,7 @@ NAMED = re.compile(
 
 def told_before_anything_is_made(world: World, *codes: str) -> str:
     """By the checks of these names, or by what looking ended with."""
-    spec = world.spec()
+    spec = with_all_named(world)
     try:
         cluster = world.provider.discover(spec)
     except CliError as problem:

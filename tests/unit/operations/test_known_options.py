@@ -39,7 +39,7 @@ def test_one_is_refused_with_the_reason() -> None:
     assert problem.cause == "--identity-kind: GKE has one way only, Workload Identity Federation"
     assert problem.evidence == (
         "of the options that are not for every platform, gke knows --impersonate-service-account, "
-        "--kms-key, --project-id, --workload-identity",
+        "--kms-key, --project-id, --storage-role, --workload-identity",
     )
     assert problem.fix == "leave it out"
 

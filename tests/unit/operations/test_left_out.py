@@ -58,6 +58,7 @@ def refusal(found: LeftOut, flags: dict[str, Any], file: Path | None = None) -> 
         ({"network.allow_cidrs": ("10.0.0.0/8",)}, "--allow-cidr 10.0.0.0/8"),
         ({"rules.tags": {"team": "ml"}}, "--tag team=ml"),
         ({"rules.permissions_boundary": "arn:aws:iam::1:policy/b"}, "--permissions-boundary arn"),
+        ({"rules.storage_role": "Team's storage"}, "--storage-role"),
         ({"rules.kms_key": "alias/data"}, "--kms-key alias/data"),
         ({"rules.azure_shared_key": "off"}, "--azure-shared-key off"),
         ({"rules.names": {"bucket": "mine"}}, "rules.names"),
