@@ -18,6 +18,8 @@ from tests.e2e.story import Story
 from tests.processes import Desk, Sandbox, eventually, started
 
 WHERE = ("--provider", "aks", "--resource-group", "demo", "--cluster-name", "demo", "--name", "g")
+# Ray's pods have an identity of their own, which is made, kept and removed with all the rest.
+SAID = (*WHERE, "--workload-identity", "separate")
 # What each broken wire is told by, in the operator's own report or where it is looked at.
 WIRES = {
     "role-trust": "AADSTS700213",
@@ -32,9 +34,9 @@ SWITCHED_OFF = {"tenant": "az ad sp create --id", "workload-identity": "az aks u
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
     with started(desks(), homes, World(platforms=("aks",))) as sandbox:
         made = Story(sandbox)
-        made.tell("plan", "plan", *WHERE)
-        made.tell("setup", "setup", *WHERE, "--yes")
-        made.tell("setup again", "setup", *WHERE, "--yes")
+        made.tell("plan", "plan", *SAID)
+        made.tell("setup", "setup", *SAID, "--yes", "--probe")
+        made.tell("setup again", "setup", *SAID, "--yes")
         made.tell("status", "status", "g")
         for wrong in SWITCHED_OFF:
             sandbox.admin.break_(wrong, platform="aks")
@@ -60,7 +62,7 @@ def break_and_mend(story: Story, wire: str) -> None:
         return WIRES[wire] in f"{status.get('cause')}{status.get('evidence')}"
 
     eventually(told, 60)
-    story.tell(f"setup after {wire}", "setup", *WHERE, "--yes")
+    story.tell(f"setup after {wire}", "setup", *SAID, "--yes")
 
 
 def health(sandbox: Sandbox) -> str:
@@ -107,7 +109,7 @@ def test_what_is_registered_is_the_principal_and_the_chart_gets_the_client(story
     (resource,) = cloud["resources"]
     registered = resource["kubernetes_config"]["anyscale_operator_iam_identity"]
     identities = story["setup"].seen["azure"]["identities"]
-    (ours,) = (item for key, item in identities.items() if "anyscale-g-" in key)
+    ours = identities[next(key for key in identities if key.endswith("-operator"))]
     assert registered == ours["principal"]
     accounts = story["setup"].seen["kubernetes"]["aks/demo"]
     annotations = [
@@ -117,6 +119,22 @@ def test_what_is_registered_is_the_principal_and_the_chart_gets_the_client(story
     ]
     assert len(annotations) == 1
     assert annotations[0] != registered
+
+
+def test_pods_of_workloads_are_another_than_the_operator(story: Story) -> None:
+    """By use: a pod as one of Ray's is asked who it is."""
+    accounts = story["setup"].seen["kubernetes"]["aks/demo"]
+    client = {
+        item["metadata"]["name"]: item["metadata"]["annotations"].get(
+            "azure.workload.identity/client-id"
+        )
+        for key, item in accounts.items()
+        if key.startswith("serviceaccounts/anyscale-operator/anyscale-")
+    }
+    (asked,) = [item for item in story["setup"].done["probe"] if item["code"] == "pod-storage"]
+    assert asked["status"] == "pass"
+    assert client["anyscale-workloads"] in asked["detail"]
+    assert client["anyscale-operator"] not in asked["detail"]
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -92,7 +92,7 @@ def policy(statement: dict[str, Any]) -> str:
 def set_up(story: Story) -> None:
     prod = (*WHERE, "--name", "prod", *RULES)
     story.tell("foreign file", "setup", *prod, "--values-file", "notes.yaml", "--yes")
-    story.tell("prod", "setup", *prod, "--values-file", "values.yaml", "--yes")
+    story.tell("prod", "setup", *prod, "--values-file", "values.yaml", "--yes", "--probe")
     story.tell("prod again", "setup", *prod, "--values-file", "values.yaml", "--yes")
     story.tell("fewer tags", "setup", *WHERE, "--name", "prod", *without_tag(RULES), "--yes")
     brought = (*WHERE, *BROUGHT, "--identity", ROLE_ARN)
@@ -314,6 +314,12 @@ def test_a_plan_says_public_in_so_many_words(story: Story) -> None:
 def test_the_same_rules_again_change_nothing(story: Story) -> None:
     assert set(story["prod again"].changes.values()) == {"none"}
     assert story["prod again"].writes == []
+
+
+def test_pods_of_workloads_use_the_bucket_by_their_own_role(story: Story) -> None:
+    (asked,) = [item for item in story["prod"].done["probe"] if item["code"] == "pod-storage"]
+    assert asked["status"] == "pass"
+    assert f"{NAME}-workloads" in asked["detail"]
 
 
 # -- values ------------------------------------------------------------------------

@@ -20,7 +20,15 @@ from anyscale_k8s_cli.apply import backwards
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Identity, LoadBalancer, NodePool, Storage
+from anyscale_k8s_cli.provider import (
+    CloudSide,
+    Cluster,
+    Identity,
+    LoadBalancer,
+    NodePool,
+    Storage,
+    Workloads,
+)
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import (
     Change,
@@ -181,6 +189,7 @@ class Site:
         resource_id = changes.pop("resource_id", f"cldrsrc_{cloud}")
         kind = changes.pop("kind", "nlb")
         unregistered = changes.pop("unregistered", False)
+        separate = changes.pop("separate", False)
         cluster = Cluster("one", "cluster/one", "1", "eu-west-1", "1.33", self.world.access())
         context = ClusterContext(
             spec=spec,
@@ -204,6 +213,7 @@ class Site:
             None if accounts else identity,
             lambda: {"eks.amazonaws.com/role-arn": "role-for-helm"},
             self.prove,
+            workloads=self.workloads(install) if separate else None,
         )
         self.plane.registered.add(resource_id)
         registration = Known(install, "registration", Registration("cld_1", resource_id))
@@ -228,6 +238,13 @@ class Site:
     def prove(self, token: Any) -> Sequence[str]:
         self.proven.append(token("sts.example"))
         return ["the role was assumed"]
+
+    def workloads(self, install: Install) -> Workloads:
+        """What Ray's pods have of their own."""
+        identity = Known(install, "their identity", Identity("their-role", "their-role-for-helm"))
+        return Workloads(
+            identity, lambda: {"eks.amazonaws.com/role-arn": identity.output.helm}, self.prove
+        )
 
     def remove(self, side: ClusterSide) -> dict[str, str]:
         """A teardown as the command does it: what becomes of each resource, by key."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 from anyscale_k8s_cli import errors
@@ -125,6 +126,38 @@ def test_a_change_by_hand_in_a_release_is_named_and_mended(healthy: Site) -> Non
     healthy.world.apply(healthy.install().resources)
     found = healthy.world.kubernetes.get("apps/v1", "Deployment", "anyscale-operator", "ray")
     assert found["spec"]["replicas"] == 1
+
+
+def test_rays_pods_have_an_account_of_their_own_where_it_is_said(healthy: Site) -> None:
+    own, release = "k8s:serviceaccount/ray/anyscale-workloads", "helm:release/ray/anyscale-operator"
+    world, before = healthy.world, len(healthy.proven)
+    wanted = healthy.install(separate=True).resources
+    assert world.changes(wanted) == {own: "create", release: "update"}
+    world.apply(wanted)
+    shown = [jwt.decode(item, options={"verify_signature": False}) for item in healthy.proven]
+    assert [item["sub"].rpartition(":")[2] for item in shown[before:]] == [
+        "anyscale-operator",
+        "anyscale-workloads",
+    ]
+    annotation = {"eks.amazonaws.com/role-arn": "their-role-for-helm"}
+    reference = Reference("v1", "ServiceAccount", "anyscale-workloads", "ray")
+    found = world.kubernetes.get("v1", "ServiceAccount", "anyscale-workloads", "ray")
+    assert annotation.items() <= found["metadata"]["annotations"].items()
+    assert world.changes(healthy.install(separate=True).resources) == {}
+
+    theirs = {"metadata": {"annotations": {"eks.amazonaws.com/role-arn": "somebody-elses"}}}
+    world.kubernetes.patch_merge(reference, theirs)
+    item = _planned(healthy, own, separate=True)
+    assert item.change is Change.UPDATE
+    assert "somebody-elses" in item.decision.reason
+    world.apply(healthy.install(separate=True).resources)
+    # Once more the same: the account stays for pods that are there, until a teardown.
+    world.apply(healthy.install().resources)
+    assert world.kubernetes.get("v1", "ServiceAccount", "anyscale-workloads", "ray") is not None
+    (left,) = [item for item in healthy.install(teardown=True).resources if item.key == own]
+    left.delete(left.read())
+    assert world.kubernetes.get("v1", "ServiceAccount", "anyscale-workloads", "ray") is None
+    assert world.changes(healthy.install().resources) == {}
 
 
 def _planned(site: Site, key: str, **changes: Any) -> PlannedChange:
