@@ -82,6 +82,7 @@ def cluster_side(
         context.install.namespace,
         ours=goes_with(context.install),
         privileged=True,
+        early=True,
     )
     pools = pools_of(context, context.kubernetes)
     gpu = gpu_plugin(context, pools)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
@@ -45,7 +45,8 @@ class ClusterContext(InstallContext):
     """The same with the cluster that it is in, and all that it is made with there.
 
     `upgrade` lets versions of what is installed move. `teardown` asks for whatever the
-    install may have made, needed by the spec or not.
+    install may have made, needed by the spec or not. `dropped_tags` were written by an
+    earlier setup and are wanted no longer.
     """
 
     kubernetes: Kubernetes
@@ -54,6 +55,7 @@ class ClusterContext(InstallContext):
     run: Run
     upgrade: bool = False
     teardown: bool = False
+    dropped_tags: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def pods(self) -> PodSettings:
@@ -71,6 +73,7 @@ class ClusterContext(InstallContext):
             self.kubernetes,
             self.install,
             tags=self.spec.rules.tags,
+            dropped=self.dropped_tags,
             deletion_seconds=self.spec.timeouts.deletion,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli.cluster.admission import ENFORCE
@@ -14,6 +15,7 @@ from anyscale_k8s_cli.cluster.objects import Surroundings, object_key
 from anyscale_k8s_cli.cluster.transport import KubernetesError
 from anyscale_k8s_cli.install import MANAGED_BY, Install, marks
 from anyscale_k8s_cli.resource import (
+    NO_TAGS,
     Claim,
     FieldChange,
     Observed,
@@ -21,6 +23,8 @@ from anyscale_k8s_cli.resource import (
     SharedResource,
     Unfit,
     Users,
+    differences,
+    stale,
     unmarked,
 )
 from anyscale_k8s_cli.run import StillWaiting
@@ -43,7 +47,8 @@ class Namespace(SharedResource[Document]):
     `privileged`: pods in it need Pod Security level privileged. A namespace of
     ours gets the label; one of others that forbids it is unfit. `ours` tells of an
     object in it whether it goes with this install; `in_use_by` names who else
-    depends on what runs in it.
+    depends on what runs in it. One that is made `early`, before a lock is held in it, gets
+    the user's tags only when it is updated: another run may have made it with others.
     """
 
     kind: ClassVar[str] = "k8s:namespace"
@@ -56,6 +61,7 @@ class Namespace(SharedResource[Document]):
         ours: Callable[[Document], bool],
         in_use_by: Callable[[], Users] = Users,
         privileged: bool = False,
+        early: bool = False,
         needs: Sequence[Resource[Any]] = (),
     ) -> None:
         self.reference = Reference("v1", "Namespace", name)
@@ -72,6 +78,7 @@ class Namespace(SharedResource[Document]):
         self._ours = ours
         self._in_use_by = in_use_by
         self._privileged = privileged
+        self._early = early
 
     def read(self) -> Observed[Document] | None:
         found = self._kubernetes.get("v1", "Namespace", self.name)
@@ -90,13 +97,22 @@ class Namespace(SharedResource[Document]):
             changes.append(FieldChange(f'metadata.labels["{ENFORCE}"]', enforced, _PRIVILEGED))
         if observed.owner is None:
             changes.append(FieldChange("locator", None, self.install.id))
+        elif self._is_ours(observed):
+            found = metadata.get("annotations") or {}
+            tags, dropped = self._surroundings.fit_tags(), self._surroundings.dropped
+            changes += differences("tag", found, tags, dropped)
         return changes
+
+    def _is_ours(self, observed: Observed[Document]) -> bool:
+        """Whether it was this install that made it, of those that share it."""
+        return observed.owner is not None and observed.owner.id == self.install.id
 
     def written(self, observed: Observed[Document] | None) -> Iterable[Trial]:
         return (Trial(self._manifest(), new=observed is None),)
 
-    def _manifest(self) -> Document:
-        manifest = self._surroundings.marked(
+    def _manifest(self, *, tagged: bool = True) -> Document:
+        around = self._surroundings
+        manifest = (around if tagged else replace(around, tags=NO_TAGS)).marked(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}}
         )
         manifest["metadata"]["annotations"][self.install.mark] = "true"
@@ -110,9 +126,10 @@ class Namespace(SharedResource[Document]):
             self._wait_gone(found["metadata"]["uid"])
             found = None
         if found is not None:
-            return self._adapt(self._observed(found))
+            return self._adapt(self._observed(found), tagged=not self._early)
         try:
-            return self._observed(self._kubernetes.create(self._manifest()))
+            manifest = self._manifest(tagged=not self._early)
+            return self._observed(self._kubernetes.create(manifest))
         except KubernetesError as problem:
             if problem.reason != "AlreadyExists":
                 raise
@@ -125,15 +142,21 @@ class Namespace(SharedResource[Document]):
         del changes
         if observed.output["metadata"].get("deletionTimestamp"):
             return self.create()
-        return self._adapt(observed)
+        return self._adapt(observed, tagged=True)
 
-    def _adapt(self, observed: Observed[Document]) -> Observed[Document]:
+    def _adapt(self, observed: Observed[Document], *, tagged: bool) -> Observed[Document]:
         """Write our mark on a namespace that this tool made; leave all others alone."""
         if not observed.made_by_us:
             return observed
-        annotations = {self.install.mark: "true"}
+        annotations: dict[str, str | None] = {self.install.mark: "true"}
+        ours = self._is_ours(observed)
         if observed.owner is None:
-            annotations |= self._surroundings.annotations()
+            annotations |= self.install.locator()
+        if tagged and (ours or observed.owner is None):
+            there = observed.output["metadata"].get("annotations") or {}
+            tags = self._surroundings.fit_tags()
+            annotations |= dict.fromkeys(dict(stale(there, tags, self._surroundings.dropped)))
+            annotations |= tags
         labels = {ENFORCE: _PRIVILEGED} if self._privileged else {}
         patch = {"metadata": {"annotations": annotations, "labels": labels}}
         # A merge patch leaves the marks of others alone; server-side apply under

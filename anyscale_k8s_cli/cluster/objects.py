@@ -37,20 +37,28 @@ _ANNOTATION_KEY = re.compile(
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all objects of one install share. `deletion_seconds`: how long one may take to go."""
+    """What all objects of one install share.
+
+    `dropped` are tags that an earlier setup wrote and this one does not want.
+    `deletion_seconds`: how long one may take to go.
+    """
 
     kubernetes: Kubernetes
     install: Install
     tags: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, str] = field(default_factory=dict)
     deletion_seconds: float = 900
 
     def labels(self) -> dict[str, str]:
         return {MANAGED_BY_LABEL: MANAGED_BY, INSTALL_LABEL: self.install.id}
 
     def annotations(self) -> dict[str, str]:
-        """The locator, and the user's tags as far as Kubernetes admits their keys."""
-        fit = {key: value for key, value in self.tags.items() if _ANNOTATION_KEY.fullmatch(key)}
-        return fit | self.install.locator()
+        """The locator, and the user's tags."""
+        return self.fit_tags() | self.install.locator()
+
+    def fit_tags(self) -> dict[str, str]:
+        """The user's tags as far as Kubernetes admits their keys."""
+        return {key: value for key, value in self.tags.items() if _ANNOTATION_KEY.fullmatch(key)}
 
     def marked(self, manifest: Mapping[str, Any]) -> Document:
         """The manifest with labels and annotations of ours; its own ones win."""

@@ -495,7 +495,15 @@ async def side_of(
             load_balancer_of, provider, wanted, opened.cluster, install, opened.kubernetes
         )
     context = cluster_context(
-        opened, wanted, provider, install, clouds, request, run, upgrade=request.upgrade
+        opened,
+        wanted,
+        provider,
+        install,
+        clouds,
+        request,
+        run,
+        upgrade=request.upgrade,
+        dropped_tags=dropped,
     )
     inside = await asyncio.to_thread(
         cluster_side,

@@ -31,7 +31,7 @@ from anyscale_k8s_cli.operations.workbench import (
     PlaneFacts,
 )
 from anyscale_k8s_cli.plan import Plan, PlannedChange
-from anyscale_k8s_cli.resource import Change, Claim, Decision
+from anyscale_k8s_cli.resource import Change, Claim, Decision, Rights, decide
 from anyscale_k8s_cli.run import Run
 
 SETUP_SCHEMA = "anyscale-k8s/setup/v1"
@@ -156,7 +156,7 @@ async def _apply_locked(made: SetupPlan, run: Run) -> tuple[SetupPlan, engine.Ap
         latest = await made.again(run)
         plan = latest.plan
         if first.outcomes and latest is made:
-            plan = _with_result(plan, planned)
+            plan = _with_result(plan, planned, latest.ledger.rights)
             forbidden = await asyncio.to_thread(made.forbidden_in_namespace)
             if forbidden:
                 return made, replace(first, stopped=forbidden)
@@ -173,10 +173,12 @@ async def _apply_locked(made: SetupPlan, run: Run) -> tuple[SetupPlan, engine.Ap
     )
 
 
-def _with_result(plan: Plan, done: PlannedChange) -> Plan:
-    """The plan with one creation already made."""
+def _with_result(plan: Plan, done: PlannedChange, rights: Rights) -> Plan:
+    """The plan with one creation already made, and what is still to be written of it."""
     observed = done.resource.observed
-    decision = Decision(Change.NONE, done.decision.ownership, "created before the lock")
+    decision = decide(done.resource, observed, rights)
+    if decision.change is not Change.UPDATE:
+        decision = Decision(Change.NONE, done.decision.ownership, "created before the lock")
     settled = PlannedChange(done.resource, decision, observed)
     return Plan(tuple(settled if item is done else item for item in plan.changes))
 

@@ -41,6 +41,7 @@ from anyscale_k8s_cli.provider import (
     canonical,
     load,
 )
+from anyscale_k8s_cli.resource import NO_TAGS
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope
 from anyscale_k8s_cli.spec_loading import LoadedSpec
@@ -334,6 +335,7 @@ def cluster_context(
     *,
     upgrade: bool = False,
     teardown: bool = False,
+    dropped_tags: Mapping[str, str] = NO_TAGS,
 ) -> ClusterContext:
     """All that the objects of an install in its cluster are made, read and removed with."""
     helm, charts = helm_tools(opened_cluster, wanted, request, run)
@@ -352,6 +354,7 @@ def cluster_context(
         user_domain=user_data_domain(host),
         upgrade=upgrade,
         teardown=teardown,
+        dropped_tags=dropped_tags,
     )
 
 

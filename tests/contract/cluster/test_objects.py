@@ -161,6 +161,31 @@ def test_two_installs_share_a_namespace_by_marks(world: Any) -> None:
     assert left.marks == {second.install.mark}
 
 
+def test_tags_of_a_namespace_are_those_of_the_run_that_has_the_lock(world: Any) -> None:
+    """Another run may have made it, before it was refused the lock that this one got."""
+
+    def of_run(tags: dict[str, str], dropped: dict[str, str] | None = None) -> Namespace:
+        around = replace(world.surroundings(), tags=tags, dropped=dropped or {})
+        return Namespace(around, "ray", ours=lambda item: False, early=True)
+
+    def tags() -> dict[str, str]:
+        seen = live(world, Reference("v1", "Namespace", "ray"))["metadata"]["annotations"]
+        return {key: seen[key] for key in ("team", "cost") if key in seen}
+
+    refused, first = of_run({"cost": "9"}), of_run({"team": "a"})
+    refused.observed = refused.create()
+    first.observed = first.create()
+    assert tags() == {}
+    assert world.changes([first]) == {"k8s:namespace/ray": "update"}
+    world.apply([first])
+    assert tags() == {"team": "a"}
+    assert world.changes([first]) == {}
+    # What a later setup is told no more goes.
+    later = of_run({"cost": "1"}, dropped={"team": "a"})
+    world.apply([later])
+    assert tags() == {"cost": "1"}
+
+
 def test_a_foreign_namespace_is_used_and_not_written(world: Any) -> None:
     made = world.kubernetes.create(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ray"}}
