@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anyscale_k8s_cli.sandbox.world import World
-from tests.chaos.crashes import DELETE, UNTRIED, after, deleted, kill_at
+from tests.chaos.crashes import DELETE, after, deleted, kill_at
 from tests.chaos.likeness import likeness
+from tests.processes import UNTRIED
 
 WORLD = World(platforms=("gke", "aks"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.world import World
-from tests.chaos.crashes import UNTRIED, after, before, kill_at
-from tests.processes import Sandbox
+from tests.chaos.crashes import after, before, kill_at
+from tests.processes import UNTRIED, Sandbox
 
 WORLD = World(platforms=("generic",))
 

@@ -15,7 +15,7 @@ import httpx
 import yaml
 
 from tests.by_hand import ByHand
-from tests.processes import Ended, Sandbox, eventually
+from tests.processes import UNTRIED, Ended, Sandbox
 
 # How each platform's cluster is named, and its context in the kubeconfig of the sandbox.
 WHERE: Mapping[str, tuple[str, str]] = {
@@ -70,31 +70,26 @@ class Site:
         where = WHERE[self.platform][0].split()
         named = ("--provider", self.platform, *where, "--name", self.cloud)
         return self.sandbox.anyscale(
-            "cloud", "setup", *named, "--instance-types", "auto", "--yes", "-o", "json"
+            "cloud", "setup", *named, "--instance-types", "auto", *UNTRIED, "--yes", "-o", "json"
         )
 
     def verify(self, *more: str) -> Ended:
         return self.sandbox.anyscale("cloud", "verify", self.cloud, "-o", "json", *more)
 
-    def unmended(self, fix: str, way_back: Callable[[], object] | None) -> str:
-        """What is still wrong after the printed commands of this tool, as its output tells it.
+    def paste(self, command: str) -> str:
+        """What is wrong after a printed command of this tool, as its output tells it.
 
-        They are typed with `--yes` as the answer. With a way back it is for others to go: the
-        operator is waited for.
+        It is typed with `--yes` as the answer, and without trials.
         """
-        if way_back is not None:
-            way_back()
-            eventually(self._is_well, 60)
-            return ""
-        lines = [line for line in fix.splitlines() if line.startswith("anyscale cloud ")]
-        for line in lines:
-            ended = self.sandbox.anyscale(*shlex.split(line)[1:], "--yes")
-            if ended.code != 0:
-                return ended.out + ended.err
-        return "" if lines else f"nothing to paste in {fix!r}"
+        words = shlex.split(command)[1:]
+        untried = UNTRIED if words[1] == "setup" else ()
+        ended = self.sandbox.anyscale(*words, *untried, "--yes")
+        return "" if ended.code == 0 else ended.out + ended.err
 
-    def _is_well(self) -> bool:
+    def is_well(self) -> bool:
         """By the operator's own report, and by what the control plane can do by its means."""
+        if self.reported != "HEALTHY":
+            return False
         only = ("--only", "operator-health", "--only", "storage-console")
         checks = self.verify(*only).document["checks"]
         return [item["status"] for item in checks] == ["pass", "pass"]
