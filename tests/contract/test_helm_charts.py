@@ -18,7 +18,11 @@ from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, HelmSource
 from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.events import CallMade, Event
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository, packaged_charts
+from anyscale_k8s_cli.sandbox.charts.repository import (
+    ChartRepository,
+    earlier_charts,
+    packaged_charts,
+)
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule, Wire
 
@@ -78,6 +82,17 @@ async def test_every_pinned_chart_is_pulled_once_and_checked(world: World) -> No
     assert sorted(call.operation.resource for call in pulled) == sorted(
         chart.filename for chart in packaged.values()
     )
+
+
+async def test_an_older_chart_can_be_had_by_its_version(world: World) -> None:
+    """What an upgrade is rehearsed from."""
+    pulled = {chart.metadata["name"]: chart for chart in earlier_charts()}
+    older = await world.charts.fetch("anyscale-operator", "1.7.0")
+    assert (older.name, older.version) == ("anyscale-operator", "1.7.0")
+    assert older.sha256 == pulled["anyscale-operator"].sha256
+    assert world.charts.is_older("anyscale-operator", older.version)
+    for chart in pulled.values():
+        assert chart.metadata["version"] != pins().charts[chart.metadata["name"]].version
 
 
 async def test_archives_are_the_same_bytes_each_time() -> None:

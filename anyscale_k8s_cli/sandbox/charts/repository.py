@@ -23,6 +23,8 @@ from anyscale_k8s_cli.sandbox.wire import Operation, Refusal, Wire
 # The real chart of definitions is too large for a release Secret (1 MiB), which
 # therefore can only be rendered and applied. Bytes that do not compress make ours so.
 _PADDED = {"gateway-crds-helm": 900_000}
+# What an upgrade can be rehearsed from: the same charts under an older version.
+_EARLIER = {"anyscale-operator": "1.7.0"}
 
 
 @dataclass(frozen=True)
@@ -43,23 +45,29 @@ class PackagedChart:
 
 @cache
 def packaged_charts() -> tuple[PackagedChart, ...]:
-    """All charts of this package; the same bytes on every machine."""
+    """All charts of this package, each in today's version; the same bytes on every machine."""
     folder = resources.files(__package__)
     charts = [entry for entry in folder.iterdir() if (entry / "Chart.yaml").is_file()]
     return tuple(_package(chart) for chart in sorted(charts, key=lambda entry: entry.name))
 
 
+def earlier_charts() -> tuple[PackagedChart, ...]:
+    """Those that are there in an older version, too."""
+    folder = resources.files(__package__)
+    return tuple(_package(folder / name, version) for name, version in _EARLIER.items())
+
+
 class ChartRepository:
     """An index repository on loopback; `url` is known once it has started.
 
-    `charts` are those of this package where no others are given.
+    `charts` are those of this package, old and new, where no others are given.
     """
 
     def __init__(
         self, wire: Wire, authority: Authority, charts: Sequence[PackagedChart] = ()
     ) -> None:
         self.wire = wire
-        self.charts = charts or packaged_charts()
+        self.charts = charts or (*packaged_charts(), *earlier_charts())
         self._authority = authority
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -106,9 +114,12 @@ def _refuse(refusal: Refusal) -> web.Response:
     return web.Response(status=refusal.status, text=refusal.message)
 
 
-def _package(folder: Traversable) -> PackagedChart:
+def _package(folder: Traversable, version: str = "") -> PackagedChart:
     metadata = yaml.safe_load((folder / "Chart.yaml").read_text("utf-8"))
     files = dict(_files(folder, metadata["name"]))
+    if version:
+        metadata["version"] = version
+        files[f"{metadata['name']}/Chart.yaml"] = yaml.safe_dump(metadata).encode()
     if metadata["name"] in _PADDED:
         padding = random.Random(0).randbytes(_PADDED[metadata["name"]])  # noqa: S311 - no secret
         files[f"{metadata['name']}/files/padding"] = padding
