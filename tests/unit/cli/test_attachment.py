@@ -214,7 +214,8 @@ def test_the_ready_worlds_are_listed(invoke: Invoke) -> None:
         "setup": world.setup,
         "ends": world.ends,
     }
-    assert all(f"\n{name} " in invoke("sandbox", "worlds").out for name in worlds.names())
+    told = invoke("sandbox", "worlds").out
+    assert all(f"\n{name} " in told for name in worlds.names())
 
 
 def test_what_a_shell_must_forget() -> None:
