@@ -193,18 +193,23 @@ class IdentityProof(Protocol):
 
 
 @dataclass(frozen=True)
-class Workloads:
-    """What Ray's pods are given where they do not have the operator's identity.
+class Acting:
+    """What pods act as: the operator and, if nothing else is said, Ray's pods; or these alone.
 
-    They run as a service account of their own: `annotations` go on it, `bindings` give it the
-    identity where an object of its own does, and `prove` uses it with a token of that account;
-    None where the platform's API cannot tell. All resources are among the cloud side's.
+    `resources` are all that there is to it. The pods run as a service account, whose `annotation`
+    names the identity, or to which `bindings` give it where an object of its own does. `prove`
+    uses it with a token of that account; None where the platform's API cannot tell.
     """
 
+    resources: tuple[Resource[Any], ...]
     identity: Resource[Identity]
-    annotations: Callable[[], Mapping[str, str]]
+    annotation: str = ""
     prove: IdentityProof | None = None
     bindings: tuple[Resource[Any], ...] = ()
+
+    def annotations(self) -> Mapping[str, str]:
+        """What the service account carries. Raises `NotYetKnown` until there is an identity."""
+        return {self.annotation: self.identity.output.helm} if self.annotation else {}
 
 
 @dataclass(frozen=True)
@@ -237,12 +242,32 @@ class CloudSide:
     pod_variables: tuple[str, ...] = ()
     storage_keys: KeysResource[Any] | None = None
     token_audience: str = ""
-    workloads: Workloads | None = None
+    workloads: Acting | None = None
 
     @property
     def identity_output(self) -> Identity:
         """The identity; raises `NotYetKnown` until it exists."""
         return NO_IDENTITY if self.identity is None else self.identity.output
+
+
+def vouched_for(
+    storage: Resource[Storage],
+    operator: Acting,
+    workloads: Acting | None = None,
+    pod_variables: tuple[str, ...] = (),
+) -> CloudSide:
+    """The side of a platform that knows pods by their service accounts."""
+    theirs = workloads.resources if workloads else ()
+    return CloudSide(
+        resources=(storage, *operator.resources, *theirs),
+        storage=storage,
+        identity=operator.identity,
+        service_account_annotations=operator.annotations,
+        prove_identity=operator.prove,
+        bindings=operator.bindings,
+        pod_variables=pod_variables,
+        workloads=workloads,
+    )
 
 
 def entered_with(keys: KeysResource[Any], storage: Resource[Storage]) -> CloudSide:

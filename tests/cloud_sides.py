@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+import pytest
+
 from anyscale_k8s_cli import apply, plan
 from anyscale_k8s_cli.credential_kinds import S3Keys
+from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.events import Event
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
@@ -189,6 +192,18 @@ class World(Generic[S, P]):
         assert side.workloads is not None
         assert side.workloads.prove is not None
         return list(side.workloads.prove(token or self.workloads_token))
+
+    def refused_crosswise(self, side: CloudSide) -> list[CliError]:
+        """What is said where each of the two accounts shows its token for the other's identity."""
+        found = []
+        for prove, token in (
+            (self.prove_workloads, self.token),
+            (self.prove, self.workloads_token),
+        ):
+            with pytest.raises(CliError) as refused:
+                prove(side, token)
+            found.append(refused.value)
+        return found
 
     def snapshot(self) -> dict[str, Any]:
         return self.stand_in.snapshot()

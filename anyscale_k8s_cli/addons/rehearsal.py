@@ -196,7 +196,11 @@ def _as_if_there(cloud: CloudSide) -> CloudSide:
         else _Supposed(cloud.identity, _or(lambda: cloud.identity_output, _IDENTITY)),
         service_account_annotations=lambda: _or(cloud.service_account_annotations, {}),
         storage_keys=None if keys is None else _SupposedKeys(keys),
-        workloads=theirs and replace(theirs, annotations=lambda: _or(theirs.annotations, {})),
+        workloads=theirs
+        and replace(
+            theirs,
+            identity=_Supposed(theirs.identity, _or(lambda: theirs.identity.output, _IDENTITY)),
+        ),
     )
 
 

@@ -10,13 +10,14 @@ from typing import Any
 from anyscale_k8s_cli.holders import OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
+    Acting,
     CloudSide,
     Cluster,
     ControlPlaneFacts,
     Made,
     PolicyDocument,
     Storage,
-    Workloads,
+    vouched_for,
 )
 from anyscale_k8s_cli.provider import Identity as ProvenIdentity
 from anyscale_k8s_cli.providers.aks import bucket, bucket_access, identity, labels, tags, wording
@@ -87,21 +88,8 @@ def build(
 ) -> CloudSide:
     """What should be there. Nothing is asked of Azure yet."""
     builder = _Builder(azure, spec, cluster, install, plane, dropped_tags)
-    acting = builder.acting(OPERATOR)
-    resources: tuple[Resource[Any], ...] = (builder.storage, *acting.resources)
-    workloads = None
-    if spec.identity.separate:
-        theirs = builder.acting(WORKLOADS)
-        resources += theirs.resources
-        workloads = Workloads(theirs.access, theirs.annotations, theirs.proof)
-    return CloudSide(
-        resources=resources,
-        storage=builder.storage,
-        identity=acting.access,
-        service_account_annotations=acting.annotations,
-        prove_identity=acting.proof,
-        workloads=workloads,
-    )
+    workloads = builder.acting(WORKLOADS) if spec.identity.separate else None
+    return vouched_for(builder.storage, builder.acting(OPERATOR), workloads)
 
 
 def makes(install: Install) -> tuple[Made, ...]:
@@ -177,22 +165,6 @@ def protection(spec: CloudSpec) -> dict[str, str]:
     return told(wanted(Settings(), wishes))
 
 
-@dataclass(frozen=True)
-class _Acting:
-    """An identity with what makes it of use, and the proof that it is."""
-
-    identity: Resource[Identity]
-    access: Resource[ProvenIdentity]
-    proof: Proof
-
-    @property
-    def resources(self) -> tuple[Resource[Any], ...]:
-        return (self.identity, self.access)
-
-    def annotations(self) -> Mapping[str, str]:
-        return {labels.SERVICE_ACCOUNT_ANNOTATION: self.access.output.helm}
-
-
 class _Builder:
     """Makes each object once; they know each other by their names."""
 
@@ -236,7 +208,7 @@ class _Builder:
     def _role(self) -> StorageRole:
         return StorageRole(self._azure, self._facts.group, self._spec.rules.storage_role)
 
-    def acting(self, holder: Holder) -> _Acting:
+    def acting(self, holder: Holder) -> Acting:
         own = holder is OPERATOR
         found, place = self._identity(holder)
         ends = bucket_access.Ends(
@@ -249,7 +221,8 @@ class _Builder:
         )
         patience, container = self._spec.timeouts.identity, self.bucket_place.container
         proof = Proof(self._azure, place, ends, self.storage, container, patience, holder)
-        return _Acting(found, self._access(ends, found, holder), proof)
+        access = self._access(ends, found, holder)
+        return Acting((found, access), access, labels.SERVICE_ACCOUNT_ANNOTATION, proof)
 
     def _identity(self, holder: Holder) -> tuple[Resource[Identity], Place]:
         given, issuer = self._spec.existing.identity, self._facts.issuer

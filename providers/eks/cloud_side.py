@@ -10,13 +10,14 @@ from typing import Any
 from anyscale_k8s_cli.holders import HOLDERS, OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
+    Acting,
     CloudSide,
     Cluster,
     Identity,
     Made,
     PolicyDocument,
     Storage,
-    Workloads,
+    vouched_for,
 )
 from anyscale_k8s_cli.providers.eks import association, bucket, identity, labels, policies, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
@@ -50,29 +51,8 @@ def build(
 ) -> CloudSide:
     """What should be there. Nothing is asked of AWS yet."""
     builder = _Builder(aws, spec, cluster, install, console_origin, dropped_tags)
-    storage, role, workloads = builder.storage, builder.role, builder.workloads
-    theirs = (workloads.identity, *workloads.bindings) if workloads else ()
-    if builder.pod_identity:
-        # Its keys are handed out in the cluster alone, so nothing is proven from here.
-        bound = builder.association(role)
-        return CloudSide(
-            resources=(storage, role, bound, *theirs),
-            storage=storage,
-            identity=role,
-            service_account_annotations=dict,
-            bindings=(bound,),
-            pod_variables=(labels.POD_IDENTITY_VARIABLE,),
-            workloads=workloads,
-        )
-    return CloudSide(
-        resources=(storage, *builder.vouching, role, *theirs),
-        storage=storage,
-        identity=role,
-        service_account_annotations=lambda: {labels.ROLE_ANNOTATION: role.output.helm},
-        prove_identity=builder.proof(role),
-        pod_variables=(labels.IRSA_VARIABLE,),
-        workloads=workloads,
-    )
+    variable = labels.POD_IDENTITY_VARIABLE if builder.pod_identity else labels.IRSA_VARIABLE
+    return vouched_for(builder.storage, builder.operator, builder.workloads, (variable,))
 
 
 def makes(install: Install) -> tuple[Made, ...]:
@@ -264,21 +244,35 @@ class _Builder:
         wishes = association.AssociationWishes(self._tags, self._dropped)
         return association.PodIdentity(self._aws, self._install, name, role, wishes)
 
-    @cached_property
-    def workloads(self) -> Workloads | None:
+    @property
+    def operator(self) -> Acting:
+        if self.pod_identity:
+            return self._bound(self.role, self.association(self.role))
+        return self._annotated(self.role, self.vouching)
+
+    @property
+    def workloads(self) -> Acting | None:
         """What Ray's pods are given apart; nothing before it is known where they are to run."""
         placed = self.pod_identity or bool(self._facts.issuer)
         if not self._spec.identity.separate or not placed:
             return None
         role = identity.WorkloadRole(self._aws, self._install, *self._asked(WORKLOADS))
         if not self.pod_identity:
-            return Workloads(
-                role, lambda: {labels.ROLE_ANNOTATION: role.output.helm}, prove=self.proof(role)
-            )
+            return self._annotated(role)
         wishes = association.AssociationWishes(self._tags, self._dropped, WORKLOADS.account)
         name = self._cluster.name
         bound = association.PodIdentity(self._aws, self._install, name, role, wishes)
-        return Workloads(role, dict, bindings=(bound,))
+        return self._bound(role, bound)
+
+    def _bound(self, role: Resource[Identity], bound: Resource[str]) -> Acting:
+        """Its keys are handed out in the cluster alone, so nothing is proven from here."""
+        return Acting((role, bound), role, bindings=(bound,))
+
+    def _annotated(
+        self, role: Resource[Identity], vouching: tuple[Resource[Any], ...] = ()
+    ) -> Acting:
+        proof = self.proof(role)
+        return Acting((*vouching, role), role, labels.ROLE_ANNOTATION, proof)
 
     def proof(self, role: Resource[Identity]) -> Proof:
         patience = self._spec.timeouts.identity

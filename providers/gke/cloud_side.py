@@ -9,12 +9,13 @@ from typing import Any
 from anyscale_k8s_cli.holders import OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
+    Acting,
     CloudSide,
     Cluster,
     Identity,
     Made,
     PolicyDocument,
-    Workloads,
+    vouched_for,
 )
 from anyscale_k8s_cli.providers.gcs import bucket
 from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
@@ -82,22 +83,11 @@ def build(
     """What should be there. Nothing is asked of Google yet."""
     builder = _Builder(google, spec, cluster, install)
     storage = builder.storage(console_origin, dropped_tags)
-    acting = builder.acting(storage, OPERATOR)
-    resources: tuple[Resource[Any], ...] = (storage, acting.account, acting.access)
-    workloads = None
+    operator, workloads = builder.acting(storage, OPERATOR), None
     if spec.identity.separate:
         # One after the other, since both are written into one policy.
-        theirs = builder.acting(storage, WORKLOADS, needs=(acting.access,))
-        resources += (theirs.account, theirs.access)
-        workloads = Workloads(theirs.access, theirs.annotations, theirs.proof)
-    return CloudSide(
-        resources=resources,
-        storage=storage,
-        identity=acting.access,
-        service_account_annotations=acting.annotations,
-        prove_identity=acting.proof,
-        workloads=workloads,
-    )
+        workloads = builder.acting(storage, WORKLOADS, needs=(operator.identity,))
+    return vouched_for(storage, operator, workloads)
 
 
 def makes(install: Install) -> tuple[Made, ...]:
@@ -156,18 +146,6 @@ def protection(spec: CloudSpec) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class _Acting:
-    """An account with what makes it of use, and the proof that it is."""
-
-    account: Resource[str]
-    access: Resource[Identity]
-    proof: Proof
-
-    def annotations(self) -> Mapping[str, str]:
-        return {labels.SERVICE_ACCOUNT_ANNOTATION: self.access.output.helm}
-
-
-@dataclass(frozen=True)
 class _Builder:
     """Makes each object; they know each other by their names."""
 
@@ -193,7 +171,7 @@ class _Builder:
         storage: Bucket | AdoptedBucket,
         holder: Holder,
         needs: Sequence[Resource[Any]] = (),
-    ) -> _Acting:
+    ) -> Acting:
         account, patience = self._account(holder), self.spec.timeouts.identity
         member = Member(account.output, holder, self.spec.rules.storage_role)
         access: Resource[Identity]
@@ -205,7 +183,7 @@ class _Builder:
                 self.google, self.install, storage, member, patience, needs=needed
             )
         proof = Proof(self.google, self.cluster, member.email, storage.name, patience, holder)
-        return _Acting(account, access, proof)
+        return Acting((account, access), access, labels.SERVICE_ACCOUNT_ANNOTATION, proof)
 
     def _account(self, holder: Holder) -> Resource[str]:
         facts: GkeFacts = self.cluster.facts

@@ -21,13 +21,13 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange
 from anyscale_k8s_cli.provider import (
+    Acting,
     CloudSide,
     Cluster,
     Identity,
     LoadBalancer,
     NodePool,
     Storage,
-    Workloads,
 )
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import (
@@ -239,12 +239,10 @@ class Site:
         self.proven.append(token("sts.example"))
         return ["the role was assumed"]
 
-    def workloads(self, install: Install) -> Workloads:
+    def workloads(self, install: Install) -> Acting:
         """What Ray's pods have of their own."""
         identity = Known(install, "their identity", Identity("their-role", "their-role-for-helm"))
-        return Workloads(
-            identity, lambda: {"eks.amazonaws.com/role-arn": identity.output.helm}, self.prove
-        )
+        return Acting((identity,), identity, "eks.amazonaws.com/role-arn", self.prove)
 
     def remove(self, side: ClusterSide) -> dict[str, str]:
         """A teardown as the command does it: what becomes of each resource, by key."""
