@@ -7,7 +7,9 @@ setup and a deletion do it, with no cluster and no control plane.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -219,6 +221,24 @@ class World(Generic[S, P]):
 
     def fault(self, operation: str, kind: FaultKind = FaultKind.ERROR, **more: Any) -> None:
         self.wire.inject(FaultRule(kind, operation=operation, **more))
+
+    def interrupted(
+        self, work: Callable[[], object], writes: Iterable[Call], kind: FaultKind, status: int
+    ) -> None:
+        """Does the work until it ends well, which calls like each of these keep it from."""
+        rules = [
+            FaultRule(kind, operation=name, times=times, status=status, code="Injected")
+            for name, times in Counter(call.operation.name for call in writes).items()
+        ]
+        for rule in rules:
+            self.wire.inject(rule)
+        for _ in range(sum(rule.times for rule in rules) + 1):
+            with suppress(CliError):
+                work()
+                break
+        assert rules
+        assert [rule for rule in rules if not rule.fired] == []
+        self.wire.clear_faults()
 
 
 class KeptKeys:

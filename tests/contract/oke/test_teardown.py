@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,6 @@ from anyscale_k8s_cli.providers.oke.bucket import Bucket
 from anyscale_k8s_cli.sandbox.objectstore.state import StoredObject, Upload
 from anyscale_k8s_cli.sandbox.oci.balancers import INTERNAL, TYPE
 from anyscale_k8s_cli.sandbox.oci.seed import ADMINISTRATORS, COMPARTMENT_ID, ClusterSeed
-from anyscale_k8s_cli.sandbox.oci.standin import OciSettings
 from anyscale_k8s_cli.sandbox.wire import FaultKind
 from anyscale_k8s_cli.spec import AccountSpec, ClusterSpec, Scope
 from tests.cloud_sides import KeptKeys, remove
@@ -67,30 +65,23 @@ def test_nothing_of_ours_is_left_and_keys_are_revoked(world: World, names: dict[
     assert world.elsewhere().find_owned(Scope(), install) == []
 
 
-def test_a_deletion_that_ended_at_any_write_is_gone_on_with(
-    start: Callable[[OciSettings], World], settings: OciSettings
-) -> None:
+def test_a_deletion_that_ended_at_any_write_is_gone_on_with(world: World) -> None:
     """What was done is told as failed: the same again has the same end."""
 
-    def delete(world: World) -> None:
+    def delete() -> None:
         install = world.install(world.spec(), world.provider.discover(world.spec()))
         remove(world.elsewhere().find_owned(Scope(), install), bucket=True)
 
-    whole = start(settings)
-    KeptKeys().setup(whole)
-    put(whole, name_of(whole))
-    written = [call.operation.name for call in whole.writes(lambda: delete(whole))]
-    assert {"DeleteUser", "DeleteGroup", "DeletePolicy", "DeleteCustomerSecretKey"} <= set(written)
-    for operation in dict.fromkeys(written):
-        world = start(settings)
-        before = world.snapshot()
-        KeptKeys().setup(world)
-        put(world, name_of(world))
-        world.fault(operation, FaultKind.ERROR_AFTER, status=400)
-        with pytest.raises(CliError):
-            delete(world)
-        delete(world)
-        assert world.snapshot() == before, operation
+    before = world.snapshot()
+    KeptKeys().setup(world)
+    put(world, name_of(world))
+    written = world.writes(delete)
+    names = {call.operation.name for call in written}
+    assert {"DeleteUser", "DeleteGroup", "DeletePolicy", "DeleteCustomerSecretKey"} <= names
+    KeptKeys().setup(world)
+    put(world, name_of(world))
+    world.interrupted(delete, written, FaultKind.ERROR_AFTER, 400)
+    assert world.snapshot() == before
 
 
 def test_a_user_who_was_lent_stays_without_our_key(world: World) -> None:
