@@ -80,9 +80,10 @@ NO_ENCRYPTION_KEY: Absences = {
         "the store encrypts with keys of its own", "a bucket with your key, by --bucket"
     )
 }
-NO_STORAGE_ACCOUNT: Absences = {
-    "rules.azure_shared_key": Absence("setup makes no storage account of Azure's here")
-}
+NO_STORAGE_ACCOUNT: Absences = dict.fromkeys(
+    ("rules.azure_shared_key", "rules.kms_identity"),
+    Absence("setup makes no storage account of Azure's here"),
+)
 
 
 def of_keyed_store(account: str) -> Absences:

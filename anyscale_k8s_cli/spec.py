@@ -274,6 +274,7 @@ class RulesSpec(_Part):
     permissions_boundary: Annotated[str | None, Flag("--permissions-boundary"), PARTICULAR] = None
     storage_role: Annotated[str | None, Flag("--storage-role"), PARTICULAR] = None
     kms_key: Annotated[str | None, Flag("--kms-key"), PARTICULAR] = None
+    kms_identity: Annotated[str | None, Flag("--kms-identity"), PARTICULAR] = None
     azure_shared_key: Annotated[OnOrOff, Flag("--azure-shared-key"), PARTICULAR] = "on"
 
 

@@ -114,6 +114,7 @@ class RegisterSpecOptions(SpecOptions):
     ] = None
     storage_role: Annotated[str | None, refused("--storage-role", why=_NOTHING_MADE)] = None
     kms_key: Annotated[str | None, refused("--kms-key", why=_NOTHING_MADE)] = None
+    kms_identity: Annotated[str | None, refused("--kms-identity", why=_NOTHING_MADE)] = None
     azure_shared_key: Annotated[str | None, refused("--azure-shared-key", why=_NOTHING_MADE)] = None  # type: ignore[assignment] # refused, whatever it says
 
 

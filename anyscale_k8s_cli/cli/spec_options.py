@@ -261,6 +261,16 @@ class SpecOptions(PlaceOptions):
         ),
         Sets("rules.kms_key"),
     ] = None
+    kms_identity: Annotated[
+        str | None,
+        option(
+            "--kms-identity",
+            panel=RULES,
+            metavar="ID",
+            help="Managed identity that may use the key of --kms-key, on Azure.",
+        ),
+        Sets("rules.kms_identity"),
+    ] = None
     azure_shared_key: Annotated[
         Literal["on", "off"] | None,
         option(

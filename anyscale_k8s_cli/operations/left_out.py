@@ -43,6 +43,7 @@ _PROTECTING = {
     "rules.permissions_boundary": "nothing would bound the role of the operator any more",
     "rules.storage_role": "the platform's own roles would be granted in its place",
     "rules.kms_key": "the bucket would be encrypted with another key",
+    "rules.kms_identity": "the bucket would be encrypted with another key",
     "rules.azure_shared_key": "keys of the storage account could be used again",
 }
 # The names of objects that hold data, in `rules.names`.

@@ -15,8 +15,12 @@ from anyscale_k8s_cli.sandbox.azure.seed import (
     CPU_POOL,
     GPU_POOL,
     NO_SHARED_KEY,
+    OWN_KEY,
+    TEAM_IDENTITY,
     AksClusterSeed,
+    IdentitySeed,
     PolicySeed,
+    VaultSeed,
     guid,
 )
 from anyscale_k8s_cli.sandbox.azure.standin import AzureSettings, AzureStandIn
@@ -223,6 +227,15 @@ def cluster_seed(world: AksWorld) -> AksClusterSeed:
 
 def _settings(world: AksWorld, seeds: tuple[AksClusterSeed, ...]) -> AzureSettings:
     policies = [NO_SHARED_KEY] if world.shared_key_forbidden else []
+    policies += [OWN_KEY] if world.own_key_demanded else []
+    user = IdentitySeed("team-keys-user", world.resource_group, world.location)
+    vault = VaultSeed(
+        "team-keys",
+        world.kms_keys,
+        users=(user.name,),
+        resource_group=world.resource_group,
+        location=world.location,
+    )
     policies += [
         PolicySeed(f"require-{tag}", f"Require the tag {tag}", required_tag=tag)
         for tag in world.required_tags
@@ -230,6 +243,8 @@ def _settings(world: AksWorld, seeds: tuple[AksClusterSeed, ...]) -> AzureSettin
     return AzureSettings(
         clusters=seeds,
         policies=tuple(policies),
+        identities=(TEAM_IDENTITY, *((user,) if world.kms_keys else ())),
+        vaults=(vault,) if world.kms_keys else (),
         unregistered=world.unregistered,
         limits=world.limits,
         admin_roles=ADMIN_ROLES if world.admin_roles is None else world.admin_roles,

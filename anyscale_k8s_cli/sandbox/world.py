@@ -96,7 +96,8 @@ class AksWorld:
     in the group that may do everything there. `admin_roles` are grants as in
     `Rights.replace`; None means Owner. `anyscale_known` is whether Anyscale's
     application was let into the tenant. `limits` are quotas that are not as Azure begins
-    with them, by its names. Attempts are how often something new is not there yet.
+    with them, by its names. `kms_keys` are keys in the vault `team-keys`, which the identity
+    `team-keys-user` may use. Attempts are how often something new is not there yet.
     `removal_seconds` is how long a deleted public address can still be seen.
     """
 
@@ -116,6 +117,8 @@ class AksWorld:
     private: bool = False
     anyscale_known: bool = True
     shared_key_forbidden: bool = False
+    own_key_demanded: bool = False
+    kms_keys: tuple[str, ...] = ()
     required_tags: tuple[str, ...] = ()
     unregistered: tuple[str, ...] = ()
     limits: Mapping[str, int] = field(default_factory=dict)

@@ -22,10 +22,6 @@ ABSENCES: Absences = {
         "a federated credential of the identity admits the cluster's issuer, and no provider is "
         "made for it"
     ),
-    "rules.kms_key": Absence(
-        "the storage account that setup makes is encrypted with keys of Microsoft's",
-        "a container in an account with your key, by --bucket",
-    ),
     **ADMITTED,
     **NO_KEYS,
     **NO_TOKEN,

@@ -11,6 +11,7 @@ from anyscale_k8s_cli.providers.aks.sdk.roles import Roles
 from anyscale_k8s_cli.providers.aks.sdk.storage import Account, Storage
 from anyscale_k8s_cli.providers.aks.sdk.subscription import Subscription
 from anyscale_k8s_cli.providers.aks.sdk.usages import Usages
+from anyscale_k8s_cli.providers.aks.sdk.vaults import Vaults
 from anyscale_k8s_cli.providers.azureblob.sdk.blobs import Blobs
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identities
 from anyscale_k8s_cli.providers.azureblob.sdk.signed_in import Session
@@ -34,6 +35,7 @@ class Azure:
         self.network = Network(self.session)
         self.usages = Usages(self.session)
         self.policies = Policies(self.session)
+        self.vaults = Vaults(self.session)
 
     @cached_property
     def tenant(self) -> str:

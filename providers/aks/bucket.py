@@ -15,7 +15,7 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.object_storage import summary
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Storage
-from anyscale_k8s_cli.providers.aks import bucket_settings, tags
+from anyscale_k8s_cli.providers.aks import bucket_settings, encryption_key, tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes
 from anyscale_k8s_cli.providers.aks.sdk.storage import (
@@ -156,7 +156,13 @@ class Bucket(DataResource[Storage]):
     def create(self) -> Observed[Storage]:
         settings = bucket_settings.wanted(Settings(), self._wishes)
         try:
-            self._azure.storage.create(self._group, self.name, self.install.region, settings)
+            encryption_key.naming(
+                settings.kms_key,
+                self.name,
+                lambda: self._azure.storage.create(
+                    self._group, self.name, self.install.region, settings
+                ),
+            )
         except CloudFailure as failure:
             if failure.api_code in TAKEN:
                 raise self._taken("somebody else has an account of this name") from failure
@@ -182,7 +188,11 @@ class Bucket(DataResource[Storage]):
         storage = self._azure.storage
         if fields - {_CONTAINER_FIELD, _CORS_FIELD}:
             settings = bucket_settings.wanted(state.account.settings, self._wishes)
-            storage.update(self._group, self.name, settings)
+            encryption_key.naming(
+                settings.kms_key,
+                self.name,
+                lambda: storage.update(self._group, self.name, settings),
+            )
         if _CONTAINER_FIELD in fields:
             put = storage.put_container if state.access is None else storage.close_container
             self._azure.run.retry(

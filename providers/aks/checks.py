@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from anyscale_k8s_cli.checks.room import Room, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Cluster, NodePool
-from anyscale_k8s_cli.providers.aks import declared, gpu, labels, rights
+from anyscale_k8s_cli.providers.aks import declared, encryption_key, gpu, labels, rights, wording
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.cloud_side import Names
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
@@ -31,6 +31,7 @@ from anyscale_k8s_cli.spec import CloudSpec
 
 # How policies call fields of what is to be made.
 _TAG = re.compile(r"^tags(?:\[\'?|\.)([^\]\']+)")
+_KEY_SOURCE = "encryption.keySource"
 _SHARED_KEY = "allowSharedKeyAccess"
 NAMESPACES = ("Microsoft.ManagedIdentity", "Microsoft.Storage")
 
@@ -88,6 +89,7 @@ def checks(
             if own_role.given
             else []
         ),
+        *_key(spec, azure),
         declared.AKS_WORKLOAD_IDENTITY.bind(partial(_workload_identity, azure, cluster, facts)),
         *(
             [declared.AZURE_ANYSCALE_IN_TENANT.bind(partial(_in_tenant, azure, audience))]
@@ -154,6 +156,13 @@ def _subnet(azure: Azure, facts: AksFacts, name: str) -> Finding:
 def _may_join(azure: Azure, subnet: str, principal: str) -> bool:
     held = {item.role for item in azure.roles.held(subnet, principal)}
     return any(given.allows(JOIN) for role in held for given in azure.roles.permissions(role))
+
+
+def _key(spec: CloudSpec, azure: Azure) -> Iterator[BoundCheck]:
+    key = encryption_key.key_name(spec.rules.kms_key or "")
+    user = wording.identity_place(spec.rules.kms_identity or "", azure.subscription_id)
+    if key and user:
+        yield declared.AZURE_KMS_KEY.bind(partial(encryption_key.finding, azure, key, user))
 
 
 def _own_role(azure: Azure, facts: AksFacts, role: StorageRole, names: Names) -> Finding:
@@ -265,6 +274,9 @@ def _way_round(fields: Sequence[str]) -> str:
     """What says it as the policies want it, as far as that can be said."""
     tags = sorted({found[1] for field in fields if (found := _TAG.search(field))})
     options = [f"--tag {tag}=<value>" for tag in tags]
+    options += ["--kms-key <key> --kms-identity <id>"] * any(
+        _KEY_SOURCE in field for field in fields
+    )
     options += ["--azure-shared-key off"] * any(_SHARED_KEY in field for field in fields)
     if options:
         return f"run setup again with {' '.join(options)}"

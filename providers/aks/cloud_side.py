@@ -20,7 +20,15 @@ from anyscale_k8s_cli.provider import (
     vouched_for,
 )
 from anyscale_k8s_cli.provider import Identity as ProvenIdentity
-from anyscale_k8s_cli.providers.aks import bucket, bucket_access, identity, labels, tags, wording
+from anyscale_k8s_cli.providers.aks import (
+    bucket,
+    bucket_access,
+    encryption_key,
+    identity,
+    labels,
+    tags,
+    wording,
+)
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes, told, wanted
 from anyscale_k8s_cli.providers.aks.discovery import AksFacts
@@ -29,7 +37,7 @@ from anyscale_k8s_cli.providers.aks.sdk.storage import Settings
 from anyscale_k8s_cli.providers.aks.storage_role import ROLE, ROLE_NAME, StorageRole
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identity
 from anyscale_k8s_cli.providers.azureblob.trust import Place, document
-from anyscale_k8s_cli.resource import NotYetKnown, Resource
+from anyscale_k8s_cli.resource import NO_TAGS, NotYetKnown, Resource
 from anyscale_k8s_cli.spec import CloudSpec
 
 # Where Ray's pods have the operator's identity.
@@ -60,7 +68,7 @@ def names(spec: CloudSpec, install: Install) -> Names:
         # Also where no cluster is named, of which tags would tell.
         return Names("", "")
     account = given.get("storage-account") or bucket.default_name(install)
-    wishes = BucketWishes(tags.own(install, spec.rules.tags), "", _keys_on(spec))
+    wishes = _wishes(spec, tags.own(install, spec.rules.tags))
     return Names(
         "" if existing.bucket else account,
         "" if existing.identity else _identity_name(spec, install),
@@ -74,8 +82,22 @@ def _identity_name(spec: CloudSpec, install: Install, holder: Holder = OPERATOR)
     return given or identity.default_name(install, holder)
 
 
-def _keys_on(spec: CloudSpec) -> bool:
-    return spec.rules.azure_shared_key == "on"
+def _wishes(
+    spec: CloudSpec,
+    own_tags: Mapping[str, str],
+    origin: str = "",
+    dropped: Mapping[str, str] = NO_TAGS,
+) -> BucketWishes:
+    rules = spec.rules
+    key = encryption_key.key_name(rules.kms_key or "")
+    return BucketWishes(
+        own_tags,
+        origin,
+        rules.azure_shared_key == "on",
+        dropped,
+        kms_key=str(key) if key else "",
+        kms_identity=(rules.kms_identity or "").lower(),
+    )
 
 
 def build(
@@ -161,8 +183,7 @@ def _bucket_place(spec: CloudSpec, install: Install) -> bucket.Place:
 
 
 def protection(spec: CloudSpec) -> dict[str, str]:
-    wishes = BucketWishes({}, "", _keys_on(spec))
-    return told(wanted(Settings(), wishes))
+    return told(wanted(Settings(), _wishes(spec, {})))
 
 
 class _Builder:
@@ -194,13 +215,8 @@ class _Builder:
         place, origin = self.bucket_place, self._plane.cors_origin
         if self._spec.existing.bucket:
             return bucket.AdoptedBucket(self._azure, self._install, place, origin)
-        rules = self._spec.rules
-        wishes = BucketWishes(
-            tags.own(self._install, rules.tags),
-            origin,
-            _keys_on(self._spec),
-            self._dropped,
-        )
+        own = tags.own(self._install, self._spec.rules.tags)
+        wishes = _wishes(self._spec, own, origin, self._dropped)
         group = self._facts.group
         return bucket.Bucket(self._azure, self._install, group, place.account, wishes)
 

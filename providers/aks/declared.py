@@ -96,6 +96,14 @@ AZURE_STORAGE_ROLE = Check(
     error=errors.ADOPTED_UNFIT,
     breaks=WITHOUT_STORAGE,
 )
+AZURE_KMS_KEY = Check(
+    "azure-kms-key",
+    "The key can encrypt the storage account",
+    ANY_TIME,
+    _CLOUD,
+    error=errors.ADOPTED_UNFIT,
+    breaks=WITHOUT_STORAGE,
+)
 
 CHECKS = (
     AKS_WORKLOAD_IDENTITY,
@@ -109,4 +117,5 @@ CHECKS = (
     AKS_SUBNET_NAMED,
     AZURE_STORAGE_QUOTA,
     AZURE_STORAGE_ROLE,
+    AZURE_KMS_KEY,
 )

@@ -10,6 +10,8 @@ from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.providers.aks.namespaces import NETWORK, STORAGE
 from anyscale_k8s_cli.templates import load_yaml
 
+# What is needed of a key of the user's alone, and so is asked about where there is one.
+OF_KEYS = ("Microsoft.KeyVault/", "Microsoft.ManagedIdentity/userAssignedIdentities/assign/")
 # What is done without where it is not granted. Of the rights to see the subscription and one's
 # own rights, the call itself has shown by use that it is let through.
 DISPENSABLE = frozenset(

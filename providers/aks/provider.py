@@ -67,6 +67,8 @@ class AksProvider:
             "account.resource_group",
             "identity.workloads",
             "rules.azure_shared_key",
+            "rules.kms_identity",
+            "rules.kms_key",
             "rules.storage_role",
         }
     )

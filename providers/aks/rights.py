@@ -20,6 +20,7 @@ from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket import Bucket
 from anyscale_k8s_cli.providers.aks.bucket_access import BucketAccess
 from anyscale_k8s_cli.providers.aks.cloud_side import Names
+from anyscale_k8s_cli.providers.aks.encryption_key import ASSIGN
 from anyscale_k8s_cli.providers.aks.identity import ManagedIdentity
 from anyscale_k8s_cli.providers.aks.sdk.roles import Permission
 from anyscale_k8s_cli.resource import Resource
@@ -45,17 +46,21 @@ def to_set_up(azure: Azure, group: str, names: Names) -> Finding:
     brought = {_ACCOUNTS: not names.account, _IDENTITIES: not names.identities}
     brought[_ASSIGNMENTS] = all(brought.values())
     unneeded = tuple(prefix for prefix, is_brought in brought.items() if is_brought)
+    key_user = names.settings.kms_identity if names.account else ""
     wanted = [
         item
         for item in permissions.actions(Verb.SETUP)
         if not (item.startswith(unneeded) and item.endswith("/write"))
+        and not item.startswith(permissions.OF_KEYS)
     ]
 
     def ask() -> list[Lack]:
         held = azure.roles.own(group)
         lacking = _lacking(held, wanted)
         present = tuple(there()) if lacking else ()
-        return [
+        # On the identity itself, wherever that is.
+        on_key_user = _lacking(azure.roles.own_on(key_user), [ASSIGN]) if key_user else []
+        return [Lack(item, key_user) for item in on_key_user] + [
             Lack(
                 item,
                 f"resource group {group}",
@@ -69,7 +74,11 @@ def to_set_up(azure: Azure, group: str, names: Names) -> Finding:
 
 def to_look(azure: Azure, group: str) -> Finding:
     """A no is a warning: whoever may not look at something is told so where it matters."""
-    wanted = permissions.actions(Verb.VERIFY)
+    wanted = [
+        item
+        for item in permissions.actions(Verb.VERIFY)
+        if not item.startswith(permissions.OF_KEYS)
+    ]
 
     def ask() -> list[Lack]:
         lacking = _lacking(azure.roles.own(group), wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from anyscale_k8s_cli.holders import HOLDERS
-from anyscale_k8s_cli.providers.aks import bucket, tags
+from anyscale_k8s_cli.providers.aks import bucket, encryption_key, tags
 from anyscale_k8s_cli.providers.azureblob.trust import Place, place_of
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.spec_loading import refuse
@@ -84,6 +84,7 @@ def _wrong_places(spec: CloudSpec) -> list[str]:
         wrong.append(
             "--identity: give the resource id of a user-assigned identity in the same subscription"
         )
+    wrong += _wrong_key(spec, subscription)
     if existing.bucket and spec.rules.azure_shared_key == "off":
         wrong.append("--azure-shared-key: an account given with --bucket stays as it is")
     theirs = existing.bucket and existing.identity and not spec.identity.separate
@@ -93,4 +94,26 @@ def _wrong_places(spec: CloudSpec) -> list[str]:
         )
     if network.load_balancer_subnets and network.expose == "public":
         wrong.append("--lb-subnet: only an internal load balancer is in a subnet of yours")
+    return wrong
+
+
+def _wrong_key(spec: CloudSpec, subscription: str) -> list[str]:
+    key, user, wrong = spec.rules.kms_key, spec.rules.kms_identity, []
+    if key and not encryption_key.key_name(key):
+        wrong.append(
+            f"--kms-key: {key!r} is no key's identifier: "
+            "https://<vault>.vault.azure.net/keys/<key>, with a version or without"
+        )
+    if user and not identity_place(user, subscription):
+        wrong.append(
+            "--kms-identity: give the resource id of a user-assigned identity in the same "
+            "subscription"
+        )
+    if bool(key) != bool(user):
+        wrong.append(
+            "--kms-key, --kms-identity: one says nothing without the other: Azure uses a key in "
+            "the name of an identity that may use it"
+        )
+    if key and spec.existing.bucket:
+        wrong.append("--kms-key: an account given with --bucket keeps the encryption it has")
     return wrong

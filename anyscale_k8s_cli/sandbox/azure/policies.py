@@ -13,6 +13,9 @@ from anyscale_k8s_cli.sandbox.azure.seed import PolicySeed, guid
 
 _SHARED_KEY = "Microsoft.Storage/storageAccounts/allowSharedKeyAccess"
 
+_KEY_SOURCE = "Microsoft.Storage/storageAccounts/encryption.keySource"
+_VAULT = "Microsoft.Keyvault"
+
 
 @dataclass
 class Policies:
@@ -86,21 +89,29 @@ class Policies:
 
 
 def _looked_at(policy: PolicySeed) -> dict[str, Any]:
-    field = f"tags[{policy.required_tag}]" if policy.required_tag else _SHARED_KEY
+    field, operator, target = _SHARED_KEY, "Equals", "false"
+    if policy.required_tag:
+        field, operator = f"tags[{policy.required_tag}]", "Exists"
+    elif policy.demands_own_key:
+        field, operator, target = _KEY_SOURCE, "NotEquals", _VAULT
     return {
         "result": "True",
         "expressionKind": "Field",
         "expression": field,
         "path": field,
-        "targetValue": "false",
-        "operator": "Exists" if policy.required_tag else "Equals",
+        "targetValue": target,
+        "operator": operator,
     }
 
 
 def _denies(policy: PolicySeed, resource: Resource) -> bool:
     if policy.required_tag and policy.required_tag not in resource.tags:
         return True
-    if not policy.denies_shared_key or resource.type != STORAGE_ACCOUNTS:
+    if resource.type != STORAGE_ACCOUNTS:
+        return False
+    if policy.demands_own_key:
+        return (resource.properties.get("encryption") or {}).get("keySource") != _VAULT
+    if not policy.denies_shared_key:
         return False
     # Not to say it means to allow it.
     return resource.properties.get("allowSharedKeyAccess") is not False

@@ -103,6 +103,7 @@ def _any(patterns: Sequence[str], action: str) -> bool:
 OWNER = "Owner"
 BLOB_DATA_OWNER = "Storage Blob Data Owner"
 BLOB_DATA_CONTRIBUTOR = "Storage Blob Data Contributor"
+KEY_USER = "Key Vault Crypto Service Encryption User"
 BLOB_DATA_READER = "Storage Blob Data Reader"
 
 BUILT_IN = (
@@ -183,6 +184,15 @@ BUILT_IN = (
             "Microsoft.ManagedIdentity/userAssignedIdentities/write",
             "Microsoft.ManagedIdentity/userAssignedIdentities/delete",
             "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/*",
+        ),
+    ),
+    RoleDefinition(
+        "e147488a-f6f5-4113-8e2d-b22465e65bf6",
+        KEY_USER,
+        data_actions=(
+            "Microsoft.KeyVault/vaults/keys/read",
+            "Microsoft.KeyVault/vaults/keys/unwrap/action",
+            "Microsoft.KeyVault/vaults/keys/wrap/action",
         ),
     ),
     RoleDefinition(

@@ -164,12 +164,33 @@ TEAM_IDENTITY = IdentitySeed("team-data-reader", tags={"team": "ml"})
 
 
 @dataclass(frozen=True, slots=True)
+class VaultSeed:
+    """A key vault that somebody made by hand, in the group of the clusters.
+
+    `users` are names of identities that may use all of its keys, by role or by access policy.
+    """
+
+    name: str
+    keys: Sequence[str] = ()
+    users: Sequence[str] = ()
+    by_roles: bool = True
+    purge_protection: bool = True
+    resource_group: str = "demo"
+    location: str = "eastus"
+
+    @property
+    def uri(self) -> str:
+        return f"https://{self.name}.vault.azure.net/"
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySeed:
-    """An assignment of Azure Policy that denies: shared keys, or a missing tag."""
+    """An assignment of Azure Policy that denies: shared keys, Azure's own keys, a missing tag."""
 
     name: str
     display_name: str
     denies_shared_key: bool = False
+    demands_own_key: bool = False
     required_tag: str = ""
 
 
@@ -177,6 +198,13 @@ NO_SHARED_KEY = PolicySeed(
     "no-shared-key",
     "Storage accounts should prevent shared key access",
     denies_shared_key=True,
+)
+
+
+OWN_KEY = PolicySeed(
+    "own-key",
+    "Storage accounts should use customer-managed key for encryption",
+    demands_own_key=True,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from anyscale_k8s_cli.sandbox.azure.directory import EXCHANGE_AUDIENCE, FederatedCredential
 from anyscale_k8s_cli.sandbox.azure.identities import Identities
+from anyscale_k8s_cli.sandbox.azure.key_vaults import VAULTS, KeyVaults, VaultKey
 from anyscale_k8s_cli.sandbox.azure.resources import (
     GROUPS,
     IDENTITIES,
@@ -13,7 +14,14 @@ from anyscale_k8s_cli.sandbox.azure.resources import (
     Resources,
 )
 from anyscale_k8s_cli.sandbox.azure.rights import Rights
-from anyscale_k8s_cli.sandbox.azure.seed import AksClusterSeed, IdentitySeed, StorageAccountSeed
+from anyscale_k8s_cli.sandbox.azure.roles import KEY_USER
+from anyscale_k8s_cli.sandbox.azure.seed import (
+    AksClusterSeed,
+    IdentitySeed,
+    StorageAccountSeed,
+    VaultSeed,
+    guid,
+)
 from anyscale_k8s_cli.sandbox.azure.storage import StorageAccounts
 
 
@@ -62,6 +70,33 @@ def seed_account(accounts: StorageAccounts, seed: StorageAccountSeed) -> None:
         container = data.add_container(name)
         for key, content in blobs:
             data.put(container, key, content)
+
+
+def seed_vault(vaults: KeyVaults, seed: VaultSeed) -> None:
+    """A vault with its keys, after the identities that may use them."""
+    resources = vaults.resources
+    seed_group(resources, seed.resource_group, seed.location)
+    own_id = resources.id(seed.resource_group, VAULTS, seed.name)
+    users = [resources.named(seed.resource_group, IDENTITIES, name) for name in seed.users]
+    principals = [str(user.properties["principalId"]) for user in users if user is not None]
+    policies = [] if seed.by_roles else [_policy(principal) for principal in principals]
+    properties = {
+        "vaultUri": seed.uri,
+        "enableSoftDelete": True,
+        "enablePurgeProtection": seed.purge_protection or None,
+        "enableRbacAuthorization": seed.by_roles,
+        "accessPolicies": policies,
+    }
+    resources.put(Resource(own_id, VAULTS, seed.location, properties=properties))
+    for name in seed.keys:
+        vaults.keys[seed.name, name] = VaultKey(guid("key", seed.name, name).replace("-", ""))
+    for principal in principals if seed.by_roles else ():
+        held = vaults.directory.principals[principal]
+        vaults.rights.grant(held, vaults.rights.role_named(KEY_USER), own_id)
+
+
+def _policy(principal: str) -> dict[str, object]:
+    return {"objectId": principal, "permissions": {"keys": ["get", "wrapKey", "unwrapKey"]}}
 
 
 def seed_identity(identities: Identities, rights: Rights, seed: IdentitySeed) -> None:

@@ -23,6 +23,7 @@ from anyscale_k8s_cli.sandbox.azure.seed import (
     LockSeed,
     PolicySeed,
     StorageAccountSeed,
+    VaultSeed,
 )
 from anyscale_k8s_cli.sandbox.azure.world import World
 from anyscale_k8s_cli.sandbox.tls import Authority
@@ -62,6 +63,7 @@ class AzureSettings:
     clusters: Sequence[AksClusterSeed] = (AksClusterSeed(),)
     accounts: Sequence[StorageAccountSeed] = (TEAM_DATA,)
     identities: Sequence[IdentitySeed] = (TEAM_IDENTITY,)
+    vaults: Sequence[VaultSeed] = ()
     policies: Sequence[PolicySeed] = ()
     locks: Sequence[LockSeed] = ()
     unregistered: Sequence[str] = ()

@@ -19,6 +19,7 @@ from anyscale_k8s_cli.sandbox.azure.arm_routes import (
 )
 from anyscale_k8s_cli.sandbox.azure.blob_store import BlobAccount
 from anyscale_k8s_cli.sandbox.azure.errors import bad_request, conflict, resource_not_found
+from anyscale_k8s_cli.sandbox.azure.key_vaults import KeyVaults
 from anyscale_k8s_cli.sandbox.azure.locks import Locks
 from anyscale_k8s_cli.sandbox.azure.operations import Operations
 from anyscale_k8s_cli.sandbox.azure.policies import Policies
@@ -68,6 +69,7 @@ class StorageAccounts:
     policies: Policies
     clock: Callable[[], datetime]
     blob_url: Callable[[], str]
+    vaults: KeyVaults
     removal_attempts: int = 1
     taken: set[str] = field(default_factory=set)
     data: dict[str, BlobAccount] = field(default_factory=dict)
@@ -157,6 +159,7 @@ class StorageAccounts:
             )
         wanted = self._wanted(request, existing)
         self.policies.check(wanted)
+        self.vaults.check(request.caller, wanted)
         if existing is not None:
             return self._replace(existing, wanted, location_of(body))
         self.add(wanted, settled=False)
@@ -210,6 +213,8 @@ class StorageAccounts:
         own_id = f"{group.id if group else ''}/providers/{STORAGE_ACCOUNTS}/{request['account']}"
         wanted = self.new(existing.id if existing else own_id, location, properties)
         wanted.extra = {"sku": {"name": sku, "tier": sku.split("_", 1)[0]}, "kind": kind}
+        if body.get("identity"):
+            wanted.extra["identity"] = body["identity"]
         wanted.tags = tags.checked(body.get("tags"), longest_name=_LONGEST_TAG_NAME)
         return wanted
 
@@ -240,11 +245,13 @@ class StorageAccounts:
         new_tags = found.tags
         if "tags" in request.body:
             new_tags = tags.checked(request.body["tags"], longest_name=_LONGEST_TAG_NAME)
+        extra = merged(found.extra, {"identity": request.body.get("identity") or {}})
         properties = merged(found.properties, changes)
-        self.policies.check(
-            Resource(found.id, found.type, found.location, new_tags, properties, found.extra)
-        )
-        found.tags, found.properties = new_tags, properties
+        wanted = Resource(found.id, found.type, found.location, new_tags, properties, extra)
+        self.policies.check(wanted)
+        if "identity" in request.body or "encryption" in changes:
+            self.vaults.check(request.caller, wanted)
+        found.tags, found.properties, found.extra = new_tags, properties, extra
         return Answer(self._shown(found))
 
     @staticmethod

@@ -17,6 +17,7 @@ from anyscale_k8s_cli.sandbox.azure.clusters import Clusters
 from anyscale_k8s_cli.sandbox.azure.directory import Directory, IssuerKeys, Principal, for_aks
 from anyscale_k8s_cli.sandbox.azure.entra import Entra
 from anyscale_k8s_cli.sandbox.azure.identities import Identities
+from anyscale_k8s_cli.sandbox.azure.key_vaults import KeyVaults
 from anyscale_k8s_cli.sandbox.azure.lag import Lag
 from anyscale_k8s_cli.sandbox.azure.load_balancers import AksLoadBalancers
 from anyscale_k8s_cli.sandbox.azure.locks import Locks
@@ -93,6 +94,7 @@ class World:
             self.operations,
             registered,
         )
+        self.vaults = KeyVaults(self.resources, self.rights, self.directory)
         self.accounts = StorageAccounts(
             self.resources,
             self.subscriptions,
@@ -101,6 +103,7 @@ class World:
             self.policies,
             self.settings.clock,
             lambda: self.blob_url,
+            self.vaults,
             self.settings.container_removal_attempts,
         )
         self.identities = Identities(
@@ -117,6 +120,8 @@ class World:
             seeding.seed_account(self.accounts, account)
         for identity in self.settings.identities:
             seeding.seed_identity(self.identities, self.rights, identity)
+        for vault in self.settings.vaults:
+            seeding.seed_vault(self.vaults, vault)
 
     def _forget_grants(self, resource: Resource) -> None:
         self.rights.forget_scope(resource.id)
@@ -134,6 +139,7 @@ class World:
             self.accounts,
             BlobServices(self.accounts, self.locks),
             self.clusters,
+            self.vaults,
             Network(self.resources),
             self.usages,
             self.operations,

@@ -17,18 +17,29 @@ _CONTAINER = f"{_KIND}/blobServices/containers"
 TLS = "TLS1_2"
 SUCCEEDED = "Succeeded"
 NO_ACCESS = "None"
+_KEYS = "/keys/"
+_VAULT = "Microsoft.Keyvault"
+_SYSTEM, _USER = "SystemAssigned", "UserAssigned"
 _CLOSED = {"properties": {"publicAccess": NO_ACCESS}}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What an account is set to and can be set to again."""
+    """What an account is set to and can be set to again.
+
+    `kms_key` is the identifier of a key in a vault, `kms_identity` the id, in lower case, of the
+    identity in whose name it is used; empty with keys of Azure's.
+    """
 
     tags: Mapping[str, str] = field(default_factory=dict)
     https_only: bool = True
     tls: str = TLS
     public_access: bool = False
     shared_key: bool = True
+    kms_key: str = ""
+    kms_identity: str = ""
+    # Whether it has an identity of its own besides, which then stays.
+    system_identity: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,11 @@ class Storage:
         )
 
     def update(self, group: str, name: str, wanted: Settings) -> None:
-        body = {"tags": dict(wanted.tags), "properties": _properties(wanted)}
+        body = {
+            "tags": dict(wanted.tags),
+            "properties": _properties(wanted),
+            **_identity(wanted),
+        }
         self._session.ask(
             f"{_KIND}/write", lambda: self._client.storage_accounts.update(group, name, body)
         )
@@ -199,6 +214,10 @@ class Storage:
                 public_access=item.allow_blob_public_access is not False,
                 # Not to say it means to allow it.
                 shared_key=item.allow_shared_key_access is not False,
+                kms_key=_key(item.encryption),
+                kms_identity=_user(item.encryption),
+                system_identity=bool(item.identity)
+                and word(item.identity.type or "").startswith(_SYSTEM),
             ),
         )
 
@@ -209,6 +228,7 @@ def _content(location: str, wanted: Settings) -> dict[str, Any]:
         "kind": "StorageV2",
         "sku": {"name": "Standard_LRS"},
         "tags": dict(wanted.tags),
+        **_identity(wanted),
         "properties": {
             "accessTier": "Hot",
             "isHnsEnabled": True,
@@ -224,7 +244,39 @@ def _properties(wanted: Settings) -> dict[str, Any]:
         "minimumTlsVersion": wanted.tls,
         "allowBlobPublicAccess": wanted.public_access,
         "allowSharedKeyAccess": wanted.shared_key,
+        **({"encryption": _encryption(wanted)} if wanted.kms_key else {}),
     }
+
+
+def _encryption(wanted: Settings) -> dict[str, Any]:
+    uri, _, key = wanted.kms_key.partition(_KEYS)
+    name, _, version = key.partition("/")
+    return {
+        "keySource": _VAULT,
+        "keyvaultproperties": {"keyvaulturi": uri, "keyname": name, "keyversion": version},
+        "identity": {"userAssignedIdentity": wanted.kms_identity},
+        "services": {part: {"enabled": True, "keyType": "Account"} for part in ("blob", "file")},
+    }
+
+
+def _identity(wanted: Settings) -> dict[str, Any]:
+    if not wanted.kms_identity:
+        return {}
+    kind = f"{_SYSTEM},{_USER}" if wanted.system_identity else _USER
+    return {"identity": {"type": kind, "userAssignedIdentities": {wanted.kms_identity: {}}}}
+
+
+def _key(encryption: Any) -> str:
+    if encryption is None or word(encryption.key_source or "") != _VAULT:
+        return ""
+    held = encryption.key_vault_properties
+    version = f"/{held.key_version}" if held.key_version else ""
+    return f"{str(held.key_vault_uri).rstrip('/')}{_KEYS}{held.key_name}{version}"
+
+
+def _user(encryption: Any) -> str:
+    user = encryption.encryption_identity if encryption is not None else None
+    return str(user.encryption_user_assigned_identity or "").lower() if user is not None else ""
 
 
 def _rule(rule: Any) -> CorsRule:

@@ -34,7 +34,9 @@ SHOWN_TO_ALL = {
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Resources/subscriptions/read",
 }
-ON_OTHER_WAYS = {"Microsoft.Authorization/roleDefinitions/read"}
+# What a key of the user's takes alone is tried where there is one, beside this.
+OF_KEYS = {item for item in permissions.actions(Verb.SETUP) if item.startswith(permissions.OF_KEYS)}
+ON_OTHER_WAYS = {"Microsoft.Authorization/roleDefinitions/read"} | OF_KEYS
 
 
 def role(verb: Verb) -> dict[str, Any]:
@@ -237,7 +239,7 @@ def told_before_anything_is_made(world: World, code: str) -> str:
 )
 def test_each_action_that_is_taken_away_is_named(world: World, verb: Verb, code: str) -> None:
     def one_by_one() -> None:
-        for taken in role(verb)["Actions"]:
+        for taken in sorted({*role(verb)["Actions"]} - OF_KEYS):
             world.stand_in.set_admin_roles(less(verb, taken))
             text = told_before_anything_is_made(replace(world), code)
             assert set(NAMED.findall(text)) == {taken}, text

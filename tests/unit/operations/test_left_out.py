@@ -60,6 +60,7 @@ def refusal(found: LeftOut, flags: dict[str, Any], file: Path | None = None) -> 
         ({"rules.permissions_boundary": "arn:aws:iam::1:policy/b"}, "--permissions-boundary arn"),
         ({"rules.storage_role": "Team's storage"}, "--storage-role"),
         ({"rules.kms_key": "alias/data"}, "--kms-key alias/data"),
+        ({"rules.kms_identity": "/subscriptions/x"}, "--kms-identity /subscriptions/x"),
         ({"rules.azure_shared_key": "off"}, "--azure-shared-key off"),
         ({"rules.names": {"bucket": "mine"}}, "rules.names"),
         ({"network.annotations": {"a/b": "c"}}, "network.annotations"),
