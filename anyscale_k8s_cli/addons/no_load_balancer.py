@@ -30,7 +30,9 @@ class NoAddress:
 
     @property
     def fix(self) -> str:
-        return f"{self.look}\n{self.mend}, and run the same command again"
+        # What ends in a command takes no more words.
+        then = "\n" if "\n" in self.mend else ", "
+        return f"{self.look}\n{self.mend}{then}and run the same command again"
 
     def error(self, of: Reference) -> errors.CliError:
         return errors.CliError(

@@ -50,13 +50,13 @@ class _Counted:
 _ADDRESSES = _Counted(
     NETWORK,
     ("PublicIPAddresses", "StandardSkuPublicIpAddresses", "IPv4StandardSkuPublicIpAddresses"),
-    "delete addresses that nobody uses, of those that are listed by",
+    "delete what nobody uses of these",
     "network public-ip",
 )
 _ACCOUNTS = _Counted(
     STORAGE,
     ("StorageAccounts",),
-    "name a container with --bucket, in one of the accounts that are listed by",
+    "name a container with --bucket in one of these",
     "storage account",
 )
 
@@ -299,7 +299,7 @@ def _quota(azure: Azure, region: str, counted: _Counted, needed: int) -> Finding
         return Finding(Status.UNKNOWN, f"Azure tells of no such limit in {region}")
     return room(
         rooms,
-        f"ask for more in {region} on the page Quotas in Azure's portal; or {counted.instead} "
+        f"ask for more on the page Quotas in Azure's portal,\nor {counted.instead}:\n"
         f"az {counted.listed} list --subscription {azure.subscription_id} "
         f"--query \"[?location=='{region}'].id\"",
     )

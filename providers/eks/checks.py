@@ -177,6 +177,7 @@ def _load_balancer_quota(aws: Aws, needed: int) -> Finding:
 
     service, code = LOAD_BALANCERS
     raised = (
+        "have the quota raised, or delete load balancers that nobody uses:\n"
         f"aws service-quotas request-service-quota-increase --region {aws.region} "
         f"--service-code {service} --quota-code {code} --desired-value {{}}"
     )

@@ -140,8 +140,8 @@ def _load_balancer_quota(google: Google, region: str, needed: int) -> Finding:
         return Finding(Status.UNKNOWN, f"Google tells of no such limit in {region}")
     return room(
         rooms,
-        f"ask for more on the page IAM & Admin, Quotas of the project {google.project} in Google's "
-        "console; or let go of addresses that nobody uses, of those that are listed by "
+        "ask for more on the page IAM & Admin, Quotas in Google's console,\n"
+        "or let go of what nobody uses of these:\n"
         f"gcloud compute forwarding-rules list --project {google.project} --regions {region}",
     )
 

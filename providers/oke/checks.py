@@ -63,8 +63,9 @@ def _load_balancer_quota(oracle: Oracle, compartment: str, needed: int) -> Findi
     used, limit = found
     return room(
         [Room(f"network load balancers of {oracle.region}", used, limit, needed)],
-        "ask for more on the page Limits, Quotas and Usage in Oracle's console; or delete what "
-        "nobody uses, of those that are listed by oci nlb network-load-balancer list "
+        "ask for more on the page Limits, Quotas and Usage in Oracle's console,\n"
+        "or delete what nobody uses of these:\n"
+        "oci nlb network-load-balancer list "
         f"--region {oracle.region} --compartment-id {compartment}",
     )
 

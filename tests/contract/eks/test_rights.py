@@ -545,7 +545,7 @@ def test_a_full_limit_is_told_with_what_raises_it(world: World) -> None:
     found = asked["aws-load-balancer-quota"].for_new(1).run()
     assert found.status is Status.FAIL
     assert found.detail.endswith("limit 0, used 0, needed 1")
-    assert "request-service-quota-increase --region us-west-2 " in found.fix
+    assert "\naws service-quotas request-service-quota-increase --region us-west-2 " in found.fix
     assert "--quota-code L-69A177A2 --desired-value 1\n" in found.fix
     assert asked["aws-load-balancer-quota"].run().status is Status.WARN
     assert "--bucket" in asked["aws-bucket-quota"].for_new(1).run().fix
