@@ -37,6 +37,7 @@ _OPERATOR: Mapping[str, Mapping[str, str]] = {
 # Kinds of Secrets that nodes log in at a registry with.
 _LOGINS = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 _KARPENTER = ("v1", "v1beta1")
+_OF_CONTROL_PLANE = re.compile(r"node-role\.kubernetes\.io/(control-plane|master)\b")
 # Missing rights that one line names; all of them are in the evidence.
 _TOLD = 5
 
@@ -238,10 +239,9 @@ def _nowhere(place: Placement, nodes: Sequence[Document], *, may_come: bool) -> 
         reasons.insert(0, f"the selector {selector} ({len(nodes) - len(selected)} of {len(nodes)})")
     if cordoned := sum(bool((node.get("spec") or {}).get("unschedulable")) for node in nodes):
         reasons.append(f"that they are cordoned ({cordoned} of {len(nodes)})")
-    opening = dict.fromkeys(
-        taint for node in (selected or nodes) for taint in place.untolerated(node)
-    )
-    fixes = [f"say that the pods tolerate it: --toleration {shlex.quote(t)}" for t in opening]
+    first, *others = _opening(place, selected or nodes) or [""]
+    fixes = [f"say that the pods tolerate it: {first}"] if first else []
+    fixes += [f"or, for other nodes: {words}" for words in others]
     if not selected:
         fixes.insert(0, f"name labels that nodes have with --node-selector, instead of {selector}")
     if not fixes:
@@ -253,6 +253,20 @@ def _nowhere(place: Placement, nodes: Sequence[Document], *, may_come: bool) -> 
         tuple(f"{node['metadata']['name']}: {place.obstacle(node)}" for node in nodes),
         fix="\n".join(fixes),
     )
+
+
+def _opening(place: Placement, nodes: Sequence[Document]) -> list[str]:
+    """The options that open nodes with the fewest taints, those that open most of them first.
+
+    The control plane's are the last resort.
+    """
+    kept = [set(place.untolerated(node)) for node in nodes if place.untolerated(node)]
+    workers = [taints for taints in kept if not any(map(_OF_CONTROL_PLANE.match, taints))]
+    fewest = min(map(len, workers or kept), default=0)
+    ways = Counter(
+        tuple(sorted(taints)) for taints in workers or kept if len(taints) == fewest
+    ).most_common()
+    return [" ".join(f"--toleration {shlex.quote(taint)}" for taint in way) for way, _ in ways]
 
 
 def _asked(spec: CloudSpec) -> tuple[Decimal, Decimal]:

@@ -184,6 +184,28 @@ def test_what_rules_nodes_out_is_told_with_their_number_and_the_options_that_ope
     assert finding.fix.endswith("with --node-selector, instead of pool=gpu")
 
 
+def test_of_taints_the_fewest_are_to_be_tolerated_and_none_of_the_control_plane(world: Any) -> None:
+    team = {"key": "dedicated", "value": "ml", "effect": "NoSchedule"}
+    gpu = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+    control = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+    nodes = [
+        node("control", taints=[control]),
+        node("gpu", taints=[gpu]),
+        node("both", taints=[gpu, team]),
+        node("a", taints=[team]),
+        node("b", taints=[team]),
+    ]
+    spec = CloudSpec(provider="eks", name="prod")
+    assert capacity(world.kubernetes, spec, nodes).fix.splitlines() == [
+        "say that the pods tolerate it: --toleration dedicated=ml:NoSchedule",
+        "or, for other nodes: --toleration nvidia.com/gpu=present:NoSchedule",
+    ]
+    assert "--toleration dedicated=ml:NoSchedule --toleration nvidia" in (
+        capacity(world.kubernetes, spec, nodes[2:3]).fix
+    )
+    assert "control-plane" in capacity(world.kubernetes, spec, nodes[:1]).fix
+
+
 def late(where: Reference, seen: str) -> errors.CliError:
     return errors.CliError(errors.TIMED_OUT, f"{where}: {seen}")
 
