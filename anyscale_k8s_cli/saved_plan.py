@@ -182,8 +182,11 @@ class SavedPlan:
                 fix="make one with `anyscale cloud plan --out FILE`",
             ) from problem
 
-    def check_covers(self, plan: Plan, install: Install, control_plane: str) -> None:
-        """Raise `plan-stale` unless every change is in the saved plan; fewer are fine."""
+    def check_covers(self, plan: Plan, install: Install, control_plane: str, again: str) -> None:
+        """Raise `plan-stale` unless every change is in the saved plan; fewer are fine.
+
+        `again` is the command that makes another one in its place.
+        """
         differences = self.unlike(plan, install, control_plane)
         if differences:
             raise errors.CliError(
@@ -191,7 +194,7 @@ class SavedPlan:
                 "The saved plan no longer fits the world",
                 cause=differences[0],
                 evidence=tuple(differences[1:]),
-                fix="make a new one with `anyscale cloud plan --out FILE` and look at it",
+                fix=f"{again}\nlook at it, then run the same command again",
             )
 
     def unlike(self, plan: Plan, install: Install, control_plane: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -321,7 +322,9 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         told = partial(whole, problem, opened.kubernetes, loaded.spec, Verb.SETUP)
         raise await asyncio.to_thread(told) from problem.__cause__
     if saved:
-        saved.check_covers(made.plan, install, clouds.plane.host)
+        words = setup_command(settings_of(loaded), None, "anyscale cloud plan")
+        again = f"{words} --out {shlex.quote(str(request.saved_plan))}"
+        saved.check_covers(made.plan, install, clouds.plane.host, again)
     return made
 
 

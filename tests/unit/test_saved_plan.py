@@ -29,6 +29,7 @@ from anyscale_k8s_cli.saved_plan import SavedPlan
 
 INSTALL = Install("toy", "account", "region", "cluster", "ray", "prod", cluster_uid="uid")
 PLANE = "https://console.example"
+AGAIN = "anyscale cloud plan --name prod --out plan.json"
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "saved-plan.json"
 SIZE = FieldChange("size", 1, 3)
 SECRET = {"password": "hunter2"}
@@ -100,7 +101,7 @@ def read_again(plan: SavedPlan, folder: Path) -> SavedPlan:
 def test_what_it_covers(
     then: list[PlannedChange], now: list[PlannedChange], tmp_path: Path
 ) -> None:
-    read_again(saved(*then), tmp_path).check_covers(Plan(tuple(now)), INSTALL, PLANE)
+    read_again(saved(*then), tmp_path).check_covers(Plan(tuple(now)), INSTALL, PLANE, AGAIN)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +129,10 @@ def test_what_it_forbids(
     then: list[PlannedChange], now: list[PlannedChange], told: str, tmp_path: Path
 ) -> None:
     with pytest.raises(errors.CliError) as caught:
-        read_again(saved(*then), tmp_path).check_covers(Plan(tuple(now)), INSTALL, PLANE)
+        read_again(saved(*then), tmp_path).check_covers(Plan(tuple(now)), INSTALL, PLANE, AGAIN)
     assert caught.value.code is errors.PLAN_STALE
     assert caught.value.cause.startswith(told)
+    assert caught.value.fix.startswith(f"{AGAIN}\n")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_what_it_forbids(
 )
 def test_elsewhere_it_means_nothing(install: Install, plane: str, told: str) -> None:
     with pytest.raises(errors.CliError) as caught:
-        saved().check_covers(Plan(()), install, plane)
+        saved().check_covers(Plan(()), install, plane, AGAIN)
     assert caught.value.cause.startswith(told)
 
 
@@ -151,7 +153,7 @@ def test_by_another_version_it_means_nothing(monkeypatch: pytest.MonkeyPatch) ->
     plan = saved()
     monkeypatch.setattr(saved_plan, "tool_version", lambda: "99.0")
     with pytest.raises(errors.CliError) as caught:
-        plan.check_covers(Plan(()), INSTALL, PLANE)
+        plan.check_covers(Plan(()), INSTALL, PLANE, AGAIN)
     assert "this is 99.0" in caught.value.cause
 
 
