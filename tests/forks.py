@@ -6,11 +6,15 @@ environment, folder and streams, it can be killed, and it ends as a command ends
 start of the interpreter is not in it: so the life of a cloud in part, what must stay
 private, and providers of others are tried with the installed command itself
 (`installed=True`), and what a sandbox promises with one that `anyscale sandbox` starts.
+
+All workers of a run have these two processes in common: whoever needs one first starts it,
+and it ends when none is there any more who could ask it.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import importlib
 import json
@@ -23,8 +27,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -105,11 +109,11 @@ def _written(stream: IO[str]) -> str:
 
 
 class Forks:
-    """Starts commands and sandboxes, until `close`."""
+    """Starts commands and sandboxes, until `close`. `place` is a folder of the run's."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._command = Parent("command", environment)
-        self._sandbox = Parent("sandbox", environment)
+    def __init__(self, environment: Mapping[str, str], place: Path) -> None:
+        self._command = Parent("command", environment, place)
+        self._sandbox = Parent("sandbox", environment, place)
 
     def begun(self, argv: list[str], environment: Mapping[str, str], folder: Path) -> Fork:
         """Start the command in a fork; `argv` begins with the name that was typed."""
@@ -148,6 +152,7 @@ class Parent:
 
     kind: str
     environment: Mapping[str, str]
+    place: Path
 
     def forked(self, request: list[Any], out: int, err: int) -> socket.socket:
         """Where the fork's number is told, and later how it ended."""
@@ -159,20 +164,42 @@ class Parent:
 
     @cached_property
     def _server(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, __file__, self.kind, str(theirs.fileno())],
-                env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-            )
-        return ours
+        address = self.place / self.kind
+        with alone_at(address):
+            with suppress(FileNotFoundError):
+                return connected(address)
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(str(address))
+                listening.listen()
+                subprocess.Popen(
+                    [sys.executable, __file__, self.kind, str(address), str(listening.fileno())],
+                    env=dict(self.environment),
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[listening.fileno()],
+                )
+            return connected(address)
 
     def close(self) -> None:
         if "_server" in self.__dict__:
             self._server.close()
-            assert self._process.wait(60) == 0
+
+
+def connected(address: Path) -> socket.socket:
+    channel = socket.socket(socket.AF_UNIX)
+    try:
+        channel.connect(str(address))
+    except OSError:
+        channel.close()
+        raise
+    return channel
+
+
+@contextmanager
+def alone_at(address: Path) -> Iterator[None]:
+    """Nobody else starts, or ends, what is reached there."""
+    with address.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def command() -> Main:
@@ -231,24 +258,40 @@ def import_within(package: ModuleType, but: str = "-") -> None:
             importlib.import_module(module.name)
 
 
-def serve(channel: socket.socket, main: Main) -> None:
+def serve(listening: socket.socket, address: Path, main: Main) -> None:
     """A fork for each message, until nobody can send one any more; its end is told."""
     # What is there now stays to the end: no collection in a fork need look at it, and copy it.
+    gc.enable()
     gc.freeze()
+    asking = 0
     with selectors.DefaultSelector() as events:
-        events.register(channel, selectors.EVENT_READ)
+        events.register(listening, selectors.EVENT_READ)
         while True:
             for event, _ in events.select():
-                if event.fileobj is not channel:
+                if event.fileobj is listening:
+                    events.register(listening.accept()[0], selectors.EVENT_READ)
+                    asking += 1
+                    continue
+                if event.data:
                     events.unregister(event.fileobj)
                     tell_end(event.fd, *event.data)
                     continue
+                channel = event.fileobj
+                assert isinstance(channel, socket.socket)
                 message, files, *_ = socket.recv_fds(channel, 1, 3)
-                if not message:
-                    return
-                pid, told = fork(main, *files)
-                # Ready to be read when the process has ended.
-                events.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, told))
+                if message:
+                    pid, told = fork(main, *files)
+                    # Ready to be read when the process has ended.
+                    events.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, told))
+                    continue
+                events.unregister(channel)
+                channel.close()
+                asking -= 1
+            if asking == 0:
+                with alone_at(address):
+                    if not select.select([listening], [], [], 0)[0]:
+                        address.unlink()
+                        return
 
 
 def fork(main: Main, talk: int, out: int, err: int) -> tuple[int, socket.socket]:
@@ -309,5 +352,8 @@ def become(
 
 
 if __name__ == "__main__":
-    _, kind, number = sys.argv
-    serve(socket.socket(fileno=int(number)), {"command": command, "sandbox": sandbox}[kind]())
+    # Nothing of what is imported is ever free again.
+    gc.disable()
+    _, kind, address, number = sys.argv
+    main = {"command": command, "sandbox": sandbox}[kind]()
+    serve(socket.socket(fileno=int(number)), Path(address), main)

@@ -248,9 +248,10 @@ def helm(helm4: HelmExecutable) -> Path:
 
 
 @pytest.fixture(scope="session")
-def forks(nothing_real: None) -> Iterator[Forks]:
+def forks(nothing_real: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     """For all sandboxes, and all commands in them."""
-    forks = Forks(os.environ)
+    place = tmp_path_factory.getbasetemp()
+    forks = Forks(os.environ, place.parent if "PYTEST_XDIST_WORKER" in os.environ else place)
     yield forks
     forks.close()
 
