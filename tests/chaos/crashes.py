@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
+from anyscale_k8s_cli.sandbox.world import EksWorld, World
 from tests.processes import UNTRIED, Ended, Running, Sandbox, eventually
 
+# What comes to GPUs comes to releases in general, and a release less is a tenth of a setup.
+WITHOUT_GPU = World(platforms=("eks",), eks=EksWorld(gpu_nodes=False))
 SCOPE = ("--provider", "eks", "--region", "us-west-2", "--cluster-name", "demo")
 SETUP = ("cloud", "setup", *SCOPE, "--name", "prod", *UNTRIED, "--yes", "-o", "json")
 DELETE = ("cloud", "delete", "prod", "--yes", "-o", "json")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from anyscale_k8s_cli.sandbox.aws.seed import ADMIN_POLICY
-from anyscale_k8s_cli.sandbox.world import World
 from tests.chaos.crashes import (
     DELETE,
     SETUP,
+    WITHOUT_GPU,
     Moment,
     after,
     before,
@@ -25,7 +25,7 @@ from tests.chaos.crashes import (
 )
 from tests.chaos.likeness import likeness
 
-WORLD = World(platforms=("eks",))
+WORLD = WITHOUT_GPU
 
 if TYPE_CHECKING:
     from tests.processes import Sandbox

@@ -10,11 +10,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anyscale_k8s_cli.sandbox.world import World
-from tests.chaos.crashes import DELETE, SETUP, after, before, deleted, kill_at, set_up
+from tests.chaos.crashes import (
+    DELETE,
+    SETUP,
+    WITHOUT_GPU,
+    after,
+    before,
+    deleted,
+    kill_at,
+    set_up,
+)
 from tests.chaos.likeness import likeness
 
-WORLD = World(platforms=("eks",))
+WORLD = WITHOUT_GPU
 
 if TYPE_CHECKING:
     from tests.chaos.conftest import Unbroken
@@ -48,7 +56,11 @@ AND_BACK = (
     after(CLUSTER, "DELETE *", "namespaces/anyscale-operator"),
     before("iam", "DeleteOpenIDConnectProvider"),
 )
-TO_THE_BUCKET = (after("s3", "CreateBucket"), before("s3", "PutBucketCors"))
+BY_PLAN = (
+    after("s3", "CreateBucket"),
+    before("s3", "PutBucketCors"),
+    after(CLUSTER, "PATCH *", GATEWAY),
+)
 
 
 def test_killed_on_the_way_to_the_operator_and_back(sandbox: Sandbox, unbroken: Unbroken) -> None:
@@ -63,28 +75,21 @@ def test_killed_on_the_way_to_the_operator_and_back(sandbox: Sandbox, unbroken: 
     assert likeness(sandbox.admin.snapshot()) == unbroken.empty
 
 
-def test_killed_at_the_bucket_which_is_kept(sandbox: Sandbox, unbroken: Unbroken) -> None:
-    for moment in TO_THE_BUCKET:
-        kill_at(sandbox, moment, *SETUP)
-    set_up(sandbox)
-    assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
-
-    kill_at(sandbox, before("s3", "PutBucketTagging"), *DELETE)
-    deleted(sandbox)
-    assert likeness(sandbox.admin.snapshot()) == unbroken.kept
-
-
-def test_a_saved_plan_can_be_repeated(sandbox: Sandbox, unbroken: Unbroken, tmp_path: Path) -> None:
+def test_a_saved_plan_killed_at_the_bucket_which_is_kept(
+    sandbox: Sandbox, unbroken: Unbroken, tmp_path: Path
+) -> None:
     """What the first run has done by then is less to do, which a plan allows."""
     plan = str(tmp_path / "prod.plan")
     saved = sandbox.anyscale("cloud", "plan", *SETUP[2:-3], "--out", plan)
     assert saved.code == 0, saved.err
     by_plan = ("cloud", "setup", "--plan", plan, "--yes", "-o", "json")
-    kill_at(sandbox, after(CLUSTER, "PATCH *", GATEWAY), *by_plan)
+    for moment in BY_PLAN:
+        kill_at(sandbox, moment, *by_plan)
     done = sandbox.anyscale(*by_plan, fresh_home=True)
     assert done.code == 0, done.out + done.err
     assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
 
-    kill_at(sandbox, before("iam", "DeleteRole"), *DELETE, *unbroken.all_of_it)
-    deleted(sandbox, *unbroken.all_of_it)
-    assert likeness(sandbox.admin.snapshot()) == unbroken.empty
+    for moment in (before("s3", "PutBucketTagging"), before("iam", "DeleteRole")):
+        kill_at(sandbox, moment, *DELETE)
+    deleted(sandbox)
+    assert likeness(sandbox.admin.snapshot()) == unbroken.kept

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import AksWorld, GkeWorld, World
 from tests.chaos.crashes import DELETE, after, deleted, kill_at
 from tests.chaos.likeness import likeness
 from tests.processes import UNTRIED
 
-WORLD = World(platforms=("gke", "aks"))
+WORLD = World(
+    platforms=("gke", "aks"), gke=GkeWorld(gpu_nodes=False), aks=AksWorld(gpu_nodes=False)
+)
 
 if TYPE_CHECKING:
     from tests.processes import Sandbox

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import GenericWorld, World
 from tests.chaos.crashes import after, before, kill_at
 from tests.processes import UNTRIED, Sandbox
 
-WORLD = World(platforms=("generic",))
+WORLD = World(platforms=("generic",), generic=GenericWorld(gpu_nodes=False))
 
 PLANE, CLUSTER = "anyscale", "kubernetes"
 WHERE = ("--provider", "generic", "--context", "demo", "--region", "onprem")

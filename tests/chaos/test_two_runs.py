@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.lock import SECONDS_VARIABLE
-from anyscale_k8s_cli.sandbox.world import World
 from tests.by_hand import ByHand
 from tests.chaos.crashes import (
     DELETE,
     SETUP,
+    WITHOUT_GPU,
     before,
     ended,
     kill_at,
@@ -21,7 +21,7 @@ from tests.chaos.crashes import (
 from tests.chaos.likeness import likeness
 from tests.processes import Sandbox, eventually
 
-WORLD = World(platforms=("eks",))
+WORLD = WITHOUT_GPU
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/anyscale-operator/leases/anyscale-k8s-lock"
 ACCOUNT = "/api/v1/namespaces/anyscale-operator/serviceaccounts/anyscale-operator"

@@ -11,12 +11,12 @@ import yaml
 
 from anyscale_k8s_cli.sandbox.environment import Folder
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
-from anyscale_k8s_cli.sandbox.world import World
 from tests.by_hand import CLUSTER, ByHand
 from tests.chaos.crashes import (
     DELETE,
     SCOPE,
     SETUP,
+    WITHOUT_GPU,
     after,
     bucket_of,
     deleted,
@@ -27,7 +27,7 @@ from tests.chaos.crashes import (
 from tests.chaos.likeness import likeness
 from tests.processes import Sandbox, eventually
 
-WORLD = World(platforms=("eks",))
+WORLD = WITHOUT_GPU
 
 NAMESPACE = "/api/v1/namespaces/anyscale-operator"
 HELD = f"{NAMESPACE}/configmaps/held"
