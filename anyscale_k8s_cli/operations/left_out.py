@@ -89,7 +89,8 @@ class LeftOut:
         if others:
             yield (
                 f"the last setup was told {_listed(others, self.told)}, and this one is not: "
-                f"say {'it' if len(others) == 1 else 'them'} again to keep what they set"
+                f"say {'it' if len(others) == 1 else 'them'} again to keep what "
+                f"{'it sets' if len(others) == 1 else 'they set'}"
             )
 
     def consequences(self) -> tuple[str, ...]:
