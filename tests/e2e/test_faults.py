@@ -7,7 +7,8 @@ printed, and the next look, which finds the next faults alone, shows that it was
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ import jsonschema
 import pytest
 
 from anyscale_k8s_cli.ledger import UNTOLD
+from anyscale_k8s_cli.sandbox.world import PlatformName, World
 from tests.by_hand import ByHand
 from tests.e2e.planted.site import CORE, Fault, Site
 from tests.e2e.planted.table import ALWAYS, FAULTS
-from tests.processes import Sandbox, eventually
+from tests.processes import Desk, eventually, started
 
 
 def unwell(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -28,22 +30,27 @@ def unwell(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def site_on(sandbox: Sandbox) -> Callable[[str], Site]:
+def site_on(
+    desks: Callable[[], Desk], homes: Callable[[], Path]
+) -> Iterator[Callable[[PlatformName], Site]]:
     """A healthy cloud on a platform, which each test leaves healthy."""
-    hand, made = ByHand(sandbox.environment), dict[str, Site]()
+    made = dict[str, Site]()
+    with ExitStack() as sandboxes:
 
-    def site(platform: str) -> Site:
-        if platform not in made:
-            made[platform] = Site(sandbox, platform, hand)
-            ended = made[platform].setup()
-            assert ended.code == 0, ended.err
-        return made[platform]
+        def site(platform: PlatformName) -> Site:
+            if platform not in made:
+                world = World(platforms=(platform,))
+                sandbox = sandboxes.enter_context(started(desks(), homes, world))
+                made[platform] = Site(sandbox, platform, ByHand(sandbox.environment))
+                ended = made[platform].setup()
+                assert ended.code == 0, ended.err
+            return made[platform]
 
-    return site
+        yield site
 
 
 @pytest.fixture(scope="module")
-def eks(site_on: Callable[[str], Site]) -> Site:
+def eks(site_on: Callable[[PlatformName], Site]) -> Site:
     return site_on("eks")
 
 
@@ -74,8 +81,8 @@ def test_what_is_waived_stays_visible_and_the_rest_can_be_left_out(eks: Site) ->
 
 @pytest.mark.parametrize("platform", FAULTS)
 def test_each_fault_is_told_by_its_own_check_and_mended(
-    site_on: Callable[[str], Site],
-    platform: str,
+    site_on: Callable[[PlatformName], Site],
+    platform: PlatformName,
     record_property: Callable[[str, object], None],
 ) -> None:
     site, wrong, always = site_on(platform), [], ALWAYS.get(platform, set())

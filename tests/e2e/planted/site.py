@@ -56,7 +56,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Site:
-    """The install of one platform in a sandbox of all of them."""
+    """The install of one platform in a sandbox."""
 
     sandbox: Sandbox
     platform: str
@@ -90,9 +90,8 @@ class Site:
         """By the operator's own report, and by what the control plane can do by its means."""
         if self.reported != "HEALTHY":
             return False
-        only = ("--only", "operator-health", "--only", "storage-console")
-        checks = self.verify(*only).document["checks"]
-        return [item["status"] for item in checks] == ["pass", "pass"]
+        [console] = self.verify("--only", "storage-console").document["checks"]
+        return bool(console["status"] == "pass")
 
     def break_(self, what: str) -> list[str]:
         return self.sandbox.admin.break_(what, platform=self.platform)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from anyscale_k8s_cli.sandbox.world import PlatformName
 from tests.e2e.planted import in_cluster as cluster
 from tests.e2e.planted.in_clouds import (
     denied,
@@ -26,7 +27,7 @@ ENFORCE = "pod-security.kubernetes.io/enforce"
 
 # What is so in a healthy install of the sandbox.
 ALWAYS: Mapping[str, set[str]] = {"oke": {"storage-cors"}}
-FAULTS: Mapping[str, Sequence[Sequence[Fault]]] = {
+FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
     "eks": (
         (
             Fault("role's trust", broken("role-trust"), "operator-identity", "trust policy"),
