@@ -19,7 +19,7 @@ from anyscale_k8s_cli.sandbox.environment import Folder, for_child
 from anyscale_k8s_cli.sandbox.stage import Stage
 from anyscale_k8s_cli.sandbox.world import World
 from tests.forks import Forks
-from tests.processes import LIMIT, Ended
+from tests.processes import LIMIT, Ended, stock
 
 Do = Callable[[Coroutine[Any, Any, Any]], Any]
 PACE = 0.02
@@ -49,6 +49,7 @@ def folder(tmp_path: Path, helm: Path) -> Folder:
 
 def set_up(stage: Stage, folder: Folder, world: World, forks: Forks) -> Ended:
     folder.kubeconfig.write_text(json.dumps(stage.kubeconfig()), encoding="utf-8")
+    stock(folder.home, stage.charts.url)
     own = folder.executables
     said = {**folder.environment(), **stage.environment(folder.path)}
     words = ["cloud", "setup", *shlex.split(world.setup), "--yes", "-o", "json"]
