@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
@@ -19,7 +20,7 @@ from anyscale_k8s_cli.addons.addresses import (
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
 from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER
 from anyscale_k8s_cli.addons.names import GATEWAY
-from anyscale_k8s_cli.addons.no_address import no_address
+from anyscale_k8s_cli.addons.no_address import no_address, proxies, without_node
 from anyscale_k8s_cli.addons.own_load_balancer import (
     LoadBalancerLeft,
     OwnLoadBalancer,
@@ -31,7 +32,9 @@ from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.dry_runs import Trial
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject, going, object_key
 from anyscale_k8s_cli.cluster.pins import pins
+from anyscale_k8s_cli.cluster.placing import Placing
 from anyscale_k8s_cli.cluster.removal import holding
+from anyscale_k8s_cli.cluster.scale_up import SETTLED, Patience
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.registration import Registration
@@ -231,18 +234,27 @@ class Gateway(Resource[GatewayState]):
 
     def ready(self, observed: Observed[GatewayState]) -> Observed[GatewayState]:
         last: list[Document | None] = [observed.output.document]
+        seconds = self._context.spec.timeouts.load_balancer
+        patience = Patience(min(SETTLED, seconds / 10))
+        own = partial(proxies, self._kubernetes, self.reference)
+        placing = Placing(self._kubernetes, own, patience)
 
         def done(found: Document | None) -> GatewayState:
             last[0] = found
             if found is None:
                 raise StillWaiting("it does not exist")
-            return GatewayState(found, self._served(found))
+            try:
+                return GatewayState(found, self._served(found))
+            except StillWaiting as seen:
+                if placing.in_vain():
+                    raise without_node(self._kubernetes, self.reference, found) from None
+                raise placing.also(seen) from None
 
         state = self._kubernetes.watch_until(
             self.reference,
             done,
             what="the Gateway's address",
-            timeout=self._context.spec.timeouts.load_balancer,
+            timeout=seconds,
             expired=lambda seen: no_address(
                 self._kubernetes, self.reference, last[0], seen, self._balancer.server
             ),

@@ -49,6 +49,21 @@ def no_ingress_address(
     return why.error(service)
 
 
+def proxies(kubernetes: Kubernetes, gateway: Reference) -> tuple[Reference, ...]:
+    """The Deployments that its controller has made for it."""
+    selector = service_selector(gateway)
+    return tuple(
+        map(Reference.of, kubernetes.list("apps/v1", "Deployment", label_selector=selector))
+    )
+
+
+def without_node(
+    kubernetes: Kubernetes, gateway: Reference, found: Document | None
+) -> errors.CliError:
+    """The error for a Gateway whose proxies get no node."""
+    return _of_proxy(kubernetes, gateway, found or {}).error(gateway)
+
+
 def why_no_address(
     kubernetes: Kubernetes, gateway: Reference, found: Document, server: LoadBalancer | None
 ) -> NoAddress:
@@ -170,9 +185,8 @@ def _used_up(kubernetes: Kubernetes, namespace: str) -> str:
 
 
 def _of_proxy(kubernetes: Kubernetes, gateway: Reference, found: Document) -> NoAddress:
-    deployments = kubernetes.list("apps/v1", "Deployment", label_selector=service_selector(gateway))
-    for deployment in deployments:
-        blocker = _not_ready(kubernetes, Reference.of(deployment))
+    for deployment in proxies(kubernetes, gateway):
+        blocker = _not_ready(kubernetes, deployment)
         if blocker is not None:
             return blocker
     text = "its load balancer is there, and no proxy behind it"
@@ -186,7 +200,8 @@ def _not_ready(kubernetes: Kubernetes, workload: Reference) -> NoAddress | None:
     if diagnosis is None:
         return None
     look = describe(kubernetes, workload)
-    return NoAddress(Cause.PROXY_NOT_READY, diagnosis.cause, diagnosis.evidence, look)
+    text = diagnosis.told if diagnosis.refused else diagnosis.cause
+    return NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look)
 
 
 def _logs(kubernetes: Kubernetes, controller: Document) -> str:

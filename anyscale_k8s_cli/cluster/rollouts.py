@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster import scale_up
-from anyscale_k8s_cli.cluster.diagnosis import diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
+from anyscale_k8s_cli.cluster.placing import Placing
 from anyscale_k8s_cli.run import StillWaiting
 
 
@@ -51,7 +51,10 @@ def wait_all(
         def late(seen: str, late: Reference = reference) -> errors.CliError:
             return expired(late, seen)
 
-        done = _Waiting(kubernetes, reference, late, scale_up.Patience(settled))
+        workloads = (reference,) if reference.kind in _WITH_PODS else ()
+        patience = scale_up.Patience(settled)
+        placing = Placing(kubernetes, partial(tuple, workloads), patience)
+        done = partial(_up, placing=placing, late=late)
 
         kubernetes.watch_until(
             reference,
@@ -62,32 +65,17 @@ def wait_all(
         )
 
 
-@dataclass
-class _Waiting:
-    """Called with each state of a workload until it is up."""
-
-    kubernetes: Kubernetes
-    reference: Reference
-    late: Callable[[str], errors.CliError]
-    patience: scale_up.Patience
-    told: str = ""
-
-    def __call__(self, found: Document | None) -> None:
-        if found is None:
-            raise StillWaiting("it does not exist")
-        try:
-            rolled_out(found)
-        except StillWaiting as seen:
-            self._look_for_node(str(seen))
-            raise StillWaiting("; ".join(filter(None, (str(seen), self.told)))) from None
-
-    def _look_for_node(self, seen: str) -> None:
-        if self.reference.kind not in _WITH_PODS or not self.patience.due():
-            return
-        diagnosis = diagnose_workload(self.kubernetes, self.reference)
-        self.told = diagnosis.waiting if diagnosis else ""
-        if self.patience.over(refused=diagnosis is not None and diagnosis.refused):
-            raise self.late(seen)
+def _up(
+    found: Document | None, *, placing: Placing, late: Callable[[str], errors.CliError]
+) -> None:
+    if found is None:
+        raise StillWaiting("it does not exist")
+    try:
+        rolled_out(found)
+    except StillWaiting as seen:
+        if placing.in_vain():
+            raise late(str(seen)) from None
+        raise placing.also(seen) from None
 
 
 def _current(workload: Document) -> Document:

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER, NAMESPACE
 from anyscale_k8s_cli.addons.gateway_definitions import gateway_definitions
-from anyscale_k8s_cli.addons.no_address import why_no_address
+from anyscale_k8s_cli.addons.no_address import proxies, why_no_address, without_node
 from anyscale_k8s_cli.addons.no_load_balancer import NoAddress
 from anyscale_k8s_cli.checks import Check, Finding, Status, When
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
+from anyscale_k8s_cli.cluster.placing import Placing
+from anyscale_k8s_cli.cluster.scale_up import Patience
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.providers.aks import load_balancer as aks
 from anyscale_k8s_cli.providers.coreweave import load_balancer as coreweave
@@ -23,6 +26,7 @@ from anyscale_k8s_cli.providers.generic import troubles as generic
 from anyscale_k8s_cli.providers.gke import load_balancer as gke
 from anyscale_k8s_cli.providers.nebius import load_balancer as nebius
 from anyscale_k8s_cli.providers.oke import load_balancer as oke
+from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.sandbox.kubernetes.store import Write
 from anyscale_k8s_cli.troubles import Cause, Trouble
 
@@ -420,6 +424,44 @@ def test_each_state_has_its_cause(
     assert found.cause is cause, found
     assert found.text
     assert found.fix.startswith("kubectl ")
+
+
+def test_proxies_that_get_no_node_are_not_waited_for(planted: Planted) -> None:
+    kubernetes, run = planted.site.world.kubernetes, planted.site.world.run
+    proxy_not_ready(planted)
+    where = Reference("apps/v1", "Deployment", "envoy", NAMESPACE)
+    assert proxies(kubernetes, GATEWAY) == (where,)
+    placing = Placing(kubernetes, lambda: proxies(kubernetes, GATEWAY), Patience(0))
+    pod = {"spec": {"nodeSelector": {"pool": "nowhere"}}}
+    kubernetes.patch_merge(where, {"spec": {"replicas": 1, "template": pod}})
+
+    def without_place() -> str:
+        for found in kubernetes.list("v1", "Pod", NAMESPACE, label_selector="app=envoy"):
+            conditions = (found.get("status") or {}).get("conditions") or []
+            if any(item.get("reason") == "Unschedulable" for item in conditions):
+                return str(found["metadata"]["name"])
+        raise StillWaiting("no pod yet")
+
+    name = run.wait_for(without_place, what="its pod", timeout=30)
+    assert not placing.in_vain()
+    seen = placing.also(StillWaiting("no address yet"))
+    assert str(seen).startswith(f"no address yet; Pod {name} in {NAMESPACE} waits for a node: 0/")
+
+    said = "pod didn't trigger scale-up: 1 node(s) didn't match Pod's node affinity/selector"
+    about = {"kind": "Pod", "name": name, "namespace": NAMESPACE}
+    event = {
+        "metadata": {"name": "no.1", "namespace": NAMESPACE},
+        "involvedObject": about,
+        "reason": "NotTriggerScaleUp",
+        "message": said,
+        "type": "Normal",
+        "source": {"component": "cluster-autoscaler"},
+    }
+    planted.put("events", {"apiVersion": "v1", "kind": "Event", **event})
+    assert placing.in_vain()
+    problem = without_node(kubernetes, GATEWAY, None)
+    assert problem.code is errors.NO_ADDRESS
+    assert problem.cause.endswith(f"No node is added for it: NotTriggerScaleUp: {said}")
 
 
 def test_what_controllers_say_has_its_cause_on_each_platform(planted: Planted) -> None:
