@@ -6,7 +6,6 @@ from anyscale_k8s_cli.absence import (
     ADMITTED,
     NO_KEYS,
     NO_TOKEN,
-    NOT_AWS,
     OWN_CREDENTIALS,
     OWN_STORE,
     Absence,
@@ -25,6 +24,10 @@ ABSENCES: Absences = {
     **ADMITTED,
     **NO_KEYS,
     **NO_TOKEN,
-    **NOT_AWS,
+    "rules.permissions_boundary": Absence(
+        "Azure has no boundaries of what an identity may",
+        "a role of your own by --storage-role, or an identity of yours by --identity",
+    ),
+    "rules.role_path": Absence("identities have no paths", "--name-prefix, or rules.names"),
     "storage": OWN_STORE,
 }

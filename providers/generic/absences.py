@@ -6,7 +6,6 @@ from anyscale_k8s_cli.absence import (
     NO_ENCRYPTION_KEY,
     NO_IDENTITY,
     NO_STORAGE_ACCOUNT,
-    NO_STORAGE_ROLE,
     NOT_AWS,
     Absence,
     Absences,
@@ -23,5 +22,5 @@ ABSENCES: Absences = {
     **NOT_AWS,
     **NO_ENCRYPTION_KEY,
     **NO_STORAGE_ACCOUNT,
-    **NO_STORAGE_ROLE,
+    "rules.storage_role": Absence("setup grants nothing in the store: its keys are yours"),
 }

@@ -7,7 +7,6 @@ from anyscale_k8s_cli.absence import (
     NO_KEYS,
     NO_STORAGE_ACCOUNT,
     NO_TOKEN,
-    NOT_AWS,
     OWN_STORE,
     Absence,
     Absences,
@@ -24,7 +23,11 @@ ABSENCES: Absences = {
     **ADMITTED,
     **NO_KEYS,
     **NO_TOKEN,
-    **NOT_AWS,
+    "rules.permissions_boundary": Absence(
+        "Google's IAM has no boundaries of what an account may",
+        "a role of your own by --storage-role, or an identity of yours by --identity",
+    ),
+    "rules.role_path": Absence("service accounts have no paths", "--name-prefix, or rules.names"),
     **NO_STORAGE_ACCOUNT,
     "storage": OWN_STORE,
 }

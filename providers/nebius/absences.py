@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.absence import Absences, of_keyed_store
+from anyscale_k8s_cli.absence import Absence, Absences, of_keyed_store
 
-ABSENCES: Absences = of_keyed_store("--project-id")
+ABSENCES: Absences = {
+    **of_keyed_store("--project-id"),
+    "rules.storage_role": Absence(
+        "Nebius has its own roles alone, and those that are granted are on the one bucket",
+        "keys of your own, by --storage-keys use",
+    ),
+}

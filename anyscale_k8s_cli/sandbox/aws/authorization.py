@@ -30,6 +30,8 @@ _EKS_PARTS = {
     "associationId": "podidentityassociation",
     "principalArn": "access-entry",
 }
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+_ENCRYPTION = ("x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id")
 _KEY_USE = {
     "PutObject": "kms:GenerateDataKey",
     "CopyObject": "kms:GenerateDataKey",
@@ -136,6 +138,9 @@ class Authorization:
                 action = s3_action("DeleteObject", version=bool(item.get("VersionId")))
                 yield Need(action, f"{arn}/{item['Key']}")
             return
+        # As uploads say it themselves: what the bucket would add by default is not asked.
+        headers = request.http.headers
+        context |= {f"s3:{name}": (headers[name],) for name in _ENCRYPTION if name in headers}
         resource = f"{arn}/{key}" if key is not None else arn
         context |= _tag_context(_tags_of_bucket(request))
         yield Need(s3_action(request.name, version=version), resource, context)

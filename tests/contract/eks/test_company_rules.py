@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.errors import CliError
+from anyscale_k8s_cli.sandbox.aws.seed import DATA_KEY
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 
 from .conftest import CLUSTER, WITH_AGENT, World, client
@@ -120,3 +122,32 @@ def test_each_kind_of_object_has_its_tags_from_its_first_moment(
     assert world.snapshot()[object_] == before
     world.setup(world.spec(rules={"tags": {"team": "ml"}}))
     assert len(world.snapshot()[object_]) == len(before) + 1
+
+
+KEY = f"arn:aws:kms:us-west-2:284710593866:key/{DATA_KEY.id}"
+OF_UPLOADS = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+OTHERS_KEY = {"StringNotEquals": {OF_UPLOADS: KEY}}
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["what names another", "all else"])
+def test_a_key_demanded_of_uploads_is_told_before_the_operator_is_installed(
+    world: World, strict: bool
+) -> None:
+    """AWS asks what an upload says, and not what its bucket adds; of buckets it can demand none."""
+    condition = OTHERS_KEY if strict else {**OTHERS_KEY, "Null": {OF_UPLOADS: "false"}}
+    boundary = json.dumps(denying(["s3:PutObject"], **condition))
+    client("iam").create_policy(PolicyName="developers", PolicyDocument=boundary)
+    rules = {"permissions_boundary": BOUNDARY, "kms_key": KEY}
+    side = world.setup(world.spec(rules=rules, timeouts={"identity": 0.4}))
+    if not strict:
+        assert len(world.prove(side)) == 2
+    else:
+        with pytest.raises(CliError, match="may not s3:PutObject") as refused:
+            world.prove(side)
+        assert refused.value.code is errors.BUCKET_DENIED
+    world.stand_in.set_admin_policies([json.loads(boundary)])
+    upload = {"Bucket": side.storage.output.url.removeprefix("s3://"), "Key": "x", "Body": b"x"}
+    kms = {"ServerSideEncryption": "aws:kms"}
+    client("s3").put_object(**upload, **kms, SSEKMSKeyId=KEY)
+    with pytest.raises(ClientError, match="explicit deny"):
+        client("s3").put_object(**upload, **kms, SSEKMSKeyId=f"{KEY}-2")

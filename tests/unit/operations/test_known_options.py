@@ -70,5 +70,5 @@ def test_registering_makes_no_identity_for_rays_pods() -> None:
 def test_several_are_refused_with_what_there_is_instead() -> None:
     problem = refused({**GKE, "account.id": "284710593866", "rules.role_path": "/team/"})
     assert problem.message == "--account-id, --role-path: has no meaning on gke"
-    assert "--role-path: only AWS' IAM has roles with paths" in problem.cause
+    assert "--role-path: service accounts have no paths" in problem.cause
     assert problem.fix.startswith("leave them out; instead of --account-id: --project-id; ")
