@@ -47,6 +47,8 @@ from anyscale_k8s_cli.sandbox.workloads.envoy_gateway import EnvoyGateway
 from anyscale_k8s_cli.sandbox.workloads.ingress_nginx import IngressNginx
 from anyscale_k8s_cli.spec import CloudSpec
 
+# Where GPUs are not the matter: no release of a plugin.
+CPU = {"gpu": "off"}
 GPU_POOL = NodePool("gpu", labels={"pool": "gpu"}, gpu=True, gpu_driver="node image", size=1)
 NODES = [
     node("cpu-1"),

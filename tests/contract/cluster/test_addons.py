@@ -23,7 +23,7 @@ from anyscale_k8s_cli.resource import (
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool
 from tests.probing import left_by_probe
 
-from .site import Site, make_site
+from .site import CPU, Site, make_site
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def healthy(lasting: Site) -> Site:
 
 
 @pytest.mark.parametrize("version", ["helm3", "helm4"])
-def test_setup_again_and_teardown(
+def test_setup_again_registration_again_and_teardown(
     version: str, request: pytest.FixtureRequest, make_world: Any, tmp_path: Path
 ) -> None:
     site = make_site(make_world, request.getfixturevalue(version), tmp_path)
@@ -63,11 +63,25 @@ def test_setup_again_and_teardown(
     # The cluster's own controllers go on with what they do.
     assert [item for item in writes if not item.principal.startswith("system:")] == []
 
+    registration_made_again(site)
     leave_probe(site)
     fate = site.remove(site.install(teardown=True))
     assert set(fate.values()) == {"delete"}
     assert {"k8s:job/ray/anyscale-k8s-probe", "k8s:configmap/ray/anyscale-k8s-probe"} <= set(fate)
     assert _inventory(site.world) == before
+
+
+def registration_made_again(site: Site) -> None:
+    """The old one's webhook would refuse every upgrade: the control plane knows it no longer."""
+    site.plane.registered.clear()
+    again = site.install(resource_id="cldrsrc_again")
+    assert "helm:release/ray/anyscale-operator" in site.world.changes(again.resources)
+    site.world.apply(again.resources)
+    assert site.world.changes(site.install(resource_id="cldrsrc_again").resources) == {}
+    webhook = site.world.kubernetes.get(
+        "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "anyscale-operator-ray"
+    )
+    assert webhook["webhooks"][0]["clientConfig"]["url"].endswith("/admission/cldrsrc_again")
 
 
 def leave_probe(site: Site) -> None:
@@ -175,46 +189,6 @@ def test_changed_values_are_named_and_never_shown(healthy: Site) -> None:
     assert "s3cret" not in item.decision.reason
 
 
-def test_versions_stay_unless_upgrade_is_asked_for(site: Site, tmp_path: Path) -> None:
-    older = _older_chart(site, tmp_path)
-    site.world.apply(site.install(spec={"operator": {"chart": str(older)}}).resources)
-    assert site.world.changes(site.install().resources) == {}
-    item = _planned(site, "helm:release/ray/anyscale-operator", upgrade=True)
-    assert item.decision.reason == "chart version: '1.7.9' → '1.8.0'"
-    side = site.install(upgrade=True)
-    site.world.apply(side.resources)
-    assert side.operator.output.chart_version == "1.8.0"
-
-
-def _older_chart(site: Site, tmp_path: Path) -> Path:
-    """The operator's chart as it was one version ago."""
-    archive = asyncio.run(site.tools.charts.fetch("anyscale-operator"))
-    with tarfile.open(archive.path) as bundle:
-        bundle.extractall(tmp_path / "older", filter="data")
-    folder = tmp_path / "older" / "anyscale-operator"
-    about = folder / "Chart.yaml"
-    about.write_text(about.read_text().replace("version: 1.8.0", "version: 1.7.9"))
-    return folder
-
-
-@pytest.mark.parametrize("version", ["helm3", "helm4"])
-def test_a_registration_made_again_reaches_the_operator(
-    version: str, request: pytest.FixtureRequest, make_world: Any, tmp_path: Path
-) -> None:
-    """The old one's webhook would refuse every upgrade: the control plane knows it no longer."""
-    site = make_site(make_world, request.getfixturevalue(version), tmp_path)
-    site.world.apply(site.install().resources)
-    site.plane.registered.clear()
-    again = site.install(resource_id="cldrsrc_again")
-    assert "helm:release/ray/anyscale-operator" in site.world.changes(again.resources)
-    site.world.apply(again.resources)
-    assert site.world.changes(site.install(resource_id="cldrsrc_again").resources) == {}
-    webhook = site.world.kubernetes.get(
-        "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "anyscale-operator-ray"
-    )
-    assert webhook["webhooks"][0]["clientConfig"]["url"].endswith("/admission/cldrsrc_again")
-
-
 class _Replacing(AddressPool):
     """Another load balancer for each kind. A Service keeps the old address until `seen`."""
 
@@ -241,9 +215,9 @@ def test_the_operator_is_told_the_address_of_the_load_balancer_that_is_asked_for
     """Where its kind changes, the old address stands there until the new one does."""
     pool = _Replacing()
     site = make_site(make_world, helm4, tmp_path, load_balancers=pool)
-    before = site.install()
+    before = site.install(spec=CPU)
     site.world.apply(before.resources)
-    after = site.install(kind="other")
+    after = site.install(spec=CPU, kind="other")
     changes = site.world.changes(after.resources)
     assert changes["helm:release/ray/anyscale-operator"] == "update"
 
@@ -259,9 +233,9 @@ def test_the_operator_is_told_the_address_of_the_load_balancer_that_is_asked_for
     assert after.operator.output.values["networking"]["gateway"]["ip"] == address.value
 
 
-def test_what_the_api_server_refuses_is_the_cause(site: Site) -> None:
-    """And not a pod that happens to be starting."""
-    site.world.apply(site.install().resources)
+def test_what_the_api_server_refuses_is_the_cause(healthy: Site) -> None:
+    """And not a pod that happens to be starting. What is refused no longer is then mended."""
+    site = healthy
     site.plane.registered.clear()
     types = {"additional": {"big": {"resources": {"CPU": 2, "memory": "8Gi"}}}}
     values = {"workloads": {"instanceTypes": types}}
@@ -279,6 +253,9 @@ def test_what_the_api_server_refuses_is_the_cause(site: Site) -> None:
     assert (last.status, there.status) == ("failed", "deployed")
     assert there.revision < last.revision
     assert "additional" not in there.values.get("workloads", {}).get("instanceTypes", {})
+    again = site.install()
+    site.world.apply(again.resources)
+    assert site.world.changes(again.resources) == {}
 
 
 def test_a_release_left_pending_is_recovered(healthy: Site) -> None:
@@ -295,8 +272,30 @@ def test_a_release_left_pending_is_recovered(healthy: Site) -> None:
 def test_the_operators_own_complaint_is_the_cause(site: Site) -> None:
     site.operator.complaint = "identity: the role does not trust this service account"
     with pytest.raises(errors.CliError) as caught:
-        site.world.apply(site.install(timeouts={"operator": 3}).resources)
+        site.world.apply(site.install(spec=CPU, timeouts={"operator": 3}).resources)
     problem = caught.value
     assert problem.code is errors.OPERATOR_UNHEALTHY
     assert "the role does not trust this service account" in problem.cause
     assert any("container operator: running and not ready" in line for line in problem.evidence)
+
+
+def test_a_chart_of_ones_own_is_installed_where_an_upgrade_is_asked_for(
+    healthy: Site, tmp_path: Path
+) -> None:
+    said = {"operator": {"chart": str(_own_chart(healthy, tmp_path))}}
+    assert healthy.world.changes(healthy.install(spec=said).resources) == {}
+    item = _planned(healthy, "helm:release/ray/anyscale-operator", upgrade=True, spec=said)
+    assert item.decision.reason == "chart version: '1.8.0' → '1.8.1'"
+    side = healthy.install(upgrade=True, spec=said)
+    healthy.world.apply(side.resources)
+    assert side.operator.output.chart_version == "1.8.1"
+
+
+def _own_chart(site: Site, folder: Path) -> Path:
+    """A folder with the operator's chart, in a version that nobody serves."""
+    archive = asyncio.run(site.tools.charts.fetch("anyscale-operator"))
+    with tarfile.open(archive.path) as bundle:
+        bundle.extractall(folder, filter="data")
+    about = folder / "anyscale-operator" / "Chart.yaml"
+    about.write_text(about.read_text().replace("version: 1.8.0", "version: 1.8.1"))
+    return about.parent

@@ -12,15 +12,16 @@ from anyscale_k8s_cli.addons import ClusterSide
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.resource import Change
 
-from .site import Site
+from .site import CPU, Site
 
 API = "gateway.networking.k8s.io/v1"
+BROUGHT = {**CPU, "existing": {"gateway": "edge/front"}}
 
 
 @pytest.fixture(scope="module")
 def edge(lasting: Site) -> Site:
     """Where somebody has a Gateway `edge/front`, with a controller and a class that serve it."""
-    one = lasting.install("one")
+    one = lasting.install("one", spec=CPU)
     needed = [item for item in one.resources if item is not one.operator]
     lasting.world.apply(needed)
     lasting.world.kubernetes.create(
@@ -78,7 +79,7 @@ def make(site: Site, wanted: list[Document]) -> None:
 
 
 def two(site: Site) -> ClusterSide:
-    return site.install("two", namespace="two-ns", spec={"existing": {"gateway": "edge/front"}})
+    return site.install("two", namespace="two-ns", spec=BROUGHT)
 
 
 def planned(site: Site, side: ClusterSide) -> Any:
@@ -110,8 +111,7 @@ def test_a_gateway_that_fits_is_used_and_stays_as_it_is(edge: Site, front: Docum
 
 def two_again(site: Site) -> ClusterSide:
     """For its deletion."""
-    spec = {"existing": {"gateway": "edge/front"}}
-    return site.install("two", namespace="two-ns", spec=spec, teardown=True)
+    return site.install("two", namespace="two-ns", spec=BROUGHT, teardown=True)
 
 
 def by_people(site: Site) -> Document:

@@ -10,7 +10,7 @@ from anyscale_k8s_cli.cluster.definitions import API as DEFINITIONS
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.resource import Change, Ownership, Rights, ownership
 
-from .site import Site
+from .site import CPU, Site
 
 ARGO = {"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Thing:ns/name"}}
 FLUX = {
@@ -45,32 +45,35 @@ SHARED = {
 
 @pytest.fixture(scope="module")
 def installed(lasting: Site) -> Site:
-    lasting.world.apply(lasting.install().resources)
+    lasting.world.apply(lasting.install(spec=CPU).resources)
     return lasting
 
 
-@pytest.mark.parametrize("key", [*OWN, *SHARED])
 @pytest.mark.parametrize(("tool", "mark"), [("argo", ARGO), ("flux", FLUX)])
 def test_it_is_foreign_and_never_changed(
-    installed: Site, key: str, tool: str, mark: dict[str, dict[str, str]]
+    installed: Site, tool: str, mark: dict[str, dict[str, str]]
 ) -> None:
-    marked = (OWN | SHARED)[key]
-    installed.world.kubernetes.patch_merge(marked, {"metadata": mark})
+    marked = OWN | SHARED
+    for reference in marked.values():
+        installed.world.kubernetes.patch_merge(reference, {"metadata": mark})
     try:
-        planned = installed.world.plan(installed.install(upgrade=True).resources).changes
-        [item] = [item for item in planned if item.resource.key == key]
-        assert item.change is (Change.REFUSE if key in OWN else Change.KEEP)
-        assert TOLD[tool] in item.decision.reason
+        planned = installed.world.plan(installed.install(upgrade=True, spec=CPU).resources).changes
+        found = {item.resource.key: item for item in planned if item.resource.key in marked}
+        for key in marked:
+            assert found[key].change is (Change.REFUSE if key in OWN else Change.KEEP), key
+            assert TOLD[tool] in found[key].decision.reason, key
         # A deletion asks the same question, and leaves what is not ours.
-        [resource] = [
-            item for item in installed.install(teardown=True).resources if item.key == key
-        ]
-        observed = resource.read()
-        assert observed is not None
-        assert ownership(resource, observed, everything(observed)) is Ownership.FOREIGN
+        going = installed.install(teardown=True, spec=CPU).resources
+        left = {item.key: item for item in going if item.key in marked}
+        for key in marked:
+            observed = left[key].read()
+            assert observed is not None, key
+            owner = ownership(left[key], observed, everything(observed))
+            assert owner is Ownership.FOREIGN, key
     finally:
         nothing = {part: dict.fromkeys(pairs) for part, pairs in mark.items()}
-        installed.world.kubernetes.patch_merge(marked, {"metadata": nothing})
+        for reference in marked.values():
+            installed.world.kubernetes.patch_merge(reference, {"metadata": nothing})
 
 
 def everything(observed: Any) -> Rights:
@@ -89,7 +92,7 @@ def test_a_definition_of_others_among_ours_is_not_written(installed: Site) -> No
     before = kubernetes.get(theirs.api_version, theirs.kind, theirs.name)
     kubernetes.delete(missing)
     kubernetes.wait_gone(missing, timeout=10)
-    installed.world.apply(installed.install().resources)
+    installed.world.apply(installed.install(spec=CPU).resources)
     assert kubernetes.get(missing.api_version, missing.kind, missing.name)
     assert kubernetes.get(theirs.api_version, theirs.kind, theirs.name) == before
     kubernetes.patch_merge(

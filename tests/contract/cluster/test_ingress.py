@@ -20,7 +20,7 @@ from anyscale_k8s_cli.provider import Cluster, LoadBalancer, Verb
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import CloudSpec
 
-from .site import Site
+from .site import CPU, Site
 
 API = "networking.k8s.io/v1"
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -31,8 +31,8 @@ SNIPPET = "nginx.ingress.kubernetes.io/configuration-snippet"
 
 def two(site: Site, **changes: Any) -> tuple[ClusterSide, ClusterSide]:
     return (
-        site.install("one", "one-ns", spec=NGINX, **changes),
-        site.install("two", "two-ns", spec=NGINX, **changes),
+        site.install("one", "one-ns", spec={**CPU, **NGINX}, **changes),
+        site.install("two", "two-ns", spec={**CPU, **NGINX}, **changes),
     )
 
 

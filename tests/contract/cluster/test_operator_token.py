@@ -33,7 +33,7 @@ from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.spec import CloudSpec
 
-from .site import Site, make_site
+from .site import CPU, Site, make_site
 
 PERSON = "aph0_MARKER-of-a-person"
 OURS = Reference("v1", "Secret", "anyscale-cli-token", "ray")
@@ -55,7 +55,7 @@ class Signing:
     folder: Path
 
     def side(self) -> ClusterSide:
-        return self.site.install(accounts=self.accounts)
+        return self.site.install(accounts=self.accounts, spec=CPU)
 
     def set_up(self) -> OperatorToken:
         side = self.side()
@@ -113,7 +113,7 @@ def signing(make_world: Any, helm3: Any, tmp_path: Path) -> Iterator[Signing]:
 def set_up(
     make_lasting_world: Any, helm3: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Signing, OperatorToken]]:
-    """An install, and its token, for tests that only look."""
+    """An install, and its token. All tests but the last only look."""
     for signing in signing_in(make_lasting_world, helm3, tmp_path_factory.mktemp("site")):
         yield signing, signing.set_up()
 
@@ -166,28 +166,6 @@ def test_setup_again_changes_nothing_and_a_token_put_in_its_place_is_noticed(
     assert told_token(values) is None
 
 
-def test_a_rotation_gives_the_release_a_new_key_and_pods_that_use_it(signing: Signing) -> None:
-    old = signing.set_up()
-    before = signing.side().operator.read()
-    release, parts = signing.rotation()
-    plan = asyncio.run(compute((*parts.resources, release), Rights(), signing.site.world.run))
-    assert [item.change.value for item in plan.changes] == ["none", "update", "update"]
-
-    signing.site.world.apply((*parts.resources, release))
-
-    new = parts.token.output
-    assert signing.secret() == new.token != old.token
-    assert signing.live() == {old.key_id, new.key_id}  # until the operator is known to be well
-    assert parts.retire() == (old.key_id,)
-    assert signing.live() == {new.key_id}
-    assert installed_tokens(signing.site.world.kubernetes, "ray").pods == {new.key_id}
-    after = signing.side().operator.read()
-    assert before is not None
-    assert after is not None
-    assert after.output.chart_version == before.output.chart_version
-    assert signing.site.world.changes(signing.side().resources) == {}
-
-
 def test_a_file_of_values_holds_no_token_and_says_how_to_give_it(
     set_up: tuple[Signing, OperatorToken],
 ) -> None:
@@ -209,8 +187,32 @@ def test_where_there_is_no_key_there_is_none_to_rotate(signing: Signing) -> None
     assert missing.value.code is errors.NO_OPERATOR_TOKEN
     assert "not installed" in missing.value.message
 
-    side = signing.site.install()
+    side = signing.site.install(spec=CPU)
     signing.site.world.apply(side.resources)
     with pytest.raises(errors.CliError) as other:
         signing.rotation()
     assert other.value.code is errors.NO_OPERATOR_TOKEN
+
+
+def test_a_rotation_gives_the_release_a_new_key_and_pods_that_use_it(
+    set_up: tuple[Signing, OperatorToken],
+) -> None:
+    signing, old = set_up
+    before = signing.side().operator.read()
+    release, parts = signing.rotation()
+    plan = asyncio.run(compute((*parts.resources, release), Rights(), signing.site.world.run))
+    assert [item.change.value for item in plan.changes] == ["none", "update", "update"]
+
+    signing.site.world.apply((*parts.resources, release))
+
+    new = parts.token.output
+    assert signing.secret() == new.token != old.token
+    assert signing.live() == {old.key_id, new.key_id}  # until the operator is known to be well
+    assert parts.retire() == (old.key_id,)
+    assert signing.live() == {new.key_id}
+    assert installed_tokens(signing.site.world.kubernetes, "ray").pods == {new.key_id}
+    after = signing.side().operator.read()
+    assert before is not None
+    assert after is not None
+    assert after.output.chart_version == before.output.chart_version
+    assert signing.site.world.changes(signing.side().resources) == {}

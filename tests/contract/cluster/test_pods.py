@@ -67,7 +67,7 @@ def test_every_pod_gets_all_that_was_said_and_loses_it_again(tainted: Site) -> N
     witness = Witness(tainted.world)
     discovery = {"gpu_plugin": {"values": {"gfd": {"enabled": True}}}}
     tainted.world.apply(tainted.install(spec={"pods": PODS, "addons": discovery}).resources)
-    probe = PodProbe(tainted.world.kubernetes, _install(), None, registry=REGISTRY, seconds=20)
+    probe = PodProbe(tainted.world.kubernetes, _install(), None, registry=REGISTRY, seconds=5)
     with pytest.raises(errors.CliError):
         probe.ask(Question())
 

@@ -290,30 +290,29 @@ def test_a_range_that_makes_a_pod_impossible_is_in_the_way(site: Site) -> None:
 
 def test_an_update_tries_only_pods_that_are_made_anew(site: Site) -> None:
     """A quota that what runs has used up is in nobody's way."""
-    site.world.apply(site.install("there", "used").resources)
     hard = {"requests.cpu": "1100m"}
-    make(site, "ResourceQuota", "full", namespace="used", spec={"hard": hard})
+    make(site, "ResourceQuota", "full", namespace="first", spec={"hard": hard})
     types = {"workloads": {"instanceTypes": {"additional": {"2c": {"resources": {"CPU": 2}}}}}}
 
     def values(more: Document) -> Document:
         return {"spec": {"operator": {"values": more}}}
 
-    same = rehearse(site, site.stage("there", "used", **values(types)))
+    same = rehearse(site, site.stage("first", "first", **values(types)))
     assert of(same, "Pod") == []
     assert limits(site.world.kubernetes, same).status is Status.PASS
 
     other = {"operator": {"annotations": {"example.com/x": "y"}}}
-    anew = rehearse(site, site.stage("there", "used", **values(other)))
+    anew = rehearse(site, site.stage("first", "first", **values(other)))
     assert of(anew, "Pod") == ["anyscale-operator-dry-run"]
     assert "exceeded" not in limits(site.world.kubernetes, anew).detail
     assert limits(site.world.kubernetes, anew).status is Status.FAIL
+    site.world.kubernetes.delete(Reference("v1", "ResourceQuota", "full", "first"))
 
 
 def test_the_operators_webhook_of_another_registration_has_no_say(site: Site) -> None:
-    site.world.apply(site.install("moved", "moved", resource_id="cldrsrc_old").resources)
-    site.plane.registered.discard("cldrsrc_old")
+    site.plane.registered.discard("cldrsrc_first")
 
-    found = rehearse(site, site.stage("moved", "moved", resource_id="cldrsrc_new"))
+    found = rehearse(site, site.stage("first", "first", resource_id="cldrsrc_new"))
     assert admission(site.world.kubernetes, found).status is Status.PASS
     told = {item.untried for item in found.outcomes}
     assert "the operator's webhook still asks about another registration" in told

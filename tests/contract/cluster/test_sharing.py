@@ -17,7 +17,7 @@ from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.cluster.shared_releases import SharedHelmRelease
 
-from .site import GPU_POOL, Site, make_site
+from .site import CPU, GPU_POOL, Site, make_site
 
 
 def test_two_installs_share_controller_and_definitions(site: Site) -> None:
@@ -56,20 +56,20 @@ def test_a_controller_of_others_is_used_and_none_installed_beside_it(site: Site)
         archive = await site.tools.charts.fetch(CHART)
         await site.tools.helm.upgrade("theirs", "infra", archive, {}, timeout=30, wait=False)
 
-    definitions = site.install().resources
+    definitions = site.install(spec=CPU).resources
     api = [item for item in definitions if item.key.startswith("k8s:definitions/")]
     site.world.apply(api)
     site.world.kubernetes.create(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "infra"}}
     )
     asyncio.run(by_hand())
-    side = site.install()
+    side = site.install(spec=CPU)
     changes = site.world.changes(side.resources)
     assert changes["helm:release/envoy-gateway-system/eg"] == "keep"
     assert f"k8s:namespace/{NAMESPACE}" not in changes
     site.world.apply(side.resources)
     assert site.world.kubernetes.get("v1", "Namespace", NAMESPACE) is None
-    fate = site.remove(site.install(teardown=True))
+    fate = site.remove(site.install(teardown=True, spec=CPU))
     assert fate["helm:release/envoy-gateway-system/eg"] == "keep"
     assert newest(site.world.kubernetes, "infra", "theirs") is not None
 
@@ -79,7 +79,7 @@ def test_a_gateway_that_nobody_serves_says_who_should(
 ) -> None:
     site = make_site(make_world, helm4, tmp_path, load_balancers=_Nobody())
     with pytest.raises(errors.CliError) as caught:
-        site.world.apply(site.install(timeouts={"load_balancer": 2}).resources)
+        site.world.apply(site.install(spec=CPU, timeouts={"load_balancer": 2}).resources)
     problem = caught.value
     assert problem.code is errors.NO_ADDRESS
     assert problem.details == {"cause": "not-served"}
