@@ -52,6 +52,7 @@ class AdminServer:
         return [
             web.get("/status", self._show_status),
             web.get("/calls", self._show_calls),
+            web.get("/calls/last", self._show_last_call),
             web.get("/faults", self._show_faults),
             web.post("/faults", self._inject),
             web.delete("/faults", self._clear_faults),
@@ -90,6 +91,9 @@ class AdminServer:
         writes_only = request.query.get("writes_only") in ("1", "true")
         calls = self._stage.wire.calls(after=after, writes_only=writes_only)
         return _json({"calls": [call.as_json() for call in calls]})
+
+    async def _show_last_call(self, _: web.Request) -> web.Response:
+        return _json({"number": self._stage.wire.last_call})
 
     async def _show_faults(self, _: web.Request) -> web.Response:
         return _json({"faults": [asdict(rule) for rule in self._stage.wire.rules]})

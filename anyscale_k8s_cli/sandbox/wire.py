@@ -192,6 +192,12 @@ class Wire:
                 if call.number > after and (call.operation.write or not writes_only)
             ]
 
+    @property
+    def last_call(self) -> int:
+        """The number of the newest call; 0 before the first."""
+        with self._lock:
+            return max((call.number for call in self._calls), default=0)
+
     def middleware(self, classify: Classifier, refuse: RenderRefusal) -> Middleware:
         """An aiohttp middleware that records each call and strikes with faults."""
 
