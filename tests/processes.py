@@ -70,10 +70,12 @@ class Desk:
         return self.home / ".local" / "state" / "anyscale-k8s" / "sandbox.json"
 
     def anyscale(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
-        return finished([str(COMMAND), *arguments], {**self.environment, **(env or {})}, self.home)
+        """Run a fork of the command; a sandbox that it starts is no fork."""
+        command, environment = [str(COMMAND), *arguments], {**self.environment, **(env or {})}
+        return outcome(self.forks.begun(command, environment, self.home))
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """The command, started and not waited for; its output is a pipe."""
+        """The installed command, started and not waited for; its output is a pipe."""
         return begun([str(COMMAND), *arguments], {**self.environment, **(env or {})}, self.home)
 
 
@@ -105,12 +107,7 @@ class Sandbox:
         `installed`: the installed one, where the others of this sandbox are forks of it.
         """
         running = self.start(*arguments, env=env, fresh_home=fresh_home, installed=installed)
-        try:
-            out, err = running.communicate(timeout=limit)
-        finally:
-            running.send_signal(signal.SIGKILL)
-        assert running.returncode is not None
-        return Ended(running.returncode, out, err)
+        return outcome(running, limit)
 
     def start(
         self,
@@ -178,6 +175,16 @@ def stock(home: Path, mirror: str) -> None:
     charts = Charts(Shelf(), Run(), _charts(home).parent, mirror)
     for name in pins().charts:
         asyncio.run(charts.fetch(name))
+
+
+def outcome(running: Running, limit: float = LIMIT) -> Ended:
+    """Wait for the end of what was started; it is killed if it takes too long."""
+    try:
+        out, err = running.communicate(timeout=limit)
+    finally:
+        running.send_signal(signal.SIGKILL)
+    assert running.returncode is not None
+    return Ended(running.returncode, out, err)
 
 
 def begun(argv: list[str], environment: Mapping[str, str], folder: Path) -> subprocess.Popen[str]:
@@ -273,7 +280,8 @@ def desk(desks: Callable[[], Desk]) -> Iterator[Desk]:
     """A machine with an empty home; a sandbox that a test leaves on it is ended."""
     made = desks()
     yield made
-    made.anyscale("sandbox", "down")
+    with _at(made):
+        supervisor.down()
 
 
 @contextmanager

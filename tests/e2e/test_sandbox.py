@@ -8,9 +8,9 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from kubernetes import client, config
@@ -18,10 +18,15 @@ from kubernetes import client, config
 from anyscale_k8s_cli.sandbox import processes
 from anyscale_k8s_cli.sandbox.environment import Folder
 from anyscale_k8s_cli.sandbox.record import SandboxRecord, load
-from tests.processes import eventually, finished
-
-if TYPE_CHECKING:
-    from tests.processes import Desk
+from tests.processes import (
+    UNTRIED,
+    Desk,
+    Ended,
+    eventually,
+    finished,
+    outcome,
+    processes_that_name,
+)
 
 PLANTED = "PLANTED-real-secret"
 REAL_VARIABLES = (
@@ -77,7 +82,7 @@ ALLOWED = {
     *("TZ", "USER", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
     *("XDG_STATE_HOME", "no_proxy"),
 }
-SHOW_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+SHOW_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)), flush=True)"
 # Refuses every connection and every name that is not this machine's.
 ONLY_LOOPBACK = """
 import sys
@@ -94,7 +99,8 @@ def check(event, args):
 sys.addaudithook(check)
 """
 ASK_EVERYBODY = (
-    ONLY_LOOPBACK
+    SHOW_ENVIRONMENT
+    + ONLY_LOOPBACK
     + """
 import boto3
 cluster = boto3.client("eks").describe_cluster(name="demo")["cluster"]
@@ -151,12 +157,30 @@ def plant(home: Path) -> dict[str, str]:
     return {**variables, "HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "https_proxy": proxy}
 
 
-def in_run(desk: Desk, *command: str, env: Mapping[str, str] | None = None) -> Any:
+def in_run(desk: Desk, *command: str, env: Mapping[str, str] | None = None) -> Ended:
     return desk.anyscale("sandbox", "run", "--", *command, env=env)
 
 
+@pytest.fixture(scope="module")
+def attached(desks: Callable[[], Desk]) -> Iterator[tuple[Desk, SandboxRecord]]:
+    """A sandbox of all platforms for tests that leave it up, and the desk that it is of."""
+    desk = desks()
+    yield desk, started(desk)
+    assert desk.anyscale("sandbox", "down").code == 0
+
+
+@pytest.fixture(scope="module")
+def asked(desks: Callable[[], Desk]) -> tuple[Desk, Ended]:
+    """A child of `run` that shows its environment and asks everybody, and whose desk it ran at."""
+    desk = desks()
+    return desk, in_run(desk, sys.executable, "-c", ASK_EVERYBODY, env=plant(desk.home))
+
+
 def test_up_attach_and_down(desk: Desk) -> None:
-    record = started(desk)
+    # The installed command ends, and closes its streams, while the sandbox stays.
+    assert outcome(desk.start("sandbox", "up")).code == 0
+    record = load(desk.record)
+    assert record is not None
     assert stat.S_IMODE(desk.record.stat().st_mode) == 0o600
     assert stat.S_IMODE(record.directory.stat().st_mode) == 0o700
     assert is_running(record)
@@ -192,8 +216,8 @@ def test_up_attach_and_down(desk: Desk) -> None:
     assert desk.anyscale("sandbox", "down").code == 0
 
 
-def test_commands_in_a_row_share_the_sandbox(desk: Desk) -> None:
-    record = started(desk)
+def test_commands_in_a_row_share_the_sandbox(attached: tuple[Desk, SandboxRecord]) -> None:
+    desk, record = attached
     kubeconfig = Path(record.environment["KUBECONFIG"])
     before = kubeconfig.read_bytes()
     first = desk.anyscale("cloud", "list", "--sandbox", "-o", "json", env=plant(desk.home))
@@ -243,9 +267,9 @@ def test_the_record_of_another_process_is_not_believed(desk: Desk) -> None:
     assert (desk.home / "mine").exists()
 
 
-def test_kubectl_and_helm_reach_every_cluster(desk: Desk) -> None:
+def test_kubectl_and_helm_reach_every_cluster(attached: tuple[Desk, SandboxRecord]) -> None:
     """With what the clouds' own tools would have written; the product has no need of it."""
-    record = started(desk)
+    desk, record = attached
     kubeconfig = record.environment["KUBECONFIG"]
     assert stat.S_IMODE(Path(kubeconfig).stat().st_mode) == 0o600
     names = (
@@ -267,13 +291,15 @@ def test_kubectl_and_helm_reach_every_cluster(desk: Desk) -> None:
         listed = finished(arguments, dict(record.environment), desk.home)
         assert (listed.code, listed.out.strip()) == (0, "[]"), listed.err
 
-    Path(kubeconfig).unlink()
+    away = Path(kubeconfig).rename(desk.home / "away")
     where = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
-    assert desk.anyscale("cloud", "plan", "--sandbox", *where, "--name", "prod").code == 0
+    planned = desk.anyscale("cloud", "plan", "--sandbox", *where, "--name", "prod", *UNTRIED)
+    assert planned.code == 0, planned.err
+    away.rename(kubeconfig)
 
 
-def test_env_speaks_the_shells_language(desk: Desk) -> None:
-    record = started(desk, SMALL)
+def test_env_speaks_the_shells_language(attached: tuple[Desk, SandboxRecord]) -> None:
+    desk, record = attached
     lines = desk.anyscale("sandbox", "env").out
     script = f'{lines}\nexec "{sys.executable}" -c "{SHOW_ENVIRONMENT}"'
     shown = subprocess.run(
@@ -290,11 +316,11 @@ def test_env_speaks_the_shells_language(desk: Desk) -> None:
     assert "AWS_PROFILE" in document["unset"]
 
 
-def test_children_see_only_what_is_on_the_list(desk: Desk) -> None:
-    shown = in_run(desk, sys.executable, "-c", SHOW_ENVIRONMENT, env=plant(desk.home))
+def test_children_see_only_what_is_on_the_list(asked: tuple[Desk, Ended]) -> None:
+    desk, shown = asked
     # The planted KUBECONFIG and the like are no reason to fail, either.
     assert shown.code == 0, shown.err
-    seen = json.loads(shown.out)
+    seen = json.loads(shown.out.partition("\n")[0])
     names = {name for name in seen if not name.startswith("LC_")}
     assert names <= ALLOWED
     assert PLANTED not in shown.out
@@ -302,18 +328,18 @@ def test_children_see_only_what_is_on_the_list(desk: Desk) -> None:
     assert seen["ANYSCALE_CLI_TOKEN"].startswith("aph0_")
 
 
-def test_nothing_leaves_this_machine(desk: Desk) -> None:
-    done = in_run(desk, sys.executable, "-c", ASK_EVERYBODY, env=plant(desk.home))
-    assert "LEFT" not in done.out
+def test_nothing_leaves_this_machine(asked: tuple[Desk, Ended]) -> None:
+    _, done = asked
+    assert "\nLEFT" not in done.out
     assert done.code == 0, done.err
-    first, second, rest = done.out.split("\n", 2)
+    _, first, second, rest = done.out.split("\n", 3)
     assert first == "ACTIVE 284710593866 ['team-data']"
     assert second == "['demo', 'zonal', 'auto']"
     assert json.loads(rest)["clouds"] == []
 
 
-def test_tokens_are_in_nobodys_arguments(desk: Desk) -> None:
-    record = started(desk)
+def test_tokens_are_in_nobodys_arguments(attached: tuple[Desk, SandboxRecord]) -> None:
+    _, record = attached
     secrets = [record.token, record.environment["ANYSCALE_CLI_TOKEN"]]
     secrets.append(record.environment["AWS_SECRET_ACCESS_KEY"])
     for folder in Path("/proc").iterdir():
@@ -325,7 +351,7 @@ def test_tokens_are_in_nobodys_arguments(desk: Desk) -> None:
             assert not any(secret in line for secret in secrets)
 
 
-@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)])
+@pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("kill -KILL $$", 137)])
 def test_run_answers_with_its_commands_code(desk: Desk, script: str, code: int) -> None:
     done = in_run(desk, "sh", "-c", f"echo out; echo {desk.home} >&2; {script}", env=SMALL)
     assert done.code == code
@@ -356,9 +382,10 @@ def test_a_world_in_a_file(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_own_executables_come_first(desk: Desk) -> None:
-    done = in_run(
-        desk, "sh", "-c", "command -v helm; command -v anyscale; helm version --short", env=SMALL
-    )
+    script = "command -v helm; command -v anyscale; helm version --short"
+    # With the installed command, from the start of Python on.
+    done = outcome(desk.start("sandbox", "run", "--", "sh", "-c", script, env=SMALL))
+    assert done.code == 0, done.err
     helm, anyscale, version = done.out.splitlines()
     assert Path(helm).parent == Path(anyscale).parent
     assert version.startswith("v")
@@ -383,8 +410,6 @@ def test_a_killed_run_leaves_no_process(desk: Desk) -> None:
     folder = Path(running.stdout.readline().strip()).parent
     running.kill()
     running.communicate(timeout=60)
-    from tests.processes import eventually, processes_that_name
-
     eventually(lambda: not processes_that_name("sleep 3600.125"))
     eventually(lambda: not processes_that_name(str(folder)))
     eventually(lambda: not folder.exists())
