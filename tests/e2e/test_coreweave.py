@@ -12,7 +12,7 @@ import yaml
 
 from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
-from tests.processes import Desk, started
+from tests.processes import UNTRIED, Desk, started
 
 CLUSTER = "coreweave/demo"
 SETUP = (
@@ -21,7 +21,7 @@ SETUP = (
 # What a cluster makes of other objects in its own time.
 DERIVED = r"^(events|pods)/|^configmaps/.*/kube-root-ca.crt$|^serviceaccounts/.*/default$"
 STORE = "coreweave-s3"
-AS_TYPED = ("--instance-types", "auto")
+AS_TYPED = ("--instance-types", "auto", *UNTRIED)
 CONTEXT, NAMED = "coreweave-demo", ("--name", "w")
 
 
@@ -30,9 +30,11 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
     with started(desks(), homes, World(platforms=("coreweave", "generic"))) as sandbox:
         told = Story(sandbox)
         told.tell("setup", *SETUP, "-v")
-        told.tell("again", *SETUP)
+        told.tell("again", *SETUP, *UNTRIED)
         values = str(told.folder / "values.yaml")
-        told.tell("by context", "plan", "--provider", "coreweave", "--context", CONTEXT, *NAMED)
+        told.tell(
+            "by context", "plan", "--provider", "coreweave", "--context", CONTEXT, *NAMED, *UNTRIED
+        )
         told.tell("elsewhere", "plan", *SETUP[1:-1], "--context", "demo")
         told.tell("typed", *SETUP, *AS_TYPED, "--values-file", values, "--probe")
         told.tell("status", "status", "w")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import EksWorld, World
 from tests.e2e.story import Story
-from tests.processes import Desk, started
+from tests.processes import UNTRIED, Desk, started
 
 CLOUD = ("--provider", "eks", "--region", "us-west-2", "--cluster-name", "demo", "--name", "n")
 NGINX = (*CLOUD, "--network", "nginx", "--allow-cidr", "198.51.100.0/24")
@@ -17,14 +17,15 @@ NGINX = (*CLOUD, "--network", "nginx", "--allow-cidr", "198.51.100.0/24")
 
 @pytest.fixture(scope="module")
 def life(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, World(platforms=("eks",))) as sandbox:
+    world = World(platforms=("eks",), eks=EksWorld(gpu_nodes=False))
+    with started(desks(), homes, world) as sandbox:
         story = Story(sandbox)
-        story.tell("plan", "plan", *NGINX)
+        story.tell("plan", "plan", *NGINX, *UNTRIED)
         story.tell("setup", "setup", *NGINX, "--yes")
-        story.tell("again", "plan", *NGINX)
+        story.tell("again", "plan", *NGINX, *UNTRIED)
         story.tell("verify", "verify", "n")
-        story.tell("forgotten", "plan", *CLOUD)
-        story.tell("moved", "plan", *CLOUD, "--network", "gateway")
+        story.tell("forgotten", "plan", *CLOUD, *UNTRIED)
+        story.tell("moved", "plan", *CLOUD, "--network", "gateway", *UNTRIED)
         story.tell("delete", "delete", "n", "--yes")
         yield story
 

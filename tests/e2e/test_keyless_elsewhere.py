@@ -21,14 +21,14 @@ from anyscale_k8s_cli.sandbox.azure.seed import TEAM_DATA
 from anyscale_k8s_cli.sandbox.world import AksWorld, GenericWorld, GkeWorld, World
 from tests.by_hand import AzureByHand
 from tests.e2e.story import Story
-from tests.processes import Desk, Sandbox, started
+from tests.processes import UNTRIED, Desk, Sandbox, started
 
 NAMESPACE = "anyscale-operator"
 SUBJECT = f"system:serviceaccount:{NAMESPACE}:anyscale-operator"
 CONTRIBUTOR = "Storage Blob Data Contributor"
 SETUP = (
     *("setup", "--provider", "generic", "--context", "demo", "--region", "onprem"),
-    *("--name", "w", "--yes"),
+    *("--name", "w", "--network", "none", "--gpu", "off", *UNTRIED, "--yes"),
 )
 WORLD = World(
     platforms=("gke", "aks", "generic"),

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from anyscale_k8s_cli.sandbox.aws.seed import ACCOUNT_ID
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import EksWorld, World
 from tests.e2e.story import Story
-from tests.processes import Desk, started
+from tests.processes import UNTRIED, Desk, started
 
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
 CONTEXT = f"arn:aws:eks:us-west-2:{ACCOUNT_ID}:cluster/demo"
@@ -18,9 +18,10 @@ CONTEXT = f"arn:aws:eks:us-west-2:{ACCOUNT_ID}:cluster/demo"
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, World(platforms=("eks",))) as sandbox:
+    world = World(platforms=("eks",), eks=EksWorld(gpu_nodes=False))
+    with started(desks(), homes, world) as sandbox:
         made = Story(sandbox)
-        made.tell("setup", "setup", *WHERE, "--name", "prod", "--yes")
+        made.tell("setup", "setup", *WHERE, "--name", "prod", *UNTRIED, "--yes")
         made.tell("by context", "status", "prod", "--context", CONTEXT)
         nowhere = ("prod", "--context", "nowhere")
         made.tell("status nowhere", "status", *nowhere)

@@ -12,7 +12,7 @@ import yaml
 
 from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Page, Story
-from tests.processes import Desk, started
+from tests.processes import UNTRIED, Desk, started
 
 CLUSTER = "oke/demo"
 SETUP = (
@@ -28,13 +28,14 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
     with started(desks(), homes, World(platforms=("oke",))) as sandbox:
         told = Story(sandbox)
         told.tell("setup", *SETUP, "-v")
-        told.tell("again", *SETUP)
+        told.tell("again", *SETUP, *UNTRIED)
         values = str(told.folder / "values.yaml")
-        told.tell("typed", *SETUP, "--instance-types", "auto", "--values-file", values)
+        types = ("--instance-types", "auto")
+        told.tell("typed", *SETUP, *UNTRIED, *types, "--values-file", values)
         told.tell("status", "status", "w")
         sandbox.admin.break_("storage-key", platform="oke")
         told.tell("broken", "status", "w")
-        told.tell("mended", *SETUP, "--instance-types", "auto")
+        told.tell("mended", *SETUP, *UNTRIED, *types)
         told.tell("delete", "delete", "w", "--yes", fresh_home=True)
         told.tell("gone", "delete", "w", "--yes", "--delete-bucket", bucket_of(told["delete"]))
         yield told

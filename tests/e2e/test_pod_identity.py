@@ -7,13 +7,14 @@ from typing import Any
 from anyscale_k8s_cli.sandbox.client import AdminClient
 from anyscale_k8s_cli.sandbox.world import EksWorld, World
 from tests.by_hand import ByHand
-from tests.processes import Ended, Sandbox, eventually
+from tests.processes import UNTRIED, Ended, Sandbox, eventually
 
 WORLD = World(
     platforms=("eks",),
     eks=EksWorld(pod_identity_agent=True, pods_reach_metadata=True, gpu_nodes=False),
 )
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2", "--name", "prod")
+NO_WAY_IN = ("--network", "none", *UNTRIED)
 POD_IDENTITY = "aws:pod-identity-association/demo/anyscale-operator/anyscale-operator"
 ASSOCIATION = "demo/anyscale-operator/anyscale-operator"
 PODS = "/api/v1/namespaces/anyscale-operator/pods"
@@ -22,12 +23,13 @@ OPERATORS = {"labelSelector": "app=anyscale-operator"}
 
 
 def setup(sandbox: Sandbox, *more: str) -> Ended:
-    return sandbox.anyscale("cloud", "setup", *WHERE, *more, "--yes", "-o", "json")
+    return sandbox.anyscale("cloud", "setup", *WHERE, *NO_WAY_IN, *more, "--yes", "-o", "json")
 
 
 def changed(document: dict[str, Any]) -> dict[str, str]:
+    kept = ("none", "adopt")
     return {
-        item["key"]: item["change"] for item in document["resources"] if item["change"] != "none"
+        item["key"]: item["change"] for item in document["resources"] if item["change"] not in kept
     }
 
 
@@ -59,9 +61,10 @@ def test_a_life(sandbox: Sandbox) -> None:
     hand.kubernetes.delete(PODS, params=OPERATORS)
     eventually(lambda: bool({pod["metadata"]["uid"] for pod in pods(hand)} - old))
     seen = sandbox.anyscale("cloud", "verify", *WHERE, "-o", "json")
-    failed = [item for item in seen.document["checks"] if item["status"] == "fail"]
-    assert [item["code"] for item in failed] == ["operator-identity"]
-    assert failed[0]["detail"].endswith("anyscale-operator/anyscale-operator: does not exist")
+    failed = {item["code"]: item for item in seen.document["checks"] if item["status"] == "fail"}
+    assert failed.keys() == {"operator-gateway", "operator-identity"}
+    told = failed["operator-identity"]["detail"]
+    assert told.endswith("anyscale-operator/anyscale-operator: does not exist")
     stuck = setup(sandbox)
     error = stuck.document["error"]
     assert (stuck.code, error["code"]) == (2, "operator-lacks-identity"), stuck.err

@@ -21,7 +21,7 @@ from anyscale_k8s_cli.sandbox.aws.seed import ACCOUNT_ID, EksClusterSeed
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
-from tests.processes import Desk, eventually, finished, started
+from tests.processes import UNTRIED, Desk, eventually, finished, started
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 NAMESPACE, SECOND = "anyscale-operator", "second"
@@ -149,9 +149,9 @@ def without_cluster(story: Story) -> None:
 def with_operator(story: Story) -> None:
     said = (*WHERE, "--name", "second", "--namespace", SECOND, *BROUGHT, "--yes")
     story.tell("no cluster", "register", *said, "--install-operator")
-    story.tell("installed", "register", *said, *CLUSTER, "--install-operator")
-    story.tell("installed again", "register", *said, *CLUSTER, "--install-operator")
-    story.tell("installed verify", "verify", "second")
+    installed = (*said, *CLUSTER, "--install-operator", *UNTRIED)
+    story.tell("installed", "register", *installed)
+    story.tell("installed again", "register", *installed)
     story.tell("installed delete", "delete", "second", "--yes", fresh_home=True)
 
 
@@ -336,7 +336,6 @@ def test_the_operator_is_installed_as_setup_would(story: Story) -> None:
     assert f"helm:release/{SECOND}/anyscale-operator" in made
     assert not [key for key in made if key.startswith("aws:")]
     assert story["installed again"].writes == []
-    assert story["installed verify"].done["well"]
 
 
 def test_what_was_installed_goes_and_what_was_brought_stays(story: Story) -> None:

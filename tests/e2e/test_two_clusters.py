@@ -11,21 +11,26 @@ from typing import Any
 
 import pytest
 
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import EksWorld, GkeWorld, World
 from tests.e2e.story import Page, Story
-from tests.processes import Desk, started
+from tests.processes import UNTRIED, Desk, started
 
 FIRST = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
 SECOND = (
     *("--provider", "gke", "--cluster-name", "demo", "--region", "us-central1"),
     *("--project-id", "demo"),
 )
-YES = ("--name", "prod", "--yes")
+YES = ("--name", "prod", *UNTRIED, "--yes")
+WORLD = World(
+    platforms=("eks", "gke"),
+    eks=EksWorld(gpu_nodes=False),
+    gke=GkeWorld(others=False, gpu_nodes=False),
+)
 
 
 @pytest.fixture(scope="module")
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
-    with started(desks(), homes, World(platforms=("eks", "gke"))) as sandbox:
+    with started(desks(), homes, WORLD) as sandbox:
         made = Story(sandbox)
         made.tell("first", "setup", *FIRST, *YES)
         made.tell("refused", "setup", *SECOND, *YES)
