@@ -279,16 +279,15 @@ def test_the_operators_own_complaint_is_the_cause(site: Site) -> None:
     assert any("container operator: running and not ready" in line for line in problem.evidence)
 
 
-def test_a_chart_of_ones_own_is_installed_where_an_upgrade_is_asked_for(
-    healthy: Site, tmp_path: Path
-) -> None:
+def test_a_chart_of_ones_own_is_installed_and_stays(healthy: Site, tmp_path: Path) -> None:
+    """Who names a chart need not ask for an upgrade besides."""
     said = {"operator": {"chart": str(_own_chart(healthy, tmp_path))}}
-    assert healthy.world.changes(healthy.install(spec=said).resources) == {}
-    item = _planned(healthy, "helm:release/ray/anyscale-operator", upgrade=True, spec=said)
+    item = _planned(healthy, "helm:release/ray/anyscale-operator", spec=said)
     assert item.decision.reason == "chart version: '1.8.0' → '1.8.1'"
-    side = healthy.install(upgrade=True, spec=said)
+    side = healthy.install(spec=said)
     healthy.world.apply(side.resources)
     assert side.operator.output.chart_version == "1.8.1"
+    assert healthy.world.changes(healthy.install().resources) == {}
 
 
 def _own_chart(site: Site, folder: Path) -> Path:
