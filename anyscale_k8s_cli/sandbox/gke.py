@@ -222,6 +222,7 @@ def _settings(world: GkeWorld, seeds: tuple[GkeClusterSeed, ...]) -> GoogleSetti
         clusters=seeds,
         enabled=tuple(name for name in ENABLED if name not in world.disabled_services),
         kms_keys=world.kms_keys,
+        own_roles=world.own_roles,
         admin_permissions=world.admin_permissions,
         refused_attempts=world.refused_attempts,
         removal_seconds=world.removal_seconds,

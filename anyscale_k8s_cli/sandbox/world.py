@@ -62,6 +62,8 @@ class GkeWorld:
     `admin_permissions` are all that the administrator may do (patterns); None means an
     owner's. `disabled_services` are named as in their hosts, without the domain.
     `refused_attempts`: how often something new is not known yet, by kind of use.
+    `own_roles` are roles of the project's or the organization's own by their full names, with
+    what they allow.
     """
 
     __pydantic_config__ = _STRICT
@@ -82,6 +84,7 @@ class GkeWorld:
     admin_permissions: tuple[str, ...] | None = None
     disabled_services: tuple[str, ...] = ()
     kms_keys: tuple[str, ...] = ()
+    own_roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     load_balancer_never_answers: bool = False
     reads_while_creating: int = 0
     refused_attempts: int = 1
@@ -97,8 +100,9 @@ class AksWorld:
     `Rights.replace`; None means Owner. `anyscale_known` is whether Anyscale's
     application was let into the tenant. `limits` are quotas that are not as Azure begins
     with them, by its names. `kms_keys` are keys in the vault `team-keys`, which the identity
-    `team-keys-user` may use. Attempts are how often something new is not there yet.
-    `removal_seconds` is how long a deleted public address can still be seen.
+    `team-keys-user` may use; `own_roles` are documents of roles, as `az` takes them. Attempts
+    are how often something new is not there yet. `removal_seconds` is how long a deleted
+    public address can still be seen.
     """
 
     __pydantic_config__ = _STRICT
@@ -118,6 +122,7 @@ class AksWorld:
     anyscale_known: bool = True
     shared_key_forbidden: bool = False
     own_key_demanded: bool = False
+    own_roles: tuple[Mapping[str, Any], ...] = ()
     kms_keys: tuple[str, ...] = ()
     required_tags: tuple[str, ...] = ()
     unregistered: tuple[str, ...] = ()

@@ -64,6 +64,7 @@ class AzureSettings:
     accounts: Sequence[StorageAccountSeed] = (TEAM_DATA,)
     identities: Sequence[IdentitySeed] = (TEAM_IDENTITY,)
     vaults: Sequence[VaultSeed] = ()
+    own_roles: Sequence[Mapping[str, Any]] = ()
     policies: Sequence[PolicySeed] = ()
     locks: Sequence[LockSeed] = ()
     unregistered: Sequence[str] = ()

@@ -26,7 +26,8 @@ from anyscale_k8s_cli.sandbox.azure.operations import Operations
 from anyscale_k8s_cli.sandbox.azure.policies import Policies
 from anyscale_k8s_cli.sandbox.azure.resources import Resource, Resources
 from anyscale_k8s_cli.sandbox.azure.rights import Rights
-from anyscale_k8s_cli.sandbox.azure.seed import ADMIN
+from anyscale_k8s_cli.sandbox.azure.roles import custom_role
+from anyscale_k8s_cli.sandbox.azure.seed import ADMIN, guid
 from anyscale_k8s_cli.sandbox.azure.snapshot import snapshot
 from anyscale_k8s_cli.sandbox.azure.storage import StorageAccounts
 from anyscale_k8s_cli.sandbox.azure.subscriptions import NAMESPACES, Subscriptions
@@ -120,6 +121,8 @@ class World:
             seeding.seed_account(self.accounts, account)
         for identity in self.settings.identities:
             seeding.seed_identity(self.identities, self.rights, identity)
+        for document in self.settings.own_roles:
+            self.rights.define(custom_role(guid("own role", str(document.get("Name"))), document))
         for vault in self.settings.vaults:
             seeding.seed_vault(self.vaults, vault)
 

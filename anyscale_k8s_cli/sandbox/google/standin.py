@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,7 @@ class GoogleSettings:
     accounts: Sequence[AccountSeed] = (AccountSeed(HAND_MADE_ACCOUNT, "Reads team data"),)
     enabled: Sequence[str] = ENABLED
     kms_keys: Sequence[str] = ()
+    own_roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     constraints: Sequence[ConstraintSeed] = ()
     admin_permissions: Sequence[str] | None = None
     refused_attempts: int = 1
@@ -300,6 +301,9 @@ def _project(settings: GoogleSettings) -> Project:
         AccessTokens(settings.clock),
         settings.refused_attempts,
         set(settings.enabled),
+    )
+    project.roles.custom.update(
+        {name: CustomRole(tuple(held)) for name, held in settings.own_roles.items()}
     )
     project.pools.update(seed.workload_pool for seed in settings.clusters if seed.workload_pool)
     return project
