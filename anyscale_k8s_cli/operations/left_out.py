@@ -56,6 +56,7 @@ _OF_LOAD_BALANCER = (
 )
 # Where charts come from, and which: what is installed stays, until an upgrade.
 _OF_CHARTS = ("operator.chart", "operator.version", "charts.mirror")
+_PLACES_OF_CHARTS = ("operator.chart", "charts.mirror")
 # How the account and the cluster are reached, and what changes no object.
 _OF_THE_RUN = (
     *("version", "provider", "name", "region", "namespace", "waive"),
@@ -74,10 +75,11 @@ class LeftOut:
         """Those of them that may not be forgotten."""
         return {path: value for path, value in self.told.items() if path in _PROTECTING}
 
-    def notes(self, *, upgrade: bool = False) -> Iterator[str]:
+    def notes(self, *, upgrade: bool = False, rewritten: bool = False) -> Iterator[str]:
         """A line for those that protect nothing; none where there are none.
 
-        Nothing comes of leaving out those of charts, unless it is an upgrade.
+        Nothing comes of leaving out those of charts, unless it is an upgrade, or the operator's
+        release is `rewritten`, for which its chart is fetched.
         """
         charts = [path for path in self.told if path in _OF_CHARTS]
         others = [path for path in self.told if path not in (*_PROTECTING, *_OF_CHARTS)]
@@ -85,6 +87,11 @@ class LeftOut:
             yield (
                 f"the last setup was told {_listed(charts, self.told)}, and this upgrade is not: "
                 "it takes what new installs get, where that is newer"
+            )
+        elif rewritten and (places := [path for path in charts if path in _PLACES_OF_CHARTS]):
+            yield (
+                f"the last setup was told {_listed(places, self.told)}, and this one is not: the "
+                "version stays, and its chart is looked for where new installs get theirs"
             )
         if others:
             yield (

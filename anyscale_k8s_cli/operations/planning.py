@@ -170,11 +170,15 @@ class SetupPlan:
             *exposure_by_annotations(self.spec, self.side.stage.balancer),
         )
         notes = (
-            *self.left_out.notes(upgrade=self.request.upgrade),
+            *self.left_out.notes(upgrade=self.request.upgrade, rewritten=self._rewrites_operator),
             *self._unknown(),
             *pod_notes(self.side.stage.context, self.plan),
         )
         return (*notes, *dropped, *moves, *self._losses)
+
+    @property
+    def _rewrites_operator(self) -> bool:
+        return any(item.resource is self.side.cluster.operator for item in self.plan.writes)
 
     def _unknown(self) -> Iterator[str]:
         if self.unknown_values:

@@ -208,6 +208,10 @@ def test_a_chart_that_is_not_named_again_stays_until_an_upgrade() -> None:
     assert "--operator-chart ./operator-1.9.0.tgz" in note
     assert "--chart-mirror https://charts.example.com" in note
     assert "this upgrade is not" in note
+    [note] = found.notes(rewritten=True)
+    assert "--operator-chart ./operator-1.9.0.tgz" in note
+    assert "--operator-version" not in note
+    assert "its chart is looked for where new installs get theirs" in note
 
 
 def test_a_first_setup_leaves_nothing_out() -> None:
