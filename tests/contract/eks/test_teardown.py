@@ -25,24 +25,16 @@ from .conftest import CLUSTER, World, client
 HERE = Scope(region="us-west-2")
 
 
-@pytest.mark.parametrize("scope", [Scope(), HERE, Scope(cluster=ClusterSpec(name="demo"))])
-def test_an_install_is_found_from_nothing(world: World, scope: Scope) -> None:
+def test_an_install_is_found_from_nothing_and_a_scope_narrows(world: World) -> None:
     _, install = world.installed()
     world.installed(world.spec(name="dev"))
-    found = world.elsewhere().search(scope, "prod")
-    assert found.installs == (install,)
-    assert len(world.elsewhere().search(scope, None).installs) == 2
-    assert any("IAM roles" in line for line in found.searched)
-
-
-@pytest.mark.parametrize(
-    "scope",
-    [Scope(region="eu-west-1"), Scope(cluster=ClusterSpec(name="other"))],
-    ids=["region", "cluster"],
-)
-def test_a_scope_narrows(world: World, scope: Scope) -> None:
-    world.installed()
-    assert world.elsewhere().search(scope, None).installs == ()
+    for scope in (Scope(), HERE, Scope(cluster=ClusterSpec(name="demo"))):
+        found = world.elsewhere().search(scope, "prod")
+        assert found.installs == (install,)
+        assert len(world.elsewhere().search(scope, None).installs) == 2
+        assert any("IAM roles" in line for line in found.searched)
+    for scope in (Scope(region="eu-west-1"), Scope(cluster=ClusterSpec(name="other"))):
+        assert world.elsewhere().search(scope, None).installs == ()
 
 
 def test_another_account_is_not_searched(world: World) -> None:
@@ -51,11 +43,12 @@ def test_another_account_is_not_searched(world: World) -> None:
     assert caught.value.code is errors.ACCOUNT_MISMATCH
 
 
-@pytest.mark.parametrize("scope", [Scope(), HERE], ids=["everywhere", "one region"])
-def test_a_kept_bucket_alone_is_found(world: World, scope: Scope) -> None:
+def test_a_kept_bucket_alone_is_found(world: World) -> None:
     _, install = world.installed()
     remove(list(world.elsewhere().find_owned(HERE, install)), bucket=False)
-    assert [item.id for item in world.elsewhere().search(scope, "prod").installs] == [install.id]
+    for scope in (Scope(), HERE):
+        found = world.elsewhere().search(scope, "prod").installs
+        assert [item.id for item in found] == [install.id]
 
 
 def test_a_role_of_the_companys_path_alone_is_found(world: World) -> None:
@@ -79,18 +72,13 @@ def test_where_one_may_not_look_is_told(world: World) -> None:
 
 def test_everything_of_ours_goes_and_nothing_else(world: World) -> None:
     before = world.snapshot()
-    _, install = world.installed()
+    side, install = world.installed()
     owned = list(world.elsewhere().find_owned(HERE, install))
     assert {item.kind for item in owned} == {"s3-bucket", "iam-role", "iam-oidc-provider"}
+    assert {item.key for item in owned} == {item.key for item in side.resources}
     remove(owned, bucket=True)
     assert world.snapshot() == before
     assert world.elsewhere().find_owned(HERE, install) == []
-
-
-def test_teardown_knows_the_objects_by_the_same_keys(world: World) -> None:
-    side, install = world.installed()
-    owned = world.elsewhere().find_owned(HERE, install)
-    assert {item.key for item in owned} == {item.key for item in side.resources}
 
 
 @pytest.mark.parametrize("rules", [{}, {"role_path": "/acme/"}], ids=["path", "no path"])
@@ -281,37 +269,25 @@ def test_a_load_balancer_of_the_other_scheme_is_told(balancing: World) -> None:
     assert unlike("internal") == ""
 
 
-def test_an_install_is_found_by_its_load_balancer_alone(balancing: World) -> None:
+def test_an_install_is_known_by_its_load_balancer_alone(balancing: World) -> None:
     """Where bucket and role are their user's own, nothing else in the account tells of it."""
-    install, _ = balanced(balancing)
-    remove(
-        [i for i in balancing.elsewhere().find_owned(HERE, install) if i.kind != "load-balancer"],
-        bucket=True,
-    )
-    assert balancing.elsewhere().search(HERE, "prod").installs == (install,)
-    assert any(
-        "give --region" in line for line in balancing.elsewhere().search(Scope(), "prod").unsearched
-    )
-
-
-def test_a_load_balancer_that_is_left_is_seen(balancing: World) -> None:
     install, address = balanced(balancing)
     left = balancing.elsewhere().load_balancer_left(install, [address, "other.example"])
     assert len(left) == 1
     assert balancing.elsewhere().load_balancer_left(install, []) == ()
     assert balancing.elsewhere().load_balancer_left(install, ["other.example"]) == ()
 
+    owned = balancing.elsewhere().find_owned(HERE, install)
+    assert "load-balancer" not in {item.kind for item in owned}
+    remove(owned, bucket=True)
+    assert balancing.elsewhere().search(HERE, "prod").installs == (install,)
+    assert any(
+        "give --region" in line for line in balancing.elsewhere().search(Scope(), "prod").unsearched
+    )
 
-def test_the_load_balancers_of_a_deleted_cluster_are_ours_to_remove(balancing: World) -> None:
-    install, address = balanced(balancing)
-    kinds = {item.kind for item in balancing.elsewhere().find_owned(HERE, install)}
-    assert "load-balancer" not in kinds
+    # That of a deleted cluster is ours to remove.
     balancing.stand_in.delete_cluster("demo")
-    owned = [
-        item
-        for item in balancing.elsewhere().find_owned(HERE, install)
-        if item.kind == "load-balancer"
-    ]
-    assert len(owned) == 1
-    remove(owned, bucket=False)
+    (balancer,) = balancing.elsewhere().find_owned(HERE, install)
+    assert balancer.kind == "load-balancer"
+    remove([balancer], bucket=False)
     assert balancing.elsewhere().load_balancer_left(install, [address]) == ()
