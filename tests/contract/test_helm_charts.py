@@ -1,4 +1,7 @@
-"""Real helm, 3 and 4, with the stand-in charts and their repository over TLS."""
+"""Real helm with the stand-in charts and their repository over TLS.
+
+helm 3 and 4 where it is theirs what comes out, one of them where it is the chart's or ours.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,13 @@ def world(helm_executable: HelmExecutable, tmp_path: Path, repository: ChartRepo
     return world
 
 
+@pytest.fixture
+def world_of_4(helm4: HelmExecutable, tmp_path: Path, repository: ChartRepository) -> World:
+    world = World(helm4, tmp_path, repository.url)
+    world.wire = repository.wire
+    return world
+
+
 async def test_every_pinned_chart_is_pulled_once_and_checked(world: World) -> None:
     packaged = {chart.metadata["name"]: chart for chart in packaged_charts()}
     assert set(packaged) == set(pins().charts)
@@ -84,8 +94,9 @@ async def test_every_pinned_chart_is_pulled_once_and_checked(world: World) -> No
     )
 
 
-async def test_an_older_chart_can_be_had_by_its_version(world: World) -> None:
+async def test_an_older_chart_can_be_had_by_its_version(world_of_4: World) -> None:
     """What an upgrade is rehearsed from."""
+    world = world_of_4
     pulled = {chart.metadata["name"]: chart for chart in earlier_charts()}
     older = await world.charts.fetch("anyscale-operator", "1.7.0")
     assert (older.name, older.version) == ("anyscale-operator", "1.7.0")
@@ -101,14 +112,17 @@ async def test_archives_are_the_same_bytes_each_time() -> None:
     assert first == {chart.filename: chart.sha256 for chart in packaged_charts()}
 
 
-async def test_an_archive_changed_in_the_cache_is_fetched_again(world: World) -> None:
-    good = await world.charts.fetch("anyscale-operator")
+async def test_an_archive_changed_in_the_cache_is_fetched_again(world_of_4: World) -> None:
+    good = await world_of_4.charts.fetch("anyscale-operator")
     good.path.write_bytes(good.path.read_bytes() + b"x")
-    again = await world.charts.fetch("anyscale-operator")
+    again = await world_of_4.charts.fetch("anyscale-operator")
     assert again.sha256 == good.sha256 == hashlib.sha256(again.path.read_bytes()).hexdigest()
 
 
-async def test_a_mirror_with_other_archives_is_refused_where_the_pin_knows(world: World) -> None:
+async def test_a_mirror_with_other_archives_is_refused_where_the_pin_knows(
+    world_of_4: World,
+) -> None:
+    world = world_of_4
     pin = pins().charts["anyscale-operator"].model_copy(update={"sha256": "0" * 64})
     charts = Charts(
         world.helm, world.run, world.cache, world.charts.mirror, {"anyscale-operator": pin}
@@ -146,9 +160,9 @@ async def test_a_failing_repository_is_an_error_with_evidence(world: World) -> N
     assert "--chart-mirror" in caught.value.fix
 
 
-async def test_calls_are_reported(world: World) -> None:
-    await world.charts.fetch("nvidia-device-plugin")
-    calls = [event for event in world.events if isinstance(event, CallMade)]
+async def test_calls_are_reported(world_of_4: World) -> None:
+    await world_of_4.charts.fetch("nvidia-device-plugin")
+    calls = [event for event in world_of_4.events if isinstance(event, CallMade)]
     assert [(call.service, call.status) for call in calls] == [("helm", "0")]
     assert calls[0].call.startswith("pull nvidia-device-plugin ")
 
@@ -157,17 +171,21 @@ class TestOperatorChart:
     """The stand-in refuses what the real chart refuses, and renders the same objects."""
 
     @pytest.fixture
-    async def chart(self, world: World) -> ChartArchive:
-        return await world.charts.fetch("anyscale-operator")
+    def chart(self, tmp_path: Path) -> ChartArchive:
+        packaged = next(c for c in packaged_charts() if c.metadata["name"] == "anyscale-operator")
+        path = tmp_path / packaged.filename
+        path.write_bytes(packaged.archive)
+        return ChartArchive(path, "anyscale-operator", packaged.metadata["version"], "")
 
     async def render(
-        self, world: World, chart: ChartArchive, values: Mapping[str, Any]
+        self, helm: HelmExecutable, chart: ChartArchive, values: Mapping[str, Any]
     ) -> dict[tuple[str, str], dict[str, Any]]:
-        documents = await world.helm.template("anyscale-operator", "ns", chart, values)
+        alone = Helm(helm, None, Run(), os.environ, chart.path.parent / "helm")
+        documents = await alone.template("anyscale-operator", "ns", chart, values)
         return {(doc["kind"], doc["metadata"]["name"]): doc for doc in documents}
 
-    async def test_objects(self, world: World, chart: ChartArchive) -> None:
-        objects = await self.render(world, chart, OPERATOR_VALUES)
+    async def test_objects(self, helm_executable: HelmExecutable, chart: ChartArchive) -> None:
+        objects = await self.render(helm_executable, chart, OPERATOR_VALUES)
         assert set(objects) == {
             ("ServiceAccount", "anyscale-operator"),
             ("Role", "anyscale-operator"),
@@ -184,25 +202,24 @@ class TestOperatorChart:
             ("Job", "anyscale-operator-instance-types-validation"),
         }
 
-    @pytest.mark.parametrize(
-        ("change", "told"),
-        [
-            ({"cloudDeploymentId": ""}, "cloudDeploymentId"),
-            ({"controlPlaneURL": "https://127.0.0.1:9/"}, "must not end in a slash"),
-            ({"aws": {"region": ""}}, "global.aws.region"),
-        ],
-    )
     async def test_refusals(
-        self, world: World, chart: ChartArchive, change: dict[str, Any], told: str
+        self, helm3: HelmExecutable, helm4: HelmExecutable, chart: ChartArchive
     ) -> None:
-        values = {"global": {**OPERATOR_VALUES["global"], **change}}
-        with pytest.raises(errors.CliError) as caught:
-            await self.render(world, chart, values)
-        assert caught.value.code is errors.INVALID_SPEC
-        assert told in caught.value.cause
+        changes: tuple[tuple[HelmExecutable, dict[str, Any], str], ...] = (
+            (helm3, {"cloudDeploymentId": ""}, "cloudDeploymentId"),
+            (helm4, {"cloudDeploymentId": ""}, "cloudDeploymentId"),
+            (helm4, {"controlPlaneURL": "https://127.0.0.1:9/"}, "must not end in a slash"),
+            (helm4, {"aws": {"region": ""}}, "global.aws.region"),
+        )
+        for helm, change, told in changes:
+            values = {"global": {**OPERATOR_VALUES["global"], **change}}
+            with pytest.raises(errors.CliError) as caught:
+                await self.render(helm, chart, values)
+            assert caught.value.code is errors.INVALID_SPEC
+            assert told in caught.value.cause
 
     async def test_no_region_is_needed_with_a_token(
-        self, world: World, chart: ChartArchive
+        self, helm4: HelmExecutable, chart: ChartArchive
     ) -> None:
         values = {
             "global": {
@@ -211,7 +228,7 @@ class TestOperatorChart:
                 "auth": {"anyscaleCliToken": "not-a-real-token"},
             }
         }
-        objects = await self.render(world, chart, values)
+        objects = await self.render(helm4, chart, values)
         secret = objects["Secret", "anyscale-cli-token"]
         assert secret["stringData"] == {"ANYSCALE_CLI_TOKEN": "not-a-real-token"}
 
@@ -224,7 +241,7 @@ class TestOperatorChart:
         ],
     )
     async def test_identity_annotation(
-        self, world: World, chart: ChartArchive, provider: str, key: str
+        self, helm4: HelmExecutable, chart: ChartArchive, provider: str, key: str
     ) -> None:
         values = {
             "global": {
@@ -233,12 +250,12 @@ class TestOperatorChart:
                 "auth": {"iamIdentity": "someone"},
             }
         }
-        objects = await self.render(world, chart, values)
+        objects = await self.render(helm4, chart, values)
         account = objects["ServiceAccount", "anyscale-operator"]
         assert account["metadata"]["annotations"] == {key: "someone"}
 
     async def test_an_additional_type_cannot_change_a_default(
-        self, world: World, chart: ChartArchive
+        self, helm4: HelmExecutable, chart: ChartArchive
     ) -> None:
         values = {
             **OPERATOR_VALUES,
@@ -251,7 +268,7 @@ class TestOperatorChart:
                 }
             },
         }
-        objects = await self.render(world, chart, values)
+        objects = await self.render(helm4, chart, values)
         types = yaml.safe_load(
             objects["ConfigMap", "instance-types"]["data"]["instance_types.yaml"]
         )
@@ -259,11 +276,11 @@ class TestOperatorChart:
         assert types["mine"]["resources"]["CPU"] == 1
 
 
-async def test_definitions_follow_their_switches(world: World) -> None:
-    chart = await world.charts.fetch("gateway-crds-helm")
+async def test_definitions_follow_their_switches(world_of_4: World) -> None:
+    chart = await world_of_4.charts.fetch("gateway-crds-helm")
 
     async def names(**switches: Any) -> set[str]:
-        documents = await world.helm.template("crds", "ns", chart, {"crds": switches})
+        documents = await world_of_4.helm.template("crds", "ns", chart, {"crds": switches})
         return {document["metadata"]["name"].split(".")[0] for document in documents}
 
     assert await names() == set()
@@ -273,7 +290,8 @@ async def test_definitions_follow_their_switches(world: World) -> None:
     assert "envoyproxies" in await names(envoyGateway={"enabled": True})
 
 
-async def test_the_controllers_own_definitions_can_be_skipped(world: World) -> None:
+async def test_the_controllers_own_definitions_can_be_skipped(world_of_4: World) -> None:
+    world = world_of_4
     chart = await world.charts.fetch("gateway-helm")
     without = await world.helm.template("eg", "ns", chart, {})
     included = await world.helm.template("eg", "ns", chart, {}, include_crds=True)
