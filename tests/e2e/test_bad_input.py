@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from anyscale_k8s_cli.sandbox.world import World
 from tests.refusals import OUTSIDER, REFUSALS, Refusal
 
 if TYPE_CHECKING:
     from tests.processes import Ended, Sandbox
 
+WORLD = World(platforms=("eks",))
 # One of each way that an error takes to the screen.
 SHOWN_AS_TEXT = {"option", "unknown key", "no such cluster", "no such bucket", "token as a flag"}
 
