@@ -59,7 +59,7 @@ def story(
     homes: Callable[[], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Machine]:
-    with started(desks(), homes, World(platforms=("eks",)), installed=True) as sandbox:
+    with started(desks(), homes, WORLD) as sandbox:
         made = Machine(sandbox, tmp_path_factory.mktemp("private"))
         set_up(made)
         take_down(made)
@@ -76,6 +76,7 @@ def set_up(story: Machine) -> None:
         str(story.private / "events"),
     )
     story.tell("plan", "plan", *WHERE, "--name", "prod", "--out", plan)
+    # The witness is heard by a command that starts.
     story.tell(
         "setup", "setup", "--plan", plan, "--yes", *told, env=witness(story.sandbox, story.private)
     )

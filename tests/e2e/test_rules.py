@@ -21,7 +21,7 @@ import yaml
 from anyscale_k8s_cli.sandbox.aws.seed import ACCOUNT_ID, DATA_KEY, EksClusterSeed
 from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
-from tests.processes import Desk, started
+from tests.processes import UNTRIED, Desk, started
 
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
 NAME = "acme-prod-92c04b15"
@@ -92,23 +92,25 @@ def policy(statement: dict[str, Any]) -> str:
 def set_up(story: Story) -> None:
     prod = (*WHERE, "--name", "prod", *RULES)
     story.tell("foreign file", "setup", *prod, "--values-file", "notes.yaml", "--yes")
-    story.tell("prod", "setup", *prod, "--values-file", "values.yaml", "--yes", "--probe")
-    story.tell("prod again", "setup", *prod, "--values-file", "values.yaml", "--yes")
-    story.tell("fewer tags", "setup", *WHERE, "--name", "prod", *without_tag(RULES), "--yes")
+    file = ("--values-file", "values.yaml")
+    story.tell("prod", "setup", *prod, *file, *UNTRIED, "--yes", "--probe")
+    story.tell("prod again", "setup", *prod, *file, "--yes")
+    fewer = (*WHERE, "--name", "prod", *without_tag(RULES))
+    story.tell("fewer tags", "setup", *fewer, *UNTRIED, "--yes")
     brought = (*WHERE, *BROUGHT, "--identity", ROLE_ARN)
-    story.tell("plan brought", "plan", *brought)
-    story.tell("brought", "setup", *brought, "--yes")
+    story.tell("brought", "setup", *brought, *UNTRIED, "--yes")
     (story.folder / "kept.yaml").write_text("mine: true\n", encoding="utf-8")
     file = ("--values-file", "kept.yaml", "--overwrite")
     story.tell("brought again", "setup", *brought, *file, "--yes")
     story.tell("plan without bucket", "plan", *WHERE, *BROUGHT[:4])
-    story.tell("brought inside", "setup", *brought, "--expose", "internal", "--yes")
+    story.tell("brought inside", "setup", *brought, "--expose", "internal", *UNTRIED, "--yes")
     story.tell("as spec", "get", "brought", "--as-spec")
     (story.folder / "kept-spec.yaml").write_text(story["as spec"].done["text"], encoding="utf-8")
     story.tell("plan inside", "plan", "-f", "kept-spec.yaml")
     story.tell("forgotten inside", "setup", *brought, "--yes")
-    story.tell("plan dropped", "plan", *brought, "--drop-options")
-    story.tell("only create", "setup", *brought, "--drop-options", "--only-create", "--yes")
+    story.tell("plan dropped", "plan", *brought, *UNTRIED, "--drop-options")
+    dropping = ("--drop-options", "--only-create", *UNTRIED)
+    story.tell("only create", "setup", *brought, *dropping, "--yes")
     for command in ("get", "status"):
         story.tell(f"{command} which", command)
     story.tell("delete which", "delete", "--yes")
@@ -365,17 +367,14 @@ def test_only_overwrite_writes_over_it(story: Story) -> None:
 
 
 def test_what_is_brought_is_adopted(story: Story) -> None:
-    planned = story["plan brought"].done
+    made = story["brought"].done
     wanted = {f"aws:s3-bucket/{COMPANY_BUCKET}", f"aws:iam-role/{COMPANY_ROLE}"}
-    assert {
-        key for key, change in story["plan brought"].changes.items() if change == "adopt"
-    } == wanted
-    assert planned["summary"]["adopt"] == 2
-    assert story["plan brought"].writes == []
-    assert {item["ownership"] for item in planned["resources"] if item["key"] in wanted} == {
-        "adopted"
-    }
-    assert story["brought"].done["health"] == "HEALTHY"
+    adopted = {key for key, change in story["brought"].changes.items() if change == "adopt"}
+    assert adopted == wanted
+    assert made["summary"]["adopt"] == 2
+    owned = {item["ownership"] for item in made["resources"] if item["key"] in wanted}
+    assert owned == {"adopted"}
+    assert made["health"] == "HEALTHY"
     assert "update" not in story["brought again"].changes.values()
 
 

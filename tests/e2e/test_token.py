@@ -21,7 +21,7 @@ from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
 from anyscale_k8s_cli.sandbox.world import World
 from tests.e2e.story import Story
 from tests.e2e.witness import witness
-from tests.processes import Desk, Sandbox, started
+from tests.processes import UNTRIED, Desk, Sandbox, started
 
 WORLD = World(platforms=("generic",))
 
@@ -97,7 +97,7 @@ def tell(story: Machine) -> None:
     private, admin = story.private, story.sandbox.admin
     seen = witness(story.sandbox, private)
     told = ("-v", "--log-file", str(private / "log"), "--events", str(private / "events"))
-    setup = ("setup", *WHERE, "--name", "w", "--yes")
+    setup = ("setup", *WHERE, "--name", "w", *UNTRIED, "--yes")
     story.tell("too long", *setup, "--use-my-token", "--token-lifetime", "9")
     story.tell("own", "plan", *setup[1:-1], "--use-my-token")
     story.tell("setup", *setup, "--values-file", str(private / "values"), *told, env=seen)
