@@ -38,7 +38,7 @@ from anyscale_k8s_cli.cluster.pins import ChartPin, pins
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.features import FEATURES
 from anyscale_k8s_cli.operations.workbench import known_fields
-from anyscale_k8s_cli.provider import ENTRY_POINTS, PLATFORMS, absences, available, load
+from anyscale_k8s_cli.provider_registry import ENTRY_POINTS, PLATFORMS, absences, available, load
 from anyscale_k8s_cli.providers import azureblob, federation, gcs, objectstore
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox import worlds

@@ -16,18 +16,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import pytest
 
 from anyscale_k8s_cli import apply, plan
+from anyscale_k8s_cli.abilities import TellsGrants, TellsProtection
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CliError
 from anyscale_k8s_cli.events import Event
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import (
-    CloudSide,
-    Cluster,
-    Provider,
-    TellsGrants,
-    TellsProtection,
-    install_on,
-)
+from anyscale_k8s_cli.provider import Cluster, Provider, install_on
 from anyscale_k8s_cli.resource import (
     NO_TAGS,
     Change,

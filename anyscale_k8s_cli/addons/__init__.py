@@ -28,11 +28,12 @@ from anyscale_k8s_cli.addons.pod_probe import left_behind
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
 from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.addons.ways_in import WayIn
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.operator_token import SignIn, TokenParts
-from anyscale_k8s_cli.provider import CloudSide, LoadBalancer
+from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import Resource
 

@@ -14,10 +14,11 @@ import yaml
 from anyscale_k8s_cli.addons.context import InstallContext
 from anyscale_k8s_cli.addons.credential_mounts import mount_of
 from anyscale_k8s_cli.addons.gateway import class_document, gateway_document, proxy_document
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.cluster.admission import ENFORCE
 from anyscale_k8s_cli.cluster.documents import Document, Documents
 from anyscale_k8s_cli.credential_kinds import Credentials
-from anyscale_k8s_cli.provider import LoadBalancer, Storage
+from anyscale_k8s_cli.provider import LoadBalancer
 
 # Stands in forms where a secret is to be.
 TO_FILL_IN = "FILL-IN"

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.credential_kinds import (
     PROFILE,
@@ -26,7 +27,6 @@ from anyscale_k8s_cli.credential_kinds import (
     S3Keys,
     S3Role,
 )
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.spec import Addressing
 from anyscale_k8s_cli.storage_token import PATH
 from anyscale_k8s_cli.templates import load_yaml

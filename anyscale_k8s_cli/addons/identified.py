@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE, SERVICE_ACCOUNT
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.transport import KubernetesError
 from anyscale_k8s_cli.events import Notice
-from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.run import StillWaiting
 
 PODS = "app=anyscale-operator"

@@ -24,6 +24,7 @@ from anyscale_k8s_cli.addons.token_values import HELD_AT, token_values
 from anyscale_k8s_cli.addons.values import beside, given, merged
 from anyscale_k8s_cli.addons.ways_in import WayIn, address_known, networking
 from anyscale_k8s_cli.addons.wording import OWN_VALUES
+from anyscale_k8s_cli.cloud_side import CloudSide, IdentityProof
 from anyscale_k8s_cli.cluster.additions import joined
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
@@ -34,7 +35,6 @@ from anyscale_k8s_cli.cluster.release_work import Release
 from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.operator_token import OperatorToken
-from anyscale_k8s_cli.provider import CloudSide, IdentityProof
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import StillWaiting

@@ -19,6 +19,7 @@ from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE, SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.placement import Placement
 from anyscale_k8s_cli.addons.pod_settings import CA_BUNDLE, CA_VARIABLES, ca_share
 from anyscale_k8s_cli.addons.storage_token import token_share
+from anyscale_k8s_cli.cloud_side import CloudSide, Storage, WorkloadEndpoints
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import INSTALL_LABEL, KubernetesObject, Surroundings
@@ -27,7 +28,6 @@ from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.install import MARK_PREFIX, Install
 from anyscale_k8s_cli.object_storage import POD_KEY
 from anyscale_k8s_cli.pod_words import mirrored
-from anyscale_k8s_cli.provider import CloudSide, Storage, WorkloadEndpoints
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.templates import load_program, load_yaml
 

@@ -24,6 +24,7 @@ from anyscale_k8s_cli.addons.gateway import (
 from anyscale_k8s_cli.addons.operator import service_account, values_for, workload_account
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
 from anyscale_k8s_cli.addons.token_values import token_values
+from anyscale_k8s_cli.cloud_side import CloudSide, Identity, Storage
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.dry_runs import Attempts, Outcome, Rehearsed, Trial
 from anyscale_k8s_cli.cluster.namespaces import Namespace
@@ -32,7 +33,7 @@ from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.operator_token import OperatorToken
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.plan import PlannedChange
-from anyscale_k8s_cli.provider import CloudSide, Identity, LoadBalancer, Storage
+from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import (
     WRITES,

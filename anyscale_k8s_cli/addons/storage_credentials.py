@@ -16,12 +16,12 @@ from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.credential_mounts import mount_of
 from anyscale_k8s_cli.addons.storage_token import patches as token_patches
 from anyscale_k8s_cli.addons.values import merged
+from anyscale_k8s_cli.cloud_side import CloudSide, Storage
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.credential_kinds import KINDS, Credentials, kept
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Storage
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.templates import load_yaml
 

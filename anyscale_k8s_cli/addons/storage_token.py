@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli.addons.credential_mounts import AGENTS, PodShare
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.cluster.documents import Document
-from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.storage_token import FILE, FOLDER
 from anyscale_k8s_cli.templates import load_yaml
 

@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Check, When, declared
-from anyscale_k8s_cli.provider import beside, registered
+from anyscale_k8s_cli.provider_registry import beside, registered
 
 _NEAR = 0.75
 _MODULE = "declared"

@@ -63,10 +63,10 @@ def _clusters(known: Mapping[str, Any]) -> Sequence[str]:
 
     What is wrong with the way there is told by whoever goes it next, with its fix.
     """
-    from anyscale_k8s_cli import provider, spec_loading
+    from anyscale_k8s_cli import abilities, provider_registry, spec_loading
 
-    platform = provider.load(str(known["provider"]), Run())
-    if not isinstance(platform, provider.ListsClusters):
+    platform = provider_registry.load(str(known["provider"]), Run())
+    if not isinstance(platform, abilities.ListsClusters):
         return []
     places = ("region", "account.", "credentials.", "cluster.kubeconfig")
     where = {path: value for path, value in known.items() if path.startswith(places)}
@@ -78,10 +78,10 @@ def _clusters(known: Mapping[str, Any]) -> Sequence[str]:
 
 def _ask_for_secrets(settings: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """What is typed is put where the platform looks for it, in this process alone."""
-    from anyscale_k8s_cli import provider
+    from anyscale_k8s_cli import abilities, provider_registry
 
-    platform = provider.load(str(settings["provider"]), Run())
-    if not isinstance(platform, provider.AsksForSecrets):
+    platform = provider_registry.load(str(settings["provider"]), Run())
+    if not isinstance(platform, abilities.AsksForSecrets):
         return
     for variable, question in platform.secrets(settings, environment).items():
         answer = console.read_hidden(f"{question}: ").strip()
@@ -100,9 +100,9 @@ def _question(path: str) -> str:
 
 def _required(name: str, environment: Mapping[str, str]) -> list[str]:
     """What this platform must be told, but for what its own variables say."""
-    from anyscale_k8s_cli import provider
+    from anyscale_k8s_cli import provider_registry
 
-    platform = provider.load(name, Run())
+    platform = provider_registry.load(name, Run())
     in_environment = {
         path
         for path, variables in platform.environment.items()
@@ -158,9 +158,9 @@ def _answer(question: str) -> str:
 
 
 def _ask_provider() -> str:
-    from anyscale_k8s_cli import provider
+    from anyscale_k8s_cli import provider_registry
 
-    question, available = _question("provider"), provider.available()
+    question, available = _question("provider"), provider_registry.available()
     if len(available) == 1:
         return _ask(question, default=available[0])
     return _ask(f"{question}, one of {', '.join(available)}")

@@ -19,7 +19,7 @@ from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import platform_told
 from anyscale_k8s_cli.operations.requests import GetRequest, ListRequest, Request
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import available
+from anyscale_k8s_cli.provider_registry import available
 from anyscale_k8s_cli.run import Run
 
 LIST_SCHEMA = "anyscale-k8s/list/v1"

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.abilities import KnowsCaller
 from anyscale_k8s_cli.checks import (
     BoundCheck,
     Finding,
@@ -34,7 +35,7 @@ from anyscale_k8s_cli.controlplane.credentials import anonymous, find_credential
 from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.requests import DoctorRequest
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import KnowsCaller, available, load
+from anyscale_k8s_cli.provider_registry import available, load
 from anyscale_k8s_cli.run import Run
 
 DOCTOR_SCHEMA = "anyscale-k8s/doctor/v1"

@@ -18,7 +18,7 @@ from anyscale_k8s_cli.operations.requests import ExplainRequest
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import OpenCluster
 from anyscale_k8s_cli.plan import Plan, PlannedChange
-from anyscale_k8s_cli.provider import load
+from anyscale_k8s_cli.provider_registry import load
 from anyscale_k8s_cli.purpose import Fate, Purpose, purpose_of
 from anyscale_k8s_cli.resource import Change, Observed, Ownership, SharedResource
 from anyscale_k8s_cli.run import Run

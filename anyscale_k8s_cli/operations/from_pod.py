@@ -7,23 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.abilities import NamesEndpoints
 from anyscale_k8s_cli.addons.names import SERVICE_ACCOUNT
 from anyscale_k8s_cli.addons.pod_probe import PodProbe, Question
 from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.checks.functional import Site, functional_checks
 from anyscale_k8s_cli.checks.nodes import Machines
 from anyscale_k8s_cli.checks.pods import pod_checks
+from anyscale_k8s_cli.cloud_side import CloudSide, Storage, WorkloadEndpoints
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.controlplane.origin import api_origin
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import (
-    CloudSide,
-    Cluster,
-    NamesEndpoints,
-    Provider,
-    Storage,
-    WorkloadEndpoints,
-)
+from anyscale_k8s_cli.provider import Cluster, Provider
 from anyscale_k8s_cli.resource import NotYetKnown
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.templates import load_yaml

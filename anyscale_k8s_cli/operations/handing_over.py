@@ -28,12 +28,13 @@ from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE
 from anyscale_k8s_cli.addons.operator import values_for
 from anyscale_k8s_cli.addons.token_values import token_in
 from anyscale_k8s_cli.addons.ways_in import gateway_of
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.cluster.charts import words_for
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.requests import RegisterRequest
-from anyscale_k8s_cli.provider import CloudSide, LoadBalancer
+from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.registration import RegisteredResource
 from anyscale_k8s_cli.run import StillWaiting
 from anyscale_k8s_cli.spec import makes_gateway

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.plan import Plan, PlannedChange
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.registration import RegisteredResource
 from anyscale_k8s_cli.resource import Change, NotYetKnown, Resource, Rights, decide
 

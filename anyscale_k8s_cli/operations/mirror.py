@@ -34,7 +34,8 @@ from anyscale_k8s_cli.operations.requests import MirrorRequest
 from anyscale_k8s_cli.operations.said import setup_command, without_contents
 from anyscale_k8s_cli.operations.workbench import ENVIRONMENT
 from anyscale_k8s_cli.pod_words import mirrored
-from anyscale_k8s_cli.provider import canonical, install_on, load, unplaced
+from anyscale_k8s_cli.provider import install_on, unplaced
+from anyscale_k8s_cli.provider_registry import canonical, load
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, makes_gateway
 from anyscale_k8s_cli.spec_loading import load as load_settings

@@ -5,7 +5,8 @@ from __future__ import annotations
 import yaml
 
 from anyscale_k8s_cli.cluster.rights import cluster_role, parts_for, role_name
-from anyscale_k8s_cli.provider import PolicyDocument, Verb, load
+from anyscale_k8s_cli.provider import PolicyDocument, Verb
+from anyscale_k8s_cli.provider_registry import load
 from anyscale_k8s_cli.run import Run
 
 

@@ -27,6 +27,7 @@ from anyscale_k8s_cli.checks import BoundCheck, Report, When, declared, run_chec
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import refuse_slips
 from anyscale_k8s_cli.checks.room import with_room
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.cluster.charts import default_values
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -62,14 +63,7 @@ from anyscale_k8s_cli.operations.workbench import (
     sign_in,
 )
 from anyscale_k8s_cli.plan import Plan, compute, with_parts
-from anyscale_k8s_cli.provider import (
-    CloudSide,
-    LoadBalancer,
-    Provider,
-    Verb,
-    install_on,
-    load_balancer_of,
-)
+from anyscale_k8s_cli.provider import LoadBalancer, Provider, Verb, install_on, load_balancer_of
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import LOAD_BALANCED, Change, NotYetKnown, Resource
 from anyscale_k8s_cli.run import Run

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.purposes import PURPOSES, WITHOUT_IDENTITY
-from anyscale_k8s_cli.provider import Provider, beside, registered
+from anyscale_k8s_cli.provider import Provider
+from anyscale_k8s_cli.provider_registry import beside, registered
 from anyscale_k8s_cli.purpose import Purpose
 
 _NEAR = 0.6

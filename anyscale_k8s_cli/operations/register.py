@@ -16,6 +16,7 @@ from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.abilities import RegistersUnplaced
 from anyscale_k8s_cli.addons import values_file, wording
 from anyscale_k8s_cli.addons.adopted_gateway import AdoptedGateway
 from anyscale_k8s_cli.addons.context import InstallContext
@@ -43,7 +44,7 @@ from anyscale_k8s_cli.operations.workbench import (
     with_used,
 )
 from anyscale_k8s_cli.plan import Plan, compute
-from anyscale_k8s_cli.provider import Cluster, Provider, RegistersUnplaced, Verb, install_on
+from anyscale_k8s_cli.provider import Cluster, Provider, Verb, install_on
 from anyscale_k8s_cli.resource import LOAD_BALANCED, Claim, Resource, Rights
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anyscale_k8s_cli.cloud_side import CloudSide, Storage
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.models import CloudResource
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.workbench import PlaneFacts
-from anyscale_k8s_cli.provider import CloudSide, Cluster, Provider, Storage
+from anyscale_k8s_cli.provider import Cluster, Provider
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import NO_TAGS, Claim
 from anyscale_k8s_cli.spec import Addressing, CloudSpec, FileStorageSpec, particular_fields

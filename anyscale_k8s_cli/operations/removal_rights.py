@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.abilities import ForeseesDenials
 from anyscale_k8s_cli.addons.gateway import Gateway
 from anyscale_k8s_cli.addons.nginx import IngressState, NginxIngress
 from anyscale_k8s_cli.checks import Finding, Status
@@ -19,7 +20,7 @@ from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.plan import PlannedChange
-from anyscale_k8s_cli.provider import ForeseesDenials, Provider, Verb
+from anyscale_k8s_cli.provider import Provider, Verb
 from anyscale_k8s_cli.resource import Change
 from anyscale_k8s_cli.run import Run
 

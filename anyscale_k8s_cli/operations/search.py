@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.abilities import KnowsItsAccount, ListsClusters
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
@@ -15,14 +16,8 @@ from anyscale_k8s_cli.operations.clouds import by_id
 from anyscale_k8s_cli.operations.requests import DeleteRequest
 from anyscale_k8s_cli.operations.said import on_install, option
 from anyscale_k8s_cli.operations.workbench import access_of
-from anyscale_k8s_cli.provider import (
-    KnowsItsAccount,
-    ListsClusters,
-    Provider,
-    available,
-    install_on,
-    load,
-)
+from anyscale_k8s_cli.provider import Provider, install_on
+from anyscale_k8s_cli.provider_registry import available, load
 from anyscale_k8s_cli.registration import Found
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import (

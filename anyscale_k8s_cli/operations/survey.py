@@ -13,6 +13,7 @@ from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
 from anyscale_k8s_cli.addons.traces import traces
+from anyscale_k8s_cli.cloud_side import Identity, Storage
 from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
@@ -34,7 +35,7 @@ from anyscale_k8s_cli.operations.workbench import (
 )
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange, raising_first
-from anyscale_k8s_cli.provider import ClusterState, Identity, Storage, Verb
+from anyscale_k8s_cli.provider import ClusterState, Verb
 from anyscale_k8s_cli.registration import RegisteredCloud, RegisteredResource
 from anyscale_k8s_cli.resource import Change, DataResource, Ownership, Resource
 from anyscale_k8s_cli.run import Run

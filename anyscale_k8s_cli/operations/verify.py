@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.abilities import ComparesIdentities
 from anyscale_k8s_cli.addons import gateway_controller, gpu, nginx
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART
 from anyscale_k8s_cli.checks import (
@@ -40,7 +41,6 @@ from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.requests import VerifyRequest
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import ENVIRONMENT, OpenCluster
-from anyscale_k8s_cli.provider import ComparesIdentities
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec
 

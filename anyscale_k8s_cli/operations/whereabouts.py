@@ -7,10 +7,10 @@ from typing import Any
 
 from anyscale_k8s_cli.addons import ClusterSide
 from anyscale_k8s_cli.addons.nginx import IngressState
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.release_records import ReleaseRecord
 from anyscale_k8s_cli.operator_token import TokenParts
-from anyscale_k8s_cli.provider import CloudSide
 
 
 def whereabouts(cloud: CloudSide, cluster: ClusterSide) -> dict[str, Any]:

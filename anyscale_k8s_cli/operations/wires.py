@@ -20,6 +20,7 @@ from anyscale_k8s_cli.addons.token_values import installed_tokens
 from anyscale_k8s_cli.addons.traces import account_key, operator_key
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, When, declared, passed
 from anyscale_k8s_cli.checks.releases import releases_check
+from anyscale_k8s_cli.cloud_side import CloudSide, Storage
 from anyscale_k8s_cli.cluster.diagnosis import diagnose_workload
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -39,12 +40,10 @@ from anyscale_k8s_cli.operations.workbench import with_used
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.parallel import Once
 from anyscale_k8s_cli.provider import (
-    CloudSide,
     Cluster,
     ControlPlaneFacts,
     LoadBalancer,
     Provider,
-    Storage,
     load_balancer_of,
 )
 from anyscale_k8s_cli.registration import RegisteredResource, differences

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors, spec, spec_loading
+from anyscale_k8s_cli.abilities import RegistersUnplaced
 from anyscale_k8s_cli.absence import absence_of
 from anyscale_k8s_cli.addons import ClusterContext
 from anyscale_k8s_cli.addons.token_values import token_in
@@ -32,15 +33,8 @@ from anyscale_k8s_cli.operations.requests import (
     SetupRequest,
 )
 from anyscale_k8s_cli.operator_token import SignIn
-from anyscale_k8s_cli.provider import (
-    Cluster,
-    Provider,
-    RegistersUnplaced,
-    Verb,
-    absences,
-    canonical,
-    load,
-)
+from anyscale_k8s_cli.provider import Cluster, Provider, Verb
+from anyscale_k8s_cli.provider_registry import absences, canonical, load
 from anyscale_k8s_cli.resource import NO_TAGS
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.object_storage import summary
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.aks import bucket_settings, encryption_key, tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_settings import BucketWishes

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from anyscale_k8s_cli.cloud_side import Identity
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import Identity, PolicyDocument
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.aks import tags
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.sdk.roles import Assignment

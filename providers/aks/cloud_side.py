@@ -7,19 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from anyscale_k8s_cli.cloud_side import Acting, CloudSide, Storage, vouched_for
+from anyscale_k8s_cli.cloud_side import Identity as ProvenIdentity
 from anyscale_k8s_cli.holders import OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import (
-    Acting,
-    CloudSide,
-    Cluster,
-    ControlPlaneFacts,
-    Made,
-    PolicyDocument,
-    Storage,
-    vouched_for,
-)
-from anyscale_k8s_cli.provider import Identity as ProvenIdentity
+from anyscale_k8s_cli.provider import Cluster, ControlPlaneFacts, Made, PolicyDocument
 from anyscale_k8s_cli.providers.aks import (
     bucket,
     bucket_access,

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.object_storage import Contradiction, Objects, round_trip
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.aks import bucket_access, codes
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.bucket_access import Ends
@@ -47,7 +47,7 @@ _RIGHTS = {
 
 @dataclass(frozen=True)
 class Proof:
-    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`.
+    """Implements :class:`~anyscale_k8s_cli.cloud_side.IdentityProof`.
 
     `patience` is how long, in seconds, Azure may take to let the identity be used.
     """

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import MARK_PREFIX, Install
 from anyscale_k8s_cli.object_storage import summary
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.azureblob import cors
 from anyscale_k8s_cli.providers.azureblob.account import Account
 from anyscale_k8s_cli.providers.azureblob.cors import CorsRule

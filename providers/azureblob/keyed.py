@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.credential_kinds import AzureSecret
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.object_storage import BucketProof
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.azureblob import cors
 from anyscale_k8s_cli.providers.azureblob.account import Account
 from anyscale_k8s_cli.providers.azureblob.cors import CorsRule

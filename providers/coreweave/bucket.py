@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.objectstore import bucket as buckets
 from anyscale_k8s_cli.resource import DataResource, FieldChange, Observed, Resource

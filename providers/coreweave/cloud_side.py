@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import CloudSide, Storage, entered_with
 from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Made, PolicyDocument, Storage, entered_with
+from anyscale_k8s_cli.provider import Made, PolicyDocument
 from anyscale_k8s_cli.providers.coreweave import federation, keys, policy, tags, wording
 from anyscale_k8s_cli.providers.coreweave.coreweave import CoreWeave
 from anyscale_k8s_cli.providers.coreweave.federation import RoleExchange, TokenExchange

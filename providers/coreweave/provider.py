@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli.checks import BoundCheck, Finding
+from anyscale_k8s_cli.cloud_side import CloudSide, Identity, Storage
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
-    CloudSide,
     Cluster,
     ClusterReader,
     ClusterState,
     ControlPlaneFacts,
-    Identity,
     LoadBalancer,
     Made,
     PolicyDocument,
     Search,
-    Storage,
     Verb,
     unplaced,
 )

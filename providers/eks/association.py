@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Identity
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.holders import HOLDERS, OPERATOR
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import Identity
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.sdk.eks import ALREADY_THERE, Association
 from anyscale_k8s_cli.resource import (

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.object_storage import summary
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.eks import bucket_contents, codes, tags
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.bucket_settings import Setting, admits, cors_rule, protection

@@ -7,18 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from anyscale_k8s_cli.cloud_side import Acting, CloudSide, Identity, Storage, vouched_for
 from anyscale_k8s_cli.holders import HOLDERS, OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import (
-    Acting,
-    CloudSide,
-    Cluster,
-    Identity,
-    Made,
-    PolicyDocument,
-    Storage,
-    vouched_for,
-)
+from anyscale_k8s_cli.provider import Cluster, Made, PolicyDocument
 from anyscale_k8s_cli.providers.eks import association, bucket, identity, labels, policies, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Identity
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import Identity, PolicyDocument
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.eks import policies, trust
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws

@@ -37,7 +37,7 @@ _ACTIONS = {
 
 @dataclass(frozen=True)
 class Proof:
-    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`.
+    """Implements :class:`~anyscale_k8s_cli.cloud_side.IdentityProof`.
 
     `role_arn` and `bucket` are asked when the proof is made. `patience` is how
     long, in seconds, IAM may take to let the role be assumed.

@@ -29,7 +29,7 @@ def default_audience(role_arn: str) -> str:
 
 @dataclass(frozen=True)
 class WebIdentityProof:
-    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`: the role is assumed with a
+    """Implements :class:`~anyscale_k8s_cli.cloud_side.IdentityProof`: the role is assumed with a
     token of the operator's service account, and the bucket used. `patience` is in seconds."""
 
     run: Run

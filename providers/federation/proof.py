@@ -34,7 +34,7 @@ class Exchange(Protocol[T_co]):
 
 @dataclass(frozen=True)
 class TokenProof(Generic[T]):
-    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`: a token is exchanged as the
+    """Implements :class:`~anyscale_k8s_cli.cloud_side.IdentityProof`: a token is exchanged as the
     SDKs do it, and the bucket used with what comes of it.
 
     `audience` is whom the token is made for; `bucket` is said as people call it; `patience` is

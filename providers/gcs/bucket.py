@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import StepWaiting
 from anyscale_k8s_cli.install import MARK_PREFIX, Install, has_labels_of
 from anyscale_k8s_cli.object_storage import summary
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.gcs import bucket_settings
 from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes, admits, cors_rule
 from anyscale_k8s_cli.providers.gcs.sdk.failures import EXISTS, STALE

@@ -8,16 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage, WorkloadEndpoints, entered_with
 from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.credential_kinds import AzureSecret, EntraIdentity, files_of, kept
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import (
-    ControlPlaneFacts,
-    Made,
-    Storage,
-    WorkloadEndpoints,
-    entered_with,
-)
+from anyscale_k8s_cli.provider import ControlPlaneFacts, Made
 from anyscale_k8s_cli.providers.azureblob import checks
 from anyscale_k8s_cli.providers.azureblob.account import CONTAINER, Account, account_of, place_of
 from anyscale_k8s_cli.providers.azureblob.container import (

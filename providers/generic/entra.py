@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from anyscale_k8s_cli.cloud_side import IdentityProof
 from anyscale_k8s_cli.cluster.service_account_tokens import Claimed, Issuer
 from anyscale_k8s_cli.credential_kinds import EntraIdentity
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.holders import OPERATOR
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import IdentityProof
 from anyscale_k8s_cli.providers.azureblob import trust
 from anyscale_k8s_cli.providers.azureblob.keyed import KeyedAccount
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Identities, Trust

@@ -9,16 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage, WorkloadEndpoints, entered_with
 from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.credential_kinds import GoogleKey, GooglePool, kept
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import (
-    ControlPlaneFacts,
-    Made,
-    Storage,
-    WorkloadEndpoints,
-    entered_with,
-)
+from anyscale_k8s_cli.provider import ControlPlaneFacts, Made
 from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.gcs import checks, wording
 from anyscale_k8s_cli.providers.gcs.bucket import (

@@ -7,22 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.cloud_side import CloudSide, Identity, Storage, WorkloadEndpoints
 from anyscale_k8s_cli.cluster.context import context_names
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
-    CloudSide,
     Cluster,
     ClusterReader,
     ClusterState,
     ControlPlaneFacts,
-    Identity,
     LoadBalancer,
     Made,
     PolicyDocument,
     Search,
-    Storage,
     Verb,
-    WorkloadEndpoints,
     unplaced,
 )
 from anyscale_k8s_cli.providers.federation.issuer import public_issuer

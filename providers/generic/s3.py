@@ -7,16 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from anyscale_k8s_cli.cloud_side import Storage, WorkloadEndpoints, entered_with
 from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.credential_kinds import S3Keys, S3Role, kept
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import (
-    ControlPlaneFacts,
-    Made,
-    Storage,
-    WorkloadEndpoints,
-    entered_with,
-)
+from anyscale_k8s_cli.provider import ControlPlaneFacts, Made
 from anyscale_k8s_cli.providers.federation import aws
 from anyscale_k8s_cli.providers.federation.identity import FederatedIdentity
 from anyscale_k8s_cli.providers.federation.proof import SETTLED_WITHIN

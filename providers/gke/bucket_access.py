@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Identity
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.holders import OPERATOR, Holder
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import Identity, PolicyDocument
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.gcs.sdk.policy import Grant, Policy, member_of
 from anyscale_k8s_cli.providers.gke import policies

@@ -6,17 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from anyscale_k8s_cli.cloud_side import Acting, CloudSide, Identity, vouched_for
 from anyscale_k8s_cli.holders import OPERATOR, WORKLOADS, Holder
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import (
-    Acting,
-    CloudSide,
-    Cluster,
-    Identity,
-    Made,
-    PolicyDocument,
-    vouched_for,
-)
+from anyscale_k8s_cli.provider import Cluster, Made, PolicyDocument
 from anyscale_k8s_cli.providers.gcs import bucket
 from anyscale_k8s_cli.providers.gcs.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes, told, wanted

@@ -36,7 +36,7 @@ _ACTIONS = {
 
 @dataclass(frozen=True)
 class Proof:
-    """Implements :class:`~anyscale_k8s_cli.provider.IdentityProof`.
+    """Implements :class:`~anyscale_k8s_cli.cloud_side.IdentityProof`.
 
     `patience` is how long, in seconds, IAM may take to let the account be used.
     """

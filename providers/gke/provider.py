@@ -10,21 +10,18 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import BoundCheck, Finding
+from anyscale_k8s_cli.cloud_side import CloudSide, Identity, Storage, WorkloadEndpoints
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
-    CloudSide,
     Cluster,
     ClusterReader,
     ClusterState,
     ControlPlaneFacts,
-    Identity,
     LoadBalancer,
     Made,
     PolicyDocument,
     Search,
-    Storage,
     Verb,
-    WorkloadEndpoints,
     install_on,
     unplaced,
 )

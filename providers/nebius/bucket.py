@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.object_storage import summary
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.nebius import bucket_settings, tags
 from anyscale_k8s_cli.providers.nebius.bucket_settings import BucketWishes, admits
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius

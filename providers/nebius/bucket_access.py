@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
-from anyscale_k8s_cli.provider import PolicyDocument, Storage
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.nebius import tags
 from anyscale_k8s_cli.providers.nebius.identity import known_id
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius

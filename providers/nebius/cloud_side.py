@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from anyscale_k8s_cli.cloud_side import CloudSide, entered_with
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Made, PolicyDocument, entered_with
+from anyscale_k8s_cli.provider import Made, PolicyDocument
 from anyscale_k8s_cli.providers.nebius import bucket, bucket_access, identity, keys, tags, wording
 from anyscale_k8s_cli.providers.nebius.bucket import AdoptedBucket, Bucket
 from anyscale_k8s_cli.providers.nebius.bucket_access import BUCKET_ROLES, BucketAccess

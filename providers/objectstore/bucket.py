@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.object_storage import PROOF_KEY, summary
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.objectstore import codes, contents, cors, permissions, probe
 from anyscale_k8s_cli.providers.objectstore.sdk.client import (
     DENIED,

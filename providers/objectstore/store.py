@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from re import Pattern
 
-from anyscale_k8s_cli.provider import Storage
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.spec import Addressing, Checksums
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import ClassVar
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.object_storage import summary
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.objectstore.bucket import tell_without_cors
 from anyscale_k8s_cli.providers.oke import tags
 from anyscale_k8s_cli.providers.oke.oracle import Oracle

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import PolicyDocument, Storage
+from anyscale_k8s_cli.provider import PolicyDocument
 from anyscale_k8s_cli.providers.oke import tags
 from anyscale_k8s_cli.providers.oke.named import NamedResource, known_id
 from anyscale_k8s_cli.providers.oke.oracle import Oracle

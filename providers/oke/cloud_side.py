@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from anyscale_k8s_cli.cloud_side import CloudSide, entered_with
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import CloudSide, Made, PolicyDocument, entered_with
+from anyscale_k8s_cli.provider import Made, PolicyDocument
 from anyscale_k8s_cli.providers.objectstore.own_keys import own_keys
 from anyscale_k8s_cli.providers.oke import bucket, bucket_access, keys, named, tags, wording
 from anyscale_k8s_cli.providers.oke.bucket import AdoptedBucket, Bucket

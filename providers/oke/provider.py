@@ -9,19 +9,17 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import BoundCheck
+from anyscale_k8s_cli.cloud_side import CloudSide, Identity, Storage
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import (
-    CloudSide,
     Cluster,
     ClusterReader,
     ClusterState,
     ControlPlaneFacts,
-    Identity,
     LoadBalancer,
     Made,
     PolicyDocument,
     Search,
-    Storage,
     Verb,
     unplaced,
 )

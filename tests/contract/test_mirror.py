@@ -25,7 +25,8 @@ from anyscale_k8s_cli.operations.mirror import context_of, supplies
 from anyscale_k8s_cli.operations.rendering import images_in, parts, pod_checks
 from anyscale_k8s_cli.operations.requests import HelmChoice, MirrorRequest
 from anyscale_k8s_cli.pod_words import path_of
-from anyscale_k8s_cli.provider import PLATFORMS, LoadBalancer
+from anyscale_k8s_cli.provider import LoadBalancer
+from anyscale_k8s_cli.provider_registry import PLATFORMS
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.tls import Authority

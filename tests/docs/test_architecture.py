@@ -16,7 +16,7 @@ def test_layers_are_those_of_the_import_rules() -> None:
     (layers,) = (item["layers"] for item in contracts if item["type"] == "layers")
     section = PAGE.partition("## Who may import whom")[2].partition("\n## ")[0]
 
-    told = [re.findall(r"`(\w+)`", line) for line in re.findall(r"^\d\. (.+)$", section, re.M)]
+    told = [re.findall(r"`(\w+)`", line) for line in re.findall(r"^\d+\. (.+)$", section, re.M)]
 
     assert told == [layer.split(" | ") for layer in layers]
 

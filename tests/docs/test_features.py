@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from anyscale_k8s_cli.provider import available
+from anyscale_k8s_cli.provider_registry import available
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 

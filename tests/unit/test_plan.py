@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from anyscale_k8s_cli.addons.gateway import Gateway
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.cluster.objects import KubernetesObject
 from anyscale_k8s_cli.cluster.releases import HelmRelease
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.losses import losses, with_lost_data
 from anyscale_k8s_cli.plan import Plan, PlannedChange
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.eks.identity import Role
 from anyscale_k8s_cli.resource import (
     Change,

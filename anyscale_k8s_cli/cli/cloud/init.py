@@ -51,7 +51,7 @@ def init(
     from anyscale_k8s_cli.cli.render.init import show_init
 
     with Session(common, schema=SCHEMA) as session:
-        from anyscale_k8s_cli import provider
+        from anyscale_k8s_cli import provider_registry
         from anyscale_k8s_cli.cli.spec_file import spec_file
         from anyscale_k8s_cli.spec_loading import check
 
@@ -65,9 +65,9 @@ def init(
                 errors.MISSING_INPUT,
                 "Missing: --provider",
                 cause="what can be said depends on the platform",
-                fix=f"add --provider, one of {', '.join(provider.available())}",
+                fix=f"add --provider, one of {', '.join(provider_registry.available())}",
             )
-        platform = provider.load(str(said["provider"]), session.run)
+        platform = provider_registry.load(str(said["provider"]), session.run)
         check(flags=said, file=None)
         text = spec_file({**said, "provider": platform.name}, platform.settings)
         if out != STANDARD_OUTPUT:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anyscale_k8s_cli.abilities import MarksSpot
 from anyscale_k8s_cli.checks import also
 from anyscale_k8s_cli.checks.nodes import Machines
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.operations.features import Answer, no, unknown, works
-from anyscale_k8s_cli.provider import MarksSpot, NodePool, Provider
+from anyscale_k8s_cli.provider import NodePool, Provider
 
 # https://github.com/anyscale/helm-charts: the label that pods of market type SPOT demand, by
 # `global.cloudProvider`. Elsewhere they demand none, and get to nodes with the chart's taint.

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from anyscale_k8s_cli.addons.names import SERVICE_ACCOUNT, WORKLOAD_ACCOUNT
+from anyscale_k8s_cli.cloud_side import WorkloadEndpoints
 from anyscale_k8s_cli.controlplane.origin import api_origin, cors_origin
 from anyscale_k8s_cli.operations.permissions import in_cloud, in_cluster
-from anyscale_k8s_cli.provider import PolicyDocument, Verb, WorkloadEndpoints
+from anyscale_k8s_cli.provider import PolicyDocument, Verb
 from anyscale_k8s_cli.resource import Ownership
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.templates import load_yaml

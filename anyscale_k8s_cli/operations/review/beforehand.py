@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from anyscale_k8s_cli.abilities import TellsBeforehand
 from anyscale_k8s_cli.addons import gateway_controller
+from anyscale_k8s_cli.cloud_side import WorkloadEndpoints
 from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.controlplane.credentials import host_from
 from anyscale_k8s_cli.controlplane.origin import user_data_domain
@@ -28,14 +30,8 @@ from anyscale_k8s_cli.operations.review import (
 )
 from anyscale_k8s_cli.operator_token import account_name
 from anyscale_k8s_cli.pod_words import mirrored
-from anyscale_k8s_cli.provider import (
-    Made,
-    PolicyDocument,
-    Provider,
-    TellsBeforehand,
-    WorkloadEndpoints,
-    load,
-)
+from anyscale_k8s_cli.provider import Made, PolicyDocument, Provider
+from anyscale_k8s_cli.provider_registry import load
 from anyscale_k8s_cli.resource import Ownership
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Settings, makes_gateway, value_at

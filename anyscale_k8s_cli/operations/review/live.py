@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.abilities import NamesEndpoints, TellsGrants, TellsProtection
+from anyscale_k8s_cli.cloud_side import Storage, WorkloadEndpoints
 from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.operations.behind import look_behind
 from anyscale_k8s_cli.operations.clouds import opened
@@ -25,13 +27,6 @@ from anyscale_k8s_cli.operations.review import (
 from anyscale_k8s_cli.operations.review.inside import Inside
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operator_token import OperatorAccount, OperatorKey
-from anyscale_k8s_cli.provider import (
-    NamesEndpoints,
-    Storage,
-    TellsGrants,
-    TellsProtection,
-    WorkloadEndpoints,
-)
 from anyscale_k8s_cli.resource import (
     Claim,
     NotYetKnown,

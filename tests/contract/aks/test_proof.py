@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.provider import CloudSide
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.providers.aks import codes
 from anyscale_k8s_cli.providers.azureblob import codes as azure_codes
 from anyscale_k8s_cli.providers.azureblob.sdk.identities import Trust

@@ -11,7 +11,7 @@ import pytest
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Finding, Status
-from anyscale_k8s_cli.provider import CloudSide
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.providers.aks import storage_role
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.sdk.storage import Settings

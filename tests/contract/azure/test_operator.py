@@ -16,6 +16,7 @@ import requests
 
 from anyscale_k8s_cli.addons.pod_probe import Question
 from anyscale_k8s_cli.checks import Finding, Status
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.controlplane.client import ControlPlane
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.credentials import Credentials
@@ -27,7 +28,6 @@ from anyscale_k8s_cli.controlplane.models import (
 )
 from anyscale_k8s_cli.controlplane.proof import ProofStep, prove_bucket
 from anyscale_k8s_cli.controlplane.transport import Limits
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.aks import AksPlatform
 from anyscale_k8s_cli.sandbox.aks_breaks import AksBreaks

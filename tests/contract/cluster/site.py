@@ -17,18 +17,11 @@ from aiohttp import web
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
 from anyscale_k8s_cli.addons.rehearsal import Stage
 from anyscale_k8s_cli.apply import backwards
+from anyscale_k8s_cli.cloud_side import Acting, CloudSide, Identity, Storage
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange
-from anyscale_k8s_cli.provider import (
-    Acting,
-    CloudSide,
-    Cluster,
-    Identity,
-    LoadBalancer,
-    NodePool,
-    Storage,
-)
+from anyscale_k8s_cli.provider import Cluster, LoadBalancer, NodePool
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.resource import (
     Change,

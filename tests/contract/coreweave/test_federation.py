@@ -15,8 +15,8 @@ import pytest
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import storage_credentials
 from anyscale_k8s_cli.addons.credential_mounts import mount_of
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.credential_kinds import S3Exchange
-from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.coreweave import federation
 from anyscale_k8s_cli.providers.federation import codes
 from anyscale_k8s_cli.sandbox.coreweave.federation import AUDIENCE

@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Status
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CliError
-from anyscale_k8s_cli.provider import Storage, Verb
+from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.eks import codes, declared
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.sandbox.aws.seed import ADMIN_POLICY

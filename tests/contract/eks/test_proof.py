@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.provider import CloudSide
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.sandbox.wire import FaultKind
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import pytest
 
 from anyscale_k8s_cli.checks import Finding
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.cluster.access import ClusterAccess
-from anyscale_k8s_cli.provider import CloudSide, Cluster
+from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.generic import GenericProvider
 from anyscale_k8s_cli.resource import NO_TAGS
 from anyscale_k8s_cli.sandbox.azure.seed import TEAM_DATA as TEAM_ACCOUNT

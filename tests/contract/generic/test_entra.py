@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import storage_credentials
+from anyscale_k8s_cli.cloud_side import CloudSide, WorkloadEndpoints
 from anyscale_k8s_cli.cluster.service_account_tokens import Issuer as Told
 from anyscale_k8s_cli.credential_kinds import EntraIdentity
-from anyscale_k8s_cli.provider import CloudSide, WorkloadEndpoints
 from anyscale_k8s_cli.providers.federation import codes
 from anyscale_k8s_cli.providers.federation.entra import DEFAULT_AUDIENCE
 from anyscale_k8s_cli.providers.generic import GenericProvider

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import storage_credentials
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.credential_kinds import GooglePool
-from anyscale_k8s_cli.provider import CloudSide
 from anyscale_k8s_cli.providers.federation import google as federation
 from anyscale_k8s_cli.sandbox.google.policies import Grant
 from anyscale_k8s_cli.sandbox.google.project import PoolProvider

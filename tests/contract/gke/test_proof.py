@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.provider import CloudSide
+from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.providers.gcs import codes as gcs_codes
 from anyscale_k8s_cli.providers.gke import codes
 from anyscale_k8s_cli.sandbox.google.roles import TOKEN_CREATOR, WORKLOAD_IDENTITY_USER

@@ -17,6 +17,7 @@ from google.oauth2.credentials import Credentials
 
 from anyscale_k8s_cli.addons.pod_probe import Question
 from anyscale_k8s_cli.checks import Finding, Status
+from anyscale_k8s_cli.cloud_side import Storage, WorkloadEndpoints
 from anyscale_k8s_cli.controlplane.client import ControlPlane
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.credentials import Credentials as Login
@@ -28,7 +29,6 @@ from anyscale_k8s_cli.controlplane.models import (
 )
 from anyscale_k8s_cli.controlplane.proof import ProofStep, prove_bucket
 from anyscale_k8s_cli.controlplane.transport import Limits
-from anyscale_k8s_cli.provider import Storage, WorkloadEndpoints
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.controlplane.clouds import Behaviour
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn

@@ -14,10 +14,11 @@ from anyscale_k8s_cli.addons.pod_probe import PodProbe, Question
 from anyscale_k8s_cli.checks import Finding, Status, run_checks
 from anyscale_k8s_cli.checks.functional import Site, functional_checks
 from anyscale_k8s_cli.checks.nodes import Machines
+from anyscale_k8s_cli.cloud_side import Storage, WorkloadEndpoints
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.objects import Surroundings
-from anyscale_k8s_cli.provider import Cluster, NodePool, Storage, WorkloadEndpoints
+from anyscale_k8s_cli.provider import Cluster, NodePool
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn

@@ -9,8 +9,8 @@ import pytest
 
 from anyscale_k8s_cli.addons.pod_probe import Question
 from anyscale_k8s_cli.checks import Result, Status
+from anyscale_k8s_cli.cloud_side import Storage, WorkloadEndpoints
 from anyscale_k8s_cli.cluster.objects import Surroundings
-from anyscale_k8s_cli.provider import Storage, WorkloadEndpoints
 from tests.probing import (
     AGAIN,
     INSTALL,

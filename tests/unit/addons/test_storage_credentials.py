@@ -13,10 +13,10 @@ import pytest
 
 from anyscale_k8s_cli.addons import storage_credentials as credentials
 from anyscale_k8s_cli.addons.values import beside
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.credential_kinds import S3Keys, kept
 from anyscale_k8s_cli.errors import CLOUD_CREDENTIALS_MISSING, CliError
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.spec import Addressing, Checksums
 from anyscale_k8s_cli.storage_keys import GivenKeys
 

@@ -12,8 +12,8 @@ import jsonpatch
 import pytest
 
 from anyscale_k8s_cli.addons import storage_credentials, storage_token
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.credential_kinds import S3Role
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.storage_token import PATH
 
 ROLE = S3Role("arn:aws:iam::123456789012:role/onprem-ray")

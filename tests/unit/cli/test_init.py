@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anyscale_k8s_cli import provider
+from anyscale_k8s_cli import provider_registry
 from anyscale_k8s_cli.cli.spec_file import spec_file
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, leaves, particular_fields
@@ -30,7 +30,7 @@ SAID = (
 _ENTRY = re.compile(r"^(\s*)# ([a-z_]+:.*|- .*)$")
 
 
-@pytest.mark.parametrize("platform", provider.PLATFORMS)
+@pytest.mark.parametrize("platform", provider_registry.PLATFORMS)
 def test_what_was_said_is_what_is_read(platform: str, invoke: Invoke) -> None:
     ended = invoke("cloud", "init", "--provider", platform, "--region", "here", *SAID)
 
@@ -48,9 +48,9 @@ def test_what_was_said_is_what_is_read(platform: str, invoke: Invoke) -> None:
     )
 
 
-@pytest.mark.parametrize("platform", provider.PLATFORMS)
+@pytest.mark.parametrize("platform", provider_registry.PLATFORMS)
 def test_all_that_the_platform_knows_and_no_more_is_offered(platform: str) -> None:
-    known = provider.load(platform, Run()).settings
+    known = provider_registry.load(platform, Run()).settings
     text = spec_file({"provider": platform, "name": "prod"}, known)
     everything = "\n".join(_ENTRY.sub(r"\1\2", line) for line in text.splitlines())
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from anyscale_k8s_cli import provider
+from anyscale_k8s_cli import provider_registry
 from anyscale_k8s_cli.cli import main, tree
 
 from .conftest import Invoke
@@ -131,7 +131,7 @@ SDKS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(SDKS.keys() & set(provider.available())))
+@pytest.mark.parametrize("name", sorted(SDKS.keys() & set(provider_registry.available())))
 def test_a_platform_brings_no_sdk_but_its_own(name: str) -> None:
     modules = imported_by("cloud", "permissions", "--provider", name)
 

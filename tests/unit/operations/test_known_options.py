@@ -9,7 +9,7 @@ import pytest
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.absence import absence_of
 from anyscale_k8s_cli.operations.workbench import known_fields, load_spec
-from anyscale_k8s_cli.provider import PLATFORMS, absences, load
+from anyscale_k8s_cli.provider_registry import PLATFORMS, absences, load
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import particular_fields
 

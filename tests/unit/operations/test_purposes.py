@@ -16,7 +16,7 @@ from anyscale_k8s_cli.addons.purposes import PURPOSES, WITHOUT_IDENTITY
 from anyscale_k8s_cli.addons.traces import traces
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.purposes import declared_by, meant, of_platform
-from anyscale_k8s_cli.provider import PLATFORMS, load
+from anyscale_k8s_cli.provider_registry import PLATFORMS, load
 from anyscale_k8s_cli.purpose import Fate, Purpose, purpose_of
 from anyscale_k8s_cli.resource import AdoptedResource, DataResource, Resource, SharedResource
 from anyscale_k8s_cli.run import Run

@@ -11,9 +11,11 @@ import jsonschema
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cloud_side import WorkloadEndpoints
 from anyscale_k8s_cli.operations.review import Image, egress, held_by, once, registry_of
 from anyscale_k8s_cli.operations.review.beforehand import beforehand
-from anyscale_k8s_cli.provider import PLATFORMS, Verb, WorkloadEndpoints, load
+from anyscale_k8s_cli.provider import Verb
+from anyscale_k8s_cli.provider_registry import PLATFORMS, load
 from anyscale_k8s_cli.run import Run
 
 SCHEMA = json.loads(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli.addons.storage_credentials import secret
+from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.credential_kinds import S3Keys, kept
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.provider import Storage
 from anyscale_k8s_cli.providers.objectstore.stored import stored_settings
 from anyscale_k8s_cli.spec import Addressing, Checksums, StorageSpec
 

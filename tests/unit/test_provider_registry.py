@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from anyscale_k8s_cli import errors, provider
+from anyscale_k8s_cli import errors, provider_registry
 from anyscale_k8s_cli.run import Run
 
 WITHOUT = (
@@ -20,15 +20,15 @@ WITHOUT = (
 
 @pytest.mark.parametrize(("said", "meant"), [("aws", "eks"), ("AWS", "eks"), ("EKS", "eks")])
 def test_the_vendors_names_mean_platforms(said: str, meant: str) -> None:
-    assert provider.canonical(said) == meant
-    assert provider.load(said, Run()).name == meant
+    assert provider_registry.canonical(said) == meant
+    assert provider_registry.load(said, Run()).name == meant
 
 
 @pytest.mark.parametrize("name", ["nebulous", "planned"])
 def test_a_platform_that_nobody_brings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider, "PLATFORMS", (*provider.PLATFORMS, "planned"))
+    monkeypatch.setattr(provider_registry, "PLATFORMS", (*provider_registry.PLATFORMS, "planned"))
     with pytest.raises(errors.CliError) as raised:
-        provider.load(name, Run())
+        provider_registry.load(name, Run())
 
     assert raised.value.code is errors.PROVIDER_UNAVAILABLE
     assert "eks" in raised.value.fix
