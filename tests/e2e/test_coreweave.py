@@ -37,7 +37,6 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         )
         told.tell("elsewhere", "plan", *SETUP[1:-1], "--context", "demo")
         told.tell("typed", *SETUP, *AS_TYPED, "--values-file", values, "--probe")
-        told.tell("status", "status", "w")
         told.tell("without keys", *SETUP, "--storage-keys", "federation", *AS_TYPED, "--probe")
         told.tell("delete", "delete", "w", "--yes", fresh_home=True)
         yield told
@@ -89,10 +88,6 @@ def test_types_and_accelerators_are_those_of_the_nodes(story: Story) -> None:
     accelerator = values["workloads"]["accelerator"]
     assert accelerator["customNodeSelectorKey"] == "gpu.nvidia.com/model"
     assert accelerator["nodeSelectors"]["additional"] == {"H100": "H100_NVLINK_80GB"}
-
-
-def test_status_says_that_it_works(story: Story) -> None:
-    assert story["status"].done["health"] == "HEALTHY"
 
 
 def test_pods_that_prove_themselves_need_no_key(story: Story) -> None:

@@ -90,9 +90,6 @@ def book(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Book]
         made.write("setup", *setup())
         made.write("again", *setup(), env={"PYTHONPROFILEIMPORTTIME": "1"})
         made.write("elsewhere", "status", "g", "--region", "europe-west1")
-        sandbox.admin.break_("token-creator")
-        made.write("broken", "status", "g")
-        made.write("mended", *setup(), *UNTRIED)
         sandbox.admin.break_("bucket", platform="gke")
         made.write("bucket gone", "status", "g")
         made.write("bucket made", *setup(), *UNTRIED)
@@ -201,15 +198,6 @@ def test_a_region_that_leads_past_the_cloud_is_told(book: Book) -> None:
     told = book["elsewhere"].document["error"]
     assert told["code"] == "cloud-elsewhere"
     assert "--region us-central1 --project-id demo --cluster-name demo" in told["fix"]
-
-
-def test_an_account_that_may_not_issue_tokens_is_told_and_mended(book: Book) -> None:
-    told = json.dumps(book["broken"].document)
-    assert "roles/iam.serviceAccountTokenCreator" in told
-    page = book["mended"]
-    assert page.ended.code == 0, page.ended.err
-    assert page.changes[ACCOUNT] == "update"
-    assert page.document["health"] == "HEALTHY"
 
 
 def test_a_deletion_from_an_empty_home_leaves_the_bucket_alone(book: Book) -> None:

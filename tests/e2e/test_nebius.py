@@ -28,15 +28,13 @@ NEBIUS = "nebius.iam.v2.AccessKeyService"
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
     with started(desks(), homes, World(platforms=("nebius",))) as sandbox:
         told = Story(sandbox)
-        told.tell("setup", *SETUP, "-v")
-        told.tell("again", *SETUP, *UNTRIED)
+        types = ("--instance-types", "auto")
         values = str(told.folder / "values.yaml")
-        types = ("--instance-types", "auto", "--values-file", values)
-        told.tell("typed", *SETUP, *UNTRIED, *types)
-        told.tell("status", "status", "w")
+        told.tell("setup", *SETUP, *types, "--values-file", values, "-v")
+        told.tell("again", *SETUP, *types, *UNTRIED)
         sandbox.admin.break_("storage-key")
         told.tell("broken", "status", "w")
-        told.tell("mended", *SETUP, *UNTRIED)
+        told.tell("mended", *SETUP, *types, *UNTRIED)
         told.tell("delete", "delete", "w", "--yes", fresh_home=True)
         told.tell("gone", "delete", "w", "--yes", "--delete-bucket", bucket_of(told["delete"]))
         yield told
@@ -85,10 +83,6 @@ def test_a_second_setup_only_reads(story: Story) -> None:
 
 
 def test_instance_types_are_platforms_with_presets(story: Story) -> None:
-    assert story["typed"].done["health"] == "HEALTHY"
-    assert {key for key, change in story["typed"].changes.items() if change == "update"} == {
-        "helm:release/anyscale-operator/anyscale-operator"
-    }
     values = yaml.safe_load((story.folder / "values.yaml").read_text(encoding="utf-8"))
     types = values["workloads"]["instanceTypes"]["additional"]
     gpu = types["gpu-h100-sxm-1gpu-16vcpu-200gb"]
@@ -97,11 +91,6 @@ def test_instance_types_are_platforms_with_presets(story: Story) -> None:
     assert values["workloads"]["accelerator"]["nodeSelectors"]["additional"] == {
         "H100": "gpu-h100-sxm"
     }
-
-
-def test_status_says_that_it_works(story: Story) -> None:
-    done = story["status"].done
-    assert done["health"] == "HEALTHY"
 
 
 def test_status_names_what_broke_and_the_same_command_mends_it(story: Story) -> None:

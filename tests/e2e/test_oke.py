@@ -27,12 +27,10 @@ STORE = "oci-s3"
 def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Story]:
     with started(desks(), homes, World(platforms=("oke",))) as sandbox:
         told = Story(sandbox)
-        told.tell("setup", *SETUP, "-v")
-        told.tell("again", *SETUP, *UNTRIED)
-        values = str(told.folder / "values.yaml")
         types = ("--instance-types", "auto")
-        told.tell("typed", *SETUP, *UNTRIED, *types, "--values-file", values)
-        told.tell("status", "status", "w")
+        values = str(told.folder / "values.yaml")
+        told.tell("setup", *SETUP, *types, "--values-file", values, "-v")
+        told.tell("again", *SETUP, *types, *UNTRIED)
         sandbox.admin.break_("storage-key", platform="oke")
         told.tell("broken", "status", "w")
         told.tell("mended", *SETUP, *UNTRIED, *types)
@@ -88,8 +86,7 @@ def test_instance_types_are_as_the_nodes(story: Story) -> None:
     assert values["accelerator"]["nodeSelectors"]["additional"] == {"A10": "VM.GPU.A10.1"}
 
 
-def test_status_says_that_it_works_and_what_broke(story: Story) -> None:
-    assert story["status"].done["health"] == "HEALTHY"
+def test_status_says_what_broke(story: Story) -> None:
     assert story["broken"].ended.code == 6
     checks = {item["code"]: item for item in story["broken"].document["checks"]}
     assert "key of the object store" in checks["operator-storage"]["detail"]
