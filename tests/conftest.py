@@ -20,8 +20,7 @@ from anyscale_k8s_cli.cluster.pins import HelmWheel, pins
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox.environment import harmless
 
-_TESTS = Path(__file__).parent
-_LONG = ("chaos", "e2e")
+_LONG = ("tests/chaos/", "tests/e2e/")
 # The machine as it is, seen before anything of it is hidden from the tests.
 _MACHINE = dict(os.environ)
 _HELMS = default_cache() / "helm"
@@ -52,7 +51,7 @@ gc.set_threshold(50_000)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # What takes long is begun first: at the end nobody waits for the one who has it.
-    items.sort(key=lambda item: item.path.relative_to(_TESTS).parts[0] not in _LONG)
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 def pytest_collection_finish() -> None:
