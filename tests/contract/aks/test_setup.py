@@ -190,10 +190,12 @@ def test_each_setting_of_the_account_is_watched_and_mended(world: World) -> None
     world.setup()
     for told, make in BREAKS.items():
         make(azure(world))
-        assert world.changes() == {**dict.fromkeys(ALL, "none"), "storage-account": "update"}, told
-        assert told in world.reasons()["storage-account"]
+        planned = {item.resource.kind: item for item in world.plan(world.cloud_side()).changes}
+        updated = {kind for kind, item in planned.items() if item.change.value == "update"}
+        assert updated == {"storage-account"}, told
+        assert told in planned["storage-account"].decision.reason
         world.setup()
-        assert world.changes()["storage-account"] == "none", told
+        assert world.changes() == dict.fromkeys(ALL, "none"), told
     account = world.snapshot()["storage_accounts"][ACCOUNT]
     assert account["tags"]["put-by"] == "somebody"
     assert account["containers"]["anyscale-data"]["public_access"] == "None"
@@ -219,13 +221,13 @@ def test_the_identity_is_watched_and_mended(world: World) -> None:
     assert found["tags"]["put-by"] == "somebody"
 
 
-@pytest.mark.parametrize("gone", sorted(ALL))
-def test_what_was_deleted_by_hand_is_made_again(world: World, gone: str) -> None:
-    side = world.setup()
-    victim = of_kind(side, gone)
-    victim.delete(victim.observed)
-    assert victim.read() is None
-    assert world.changes()[gone] == "create"
+def test_what_was_deleted_by_hand_is_made_again(world: World) -> None:
+    for gone in sorted(ALL):
+        side = world.setup()
+        victim = of_kind(side, gone)
+        victim.delete(victim.observed)
+        assert victim.read() is None
+        assert world.changes()[gone] == "create"
     world.setup()
     assert world.changes() == dict.fromkeys(ALL, "none")
 
@@ -242,28 +244,36 @@ def test_cors_rules_have_an_end(world: World) -> None:
 
 # -- failures on the way -------------------------------------------------------------------
 
+WRITES = {
+    "StorageAccounts_Create",
+    "BlobContainers_Create",
+    "BlobServices_SetServiceProperties",
+    "UserAssignedIdentities_CreateOrUpdate",
+    "FederatedIdentityCredentials_CreateOrUpdate",
+    "RoleAssignments_Create",
+}
 
-@pytest.mark.parametrize(
-    "operation",
-    [
-        "StorageAccounts_Create",
-        "BlobContainers_Create",
-        "BlobServices_SetServiceProperties",
-        "UserAssignedIdentities_CreateOrUpdate",
-        "FederatedIdentityCredentials_CreateOrUpdate",
-        "RoleAssignments_Create",
-    ],
-)
+
 @pytest.mark.parametrize("kind", [FaultKind.ERROR, FaultKind.ERROR_AFTER])
 def test_after_a_failure_the_same_again_ends_the_same(
-    world: World, operation: str, kind: FaultKind
+    start: Callable[[AzureSettings], World], settings: AzureSettings, kind: FaultKind
 ) -> None:
-    world.fault(operation, kind, status=400, code="Oddity", times=1)
-    with pytest.raises(errors.CliError) as caught:
-        world.setup()
-    assert caught.value.code is azure_codes.AZURE_FAILED
-    assert "Oddity" in caught.value.cause
-    world.setup()
+    whole = start(settings)
+    writes = whole.writes(whole.setup)
+    assert {call.operation.name for call in writes} == WRITES
+    world = start(settings)
+    told: list[errors.CliError] = []
+
+    def setup() -> None:
+        try:
+            world.setup()
+        except errors.CliError as problem:
+            told.append(problem)
+            raise
+
+    world.interrupted(setup, writes, kind, 400)
+    assert {problem.code for problem in told} == {azure_codes.AZURE_FAILED}
+    assert all("Injected" in problem.cause for problem in told)
     assert world.changes() == dict.fromkeys(ALL, "none")
     assert len(grants(world)) == 1
 

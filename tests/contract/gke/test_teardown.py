@@ -33,43 +33,35 @@ def objects_of(world: World, name: str = BUCKET) -> Any:
     return world.stand_in.buckets.get(name).objects
 
 
-@pytest.mark.parametrize(
-    "scope",
-    [
-        Scope(),
-        HERE,
-        Scope(account=DEMO, region="us-central1"),
-        Scope(account=DEMO, cluster=ClusterSpec(name="demo")),
-        Scope(account=DEMO, cluster=ClusterSpec(name=CLUSTER.path)),
-        Scope(account=DEMO, credentials=AUTOMATION),
-    ],
-    ids=["nothing", "project", "region", "cluster", "path", "as somebody else"],
+WHERE = (
+    Scope(),
+    HERE,
+    Scope(account=DEMO, region="us-central1"),
+    Scope(account=DEMO, cluster=ClusterSpec(name="demo")),
+    Scope(account=DEMO, cluster=ClusterSpec(name=CLUSTER.path)),
+    Scope(account=DEMO, credentials=AUTOMATION),
 )
-def test_an_install_is_found_from_nothing(world: World, scope: Scope) -> None:
+ELSEWHERE = (
+    Scope(account=DEMO, region="europe-west4"),
+    Scope(account=DEMO, region="us-central1-f"),
+    Scope(account=DEMO, cluster=ClusterSpec(name="other")),
+)
+
+
+def test_an_install_is_found_from_nothing_and_a_scope_narrows(world: World) -> None:
     _, install = world.installed()
     world.installed(world.spec(name="dev"))
-    found = world.elsewhere().search(scope, "prod")
-    assert found.installs == (install,)
-    assert len(world.elsewhere().search(scope, None).installs) == 2
-    assert found.searched == (
-        "service accounts of project demo",
-        "Cloud Storage buckets of project demo",
-    )
-    assert found.unsearched == ()
-
-
-@pytest.mark.parametrize(
-    "scope",
-    [
-        Scope(account=DEMO, region="europe-west4"),
-        Scope(account=DEMO, region="us-central1-f"),
-        Scope(account=DEMO, cluster=ClusterSpec(name="other")),
-    ],
-    ids=["region", "zone", "cluster"],
-)
-def test_a_scope_narrows(world: World, scope: Scope) -> None:
-    world.installed()
-    assert world.elsewhere().search(scope, None).installs == ()
+    for scope in WHERE:
+        found = world.elsewhere().search(scope, "prod")
+        assert found.installs == (install,)
+        assert len(world.elsewhere().search(scope, None).installs) == 2
+        assert found.searched == (
+            "service accounts of project demo",
+            "Cloud Storage buckets of project demo",
+        )
+        assert found.unsearched == ()
+    for scope in ELSEWHERE:
+        assert world.elsewhere().search(scope, None).installs == ()
 
 
 def test_no_project_to_search(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,9 +151,10 @@ def test_what_somebody_copied_or_edited_is_no_locator(world: World) -> None:
 
 def test_everything_of_ours_goes_and_nothing_else(world: World) -> None:
     before = world.snapshot()
-    _, install = world.installed()
+    side, install = world.installed()
     owned = world.elsewhere().find_owned(HERE, install)
     assert {item.kind for item in owned} == ALL
+    assert {item.key for item in owned} == {item.key for item in side.resources}
     remove(owned, bucket=True)
     assert world.snapshot() == before
     assert world.elsewhere().find_owned(HERE, install) == []
@@ -181,12 +174,6 @@ def test_roles_of_an_account_that_is_gone_already(world: World) -> None:
     assert {item.kind for item in owned} == {"gcs-bucket", "gcs-bucket-access"}
     remove(owned, bucket=False)
     assert ACCOUNT not in str(world.snapshot()["buckets"][BUCKET]["policy"])
-
-
-def test_teardown_knows_the_objects_by_the_same_keys(world: World) -> None:
-    side, install = world.installed()
-    owned = world.elsewhere().find_owned(HERE, install)
-    assert {item.key for item in owned} == {item.key for item in side.resources}
 
 
 def test_what_has_other_names_is_found_by_its_locators(world: World) -> None:
