@@ -9,9 +9,9 @@ from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.ledger import UNTOLD
-from anyscale_k8s_cli.operations.planning import side_of
 from anyscale_k8s_cli.operations.requests import ExplainRequest, SetupRequest, VerifyRequest
 from anyscale_k8s_cli.operations.said import without_secrets
+from anyscale_k8s_cli.operations.side import side_of
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import OpenCluster, load_spec
 from anyscale_k8s_cli.parallel import Once

@@ -31,10 +31,10 @@ from anyscale_k8s_cli.operations import planning
 from anyscale_k8s_cli.operations.clouds import by_id
 from anyscale_k8s_cli.operations.handing_over import HandOver, Place, hand_over
 from anyscale_k8s_cli.operations.journal import Unjournaled
-from anyscale_k8s_cli.operations.planning import SetupPlan
 from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.registering import Outside, outside_of
 from anyscale_k8s_cli.operations.requests import RegisterRequest
+from anyscale_k8s_cli.operations.setup_plan import SetupPlan, exposure
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
     load_spec,
@@ -101,7 +101,7 @@ class RegisterPlan:
             "endpoint": cluster.access.endpoint or None,
             "cluster_uid": self.opened.uid if self.opened else None,
             "namespace": self.install.namespace,
-            "exposure": planning.exposure(self.spec),
+            "exposure": exposure(self.spec),
             "allow_cidrs": list(self.spec.network.allow_cidrs),
         }
 

@@ -23,8 +23,9 @@ from anyscale_k8s_cli.operations.health import (
 from anyscale_k8s_cli.operations.journal import LockedLedger, Unjournaled
 from anyscale_k8s_cli.operations.left_out import until_done
 from anyscale_k8s_cli.operations.outcome import Verification
-from anyscale_k8s_cli.operations.planning import SetupPlan
+from anyscale_k8s_cli.operations.planning import again
 from anyscale_k8s_cli.operations.said import settings_of
+from anyscale_k8s_cli.operations.setup_plan import SetupPlan
 from anyscale_k8s_cli.operations.whereabouts import whereabouts
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.operations.workbench import (
@@ -153,7 +154,7 @@ async def _apply_locked(made: SetupPlan, run: Run) -> tuple[SetupPlan, engine.Ap
             return made, first
     seconds = lease_seconds(made.request.environment)
     with InstallLock(made.opened.kubernetes, made.install, run, seconds) as lock:
-        latest = await made.again(run)
+        latest = await again(made, run)
         plan = latest.plan
         if first.outcomes and latest is made:
             plan = _with_result(plan, planned, latest.ledger.rights)
