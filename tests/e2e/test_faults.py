@@ -117,17 +117,18 @@ def still_wrong(
 ) -> dict[Fault, str]:
     """What mending leaves of each fault; a command that is printed for several is run once.
 
-    What is for others to mend is mended first, and at the end the operator is waited for.
+    What is for others to mend is mended first. A command waits for the operator; where there is
+    none, it is waited for here.
     """
-    others = [way_back for way_back in ways_back.values() if way_back is not None]
-    for way_back in others:
+    for way_back in filter(None, ways_back.values()):
         way_back()
+    ours = [fault for fault, way_back in ways_back.items() if way_back is None]
     paste, wrong = cache(site.paste), dict.fromkeys(ways_back, "")
-    for fault in (fault for fault, way_back in ways_back.items() if way_back is None):
+    for fault in ours:
         fix = found.get(fault.code, {}).get("fix", "")
         lines = [line for line in fix.splitlines() if line.startswith("anyscale cloud ")]
         wrong[fault] = "".join(map(paste, lines)) if lines else f"nothing to paste in {fix!r}"
-    if others:
+    if not ours:
         eventually(site.is_well, 60)
     return wrong
 
