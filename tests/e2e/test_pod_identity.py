@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli.sandbox.client import AdminClient
@@ -39,7 +38,7 @@ def pods(hand: ByHand) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_life(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_life(sandbox: Sandbox) -> None:
     admin = AdminClient.from_environment(sandbox.environment)
     hand = ByHand(sandbox.environment)
     before = admin.snapshot()["aws"]
@@ -66,10 +65,7 @@ def test_a_life(sandbox: Sandbox, tmp_path: Path) -> None:
     assert failed.keys() == {"operator-gateway", "operator-identity"}
     told = failed["operator-identity"]["detail"]
     assert told.endswith("anyscale-operator/anyscale-operator: does not exist")
-    # Nobody waits for minutes here for what never comes.
-    impatient = tmp_path / "cloud.yaml"
-    impatient.write_text("timeouts: {operator: 8, identity: 6}")
-    stuck = setup(sandbox, "-f", str(impatient))
+    stuck = setup(sandbox)
     error = stuck.document["error"]
     assert (stuck.code, error["code"]) == (2, "operator-lacks-identity"), stuck.err
     assert f"expected is {role}; what the pod is, is arn:aws:sts::" in error["cause"]
