@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -66,6 +67,7 @@ class World:
     authority: Authority = field(default_factory=Authority)
     # How far the control plane's clock is ahead of ours.
     ahead: timedelta = timedelta()
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     async def start(self) -> None:
         cluster = AwsSettings().clusters[0]
@@ -122,16 +124,19 @@ class World:
         return self.kubernetes.store
 
     def client(self, service: str) -> Any:
-        environment = self.aws.environment()
-        return _SDK.client(
-            service,
-            region_name=REGION,
-            endpoint_url=environment["AWS_ENDPOINT_URL"],
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        )
+        """The administrator's client of a service: slow to make, and so made once."""
+        if service not in self._clients:
+            environment = self.aws.environment()
+            self._clients[service] = _SDK.client(
+                service,
+                region_name=REGION,
+                endpoint_url=environment["AWS_ENDPOINT_URL"],
+                aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self._clients[service]
 
-    @property
+    @cached_property
     def clouds(self) -> Clouds:
         credentials = Credentials(self.plane.url, TOKEN, "the test")
         return Clouds(ControlPlane(credentials, Run(), environ={}, limits=Limits(backoff=0.01)))
