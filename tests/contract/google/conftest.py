@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Google:
     issuer: Issuer
     _sessions: list[Any] = field(default_factory=list)
 
-    @property
+    @cached_property
     def credentials(self) -> service_account.Credentials:
         """The administrator's, by key."""
         return service_account.Credentials.from_service_account_info(
@@ -76,9 +77,15 @@ class Google:
         return client
 
     def session(self, credentials: Any = None) -> AuthorizedSession:
-        session = AuthorizedSession(credentials or self.credentials)
+        if credentials is None:
+            return self._administrators
+        session = AuthorizedSession(credentials)
         self._sessions.append(session)
         return session
+
+    @cached_property
+    def _administrators(self) -> AuthorizedSession:
+        return self.session(self.credentials)
 
     def call(
         self, method: str, service: str, path: str, *, credentials: Any = None, **request: Any
