@@ -19,10 +19,10 @@ import yaml
 
 from anyscale_k8s_cli.sandbox.environment import Folder
 from anyscale_k8s_cli.sandbox.world import World
-from tests.by_hand import ByHand
+from tests.by_hand import NOT_FOUND, ByHand
 from tests.e2e.story import Story
 from tests.e2e.witness import witness
-from tests.processes import Desk, Sandbox, started
+from tests.processes import Desk, Sandbox, eventually, started
 
 WORLD = World(platforms=("eks",))
 
@@ -121,9 +121,12 @@ def take_down(story: Machine) -> None:
         capture_output=True,
         env={**story.sandbox.environment, **story.sandbox.fresh_home()},
     )
-    hand.delete("/api/v1/namespaces/anyscale-operator")
+    namespace = "/api/v1/namespaces/anyscale-operator"
+    hand.delete(namespace)
     hand.control_plane.put(f"clouds/{cloud}/state", params={"state": "DELETING"})
     hand.control_plane.delete(f"clouds/{cloud}")
+    eventually(lambda: not hand.exists(namespace))
+    eventually(lambda: hand.control_plane.get(f"clouds/{cloud}").status_code == NOT_FOUND)
     story.tell("delete", "delete", "prod", *WHERE, "--yes", fresh_home=True)
     story.tell("delete again", "delete", "prod", *WHERE, "--yes", fresh_home=True)
 
