@@ -14,7 +14,6 @@ from anyscale_k8s_cli.addons.addresses import (
     address_of,
     proxy_services,
     service_addresses,
-    service_labels,
     service_selector,
 )
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
@@ -44,12 +43,6 @@ from anyscale_k8s_cli.templates import load_yaml
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 _ENVOY_API = "gateway.envoyproxy.io/v1alpha1"
-# On all that Envoy Gateway makes.
-_BY_ENVOY = {
-    "app.kubernetes.io/name": "envoy",
-    "app.kubernetes.io/component": "proxy",
-    "app.kubernetes.io/managed-by": "envoy-gateway",
-}
 
 
 @dataclass(frozen=True)
@@ -97,30 +90,6 @@ def _deployment_settings(pods: PodSettings) -> Document:
     image = pods.image(pins().images["envoy"]) if pods.registry else ""
     pod = {**pods.placement, **pods.marks, "imagePullSecrets": pods.pull_secrets}
     return given({"pod": pod, "container": {"image": image}})
-
-
-def proxy_service(
-    context: InstallContext, load_balancer: LoadBalancer | None, gateway: Reference
-) -> Document:
-    """The Service that the controller makes of the proxy's settings, but for its namespace."""
-    settings = service_settings(context, load_balancer, {INSTALL_LABEL: context.install.id})
-    own = {key: settings[key] for key in settings if key.startswith("loadBalancer")}
-    labels = {**_BY_ENVOY, **service_labels(gateway)}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": f"envoy-{context.install.id}",
-            "labels": labels,
-            "annotations": settings["annotations"],
-        },
-        "spec": {
-            "type": settings["type"],
-            **own,
-            "selector": labels,
-            "ports": [{"name": "http", "port": 80}, {"name": "https", "port": 443}],
-        },
-    }
 
 
 def gateway_class(context: ClusterContext, needs: Sequence[Resource[Any]]) -> KubernetesObject:

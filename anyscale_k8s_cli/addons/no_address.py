@@ -60,7 +60,7 @@ def proxies(kubernetes: Kubernetes, gateway: Reference) -> tuple[Reference, ...]
 def without_node(
     kubernetes: Kubernetes, gateway: Reference, found: Document | None
 ) -> errors.CliError:
-    """The error for a Gateway whose proxies get no node."""
+    """The error for a Gateway whose proxies get no node, or may not be made."""
     return _of_proxy(kubernetes, gateway, found or {}).error(gateway)
 
 
@@ -201,6 +201,10 @@ def _not_ready(kubernetes: Kubernetes, workload: Reference) -> NoAddress | None:
         return None
     look = describe(kubernetes, workload)
     text = diagnosis.told if diagnosis.refused else diagnosis.cause
+    if diagnosis.denial is not None and diagnosis.denial.look:
+        look = kubernetes.access.kubectl(diagnosis.denial.look)
+        mend = f"ask whoever keeps it to {diagnosis.denial.plea}"
+        return NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look, mend)
     return NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look)
 
 

@@ -15,18 +15,15 @@ from typing import Any, TypeVar
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, gateway_controller
 from anyscale_k8s_cli.addons.addresses import Address
-from anyscale_k8s_cli.addons.gateway import (
-    Gateway,
-    gateway_document,
-    gateway_reference,
-    proxy_service,
-)
+from anyscale_k8s_cli.addons.gateway import Gateway, gateway_document, gateway_reference
+from anyscale_k8s_cli.addons.gateway_proxy import proxy_service, proxy_workload
+from anyscale_k8s_cli.addons.no_address import proxies
 from anyscale_k8s_cli.addons.operator import service_account, values_for, workload_account
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
 from anyscale_k8s_cli.addons.token_values import token_values
 from anyscale_k8s_cli.cloud_side import CloudSide, Identity, Storage
 from anyscale_k8s_cli.cluster.documents import Document
-from anyscale_k8s_cli.cluster.dry_runs import Attempts, Outcome, Rehearsed, Trial
+from anyscale_k8s_cli.cluster.dry_runs import Attempts, Outcome, Rehearsed, Trial, pods_of
 from anyscale_k8s_cli.cluster.namespaces import Namespace
 from anyscale_k8s_cli.cluster.objects import KubernetesObject, object_key
 from anyscale_k8s_cli.cluster.releases import HelmRelease
@@ -119,11 +116,21 @@ class Stage:
                 raise
             return problem
         if isinstance(resource, Gateway):
-            where = gateway_controller.home(self.context.kubernetes)
-            service = proxy_service(self.context, self.balancer, resource.reference)
-            service["metadata"]["namespace"] = where
-            trials.append(Trial(service, new=True))
+            trials += self._of_proxy(resource)
         return trials
+
+    def _of_proxy(self, gateway: Gateway) -> Iterator[Trial]:
+        """What the controller makes for a Gateway; proxies that run are not made once more."""
+        kubernetes = self.context.kubernetes
+        where = gateway_controller.home(kubernetes)
+        there = bool(proxies(kubernetes, gateway.reference))
+        service = proxy_service(self.context, self.balancer, gateway.reference)
+        service["metadata"]["namespace"] = where
+        yield Trial(service, new=True, copies=0 if there else 1)
+        if not there:
+            workload = proxy_workload(self.context, gateway.reference)
+            workload["metadata"]["namespace"] = where
+            yield from (replace(pod, supposed=True) for pod in pods_of(workload))
 
     def _not_yet_ours(self, trials: Sequence[Trial]) -> Iterator[str]:
         """Webhooks that now ask elsewhere than they will, as of a registration that is replaced."""

@@ -26,7 +26,7 @@ class Denial:
 
     `rule` is the object that holds it, where the words name one; `look` are the words after
     kubectl that show it, `mend` those by which an administrator lets this pass, where these
-    follow from the rule alone.
+    follow from the rule alone. `passing` is one that may go by itself.
     """
 
     by: str
@@ -36,6 +36,12 @@ class Denial:
     webhook: str = ""
     mend: str = ""
     plea: str = "let this pass"
+    passing: bool = False
+
+    @property
+    def of_room(self) -> bool:
+        """Whether it is about amounts: a quota's, or a range's."""
+        return "ResourceQuota" in self.by or "LimitRange" in self.by
 
     def __str__(self) -> str:
         return f"{self.by}: {self.words}"
@@ -70,6 +76,7 @@ def _unanswered(found: Words, _: str) -> Denial:
         "get validatingwebhookconfigurations,mutatingwebhookconfigurations",
         webhook=found["name"],
         plea="let it answer again",
+        passing=True,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.cluster.admission import Denial, denial_in, way_on
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.scale_up import ANSWERS, Answer, answer_for
@@ -23,13 +24,15 @@ LOG_LINES = 10
 _TAINT = re.compile(r"untolerated taint(?:\(s\))? \{([^:}]+): ?([^}]*)\}")
 _SELECTOR = "didn't match Pod's node affinity/selector"
 _NO_PLACE = "Unschedulable: "
+_NOT_MADE = "FailedCreate: "
 
 
 @dataclass(frozen=True)
 class Diagnosis:
     """`cause` is one line: the blocking object and its state.
 
-    `answer` is what those that add nodes say to a pod that no node takes.
+    `answer` is what those that add nodes say to a pod that no node takes, `denial` whose rule
+    lets a pod not be made at all, and `way` what is to be done about that.
     """
 
     cause: str
@@ -37,15 +40,19 @@ class Diagnosis:
     events: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
     answer: Answer | None = None
+    denial: Denial | None = None
+    way: str = ""
 
     @property
     def refused(self) -> bool:
-        """Whether a pod has no node, and will not get one."""
-        return self.answer is not None and not self.answer.adds
+        """Whether a pod has no node, and will not get one, or may not be made."""
+        return self.denial is not None or (self.answer is not None and not self.answer.adds)
 
     @property
     def waiting(self) -> str:
-        """What a pod without a node waits for; empty where that is not it."""
+        """What a pod that is not there, or has no node, waits for; empty where that is not it."""
+        if self.denial is not None:
+            return f"a pod may not be made: {self.denial}"
         if _NO_PLACE not in self.cause:
             return ""
         pod, _, seen = self.cause.partition(f": {_NO_PLACE}")
@@ -62,13 +69,16 @@ class Diagnosis:
     @property
     def told(self) -> str:
         """The one line to tell: the program knows better than its pod."""
-        if self.refused and self.answer is not None:
+        if self.answer is not None and not self.answer.adds:
             return f"{self.cause} No node is added for it: {self.answer.words}"
         return self.complaint or self.cause
 
     @property
     def mend(self) -> str:
-        """What gives a pod a place that no node takes as it is; empty where that is not it."""
+        """What lets a pod be made, or gives one a place that no node takes as it is; empty where
+        that is not it."""
+        if self.denial is not None:
+            return self.way
         if _NO_PLACE not in self.cause:
             return ""
         ways = [
@@ -195,17 +205,18 @@ def _diagnose_found(kubernetes: Kubernetes, reference: Reference, workload: Docu
     pod = blocking_pod(pods)
     if pod is not None:
         return _diagnose_pod(kubernetes, pod)
-    if pods:
+    found = _without_pods(kubernetes, reference, workload, selector)
+    if pods and found.denial is None:
         return Diagnosis(
             f"{reference}: its pods are ready by now", conditions=conditions_of(workload)
         )
-    return _without_pods(kubernetes, reference, workload, selector)
+    return found
 
 
 def _without_pods(
     kubernetes: Kubernetes, reference: Reference, workload: Document, selector: str
 ) -> Diagnosis:
-    """No pod was admitted: a quota, a policy or a webhook. The ReplicaSet knows."""
+    """No pod was admitted, or not all: a quota, a policy or a webhook. The ReplicaSet knows."""
     blockers: list[tuple[Reference, Document]] = [(reference, workload)]
     if reference.kind == "Deployment":
         for found in kubernetes.list(
@@ -216,9 +227,24 @@ def _without_pods(
         failing = _failing_conditions(document)
         if failing:
             events = events_about(kubernetes, where)
-            return Diagnosis(f"{where}: {failing[0]}", conditions_of(document), events)
+            denial, way = _kept_out(kubernetes, reference, failing[0])
+            return Diagnosis(
+                f"{where}: {failing[0]}", conditions_of(document), events, denial=denial, way=way
+            )
     events = tuple(line for where, _ in blockers for line in events_about(kubernetes, where))
-    return Diagnosis(f"{reference} has no pods", conditions_of(workload), events[-EVENTS:])
+    last = events[-1] if events else ""
+    # Of Jobs and their like events alone tell.
+    denial, way = _kept_out(kubernetes, reference, last)
+    cause = f"{reference}: {last}" if denial else f"{reference} has no pods"
+    return Diagnosis(cause, conditions_of(workload), events[-EVENTS:], denial=denial, way=way)
+
+
+def _kept_out(kubernetes: Kubernetes, workload: Reference, said: str) -> tuple[Denial | None, str]:
+    """Whose rule keeps a pod from being made, and what to do; a webhook may answer yet."""
+    denial = denial_in(said, workload.namespace or "") if said.startswith(_NOT_MADE) else None
+    if denial is None or denial.passing:
+        return None, ""
+    return denial, way_on(denial, kubernetes.access.kubectl)
 
 
 def _failing_conditions(document: Document) -> list[str]:

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,11 +36,15 @@ _SUFFIX = "-dry-run"
 @dataclass(frozen=True)
 class Trial:
     """An object as it would be written. `new` is one that is made under a name that nobody has;
-    others are applied. `hook` is one that helm makes before all others, and removes."""
+    others are applied. `hook` is one that helm makes before all others, and removes. `copies`
+    are how many there will be, besides those that are there. Of one that is `supposed` it is
+    known what it takes and not all that it is: only what is said of its amounts counts."""
 
     manifest: Document
     new: bool = False
     hook: bool = False
+    copies: int = 1
+    supposed: bool = False
 
     @property
     def reference(self) -> Reference:
@@ -111,17 +116,22 @@ class Attempts:
         if webhook := not_tried_by(said):
             return Outcome(trial, untried=f"the webhook {webhook} takes no dry runs")
         denial = denial_in(said, trial.reference.namespace or "")
-        if denial is not None and denial.webhook in self.own:
-            return Outcome(
-                trial, untried="the operator's webhook still asks about another registration"
-            )
+        if denial is None and problem.status == 422:
+            denial = Denial("the API server", said)
         if denial is not None:
-            return Outcome(trial, denial=denial)
-        if problem.status == 422:
-            return Outcome(trial, denial=Denial("the API server", said))
+            no_say = self._no_say(trial, denial)
+            return Outcome(trial, untried=no_say) if no_say else Outcome(trial, denial=denial)
         if problem.reason == "AlreadyExists":
             return Outcome(trial)
         return Outcome(trial, untried=_why(trial, problem))
+
+    def _no_say(self, trial: Trial, denial: Denial) -> str:
+        """Why what was said does not count; empty where it does."""
+        if denial.webhook in self.own:
+            return "the operator's webhook still asks about another registration"
+        if trial.supposed and not denial.of_room:
+            return "its controller alone knows all of it"
+        return ""
 
 
 def _why(trial: Trial, problem: KubernetesError) -> str:
@@ -132,8 +142,13 @@ def _why(trial: Trial, problem: KubernetesError) -> str:
     return str(problem)
 
 
-def pods_of(workload: Document, *, hook: bool = False) -> Iterator[Trial]:
-    """The pod that a workload's controller would make: rules for pods judge no workload."""
+def pods_of(
+    workload: Document, *, hook: bool = False, live: Document | None = None
+) -> Iterator[Trial]:
+    """The pod that a workload's controller would make: rules for pods judge no workload.
+
+    `live` is the workload as it is, where it is there already.
+    """
     path = _TEMPLATES.get(workload["kind"])
     if path is None:
         return
@@ -151,4 +166,34 @@ def pods_of(workload: Document, *, hook: bool = False) -> Iterator[Trial]:
         },
         "spec": template.get("spec") or {},
     }
-    yield Trial(pod, new=True, hook=hook)
+    yield Trial(pod, new=True, hook=hook, copies=_copies(workload, live))
+
+
+def _copies(workload: Document, live: Document | None) -> int:
+    """How many pods there are at once, beside those that are there before."""
+    spec, kind = workload.get("spec") or {}, workload["kind"]
+    if kind == "Job":
+        return int(spec.get("parallelism") or 1)
+    if kind not in ("Deployment", "StatefulSet"):
+        return 1 if live is None else 0
+    wanted = _replicas(spec)
+    if live is None:
+        return wanted
+    more = max(0, wanted - _replicas(live.get("spec") or {}))
+    return more + (_surge(spec, wanted) if kind == "Deployment" else 0)
+
+
+def _replicas(spec: Document) -> int:
+    said = spec.get("replicas")
+    return 1 if said is None else int(said)
+
+
+def _surge(spec: Document, wanted: int) -> int:
+    """How many more there are while old pods are replaced by new ones."""
+    strategy = spec.get("strategy") or {}
+    if strategy.get("type") == "Recreate":
+        return 0
+    said = str((strategy.get("rollingUpdate") or {}).get("maxSurge", "25%"))
+    if said.endswith("%"):
+        return math.ceil(wanted * int(said.removesuffix("%")) / 100)
+    return int(said)

@@ -1,4 +1,4 @@
-"""Pods that no node takes, looked for while what they belong to is waited for."""
+"""Pods that no node takes or that may not be made, looked for while they are waited for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Placing:
     _told: str = ""
 
     def in_vain(self) -> bool:
-        """Whether a pod has no node, and long enough nobody has been willing to add one."""
+        """Whether long enough nobody adds a node that a pod lacks, or a rule keeps it out."""
         if not self.patience.due():
             return False
         try:

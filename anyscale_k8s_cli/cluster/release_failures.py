@@ -61,7 +61,7 @@ class ReleaseFailures:
         return problem
 
     def in_vain(self, *, waited: bool) -> errors.CliError | None:
-        """The error of what helm waits for and will not come: a pod that gets no node."""
+        """The error of what helm waits for and will not come: a pod without a node or leave."""
         try:
             record = newest(self._kubernetes, self._namespace, self._name)
             items = () if record is None else record.hook_objects
@@ -81,9 +81,10 @@ class ReleaseFailures:
 
     def _late(self, seen: str, diagnosis: Diagnosis | None) -> errors.CliError:
         refused = diagnosis is not None and diagnosis.refused
+        why = "may not be made" if diagnosis and diagnosis.denial else "gets no node"
         return errors.CliError(
             errors.CLUSTER_FAILED if refused else errors.TIMED_OUT,
-            f"{self._namespace}/{self._name} does not come up: a pod gets no node"
+            f"{self._namespace}/{self._name} does not come up: a pod {why}"
             if refused
             else f"{self._namespace}/{self._name} did not come up within {self._seconds:.0f} s",
             cause=diagnosis.told if diagnosis else seen,

@@ -10,7 +10,6 @@ from anyscale_k8s_cli.cluster.charts import ChartArchive
 from anyscale_k8s_cli.cluster.comparing import differences
 from anyscale_k8s_cli.cluster.documents import Document, Reference
 from anyscale_k8s_cli.cluster.dry_runs import Trial, pods_of
-from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.managers import HELM_NAMESPACE, HELM_RELEASE, MANAGED_BY_LABEL
 from anyscale_k8s_cli.cluster.release_work import Found, HelmTools, Release
 
@@ -31,6 +30,7 @@ def release_trials(
             kubernetes_version=tools.kubernetes.version(),
         )
     )
+    yield Trial(_record(release, found.record.revision + 1 if found else 1), new=True)
     for document in rendered:
         hooks = _hooks(document)
         if hooks and ("pre-upgrade" if found else "pre-install") not in hooks:
@@ -39,8 +39,24 @@ def release_trials(
         written = _as_by_helm(document, reference, release, hook=bool(hooks))
         yield Trial(written, new=bool(hooks), hook=bool(hooks))
         finished = with_added(written, release.addition)
-        if _makes_pods_anew(tools.kubernetes, finished, found):
-            yield from pods_of(finished, hook=bool(hooks))
+        live = found.live.get(tools.kubernetes.placed(Reference.of(finished))) if found else None
+        if _makes_pods_anew(finished, live):
+            yield from pods_of(finished, hook=bool(hooks), live=live)
+
+
+def _record(release: Release, revision: int) -> Document:
+    """Where helm keeps what it has installed, but for its content."""
+    labels = {"name": release.name, "owner": "helm", "status": "pending-install"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": f"sh.helm.release.v1.{release.name}.v{revision}",
+            "namespace": release.namespace,
+            "labels": {**labels, "version": str(revision)},
+        },
+        "type": "helm.sh/release.v1",
+    }
 
 
 def _as_by_helm(document: Document, at: Reference, release: Release, *, hook: bool) -> Document:
@@ -63,9 +79,8 @@ def _hooks(document: Document) -> set[str]:
     return {name.strip() for name in str(annotations.get(_HOOK) or "").split(",")} - {""}
 
 
-def _makes_pods_anew(kubernetes: Kubernetes, workload: Document, found: Found | None) -> bool:
+def _makes_pods_anew(workload: Document, live: Document | None) -> bool:
     """Whether its template is another one than that of the pods that are there."""
-    live = found.live.get(kubernetes.placed(Reference.of(workload))) if found else None
     if live is None:
         return True
     wanted = {"spec": {"template": (workload.get("spec") or {}).get("template")}}

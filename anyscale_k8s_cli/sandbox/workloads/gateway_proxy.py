@@ -16,6 +16,11 @@ _IMAGE = "docker.io/envoyproxy/envoy:distroless-v1.37.0"
 # Ports below 1024 are moved, so that the proxy needs no privileges.
 _MOVED = 10000
 _LONGEST = 48
+# As Envoy Gateway has them where nobody says more.
+_REQUESTS = {
+    "envoy": {"requests": {"cpu": "100m", "memory": "512Mi"}},
+    "shutdown-manager": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+}
 _PASSED_ON = (
     "loadBalancerClass",
     "allocateLoadBalancerNodePorts",
@@ -75,12 +80,13 @@ def proxy_deployment(
                         {
                             "name": "envoy",
                             "image": container.get("image") or _IMAGE,
-                            "resources": container.get("resources") or {},
+                            "resources": container.get("resources") or _REQUESTS["envoy"],
                         },
                         {
                             "name": "shutdown-manager",
                             "image": shutdown_manager,
                             "command": ["envoy-gateway", "envoy", "shutdown-manager"],
+                            "resources": _REQUESTS["shutdown-manager"],
                         },
                     ],
                 },

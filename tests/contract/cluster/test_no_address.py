@@ -464,6 +464,29 @@ def test_proxies_that_get_no_node_are_not_waited_for(planted: Planted) -> None:
     assert problem.cause.endswith(f"No node is added for it: NotTriggerScaleUp: {said}")
 
 
+def test_proxies_that_a_quota_keeps_out_are_not_waited_for(planted: Planted) -> None:
+    kubernetes, run = planted.site.world.kubernetes, planted.site.world.run
+    proxy_not_ready(planted)
+    where = Reference("apps/v1", "Deployment", "envoy", NAMESPACE)
+    quota = {"name": "lbs", "namespace": NAMESPACE}
+    manifest = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": quota}
+    kubernetes.create({**manifest, "spec": {"hard": {"pods": "0"}}})
+    placing = Placing(kubernetes, lambda: proxies(kubernetes, GATEWAY), Patience(0))
+    kubernetes.patch_merge(where, {"spec": {"replicas": 1}})
+
+    def kept_out() -> None:
+        if not placing.in_vain():
+            raise StillWaiting("not yet told")
+
+    run.wait_for(kept_out, what="its refusal", timeout=30)
+    said = "the ResourceQuota lbs: requested: pods=1, used: pods=0, limited: pods=0"
+    assert str(placing.also(StillWaiting("no address"))).endswith(f"a pod may not be made: {said}")
+    problem = without_node(kubernetes, GATEWAY, None)
+    assert "FailedCreate" in problem.cause
+    assert "exceeded quota: lbs" in problem.cause
+    assert f"describe resourcequota lbs -n {NAMESPACE}" in problem.fix
+
+
 def test_what_controllers_say_has_its_cause_on_each_platform(planted: Planted) -> None:
     planted.gateway_class(ACCEPTED)
     planted.service()

@@ -102,7 +102,9 @@ def test_everything_is_tried_and_nothing_is_written(site: Site) -> None:
     assert not [key for key in there if "/open/" in key and "anyscale" in key]
     assert not any(call.operation.write for call in site.world.wire.calls()[calls:])
     assert "anyscale-operator" in of(found, "Deployment")
-    assert of(found, "Pod") == ["anyscale-operator-dry-run"]
+    proxy, operator = of(found, "Pod")
+    assert operator == "anyscale-operator-dry-run"
+    assert proxy.startswith("envoy-")
     assert len(of(found, "Service")) == 1
     assert {"Gateway", "GatewayClass", "ServiceAccount", "Role", "ClusterRole"} <= {
         item.trial.reference.kind for item in found.outcomes
@@ -184,27 +186,103 @@ def test_a_quota_that_one_object_breaks(site: Site) -> None:
     finding, room = judged(site, "small")
     assert finding.status is Status.PASS
     assert room.status is Status.FAIL
-    assert "the ResourceQuota team: requested: requests.cpu=1100m" in room.detail
+    assert room.detail == (
+        "the ResourceQuota team of the namespace small has no room: requests.cpu: limit 1, "
+        "used 0, needed 1100m"
+    )
     command = room.fix.splitlines()[0]
     assert "patch resourcequota team -n small --type merge -p" in command
     assert '{"spec": {"hard": {"requests.cpu": "1100m"}}}' in command
+
+
+def counted(site: Site, namespace: str, quota: str) -> None:
+    """Once the quota tells what is used of it."""
+    store = site.world.standin.store
+    there = site.world.standin.until(
+        lambda: store.get("resourcequotas", namespace, quota).get("status")
+    )
+    site.world.do(there)
 
 
 def test_a_quota_that_all_objects_together_break(site: Site) -> None:
     given(site, "few")
     hard = {"configmaps": "3", "pods": "9"}
     make(site, "ResourceQuota", "team", namespace="few", spec={"hard": hard})
-    site.world.do(
-        site.world.standin.until(
-            lambda: (site.world.standin.store.get("resourcequotas", "few", "team")).get("status")
-        )
-    )
+    counted(site, "few", "team")
 
     _, room = judged(site, "few")
     assert room.status is Status.FAIL
     (line,) = room.evidence
-    assert line.startswith("configmaps: limit 3, used 1, needed ")
+    assert "the namespace few has no room: configmaps: limit 3, used 1, needed " in line
     assert "patch resourcequota team -n few" in room.fix
+
+
+def carried_out(site: Site, fix: str) -> None:
+    """What the commands of a fix do, as kubectl would do it."""
+    for line in fix.splitlines():
+        words = shlex.split(line)
+        if words[0] == "echo" and words[-1] == "-":
+            site.world.kubernetes.apply(json.loads(words[1]))
+        elif "patch" in words:
+            _, kind, name, _, namespace, *_, patch = words[words.index("patch") :]
+            proper = {"resourcequota": "ResourceQuota", "limitrange": "LimitRange"}[kind]
+            at = Reference("v1", proper, name, namespace)
+            site.world.kubernetes.patch_merge(at, json.loads(patch))
+
+
+def test_all_that_quotas_lack_is_told_at_once_with_commands_that_suffice_together(
+    site: Site,
+) -> None:
+    given(site, "full")
+    hard = {"pods": "0", "requests.cpu": "100m", "limits.cpu": "1", "secrets": "0"}
+    make(site, "ResourceQuota", "team", namespace="full", spec={"hard": hard})
+    edge = "envoy-gateway-system"
+    balancers = {"services.loadbalancers": "0", "limits.memory": "2Gi", "requests.memory": "64Mi"}
+    make(site, "ResourceQuota", "lbs", namespace=edge, spec={"hard": balancers})
+    counted(site, edge, "lbs")
+    try:
+        _, room = judged(site, "full")
+        carried_out(site, room.fix)
+        values = json.loads(shlex.split(next(filter(_is_values, room.fix.splitlines())))[1])
+        _, anew = judged(site, "full", spec={"operator": {"values": values}})
+    finally:
+        site.world.kubernetes.delete(Reference("v1", "ResourceQuota", "lbs", edge))
+        site.world.kubernetes.delete(Reference("v1", "LimitRange", "defaults", edge))
+
+    assert room.status is Status.FAIL
+    told = "\n".join(room.evidence)
+    for name in ("pods", "requests.cpu", "limits.cpu", "secrets", "services.loadbalancers"):
+        assert f"has no room: {name}: limit " in told
+    assert "must specify limits.cpu for: operator,vector" in told
+    # Controller and proxy of the first install are there, and there will be one more proxy.
+    assert "requests.memory: limit 64Mi, used 800Mi, needed 544Mi" in told
+    # What values and range are to say is in the sums.
+    assert '"limits.cpu": "4"' in room.fix
+    assert "must specify limits.memory for: envoy,shutdown-manager" in told
+    assert "limits.memory: limit 2Gi, used 1Gi, needed 4Gi" in told
+    assert "--network none" in room.fix
+    assert anew.status is Status.WARN, anew
+    assert anew.detail.startswith("the namespace's LimitRange fills in limits.memory=2Gi")
+
+
+def _is_values(line: str) -> bool:
+    return line.startswith("echo") and line.endswith("resources.yaml")
+
+
+def test_what_a_range_fills_in_counts_against_quotas(site: Site) -> None:
+    given(site, "summed")
+    item = {"type": "Container", "default": {"cpu": "2"}}
+    make(site, "LimitRange", "box", namespace="summed", spec={"limits": [item]})
+    hard = {"limits.cpu": "2"}
+    make(site, "ResourceQuota", "lbs", namespace="summed", spec={"hard": hard})
+
+    _, room = judged(site, "summed")
+    assert room.evidence == (
+        "the ResourceQuota lbs of the namespace summed has no room: limits.cpu: limit 2, used 0, "
+        "needed 4",
+    )
+    carried_out(site, room.fix)
+    assert judged(site, "summed")[1].status is Status.WARN
 
 
 def test_a_quota_that_wants_amounts_leads_to_the_values(site: Site) -> None:
@@ -213,7 +291,12 @@ def test_a_quota_that_wants_amounts_leads_to_the_values(site: Site) -> None:
     _, room = judged(site, "told")
     assert room.status is Status.FAIL
     assert "must specify limits.cpu for: operator,vector" in room.detail
-    assert "operator.container.resources" in room.fix
+    echoed, written = shlex.split(room.fix.splitlines()[0])[:2]
+    values = json.loads(written)["operator"]
+    assert echoed == "echo"
+    assert values["container"]["resources"]["limits"] == {"cpu": "2"}
+    assert values["vector"]["resources"]["limits"] == {"cpu": "2"}
+    assert "--values resources.yaml" in room.fix
     assert "LimitRange" not in room.fix
 
 
@@ -235,7 +318,8 @@ def test_a_quota_that_wants_requests_of_a_hook_leads_to_a_range_with_which_all_g
     assert echoed == "echo"
     (item,) = limit_range["spec"]["limits"]
     assert item == {"type": "Container", "defaultRequest": {"cpu": "100m", "memory": "128Mi"}}
-    assert "operator.container.resources" not in room.fix
+    assert "--values that has workloads.instanceTypes.validationHook.enabled: false" in room.fix
+    assert "resources.yaml" not in room.fix
     site.world.kubernetes.create(limit_range)
     forbidden, room = judged(site, "hooked", **with_hook)
     assert forbidden.status is Status.PASS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from anyscale_k8s_cli.cluster.admission import denial_in
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 
 NO_NODE = (
@@ -46,3 +47,12 @@ def test_a_pod_that_no_node_takes_is_given_a_place(seen: str, mend: list[str]) -
 
 def test_what_does_not_come_up_otherwise_is_mended_otherwise() -> None:
     assert Diagnosis("Pod ray/x, container a: ImagePullBackOff").mend == ""
+
+
+def test_a_pod_that_may_not_be_made_is_in_vain_and_its_rule_is_told() -> None:
+    denial = denial_in('pods "p" is forbidden: exceeded quota: team, requested: pods=1', "ray")
+    found = Diagnosis("ReplicaSet x in ray: FailedCreate: no", denial=denial, way="ask them")
+    assert found.refused
+    assert found.waiting == "a pod may not be made: the ResourceQuota team: requested: pods=1"
+    assert found.mend == "ask them"
+    assert found.told == "ReplicaSet x in ray: FailedCreate: no"
