@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from anyscale_k8s_cli import errors, provider, spec
+from anyscale_k8s_cli import errors, provider_registry, spec
 from anyscale_k8s_cli.cli import main, options, place_options, settings, tree
 from anyscale_k8s_cli.cli.options import Common
 from anyscale_k8s_cli.cli.place_options import SearchOptions
@@ -139,6 +139,6 @@ def test_the_help_offers_the_platforms_that_there_are() -> None:
     help = place_options.Provider.__metadata__[0].help  # type: ignore[attr-defined]
     first, _, others = help.partition("; ")
 
-    assert sorted(re.split(r", | or ", first)) == provider.available()
+    assert sorted(re.split(r", | or ", first)) == provider_registry.available()
     assert others == "aws, gcp and azure work too."
     assert list(provider.VENDOR_NAMES) == ["aws", "gcp", "azure"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from anyscale_k8s_cli import errors, operations, provider
+from anyscale_k8s_cli import errors, operations, provider_registry
 from anyscale_k8s_cli.cli import console, prompts
 from anyscale_k8s_cli.operations.requests import DeleteRequest, HelmChoice, SetupRequest
 
@@ -79,7 +79,7 @@ def test_questions_come_in_the_order_in_which_one_thinks(
 ) -> None:
     operation = toys.of_setup()
     toys.instead_of_setup(monkeypatch, operation)
-    monkeypatch.setattr(provider, "available", lambda: ["eks", "generic"])
+    monkeypatch.setattr(provider_registry, "available", lambda: ["eks", "generic"])
     type_(answers, "eks", "us-west-2", "demo", "prod", "y")
 
     ended = invoke("cloud", "setup")
