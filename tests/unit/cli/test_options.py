@@ -141,4 +141,4 @@ def test_the_help_offers_the_platforms_that_there_are() -> None:
 
     assert sorted(re.split(r", | or ", first)) == provider_registry.available()
     assert others == "aws, gcp and azure work too."
-    assert list(provider.VENDOR_NAMES) == ["aws", "gcp", "azure"]
+    assert list(provider_registry.VENDOR_NAMES) == ["aws", "gcp", "azure"]
