@@ -7,7 +7,7 @@ it would write. Values that may be secret are there as hashes, or not at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,14 @@ from typing import Any
 from anyscale_k8s_cli import errors, tool_version
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.plan import Plan, PlannedChange
-from anyscale_k8s_cli.resource import Change, FieldChange, NotYetKnown, Told
+from anyscale_k8s_cli.resource import (
+    WRITES,
+    Change,
+    FieldChange,
+    NotYetKnown,
+    Ownership,
+    Told,
+)
 
 SAVED_PLAN_SCHEMA = "anyscale-k8s/saved-plan/v1"
 
@@ -197,6 +204,25 @@ class SavedPlan:
                 fix=f"{again}\nlook at it, then run the same command again",
             )
 
+    def meanwhile(self, plan: Plan) -> Iterator[str]:
+        """What this one was to make and is there by now, for people: whose it is, and which."""
+        there = [
+            item
+            for item in plan.changes
+            if item.change not in WRITES
+            and (saved := self.changes.get(item.resource.key)) is not None
+            and saved.change == Change.CREATE
+        ]
+        of_others = (Ownership.ADOPTED, Ownership.FOREIGN)
+        yield from _there_by_now(
+            (item for item in there if item.decision.ownership not in of_others),
+            "made since the plan was saved, and as they should be",
+        )
+        yield from _there_by_now(
+            (item for item in there if item.decision.ownership in of_others),
+            "made by somebody else since the plan was saved, and used as they are",
+        )
+
     def unlike(self, plan: Plan, install: Install, control_plane: str) -> list[str]:
         """What of a plan made now is not in this one."""
         differences = []
@@ -215,6 +241,12 @@ class SavedPlan:
             elif why := saved.forbids(SavedChange.of(item)):
                 differences.append(f"{key}: {why}")
         return differences
+
+
+def _there_by_now(items: Iterable[PlannedChange], how: str) -> Iterator[str]:
+    named = ", ".join(f"{item.resource.title} ({item.resource.key})" for item in items)
+    if named:
+        yield f"{how}: {named}"
 
 
 def _wanted(item: PlannedChange) -> Mapping[str, str]:

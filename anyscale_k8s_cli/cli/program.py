@@ -83,15 +83,23 @@ def as_typed(text: str) -> str:
 
 
 def instead(command: str, arguments: Sequence[str], *, without: Sequence[str] = ()) -> str:
-    """What was typed of a group's command, as another command of that group, to paste.
+    """What was typed of a group's command, as another command of that group, to paste."""
+    group, _, *more = words(arguments)[1:]
+    kept = [word for word in more if word not in without]
+    return shlex.join([NAMES[0], group, command, *kept])
+
+
+def words(arguments: Sequence[str]) -> tuple[str, ...]:
+    """What was typed of a group's command, by our first name; empty where it is of none.
 
     `--sandbox` is left out: it is added to all that is printed.
     """
-    words = list(arguments)
-    group = next(place for place, word in enumerate(words) if word in _GROUPS)
-    words[group + 1] = command
-    kept = [word for word in words if word not in ("--sandbox", *without)]
-    return shlex.join([NAMES[0], *kept])
+    group = next((place for place, word in enumerate(arguments) if word in _GROUPS), None)
+    if group is None:
+        return ()
+    before, command, after = arguments[:group], arguments[group : group + 2], arguments[group + 2 :]
+    kept = (word for word in (*before, *after) if word != "--sandbox")
+    return (NAMES[0], *command, *kept)
 
 
 def schema(arguments: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ load balancer to the world, take a cloud away from its data, nor undo what a com
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import yaml
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.ledger import UNTOLD
-from anyscale_k8s_cli.operations.said import FILE, of_file, option, settings_of, setup_command
+from anyscale_k8s_cli.operations.said import FILE, of_file, option, said_again
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.spec import CloudSpec, NetworkSpec, Settings, brings_way_in
 from anyscale_k8s_cli.spec_loading import LoadedSpec, nested
@@ -107,8 +107,11 @@ class LeftOut:
             for path, value in self.protecting.items()
         )
 
-    def check(self, flags: Settings, file: Path | None) -> None:
-        """Raise `options-left-out`, with the command that keeps everything as it is."""
+    def check(self, typed: Sequence[str], file: Path | None, *, upgrade: bool = False) -> None:
+        """Raise `options-left-out`, with the command that keeps everything as it is.
+
+        It is what was `typed`, and what that leaves out.
+        """
         if not self.protecting:
             return
         first, *rest = self.consequences()
@@ -122,19 +125,32 @@ class LeftOut:
                 "to keep it as it is, say it again; if the change is meant, say the new value "
                 "(such as --expose public), or add --drop-options",
             ),
-            fix=self._again(flags, file),
+            fix=self._again(typed, file, upgrade=upgrade),
         )
 
-    def _again(self, flags: Settings, file: Path | None) -> str:
-        """How to say all of it again: by flags, and what has none in lines of the file."""
-        in_file = {path: self.told[path] for path in of_file(self.told)}
-        said = {path: value for path, value in self.told.items() if path not in in_file}
+    def _again(self, typed: Sequence[str], file: Path | None, *, upgrade: bool) -> str:
+        """How to say all of it again: by flags, and what has none in lines of the file.
+
+        A version that an upgrade is there to leave behind is not said again.
+        """
+        told = {
+            path: value
+            for path, value in self.told.items()
+            if not (upgrade and _is_one_version(path, value))
+        }
+        in_file = {path: told[path] for path in of_file(told)}
+        said = {path: value for path, value in told.items() if path not in in_file}
         if not in_file:
-            return setup_command({**said, **flags}, file)
+            return said_again(typed, said)
         lines = yaml.safe_dump(nested(in_file), sort_keys=False).rstrip()
-        again = setup_command({**said, **flags}, file or Path(FILE))
+        again = said_again(typed, said, None if file else Path(FILE))
         where = f"into {file}" if file else f"into a file, {FILE} below"
         return f"put these lines back {where}:\n{lines}\nand then:\n{again}"
+
+
+def _is_one_version(path: str, value: Any) -> bool:
+    """Whether a setting says which version it is, be it as the file of a chart."""
+    return path == "operator.version" or (path in _OF_CHARTS and str(value).endswith(".tgz"))
 
 
 def _consequence(path: str, value: Any) -> str:
@@ -208,7 +224,7 @@ def left_out(told: Settings, loaded: LoadedSpec) -> LeftOut:
     )
 
 
-def check_bucket(loaded: LoadedSpec, registered: str, wanted: str, file: Path | None) -> None:
+def check_bucket(loaded: LoadedSpec, registered: str, wanted: str, typed: Sequence[str]) -> None:
     """Where no ledger tells what was said: the registration tells at least of the bucket.
 
     Raises `options-left-out` for another one that nobody has named.
@@ -216,17 +232,16 @@ def check_bucket(loaded: LoadedSpec, registered: str, wanted: str, file: Path | 
     named = {"existing.bucket", "rules.name_prefix", "rules.names"} & loaded.sources.keys()
     if not registered or not wanted or registered == wanted or named:
         return
-    said = settings_of(loaded)
     raise errors.CliError(
         errors.OPTIONS_LEFT_OUT,
         f"The cloud is registered with {registered}, and this setup would move it to {wanted}",
         cause=UNTOLD,
         evidence=("if the change is meant, add --drop-options",),
-        fix=setup_command({**said, "existing.bucket": registered}, file),
+        fix=said_again(typed, {"existing.bucket": registered}),
     )
 
 
-def check_exposure(loaded: LoadedSpec, file: Path | None) -> None:
+def check_exposure(loaded: LoadedSpec, typed: Sequence[str]) -> None:
     """Where no ledger tells what was said, and the load balancer that is there is internal.
 
     Raises `options-left-out` unless somebody has said that it is to be public.
@@ -238,7 +253,7 @@ def check_exposure(loaded: LoadedSpec, file: Path | None) -> None:
         "The cloud's load balancer is internal, and this setup would make it public",
         cause=UNTOLD,
         evidence=("if the change is meant, say --expose public",),
-        fix=setup_command({**settings_of(loaded), "network.expose": "internal"}, file),
+        fix=said_again(typed, {"network.expose": "internal"}),
     )
 
 

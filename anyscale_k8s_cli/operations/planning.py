@@ -36,7 +36,7 @@ from anyscale_k8s_cli.operations.refusals import whole
 from anyscale_k8s_cli.operations.rehearsing import codes, trials_of
 from anyscale_k8s_cli.operations.rendering import pod_checks
 from anyscale_k8s_cli.operations.requests import SetupRequest
-from anyscale_k8s_cli.operations.said import settings_of, setup_command
+from anyscale_k8s_cli.operations.said import command_of, said_again
 from anyscale_k8s_cli.operations.setup_plan import SetupPlan
 from anyscale_k8s_cli.operations.side import Side, side_of
 from anyscale_k8s_cli.operations.workbench import (
@@ -80,9 +80,9 @@ async def plan(request: SetupRequest, run: Run) -> SetupPlan:
         told = partial(whole, problem, opened.kubernetes, loaded.spec, Verb.SETUP)
         raise await asyncio.to_thread(told) from problem.__cause__
     if saved:
-        words = setup_command(settings_of(loaded), None, "anyscale cloud plan")
-        again = f"{words} --out {shlex.quote(str(request.saved_plan))}"
+        again = shlex.join(command_of(request))
         saved.check_covers(made.plan, install, clouds.plane.host, again)
+        made = replace(made, meanwhile=tuple(saved.meanwhile(made.plan)))
     return made
 
 
@@ -128,7 +128,7 @@ async def _compared(
             computed = await with_parts(computed)
         unknown = await _look_for_chart(side, computed, loaded.spec.operator.values)
     if any(item.resource is side.record for item in computed.refusals):
-        await asyncio.to_thread(_check_not_elsewhere, request, loaded, opened, install, side.record)
+        await asyncio.to_thread(_check_not_elsewhere, request, opened, install, side.record)
     registered = registered_bucket(side.registration)
     computed = with_lost_data(computed, side.cloud.storage, registered, ledger.rights)
     return SetupPlan(
@@ -216,11 +216,7 @@ async def _look_for_chart(side: Side, computed: Plan, users: Mapping[str, Any]) 
 
 
 def _check_not_elsewhere(
-    request: SetupRequest,
-    loaded: LoadedSpec,
-    opened: OpenCluster,
-    install: Install,
-    record: RegisteredCloud,
+    request: SetupRequest, opened: OpenCluster, install: Install, record: RegisteredCloud
 ) -> None:
     """Raise `cloud-elsewhere` where the record is one's own, from another namespace.
 
@@ -228,13 +224,12 @@ def _check_not_elsewhere(
     """
     for other in installs_in(opened.kubernetes).values():
         if other.cloud == install.cloud and record.has(other):
-            said = {**settings_of(loaded), "namespace": other.namespace}
             raise errors.CliError(
                 errors.CLOUD_ELSEWHERE,
                 f"{install.cloud} is your own cloud, on {other.provider}/{other.cluster_name} "
                 f"in namespace {other.namespace}",
                 cause=f"a cloud does not move to another namespace ({install.namespace})",
-                fix=f"{setup_command(said, request.file)}\n"
+                fix=f"{said_again(command_of(request), {'namespace': other.namespace})}\n"
                 "or --name NAME with another name for a second cloud, or delete this one first",
             )
 

@@ -36,6 +36,7 @@ class HelmChoice:
 class SetupRequest(Request):
     """For plan and setup. `flags` are spec values by dotted path, without those not given.
 
+    `typed` are the words of the command, to say it again with more; empty where nobody typed it.
     With `saved_plan` the spec is the saved one and `flags` and `file` are empty.
     `values_file` is where the operator's Helm values are written, as documentation;
     an existing file stays unless `overwrite`. With `drop_options` what an earlier
@@ -45,6 +46,7 @@ class SetupRequest(Request):
 
     flags: Settings = field(default_factory=dict)
     file: Path | None = None
+    typed: tuple[str, ...] = ()
     saved_plan: Path | None = None
     cloud_id: str | None = None
     add_to_cloud: bool = False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.workbench import ENVIRONMENT, searched_spec
 from anyscale_k8s_cli.provider import Provider
 from anyscale_k8s_cli.spec import (
@@ -36,6 +37,8 @@ _OF_THIS_MACHINE = frozenset({"credentials.google_key_file"})
 FILE = "FILE"
 _FIRST = ("provider", "region", "cluster.name", "name")
 OPTIONS_UNKNOWN = "add those of your last setup: its options are not known here"
+# What plan does not take.
+_OF_SETUP_ALONE = ("--yes", "-y", "--dry-run")
 # Settings that change nothing of what is there.
 _OF_NO_OBJECT = ("probe.", "timeouts.", "waive", "version")
 
@@ -104,6 +107,46 @@ def setup_command(
         if flag and _matters(path):
             words += _said(flag, settings[path])
     return shlex.join(words)
+
+
+def said_again(typed: Sequence[str], settings: Settings, file: Path | None = None) -> str:
+    """What was typed and these settings besides, in place of what it said of them.
+
+    All else of it stays: what is meant for one run alone, too. What only a file can say is
+    in `file`, which the command need not have named.
+    """
+    flags = flags_by_path()
+    paths = sorted(settings, key=_place)
+    told = {flag: settings[path] for path in paths if (flag := flags.get(path))}
+    words = _without(typed, told)
+    for flag, value in told.items():
+        words += _said(flag, value)
+    return shlex.join([*words, *(("-f", str(file)) if file else ())])
+
+
+def command_of(request: SetupRequest) -> list[str]:
+    """The words that say it again; by a saved plan, those that make another in its place."""
+    if request.saved_plan is None:
+        return list(request.typed) or shlex.split(setup_command(request.flags, request.file))
+    flags, spec = flags_by_path(), without_contents(request.flags)
+    words = shlex.split(setup_command(spec, None, "anyscale cloud plan"))
+    for path in filter(flags.get, spec):
+        if not _matters(path):
+            words += _said(str(flags[path]), spec[path])
+    kept = [word for word in request.typed[3:] if word not in _OF_SETUP_ALONE]
+    return [*words, *_without(kept, {"--plan": ""}), "--out", str(request.saved_plan)]
+
+
+def _without(words: Sequence[str], told: Mapping[str, Any]) -> list[str]:
+    """The words without these options and their values."""
+    kept, rest = [], iter(words)
+    for word in rest:
+        option, equals, _ = word.partition("=")
+        if option not in told:
+            kept.append(word)
+        elif not equals and not isinstance(told[option], bool):
+            next(rest, None)
+    return kept
 
 
 def of_unknown_options(settings: Settings) -> str:

@@ -29,6 +29,7 @@ from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of
 from anyscale_k8s_cli.operations.rehearsing import Trials
 from anyscale_k8s_cli.operations.rendering import pod_notes
 from anyscale_k8s_cli.operations.requests import SetupRequest
+from anyscale_k8s_cli.operations.said import command_of
 from anyscale_k8s_cli.operations.side import Side
 from anyscale_k8s_cli.operations.workbench import (
     OpenCluster,
@@ -62,6 +63,8 @@ class SetupPlan:
     unknown_values: tuple[str, ...] = ()
     # Whether a live load balancer is internal though no inventory tells of it.
     narrowed: bool = False
+    # What a saved plan was to make and is there by now.
+    meanwhile: tuple[str, ...] = ()
 
     @property
     def spec(self) -> CloudSpec:
@@ -115,7 +118,7 @@ class SetupPlan:
             *self._unknown(),
             *pod_notes(self.side.stage.context, self.plan),
         )
-        return (*notes, *dropped, *moves, *self._losses)
+        return (*self.meanwhile, *notes, *dropped, *moves, *self._losses)
 
     @property
     def _rewrites_operator(self) -> bool:
@@ -129,13 +132,13 @@ class SetupPlan:
             )
 
     def _check_left_out(self) -> None:
-        file = self.request.file
-        self.left_out.check(self.request.flags, file)
+        typed = command_of(self.request)
+        self.left_out.check(typed, self.request.file, upgrade=self.request.upgrade)
         if not self.ledger.said:
             registered = registered_bucket(self.side.registration)
-            check_bucket(self.loaded, registered, url_of(self.side.cloud.storage), file)
+            check_bucket(self.loaded, registered, url_of(self.side.cloud.storage), typed)
             if self.narrowed:
-                check_exposure(self.loaded, file)
+                check_exposure(self.loaded, typed)
 
     @property
     def _losses(self) -> Iterator[str]:

@@ -149,6 +149,25 @@ def test_elsewhere_it_means_nothing(install: Install, plane: str, told: str) -> 
     assert caught.value.cause.startswith(told)
 
 
+def test_what_is_there_meanwhile_is_told_by_whose_it_is() -> None:
+    before = saved(create("a"), create("b"), create("c"), update("d", SIZE))
+    theirs = Decision(Change.KEEP, Ownership.FOREIGN, "already there and used as it is")
+    now = Plan(
+        (
+            planned(Toy("a"), Change.NONE),
+            PlannedChange(Toy("b"), theirs, None),
+            create("c"),
+            planned(Toy("d"), Change.NONE),
+        )
+    )
+
+    assert list(before.meanwhile(now)) == [
+        "made since the plan was saved, and as they should be: a (a)",
+        "made by somebody else since the plan was saved, and used as they are: b (b)",
+    ]
+    assert list(before.meanwhile(Plan((create("c"),)))) == []
+
+
 def test_by_another_version_it_means_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = saved()
     monkeypatch.setattr(saved_plan, "tool_version", lambda: "99.0")

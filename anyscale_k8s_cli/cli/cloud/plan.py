@@ -46,10 +46,12 @@ TellsChanges = Annotated[
 ]
 
 
-def _next(saved: Path | None, more: SetupOptions, helm: HelmOptions) -> str:
+def following(saved: Path | None, more: SetupOptions, helm: HelmOptions) -> str:
     """The command that makes the plan true: a saved plan holds the spec, and nothing else."""
     if saved is not None:
-        words = [*typed(more, without=("file", "stack")), *typed(helm)]
+        # That a plan may replace a file is said; of no other file has anybody spoken.
+        spoken = () if more.values_file else ("overwrite",)
+        words = [*typed(more, without=("file", "stack", *spoken)), *typed(helm)]
         return shlex.join(["anyscale", "cloud", "setup", "--plan", str(saved), *words])
     return instead("setup", sys.argv[1:], without=("--exit-code",))
 
@@ -88,6 +90,6 @@ def plan(
         pending = exit_code and changes(document["summary"])
         return session.finish(
             document,
-            session.showing(show_plan, {**made.header, "next": _next(out, more, helm)}),
+            session.showing(show_plan, {**made.header, "next": following(out, more, helm)}),
             code=int(ExitCode.CHANGES_PENDING) if pending else 0,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli import prompts, settings
 from anyscale_k8s_cli.cli.execution import Session
 from anyscale_k8s_cli.cli.options import HelmOptions
+from anyscale_k8s_cli.cli.program import words
 from anyscale_k8s_cli.cli.register_options import RegisterOptions, RegisterSpecOptions
 from anyscale_k8s_cli.cli.spec_options import SetupOptions, SpecOptions
 from anyscale_k8s_cli.operations.requests import HelmChoice, RegisterRequest, SetupRequest
@@ -44,6 +46,7 @@ def setup_request(
         environment=session.environment,
         flags=said,
         file=more.file,
+        typed=words(sys.argv[1:]),
         saved_plan=saved_plan,
         cloud_id=more.cloud_id,
         add_to_cloud=more.add_to_cloud,

@@ -29,7 +29,8 @@ SavedPlan = Annotated[
         "--plan",
         metavar="FILE",
         rich_help_panel="Which cloud",
-        help="Do what a saved plan says, and nothing else.",
+        help="Do what a saved plan says and is still to be done, and nothing else; what is there "
+        "meanwhile is told and used.",
     ),
 ]
 

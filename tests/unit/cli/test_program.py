@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from anyscale_k8s_cli.cli.cloud.plan import following
+from anyscale_k8s_cli.cli.options import HelmOptions
 from anyscale_k8s_cli.cli.program import as_typed, instead, schema
+from anyscale_k8s_cli.cli.spec_options import SetupOptions
 
 
 @pytest.mark.parametrize(
@@ -140,3 +143,20 @@ def test_what_a_shell_could_not_do_in_a_sandbox_is_printed_so_that_it_can(
 )
 def test_what_was_typed_wrongly_has_the_form_of_what_was_meant(typed: list[str], name: str) -> None:
     assert schema(typed) == f"anyscale-k8s/{name}/v1"
+
+
+@pytest.mark.parametrize(
+    ("more", "printed"),
+    [
+        (SetupOptions(overwrite=True, upgrade=True), "--upgrade"),
+        (
+            SetupOptions(overwrite=True, values_file=Path("v.yaml")),
+            "--values-file v.yaml --overwrite",
+        ),
+    ],
+    ids=["of the plan", "of the values"],
+)
+def test_a_saved_plan_that_replaced_a_file_lets_setup_replace_none(
+    more: SetupOptions, printed: str
+) -> None:
+    assert following(Path("p"), more, HelmOptions()) == f"anyscale cloud setup --plan p {printed}"

@@ -18,7 +18,8 @@ from anyscale_k8s_cli.operations.left_out import (
     until_done,
     way_in_change,
 )
-from anyscale_k8s_cli.operations.said import settings_of, setup_command
+from anyscale_k8s_cli.operations.requests import SetupRequest
+from anyscale_k8s_cli.operations.said import command_of, said_again, settings_of, setup_command
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
 
@@ -40,9 +41,15 @@ def after(earlier: dict[str, Any], *now: dict[str, Any], file: Path | None = Non
     return left_out(told, loaded(*now, file=file))
 
 
-def refusal(found: LeftOut, flags: dict[str, Any], file: Path | None = None) -> errors.CliError:
+def typed(flags: dict[str, Any], file: Path | None = None) -> list[str]:
+    return shlex.split(setup_command(flags, file))
+
+
+def refusal(
+    found: LeftOut, flags: dict[str, Any], file: Path | None = None, *more: str
+) -> errors.CliError:
     with pytest.raises(errors.CliError) as raised:
-        found.check(flags, file)
+        found.check([*typed(flags, file), *more], file, upgrade="--upgrade" in more)
     return raised.value
 
 
@@ -83,9 +90,45 @@ def test_the_fix_says_again_what_was_said_and_what_is_said_now() -> None:
 
     assert fix == (
         "anyscale cloud setup --provider eks --region us-west-2 --cluster-name demo --name prod "
-        "--gpu off --bucket company-data --tag team=ml --expose internal "
+        "--tag team=ml --gpu off --bucket company-data --expose internal "
         "--allow-cidr 10.0.0.0/8 --allow-cidr 192.168.0.0/16"
     )
+
+
+def test_the_fix_of_an_upgrade_is_an_upgrade_and_names_no_version_of_before() -> None:
+    charts = {
+        "operator.version": "1.7.0",
+        "operator.chart": "./operator-1.7.0.tgz",
+        "charts.mirror": "https://charts.example.com",
+    }
+    more = ("--upgrade", "--only-create", "--values-file", "v.yaml", "--waive", "x", "--yes")
+
+    fix = refusal(after({**charts, "rules.storage_role": "Ours"}, PLACE), PLACE, None, *more).fix
+
+    rest = ["--storage-role", "Ours", "--chart-mirror", "https://charts.example.com"]
+    assert fix == shlex.join([*typed(PLACE), *more, *rest])
+    assert "--operator-version 1.7.0" in refusal(after({**charts, **BUCKET}, PLACE), PLACE).fix
+
+
+def test_what_a_saved_plan_leaves_out_is_mended_by_another_plan() -> None:
+    words = ("anyscale", "cloud", "setup", "--plan", "p.json", "--yes", "--upgrade", "-o", "json")
+    flags = {**PLACE, "waive": ("a", "b"), "operator.values": {"secret": "hidden"}}
+    request = SetupRequest(typed=words, saved_plan=Path("p.json"), flags=flags)
+
+    said = shlex.join(command_of(request))
+
+    assert said == (
+        "anyscale cloud plan --provider eks --region us-west-2 --cluster-name demo --name prod "
+        "--values FILE --waive a --waive b --upgrade -o json --out p.json"
+    )
+
+
+def test_what_is_said_again_takes_the_place_of_what_was_typed() -> None:
+    words = ("anyscale", "cloud", "plan", "--namespace", "b", "--tag=x=y", "--expose=public")
+
+    said = said_again(words, {"namespace": "a", "network.expose": "internal"})
+
+    assert said == "anyscale cloud plan --tag=x=y --namespace a --expose internal"
 
 
 def test_what_is_said_outright_is_meant() -> None:
@@ -101,7 +144,7 @@ def test_what_is_said_outright_is_meant() -> None:
     found = after(told, now)
 
     assert found.told == {}
-    found.check(now, None)
+    found.check(typed(now), None)
 
 
 def test_a_file_says_it_as_well(tmp_path: Path) -> None:
@@ -185,7 +228,7 @@ def test_others_are_told_in_one_line() -> None:
 
     found = after(earlier, PLACE)
 
-    found.check(PLACE, None)
+    found.check(typed(PLACE), None)
     [note] = found.notes()
     assert "--gpu off" in note
     assert "--values FILE" in note
@@ -202,7 +245,7 @@ def test_a_chart_that_is_not_named_again_stays_until_an_upgrade() -> None:
 
     found = after(charts, PLACE)
 
-    found.check(PLACE, None)
+    found.check(typed(PLACE), None)
     assert list(found.notes()) == []
     [note] = found.notes(upgrade=True)
     assert "--operator-chart ./operator-1.9.0.tgz" in note
@@ -217,13 +260,13 @@ def test_a_chart_that_is_not_named_again_stays_until_an_upgrade() -> None:
 def test_a_first_setup_leaves_nothing_out() -> None:
     found = left_out({}, loaded(PLACE))
 
-    found.check(PLACE, None)
+    found.check(typed(PLACE), None)
     assert list(found.notes()) == []
 
 
 def test_without_a_ledger_the_registration_tells_of_the_bucket() -> None:
     with pytest.raises(errors.CliError) as raised:
-        check_bucket(loaded(PLACE), "s3://company-data", "s3://anyscale-prod-1", None)
+        check_bucket(loaded(PLACE), "s3://company-data", "s3://anyscale-prod-1", typed(PLACE))
 
     assert raised.value.code is errors.OPTIONS_LEFT_OUT
     assert raised.value.fix.endswith("--name prod --bucket s3://company-data")
@@ -241,7 +284,7 @@ def test_without_a_ledger_the_registration_tells_of_the_bucket() -> None:
 def test_a_bucket_that_is_named_or_the_same_is_no_move(
     registered: str, said: dict[str, Any]
 ) -> None:
-    check_bucket(loaded(PLACE, said), registered, "s3://wanted", None)
+    check_bucket(loaded(PLACE, said), registered, "s3://wanted", typed(PLACE))
 
 
 def test_a_printed_setup_repeats_every_option() -> None:
