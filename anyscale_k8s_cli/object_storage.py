@@ -20,6 +20,8 @@ PROOF_KEY = "anyscale-k8s-cli/identity-proof.txt"
 PARTS_KEY = "anyscale-k8s-cli/multipart-proof.txt"
 # Of each install's own, when one of its pods tries.
 POD_KEY = "anyscale-k8s-cli/{name}-{install}.txt"
+# What this tool writes in a bucket begins so, or is in a folder that does.
+_OWN = "anyscale-k8s-cli"
 _CONTENT = (
     b"Written by anyscale-k8s-cli to prove that the operator's identity may use this bucket.\n"
 )
@@ -120,6 +122,31 @@ class BucketProof:
             if not self.refused(failure):
                 raise
             raise self.denied(verb, failure) from failure
+
+
+@dataclass
+class Tally:
+    """What a bucket holds, counted; `size` in bytes. `own` are what this tool itself has left."""
+
+    versions: int = 0
+    size: int = 0
+    own: int = 0
+
+    def add(self, key: str, size: int) -> None:
+        self.versions += 1
+        self.size += size
+        self.own += any(part.startswith(_OWN) for part in key.split("/"))
+
+    def __str__(self) -> str:
+        told = summary(self.versions, self.size)
+        if not self.own:
+            return told
+        alone = self.own == self.versions
+        return (
+            f"nothing but this tool's own proofs: {told}"
+            if alone
+            else f"{told}, {self.own:,} of them this tool's own proofs"
+        )
 
 
 def summary(versions: int, size: int) -> str:

@@ -135,11 +135,11 @@ class Judge:
             return Decision(Change.DELETE, owned, f"named by --delete-bucket; {contents}")
         if not resource.deleted_later:
             last = f"only this deletion could delete it, with --delete-bucket {name}"
-            return Staying(Change.KEEP, owned, f"holds your data ({contents}); {last}")
+            return Staying(Change.KEEP, owned, f"stays with what is in it ({contents}); {last}")
         return Staying(
             Change.KEEP,
             owned,
-            f"holds your data ({contents})",
+            f"stays with what is in it ({contents})",
             command=f"{self.deletion(resource.install)} --delete-bucket {name}",
         )
 

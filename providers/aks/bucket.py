@@ -25,6 +25,7 @@ from anyscale_k8s_cli.providers.aks.sdk.storage import (
 )
 from anyscale_k8s_cli.providers.azureblob import cors as cors_rules
 from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
+from anyscale_k8s_cli.providers.azureblob.sdk.blobs import READ
 from anyscale_k8s_cli.providers.azureblob.sdk.failures import BUSY, TAKEN
 from anyscale_k8s_cli.resource import (
     AdoptedResource,
@@ -41,6 +42,7 @@ NAME_LIMIT = 24
 # Seconds. Azure makes an account in half a minute, as a rule.
 MADE_WITHIN = 300.0
 SETTLE_SECONDS = 60.0
+_READER = "the role Storage Blob Data Reader"
 _CONTAINER_FIELD = "container"
 _CORS_FIELD = "CORS for the console"
 
@@ -227,7 +229,9 @@ class Bucket(DataResource[Storage]):
         except CloudFailure as failure:
             if not failure.denied and failure.status != 404:
                 raise
-            return f"what is in it you may not see: {failure.message}"
+            told = f"what is in it you may not see: {failure.message}"
+            by_key = state.account.settings.shared_key or not failure.denied
+            return told if by_key else f"{told}; it takes {READ}, as {_READER} has it"
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
         state: BucketState = observed.state
@@ -250,13 +254,13 @@ class Bucket(DataResource[Storage]):
         """As ourselves, else by the account's key where that is allowed."""
         blobs = self._azure.blobs(account, CONTAINER)
         try:
-            sizes = [size for page in blobs.sizes() for size in page]
+            tally = blobs.tally()
         except CloudFailure as failure:
             if not failure.denied or not account.settings.shared_key:
                 raise
             blobs = self._azure.blobs_by_key(account, CONTAINER)
-            sizes = [size for page in blobs.sizes() for size in page]
-        return summary(len(sizes), sum(sizes))
+            tally = blobs.tally()
+        return str(tally)
 
     def _settled(self) -> Observed[Storage]:
         def look() -> Observed[Storage]:

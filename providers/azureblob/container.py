@@ -17,7 +17,6 @@ from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import MARK_PREFIX, Install
-from anyscale_k8s_cli.object_storage import summary
 from anyscale_k8s_cli.providers.azureblob import cors
 from anyscale_k8s_cli.providers.azureblob.account import Account
 from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
@@ -200,8 +199,7 @@ class Container(DataResource[Storage]):
         return observed
 
     def contents(self, observed: Observed[Storage]) -> str:
-        sizes = [size for page in self._azure.blobs(self.name).sizes() for size in page]
-        return summary(len(sizes), sum(sizes))
+        return str(self._azure.blobs(self.name).tally())
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
         found = observed.owner

@@ -11,7 +11,6 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.object_storage import summary
 from anyscale_k8s_cli.providers.eks import bucket_contents, codes, tags
 from anyscale_k8s_cli.providers.eks.aws import Aws
 from anyscale_k8s_cli.providers.eks.bucket_settings import Setting, admits, cors_rule, protection
@@ -143,8 +142,7 @@ class Bucket(DataResource[Storage]):
 
     def contents(self, observed: Observed[Storage]) -> str:
         """How many versions of objects there are, and their size."""
-        number, size = bucket_contents.count(self._aws.objects(self.name))
-        return summary(number, size)
+        return str(bucket_contents.count(self._aws.objects(self.name)))
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
         """Take the cluster's UID off a bucket that is kept."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import StepWaiting
+from anyscale_k8s_cli.object_storage import Tally
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.providers.eks.sdk.objects import Objects
 from anyscale_k8s_cli.run import Run, current_step
 
 
-def count(objects: Objects) -> tuple[int, int]:
+def count(objects: Objects) -> Tally:
     """Versions of objects, and their bytes; markers of deletions are neither."""
-    number = size = 0
-    for page in objects.versions():
-        stored = [version for version in page if not version.marker]
-        number += len(stored)
-        size += sum(version.size for version in stored)
-    return number, size
+    tally = Tally()
+    for version in chain.from_iterable(objects.versions()):
+        if not version.marker:
+            tally.add(version.key, version.size)
+    return tally
 
 
 def remove_all(objects: Objects, run: Run, name: str) -> None:

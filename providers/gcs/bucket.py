@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, ClassVar, Protocol
 
 from anyscale_k8s_cli import errors
@@ -12,7 +13,7 @@ from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import StepWaiting
 from anyscale_k8s_cli.install import MARK_PREFIX, Install, has_labels_of
-from anyscale_k8s_cli.object_storage import summary
+from anyscale_k8s_cli.object_storage import Tally
 from anyscale_k8s_cli.providers.gcs import bucket_settings
 from anyscale_k8s_cli.providers.gcs.bucket_settings import BucketWishes, admits, cors_rule
 from anyscale_k8s_cli.providers.gcs.sdk.failures import EXISTS, STALE
@@ -220,11 +221,10 @@ class Bucket(DataResource[Storage]):
         return observed
 
     def contents(self, observed: Observed[Storage]) -> str:
-        number = size = 0
-        for page in self._google.objects(self.name).versions():
-            number += len(page)
-            size += sum(item.size for item in page)
-        return summary(number, size)
+        tally = Tally()
+        for item in chain.from_iterable(self._google.objects(self.name).versions()):
+            tally.add(item.key, item.size)
+        return str(tally)
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
         self._unless_changed(lambda: self._google.storage.drop_label(self.name, UID_LABEL))

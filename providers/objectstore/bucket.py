@@ -17,7 +17,7 @@ from anyscale_k8s_cli.cloud_side import Storage
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.install import Install
-from anyscale_k8s_cli.object_storage import PROOF_KEY, summary
+from anyscale_k8s_cli.object_storage import PROOF_KEY
 from anyscale_k8s_cli.providers.objectstore import codes, contents, cors, permissions, probe
 from anyscale_k8s_cli.providers.objectstore.sdk.client import (
     DENIED,
@@ -187,8 +187,7 @@ class Bucket(DataResource[Storage]):
 
     def contents(self, observed: Observed[Storage]) -> str:
         """How many objects there are, and their size."""
-        number, size = contents.count(self._s3, self.name)
-        return summary(number, size)
+        return str(contents.count(self._s3, self.name))
 
     def forget_cluster(self, observed: Observed[Storage]) -> None:
         """Take the cluster's UID off a bucket that is kept."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import StepWaiting
+from anyscale_k8s_cli.object_storage import Tally
 from anyscale_k8s_cli.providers.objectstore import codes
 from anyscale_k8s_cli.providers.objectstore.sdk.client import S3
 from anyscale_k8s_cli.run import current_step
 
 
-def count(s3: S3, bucket: str) -> tuple[int, int]:
+def count(s3: S3, bucket: str) -> Tally:
     """Versions of objects, and their bytes."""
-    number = size = 0
-    for page in s3.versions(bucket):
-        number += len(page)
-        size += sum(version.size for version in page)
-    return number, size
+    tally = Tally()
+    for version in chain.from_iterable(s3.versions(bucket)):
+        tally.add(version.key, version.size)
+    return tally
 
 
 def remove_all(s3: S3, bucket: str) -> None:

@@ -260,8 +260,8 @@ def test_ones_own_cloud_is_not_somebody_elses_in_another_namespace(story: Story)
     assert error["code"] == "cloud-elsewhere"
     assert "your own cloud, on eks/demo in namespace anyscale-operator" in error["message"]
     command = error["fix"].splitlines()[0]
-    assert command.startswith("anyscale cloud setup --provider eks")
-    assert "--namespace anyscale-operator" in command
+    assert command.startswith("anyscale cloud plan --provider eks")
+    assert command.endswith("--namespace anyscale-operator")
     assert "--tag team=ml" in command
     assert "--add-to-cloud" not in page.ended.out
 
@@ -293,7 +293,7 @@ def test_delete_leaves_nothing_but_what_it_says(story: Story) -> None:
     assert deleted.document["left"] == []
     [kept] = deleted.document["kept"]
     assert (kept["key"], kept["ownership"]) == (KEPT, "ours")
-    assert "holds your data" in kept["reason"]
+    assert "stays with what is in it (" in kept["reason"]
     assert kept["command"].startswith("anyscale cloud delete prod ")
     after = copy.deepcopy(world(deleted.seen))
     bucket = after["aws"]["buckets"].pop(BUCKET)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+from anyscale_k8s_cli.object_storage import Tally
 from anyscale_k8s_cli.providers.azureblob.sdk.session import PATIENCE, Calls
 
 _KIND = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
@@ -23,11 +23,14 @@ class Blobs:
         self._name = container
         self._proof = proof
 
-    def sizes(self) -> Iterator[list[int]]:
-        """How big each object is, in bytes, page by page."""
+    def tally(self) -> Tally:
+        """How many objects there are, and how big they are."""
+        tally = Tally()
         pages = self._container.list_blobs().by_page()
         while (page := self._session.ask(READ, lambda: next(pages, None))) is not None:
-            yield [int(item.size or 0) for item in page]
+            for item in page:
+                tally.add(item.name, int(item.size or 0))
+        return tally
 
     def put(self, key: str, content: bytes) -> None:
         self._session.ask(WRITE, lambda: self._container.upload_blob(key, content, overwrite=True))

@@ -139,7 +139,7 @@ def test_a_command_deletes_data_only_where_it_still_will(data: Data) -> None:
     observed = data.read()
     assert observed is not None
     kept = Kept.of(PlannedChange(data, JUDGE.decide(data, observed), observed))
-    assert kept.reason.startswith("holds your data (2 objects)")
+    assert kept.reason.startswith("stays with what is in it (2 objects)")
     if data.deleted_later:
         assert kept.command == "anyscale cloud delete prod --delete-bucket data"
     else:

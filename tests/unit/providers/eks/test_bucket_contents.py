@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.object_storage import Tally
 from anyscale_k8s_cli.providers.eks import bucket_contents, codes
 from anyscale_k8s_cli.providers.eks.sdk.objects import Objects, Upload, Version
 from anyscale_k8s_cli.run import Run
@@ -32,7 +33,7 @@ def objects() -> Objects:
 
 
 def test_versions_are_counted_and_markers_are_not() -> None:
-    assert bucket_contents.count(objects()) == (2, 12)
+    assert bucket_contents.count(objects()) == Tally(2, 12)
 
 
 def test_what_is_locked_is_told() -> None:
