@@ -81,6 +81,9 @@ async def forwards(plan: Plan, run: Run, journal: Journal) -> Applied:
 
     def work(item: PlannedChange) -> None:
         resource, observed = item.resource, item.observed
+        if item.change is Change.DELETE:
+            _drop(resource, journal)
+            return
         if item.change is Change.CREATE:
             observed = resource.create()
         elif item.change is Change.UPDATE:
@@ -99,6 +102,15 @@ async def forwards(plan: Plan, run: Run, journal: Journal) -> Applied:
             resource.observed = resource.ready(observed)
 
     return await _walk_plan(plan.changes, graph, work, run, journal)
+
+
+def _drop(resource: Resource[Any], journal: Journal) -> None:
+    """Remove what is used no more; everything that used it is up without it by now."""
+    observed = resource.read()
+    if observed is not None:
+        resource.delete(observed)
+    resource.observed = None
+    journal.removed(resource)
 
 
 async def backwards(changes: Sequence[PlannedChange], run: Run, journal: Journal) -> Applied:

@@ -23,11 +23,15 @@ Out = TypeVar("Out")
 
 
 class Claim(StrEnum):
-    """What we want of an object: make it ours, use it with others, or use what the user named."""
+    """What we want of an object: make it ours, use it with others, or use what the user named.
+
+    To drop it is to remove what an earlier setup has made and this one has no use for.
+    """
 
     OWN = "own"
     SHARE = "share"
     ADOPT = "adopt"
+    DROP = "drop"
 
 
 class Ownership(StrEnum):
@@ -420,6 +424,10 @@ def ownership(resource: Resource[Any], observed: Observed[Any], rights: Rights) 
 
 def decide(resource: Resource[Any], observed: Observed[Any] | None, rights: Rights) -> Decision:
     """What setup wants of an object. Pure but for what `diff` reads."""
+    return (_dropped if resource.claim is Claim.DROP else _kept_up)(resource, observed, rights)
+
+
+def _kept_up(resource: Resource[Any], observed: Observed[Any] | None, rights: Rights) -> Decision:
     if observed is None:
         return _absent(resource, rights)
     owned = ownership(resource, observed, rights)
@@ -450,6 +458,16 @@ def awaiting(unknown: NotYetKnown, change: Change, owned: Ownership) -> Decision
     """What depends on an object that is still to be made."""
     reason = f"depends on {unknown.resource.title}, known after apply"
     return Decision(change, owned, reason, awaits=unknown.resource.key)
+
+
+def _dropped(resource: Resource[Any], observed: Observed[Any] | None, rights: Rights) -> Decision:
+    if observed is None:
+        return Decision(Change.DELETE, Ownership.OURS, "it is gone already")
+    owned = ownership(resource, observed, rights)
+    if owned is Ownership.FOREIGN:
+        whose = observed.manager or "somebody else"
+        return Decision(Change.KEEP, owned, f"of no more use to this setup; it is {whose}'s by now")
+    return Decision(Change.DELETE, owned, "an earlier setup made it, and this one does not use it")
 
 
 def _absent(resource: Resource[Any], rights: Rights) -> Decision:

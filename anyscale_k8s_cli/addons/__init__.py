@@ -14,7 +14,7 @@ from typing import Any
 from anyscale_k8s_cli.addons import gateway_controller as controller
 from anyscale_k8s_cli.addons.adopted_gateway import AdoptedGateway
 from anyscale_k8s_cli.addons.belonging import goes_with
-from anyscale_k8s_cli.addons.ca_bundle import ca_bundle
+from anyscale_k8s_cli.addons.ca_bundle import ca_bundle, unused_bundle
 from anyscale_k8s_cli.addons.context import ClusterContext
 from anyscale_k8s_cli.addons.file_storage import file_storage
 from anyscale_k8s_cli.addons.gateway import Gateway, envoy_proxy, gateway_class
@@ -72,7 +72,8 @@ def cluster_side(
     load_balancer_left: LoadBalancerLeft,
     sign_in: SignIn | None = None,
 ) -> ClusterSide:
-    """What should be in the cluster, wired by needs. Reads only (for GPU plugins).
+    """What should be in the cluster, wired by needs. Reads only (for GPU plugins, and
+    what an earlier setup has left).
 
     For teardown `cloud_side` and `load_balancer` may be None and the outputs of
     `registration` unknown: reading and deleting need none of them. `sign_in` is None
@@ -123,6 +124,7 @@ def cluster_side(
         *left_behind(context, needs=(namespace,)),
         *tokens,
         operator,
+        *unused_bundle(context, needs=(operator,)),
     )
     return ClusterSide(
         resources, namespace, way_in, account, operator, pools, parts, next(iter(theirs), None)

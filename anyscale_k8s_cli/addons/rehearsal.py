@@ -47,6 +47,8 @@ _ADDRESS = Address("supposed.invalid", is_ip=False)
 _IDENTITY = Identity("supposed", "00000000-0000-0000-0000-000000000000")
 _STORAGE = Storage("s3://supposed", "supposed")
 _TOKEN = OperatorToken("supposed", None, "supposed")
+# What is removed asks nobody.
+_TRIED = WRITES - {Change.DELETE}
 _WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 
 Out = TypeVar("Out")
@@ -81,7 +83,7 @@ class Stage:
         wanted = [
             item
             for item in planned
-            if item.change in WRITES and isinstance(item.resource, Rehearsed)
+            if item.change in _TRIED and isinstance(item.resource, Rehearsed)
         ]
         found = side_by_side(*(partial(self._trials, item) for item in wanted))
         trials = [Trial(document, new=True) for document in besides]

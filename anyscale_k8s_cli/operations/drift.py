@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from anyscale_k8s_cli.addons import gateway_controller, gpu, nginx
 from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
+from anyscale_k8s_cli.addons.pod_settings import CA_BUNDLE
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.ledger import UNTOLD
@@ -24,11 +25,11 @@ from anyscale_k8s_cli.run import Run
 _AS_IT_IS = (Change.NONE, Change.ADOPT, Change.KEEP)
 # Where contents of the user's files go that no ledger keeps.
 _WITH_VALUES = {
-    "operator.values": OPERATOR_RELEASE,
-    "pods.ca_bundle": OPERATOR_RELEASE,
-    "addons.gateway.values": gateway_controller.RELEASE,
-    "addons.nginx.values": nginx.RELEASE,
-    "addons.gpu_plugin.values": gpu.RELEASE,
+    "operator.values": (OPERATOR_RELEASE,),
+    "pods.ca_bundle": (OPERATOR_RELEASE, CA_BUNDLE),
+    "addons.gateway.values": (gateway_controller.RELEASE,),
+    "addons.nginx.values": (nginx.RELEASE,),
+    "addons.gpu_plugin.values": (gpu.RELEASE,),
 }
 
 
@@ -106,11 +107,11 @@ class Drift:
         return await compute(side.resources, wiring.ledger.rights, self.run)
 
     def _of_unknown_values(self, item: PlannedChange) -> bool:
-        """Whether it is a release with values that only the user has."""
+        """Whether it is made of what only the user has."""
         said = self.wiring.ledger.said
-        return item.change is Change.UPDATE and any(
-            said.get(path, "") is None and item.resource.key.endswith(f"/{release}")
-            for path, release in _WITH_VALUES.items()
+        return item.change in (Change.UPDATE, Change.DELETE) and any(
+            said.get(path, "") is None and item.resource.key.rpartition("/")[2] in names
+            for path, names in _WITH_VALUES.items()
         )
 
 

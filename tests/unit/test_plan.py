@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from anyscale_k8s_cli.addons.gateway import Gateway
@@ -15,6 +16,7 @@ from anyscale_k8s_cli.plan import Plan, PlannedChange
 from anyscale_k8s_cli.providers.eks.identity import Role
 from anyscale_k8s_cli.resource import (
     Change,
+    Claim,
     DataResource,
     FieldChange,
     NotYetKnown,
@@ -112,6 +114,17 @@ def test_of_pairs_in_a_text_only_those_that_differ_are_shown() -> None:
     assert str(change) == "tags: 'team=a' → 'team=b'"
     assert str(FieldChange("image", "a:1", "a:2")) == "image: 'a:1' → 'a:2'"
     assert str(FieldChange("tags", None, "owner=ml,team=b")) == "tags: absent → 'owner=ml,team=b'"
+
+
+def test_what_is_used_no_more_goes_if_it_is_ours() -> None:
+    unused = Bucket("toy://data")
+    unused.claim = Claim.DROP
+    ours = Observed("1", Storage("toy://data", "r"), owner=INSTALL)
+
+    assert decide(unused, ours, Rights()).change is Change.DELETE
+    assert decide(unused, None, Rights()).change is Change.DELETE
+    assert decide(unused, replace(ours, manager="Argo CD"), Rights()).change is Change.KEEP
+    assert decide(unused, replace(ours, owner=None), Rights()).change is Change.KEEP
 
 
 def test_what_leads_past_a_strangers_object_is_possible_for_it() -> None:

@@ -107,19 +107,23 @@ def test_every_pod_gets_all_that_was_said_and_loses_it_again(tainted: Site) -> N
     assert tainted.world.changes(again.resources) == {}
 
     less = {"tolerations": PODS["tolerations"], "node_selector": PODS["node_selector"]}
-    fewer = tainted.install(spec={"pods": less, "addons": discovery})
+    fewer_spec = {"pods": less, "addons": discovery}
+    fewer = tainted.install(spec=fewer_spec)
     assert {key.rpartition("/")[2] for key in tainted.world.changes(fewer.resources)} == {
-        *("anyscale-operator", "eg", "nvdp", "gateway"),
+        *("anyscale-operator", "eg", "nvdp", "gateway", CA_BUNDLE),
     }
+    bundle = f"k8s:configmap/ray/{CA_BUNDLE}"
+    assert tainted.world.changes(fewer.resources)[bundle] == "delete"
     tainted.world.apply(fewer.resources)
-    assert tainted.world.changes(fewer.resources) == {}
+    assert tainted.world.kubernetes.get("v1", "ConfigMap", CA_BUNDLE, "ray") is None
+    assert tainted.world.changes(tainted.install(spec=fewer_spec).resources) == {}
     for pod in _operators(tainted):
         assert "example.com/team" not in pod["metadata"]["labels"]
         assert CA_BUNDLE not in [item["name"] for item in pod["spec"]["volumes"]]
 
     fate = tainted.remove(tainted.install(teardown=True))
     assert set(fate.values()) == {"delete"}
-    assert f"k8s:configmap/ray/{CA_BUNDLE}" in fate
+    assert bundle not in fate
     assert tainted.world.kubernetes.get("v1", "Namespace", "ray") is None
 
 
