@@ -94,8 +94,9 @@ class Entrance:
         if self.by_gateway:
             return self._of_gateway()
         if self._get(Reference(_INGRESSES, "IngressClass", self.ingress_class)) is None:
+            # Another's way in is that one's matter: setup warns, too.
             return Finding(
-                Status.FAIL,
+                Status.FAIL if self.by_own_ingresses else Status.WARN,
                 f"the operator makes Ingresses of class {self.ingress_class}, and the cluster "
                 "has no such class",
                 fix=self.again
