@@ -31,6 +31,20 @@ class Status(StrEnum):
     WAIVED = "waived"
 
 
+# A title says what should be.
+_OTHERWISE: dict[str, str] = {
+    Status.FAIL: "Not so",
+    Status.WARN: "Not so",
+    Status.UNKNOWN: "Not known",
+}
+
+
+def judgement(title: str, status: str) -> str:
+    """A check's title with its verdict: what does not hold must not read as if it did."""
+    otherwise = _OTHERWISE.get(status)
+    return f"{otherwise}: {title}" if otherwise else title
+
+
 class Severity(StrEnum):
     """`fatal`: what follows cannot succeed. `warning`: shown, no effect on the verdict."""
 
@@ -173,6 +187,10 @@ class Result:
     def unwell(self) -> bool:
         return self.finding.status in (Status.WARN, Status.FAIL)
 
+    @property
+    def headline(self) -> str:
+        return judgement(self.check.title, self.finding.status)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "code": self.check.code,
@@ -213,7 +231,7 @@ class Report:
         others = [result for result in self.results if result.failed and result is not first]
         raise errors.CliError(
             first.check.error,
-            f"{first.check.title}: failed",
+            first.headline,
             cause=first.finding.detail,
             evidence=first.finding.evidence
             + tuple(f"also {item.check.code}: {item.finding.detail}" for item in others),

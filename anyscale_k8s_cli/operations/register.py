@@ -108,7 +108,7 @@ class RegisterPlan:
     @property
     def warnings(self) -> tuple[str, ...]:
         return tuple(
-            f"{result.check.title}: {result.finding.detail}"
+            f"{result.headline}: {result.finding.detail}"
             for result in self.preflight.results
             if result.finding.status in (Status.WARN, Status.UNKNOWN)
         )

@@ -135,7 +135,7 @@ def _beforehand(made: SetupPlan) -> list[str]:
 def _warnings(report: Report) -> Iterator[str]:
     for result in report.results:
         if result.finding.status in (Status.WARN, Status.UNKNOWN):
-            yield f"{result.check.title}: {result.finding.detail}"
+            yield f"{result.headline}: {result.finding.detail}"
 
 
 async def _apply_locked(made: SetupPlan, run: Run) -> tuple[SetupPlan, engine.Applied]:

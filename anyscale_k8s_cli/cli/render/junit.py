@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from anyscale_k8s_cli.checks import judgement
+
 # What XML cannot hold, and logs of others may.
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -39,7 +41,7 @@ def report(document: Mapping[str, Any]) -> str:
 
 def _case(suite: Element, item: Mapping[str, Any]) -> None:
     case = SubElement(suite, "testcase", classname="anyscale.verify", name=item["code"])
-    detail = _text(item.get("detail") or item["title"])
+    detail = _text(item.get("detail") or judgement(item["title"], item["status"]))
     seen = (item.get("evidence") or (), item.get("fix", ""), item.get("page", ""))
     body = _lines(item["title"], *seen)
     if _fails(item):

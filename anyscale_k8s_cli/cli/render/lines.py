@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from anyscale_k8s_cli import events
+from anyscale_k8s_cli.checks import judgement
 from anyscale_k8s_cli.cli.output import typed
 from anyscale_k8s_cli.cli.program import as_typed
 from anyscale_k8s_cli.cli.render.style import (
@@ -150,7 +151,8 @@ class PlainLines:
             ):
                 mark = STATUSES.get(event.status, UNKNOWN)
                 detail = f": {event.detail}" if event.detail else ""
-                return f"  {mark.symbol} {event.title}{detail} (check {event.code})"
+                title = judgement(event.title, event.status)
+                return f"  {mark.symbol} {title}{detail} (check {event.code})"
             case events.Notice():
                 text = event.text.replace("\n", " ")
                 return f"  {text}" if event.level == "info" else f"{event.level}: {text}"

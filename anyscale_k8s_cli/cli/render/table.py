@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from anyscale_k8s_cli.checks import judgement
 from anyscale_k8s_cli.cli.program import as_typed
 from anyscale_k8s_cli.cli.render.style import STATUSES, UNKNOWN
 
@@ -80,7 +81,10 @@ def findings(
         mark = STATUSES.get(str(item.get("status")), UNKNOWN)
         shown = item.get("detail") and item["detail"] not in told
         detail = f": {item['detail']}" if shown else ""
-        said = Text.assemble(item["title"], (detail, "dim"))
+        # What the operator itself tells of has a name, and no sentence that could be untrue.
+        own = "severity" in item
+        title = judgement(item["title"], item["status"]) if own else item["title"]
+        said = Text.assemble(title, (detail, "dim"))
         wrapped(console, said, first=Text(f"  {mark.symbol} ", mark.style), indent=4)
         if item.get("fix") and item["fix"] not in told:
             command(console, str(item["fix"]), indent=4)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from anyscale_k8s_cli.checks import judgement
 from anyscale_k8s_cli.cli.render import objects, table
 from anyscale_k8s_cli.cli.render.style import STATUSES, UNKNOWN
 
@@ -75,7 +76,8 @@ def _show(item: Mapping[str, Any], width: int, console: Console, *, verbose: boo
     first = Text.assemble(
         (f"  {mark.symbol} ", mark.style), (f"{item['code']:<{width}}  ", "bold" * _bad(item))
     )
-    table.wrapped(console, Text(item.get("detail") or item["title"]), first=first, indent=width + 6)
+    seen = item.get("detail") or judgement(item["title"], item["status"])
+    table.wrapped(console, Text(seen), first=first, indent=width + 6)
     if not (verbose or _bad(item) or item.get("status") == "unknown"):
         return
     lines = (item.get("evidence") or []) if verbose or _bad(item) else []

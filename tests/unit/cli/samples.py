@@ -112,7 +112,7 @@ def plan() -> dict[str, Any]:
             },
             {
                 "code": "gpu-quota",
-                "title": "GPU quota",
+                "title": "The region has room for GPUs",
                 "severity": "warning",
                 "status": "warn",
                 "detail": "0 of 8 left",

@@ -261,7 +261,7 @@ def test_plain_lines_word_for_word() -> None:
 
     assert plain(told) == [
         "[   0.0s] Looking around",
-        "[   1.0s]   ! GPUs: none (check gpu)",
+        "[   1.0s]   ! Not so: GPUs: none (check gpu)",
         "[   2.0s] Making it so",
         "[   3.0s]   ✓ created Bucket (1.0s)",
         "[   7.0s]   ✗ creating Role failed after 5.0s: no",
@@ -280,7 +280,7 @@ def test_plain_lines_with_everything() -> None:
     assert plain(told, verbose=True) == [
         "[   0.0s] Looking around",
         "[   1.0s]   ✓ Nodes (check nodes)",
-        "[   1.0s]   ! GPUs: none (check gpu)",
+        "[   1.0s]   ! Not so: GPUs: none (check gpu)",
         "[   2.0s]   finished in 2.0s",
         "[   2.0s] Making it so",
         "[   2.0s]   … creating Bucket",
