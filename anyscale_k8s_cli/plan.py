@@ -87,13 +87,14 @@ class Plan:
         if not self.refusals:
             return
         first = self.refusals[0]
-        adopted = first.decision.ownership is Ownership.ADOPTED
-        code = errors.FOREIGN_OBJECT
-        if adopted:
+        code, what = errors.FOREIGN_OBJECT, "used"
+        if first.decision.ownership is Ownership.ADOPTED:
             code = errors.ADOPTED_MISSING if first.observed is None else errors.ADOPTED_UNFIT
+        elif first.decision.ownership is Ownership.OURS:
+            code, what = errors.INVALID_SPEC, "changed so"
         raise errors.CliError(
             code,
-            f"{first.resource.title} cannot be used",
+            f"{first.resource.title} cannot be {what}",
             cause=first.decision.reason,
             evidence=tuple(
                 f"{item.resource.key}: {item.decision.reason}" for item in self.refusals[1:]

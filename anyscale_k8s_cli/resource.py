@@ -74,11 +74,15 @@ class NotYetKnown(Exception):
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One difference: what a field is and what it should be. Never holds secrets."""
+    """One difference: what a field is and what it should be. Never holds secrets.
+
+    `fixed` is said of what the platform lets nobody change: what a person can do instead.
+    """
 
     field: str
     old: Any
     new: Any
+    fixed: str = ""
 
     def __str__(self) -> str:
         old, new = _unlike_pairs(self.old, self.new)
@@ -451,7 +455,17 @@ def _kept_up(resource: Resource[Any], observed: Observed[Any] | None, rights: Ri
         return awaiting(unknown, Change.UPDATE, owned)
     if not fields:
         return Decision(Change.NONE, owned, "as it should be")
-    return Decision(Change.UPDATE, owned, "; ".join(str(item) for item in fields), fields)
+    return _unlike(fields, owned)
+
+
+def _unlike(fields: tuple[FieldChange, ...], owned: Ownership) -> Decision:
+    """What is ours and other than wanted is changed; refused if something of it is fixed."""
+    fixed = [item for item in fields if item.fixed]
+    if not fixed:
+        return Decision(Change.UPDATE, owned, "; ".join(map(str, fields)), fields)
+    reason = "; ".join(f"{item}, which nobody can change" for item in fixed)
+    fix = "\n".join(item.fixed for item in fixed)
+    return Decision(Change.REFUSE, owned, reason, fields, fix=fix)
 
 
 def awaiting(unknown: NotYetKnown, change: Change, owned: Ownership) -> Decision:

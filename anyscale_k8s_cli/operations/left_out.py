@@ -38,7 +38,7 @@ _PROTECTING = {
     "existing.gateway": "a Gateway with a load balancer of its own would be made and used",
     "rules.name_prefix": _OTHER_OBJECTS,
     "rules.names": "{} would be made and used",
-    "rules.role_path": "another identity would be made and registered",
+    "rules.role_path": "roles that are there stay at their path, and new ones go to this tool's",
     "rules.tags": "they would be taken off everything that has them",
     "rules.permissions_boundary": "nothing would bound the role of the operator any more",
     "rules.storage_role": "the platform's own roles would be granted in its place",

@@ -309,6 +309,7 @@ class _Builder:
             tags=self._tags,
             dropped_tags=self._dropped,
             holder=holder,
+            placed=bool(self._spec.rules.role_path),
         )
         needs: list[Resource[Any]] = [] if self.pod_identity else [self.oidc_provider]
         if self._spec.existing.bucket:

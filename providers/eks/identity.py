@@ -40,6 +40,7 @@ _ARN_PARTS = 6
 _TRUST = "trust policy"
 _POLICY = "permissions policy"
 _BOUNDARY = "permissions boundary"
+_PATH = "path"
 
 
 def default_name(install: Install, holder: Holder = OPERATOR) -> str:
@@ -74,7 +75,10 @@ def key(name: str) -> str:
 
 @dataclass(frozen=True)
 class RoleWishes:
-    """What the role should be. `policy` may need what is known only once others were read."""
+    """What the role should be. `policy` may need what is known only once others were read.
+
+    `path` is where it is made; where one is that is there matters only if the user `placed` it.
+    """
 
     name: str
     path: str
@@ -84,6 +88,7 @@ class RoleWishes:
     tags: Mapping[str, str]
     dropped_tags: Mapping[str, str] = field(default_factory=dict)
     holder: Holder = OPERATOR
+    placed: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,9 @@ class Role(Resource[Identity]):
         # Without a wish, a boundary that the company has put there stays.
         if wishes.boundary and state.role.boundary != wishes.boundary:
             changes.append(FieldChange(_BOUNDARY, state.role.boundary, wishes.boundary))
+        if wishes.placed and state.role.path != wishes.path:
+            stays = f"leave --role-path out, or give --role-path {state.role.path}"
+            changes.append(FieldChange(_PATH, state.role.path, wishes.path, fixed=stays))
         return changes
 
     def create(self) -> Observed[Identity]:

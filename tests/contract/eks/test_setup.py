@@ -298,6 +298,23 @@ def test_names_path_boundary_and_tags_of_the_company(world: World) -> None:
     assert world.snapshot()["roles"]["acme-operator"]["boundary"] == arn
 
 
+@pytest.mark.parametrize("made", [None, "corp/a"])
+def test_a_role_that_is_there_stays_at_its_path(world: World, made: str | None) -> None:
+    """IAM moves no role: another path is refused, none is no wish."""
+    first = world.spec(rules={"role_path": made} if made else {})
+    world.setup(first)
+    before = world.snapshot()
+    path = before["roles"][ROLE]["path"]
+    with pytest.raises(errors.CliError) as caught:
+        world.setup(world.spec(rules={"role_path": "/corp/b/", "tags": {"team": "ml"}}))
+    assert caught.value.code is errors.INVALID_SPEC
+    assert f"path: '{path}' → '/corp/b/', which nobody can change" in caught.value.cause
+    assert caught.value.fix == f"leave --role-path out, or give --role-path {path}"
+    assert world.snapshot() == before
+    for spec in (first, world.spec(), world.spec(rules={"role_path": path})):
+        assert world.changes(spec) == dict.fromkeys(ALL, "none")
+
+
 def test_without_the_right_to_tag_at_creation(world: World) -> None:
     allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     denied = {"Effect": "Deny", "Action": "s3:TagResource", "Resource": "*"}
