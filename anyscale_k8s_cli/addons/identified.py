@@ -1,4 +1,4 @@
-"""A pod of the operator that came before its identity is made anew, once.
+"""Whether pods get their identity; one of the operator that came before it is made anew, once.
 
 A platform gives its identity to a pod when the pod is made, by what it writes into its
 manifest. One that was faster goes on without, for good and in silence: it is its node, or
@@ -44,11 +44,21 @@ def ensure_identified(context: ClusterContext, cloud_side: CloudSide | None) -> 
     names = ", ".join(pod["metadata"]["name"] for pod in lacking)
     text = f"{names} came before its identity and has none; the operator is restarted once"
     context.run.emit(Notice(level="warning", text=text))
-    _wait_given(context, cloud_side.pod_variables)
+    is_given(context, cloud_side.pod_variables, SERVICE_ACCOUNT)
     _restart(context)
     second = _made(context, {pod["metadata"]["uid"] for pod in first})
     for pod in _lacking(second, cloud_side.pod_variables):
         raise _without_identity(context, cloud_side, pod)
+
+
+def await_given(context: ClusterContext, variables: Collection[str], account: str) -> None:
+    """Return once a new pod of the account would get what its platform gives it.
+
+    Where that does not come in time it is told, and the first pods may lack it.
+    """
+    if not is_given(context, variables, account):
+        text = f"pods of {context.install.namespace}/{account} would not get their identity yet"
+        context.run.emit(Notice(level="warning", text=text))
 
 
 def held_by(context: ClusterContext, pod: Document) -> str:
@@ -94,10 +104,10 @@ def _lacking(pods: Documents, variables: Collection[str]) -> Iterator[Document]:
             yield pod
 
 
-def _wait_given(context: ClusterContext, variables: Collection[str]) -> None:
-    """Ask with a pod that is not made, so that the new one does not come too early as well.
+def is_given(context: ClusterContext, variables: Collection[str], account: str) -> bool:
+    """Ask with a pod that is not made, so that the next one does not come too early.
 
-    Best effort: where that may not be asked, the new pod tells.
+    Best effort: where that may not be asked it is true, and the next pod tells.
     """
     question: Document = {
         "apiVersion": "v1",
@@ -107,8 +117,8 @@ def _wait_given(context: ClusterContext, variables: Collection[str]) -> None:
             "namespace": context.install.namespace,
         },
         "spec": {
-            "serviceAccountName": SERVICE_ACCOUNT,
-            "containers": [{"name": "operator", "image": "none"}],
+            "serviceAccountName": account,
+            "containers": [{"name": "pod", "image": "none"}],
         },
     }
 
@@ -117,12 +127,15 @@ def _wait_given(context: ClusterContext, variables: Collection[str]) -> None:
             raise StillWaiting("a new pod would not get it yet")
 
     try:
-        context.run.wait_for(look, what="the operator's identity", timeout=GIVEN_WITHIN)
+        what = f"the identity of pods of {account}"
+        context.run.wait_for(look, what=what, timeout=GIVEN_WITHIN)
     except KubernetesError:
-        return
+        return True
     except errors.CliError as problem:
         if problem.code is not errors.TIMED_OUT:
             raise
+        return False
+    return True
 
 
 def _restart(context: ClusterContext) -> None:

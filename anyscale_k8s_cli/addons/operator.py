@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from anyscale_k8s_cli import errors
@@ -10,7 +11,7 @@ from anyscale_k8s_cli.addons import instance_types
 from anyscale_k8s_cli.addons.addresses import Address
 from anyscale_k8s_cli.addons.belonging import made_by_operator
 from anyscale_k8s_cli.addons.context import ClusterContext, InstallContext
-from anyscale_k8s_cli.addons.identified import ensure_identified
+from anyscale_k8s_cli.addons.identified import await_given, ensure_identified
 from anyscale_k8s_cli.addons.names import (
     OPERATOR_CHART,
     OPERATOR_RELEASE,
@@ -24,7 +25,7 @@ from anyscale_k8s_cli.addons.token_values import HELD_AT, token_values
 from anyscale_k8s_cli.addons.values import beside, given, merged
 from anyscale_k8s_cli.addons.ways_in import WayIn, address_known, networking
 from anyscale_k8s_cli.addons.wording import OWN_VALUES
-from anyscale_k8s_cli.cloud_side import CloudSide, IdentityProof
+from anyscale_k8s_cli.cloud_side import Acting, CloudSide, IdentityProof
 from anyscale_k8s_cli.cluster.additions import joined
 from anyscale_k8s_cli.cluster.diagnosis import Diagnosis
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
@@ -114,9 +115,18 @@ def workload_account(
         manifest,
         title="Service account of Ray's pods",
         needs=(*needs, *outside),
-        prove=_proof(context, theirs.prove if theirs else None, WORKLOAD_ACCOUNT),
+        prove=_theirs_proven(context, cloud_side, theirs) if cloud_side and theirs else None,
     )
     return (made,)
+
+
+def _theirs_proven(
+    context: ClusterContext, cloud_side: CloudSide, theirs: Acting
+) -> Callable[[], None] | None:
+    """Used from here or, where it is handed out in the cluster alone, seen to be given to pods."""
+    if theirs.bindings and cloud_side.pod_variables:
+        return partial(await_given, context, cloud_side.pod_variables, WORKLOAD_ACCOUNT)
+    return _proof(context, theirs.prove, WORKLOAD_ACCOUNT)
 
 
 def _account(context: ClusterContext, name: str = SERVICE_ACCOUNT) -> Reference:

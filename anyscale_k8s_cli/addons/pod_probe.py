@@ -62,7 +62,8 @@ class Question:
     `storage` is the bucket, None where that is not asked; `endpoints` are the places that
     SDKs know by themselves. `hosts` are origins to reach: `https://host[:port]`,
     `http://host[:port]` or `tcp://host:port`. `work` is a text to work on, whose result goes
-    into the bucket; `gpu` is whether it is to look for one.
+    into the bucket; `gpu` is whether it is to look for one. For `patience` seconds a denial of
+    the bucket may be one that passes.
     """
 
     storage: Storage | None = None
@@ -70,6 +71,7 @@ class Question:
     hosts: Sequence[str] = ()
     work: str = ""
     gpu: bool = False
+    patience: float = 0.0
 
     @property
     def result(self) -> str:
@@ -90,6 +92,7 @@ class Question:
                 "region": self.storage.region,
                 "addressing": self.storage.addressing,
                 "checksums": self.storage.checksums,
+                "patience": self.patience,
             }
         return asked
 

@@ -23,13 +23,17 @@ from anyscale_k8s_cli.resource import NotYetKnown
 from anyscale_k8s_cli.spec import CloudSpec
 from anyscale_k8s_cli.templates import load_yaml
 
+# Seconds. What was granted some time ago may still be new to the store's one or other machine.
+_MOMENT = 3.0
+
 
 @dataclass(frozen=True)
 class FromPod:
     """An install that is there. `host` is Anyscale's, `again` the command that mends what is ours.
 
     `storage` gives the bucket, where it is known; `values` are the operator's Helm values;
-    `image` is what was said just now, before what the spec says.
+    `image` is what was said just now, before what the spec says. `patience` is how many seconds
+    what was granted may take to let a pod into the bucket.
     """
 
     provider: Provider
@@ -43,6 +47,7 @@ class FromPod:
     host: str
     again: str
     image: str | None = None
+    patience: float = _MOMENT
 
     def checks(self) -> tuple[BoundCheck, ...]:
         """One pod answers all of them; it is made when the first is run."""
@@ -78,7 +83,8 @@ class FromPod:
         places = WorkloadEndpoints()
         if isinstance(self.provider, NamesEndpoints):
             places = self.provider.workload_endpoints(self.spec, self.cluster, storage)
-        return Question(storage, places, (*self._needed, *_of_anyscale(self.host)))
+        hosts = (*self._needed, *_of_anyscale(self.host))
+        return Question(storage, places, hosts, patience=self.patience)
 
     @property
     def _needed(self) -> tuple[str, ...]:

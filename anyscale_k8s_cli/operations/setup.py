@@ -37,6 +37,8 @@ from anyscale_k8s_cli.run import Run
 
 SETUP_SCHEMA = "anyscale-k8s/setup/v1"
 AGAIN = "run the same command again"
+# Seconds. Where an identity cannot be proven from here, the probe is the first to use it.
+_GRANTED_WITHIN = 30.0
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ async def _probe(made: SetupPlan, run: Run) -> Report:
         side.operator_values(),
         made.clouds.plane.host,
         AGAIN,
+        patience=min(_GRANTED_WITHIN, made.spec.timeouts.identity),
     )
     waived = {check.code for check in declared.BY_POD} & set(made.spec.waive)
     return await run_checks(asked.checks(), run, waived)

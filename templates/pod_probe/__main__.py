@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from . import azure, google, gpu, reach, s3, work
 from .report import end, tell
 from .store import CONTENT, Store, round_trip
-from .wire import ANSWERS_NOT, described
+from .wire import ANSWERS_NOT, described, let_in
 
 # By the scheme of the bucket's address.
 _STORES = {
@@ -38,13 +39,14 @@ def main() -> int:
 
 def _use(asked: dict[str, Any], content: bytes) -> None:
     scheme = str(asked["url"]).partition("://")[0]
+    until = time.monotonic() + float(asked.get("patience") or 0)
     try:
-        store: Store = _STORES[scheme](asked, os.environ)
+        store: Store = let_in(lambda: _STORES[scheme](asked, os.environ), until)
     except ANSWERS_NOT as problem:
         tell("store", "credentials", **described(problem))
         return
     tell("store", "credentials", ok=True, said=store.source, at=store.at)
-    round_trip(store, str(asked["key"]), content)
+    round_trip(store, str(asked["key"]), content, until)
 
 
 if __name__ == "__main__":

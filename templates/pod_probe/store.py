@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .report import tell
-from .wire import ANSWERS_NOT, Unlike, described
+from .wire import ANSWERS_NOT, Unlike, described, let_in
 
 CONTENT = b"Written by anyscale-k8s-cli from a pod, to prove that workloads may use this bucket.\n"
 
@@ -39,20 +39,26 @@ class Store:
         raise NotImplementedError
 
 
-def round_trip(store: Store, key: str, content: bytes = CONTENT) -> None:
+def round_trip(store: Store, key: str, content: bytes = CONTENT, until: float = 0.0) -> None:
     """Write, read, list, write in parts and delete one small object.
+
+    A denial counts `until` a monotonic time for one that passes.
 
     Where writing is refused the others are asked all the same, as far as they can tell
     anything: somebody who may only read is told from somebody who may do nothing.
     """
-    written = _try("put", lambda: store.put(key, content))
+
+    def tried(step: str, call: Callable[[], Any]) -> bool:
+        return _try(step, lambda: let_in(call, until))
+
+    written = tried("put", lambda: store.put(key, content))
     if written:
-        _try("get", lambda: _read_back(store, key, content))
-    _try("list", lambda: _listed(store, key if written else None))
-    if store.in_parts and _try("multipart", lambda: store.put_in_parts(key, content)):
+        tried("get", lambda: _read_back(store, key, content))
+    tried("list", lambda: _listed(store, key if written else None))
+    if store.in_parts and tried("multipart", lambda: store.put_in_parts(key, content)):
         written = True
     if written:
-        _try("delete", lambda: store.delete(key))
+        tried("delete", lambda: store.delete(key))
 
 
 def _read_back(store: Store, key: str, content: bytes) -> None:

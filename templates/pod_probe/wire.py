@@ -13,9 +13,9 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 SECONDS = 15.0
@@ -39,6 +39,11 @@ class Refused(Exception):
         super().__init__(said)
         self.at, self.status, self.code, self.said = at, status, code, said
 
+    @property
+    def denied(self) -> bool:
+        """Whether it was for want of a right."""
+        return self.status in (401, 403) or "AccessDenied" in self.code
+
 
 class Unanswered(Exception):
     """Nobody answered. `stage` is how far it got: dns, connect, proxy, tls or answer."""
@@ -55,6 +60,8 @@ class NoCredentials(Exception):
 class Unlike(Exception):
     """The answer was none of those that can be: another content, or not what was asked for."""
 
+
+T = TypeVar("T")
 
 ANSWERS_NOT = (Refused, Unanswered, NoCredentials, Unlike)
 
@@ -115,6 +122,20 @@ def send(
                 raise
         time.sleep(attempt)
     return _send(method, url, headers or {}, body)
+
+
+def let_in(call: Callable[[], T], until: float) -> T:
+    """The answer; who is denied is asked again `until` a monotonic time.
+
+    What was granted just now is not known everywhere at once.
+    """
+    while True:
+        try:
+            return call()
+        except Refused as refused:
+            if not refused.denied or time.monotonic() >= until:
+                raise
+        time.sleep(1)
 
 
 def _send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:

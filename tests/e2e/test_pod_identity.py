@@ -15,6 +15,7 @@ WORLD = World(
 )
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2", "--name", "prod")
 NO_WAY_IN = ("--network", "none", *UNTRIED)
+SEPARATE = ("--workload-identity", "separate")
 POD_IDENTITY = "aws:pod-identity-association/demo/anyscale-operator/anyscale-operator"
 ASSOCIATION = "demo/anyscale-operator/anyscale-operator"
 PODS = "/api/v1/namespaces/anyscale-operator/pods"
@@ -23,7 +24,9 @@ OPERATORS = {"labelSelector": "app=anyscale-operator"}
 
 
 def setup(sandbox: Sandbox, *more: str) -> Ended:
-    return sandbox.anyscale("cloud", "setup", *WHERE, *NO_WAY_IN, *more, "--yes", "-o", "json")
+    return sandbox.anyscale(
+        "cloud", "setup", *WHERE, *NO_WAY_IN, *SEPARATE, *more, "--yes", "-o", "json"
+    )
 
 
 def changed(document: dict[str, Any]) -> dict[str, str]:
@@ -43,9 +46,13 @@ def test_a_life(sandbox: Sandbox) -> None:
     hand = ByHand(sandbox.environment)
     before = admin.snapshot()["aws"]
 
-    made = setup(sandbox)
+    # Nobody but a pod can use what Ray's pods are given, and its first use comes too early.
+    made = setup(sandbox, "--probe")
     assert made.code == 0, made.err
     assert made.document["health"] == "HEALTHY"
+    probed = {item["code"]: item for item in made.document["probe"]}
+    assert probed["pod-storage"]["status"] == "pass"
+    assert probed["pod-storage"]["detail"].endswith("by EKS Pod Identity agent")
     # EKS sees an association late: the first pod has nothing.
     assert "came before its identity and has none; the operator is restarted once" in made.err
     again = setup(sandbox)
@@ -54,7 +61,8 @@ def test_a_life(sandbox: Sandbox) -> None:
 
     # Somebody removes it, and EKS' webhook is down when the operator is started again.
     eks = hand.aws("eks")
-    (found,) = eks.list_pod_identity_associations(clusterName="demo")["associations"]
+    named = {"clusterName": "demo", "serviceAccount": "anyscale-operator"}
+    (found,) = eks.list_pod_identity_associations(**named)["associations"]
     eks.delete_pod_identity_association(clusterName="demo", associationId=found["associationId"])
     admin.break_("pod-webhook", platform="eks")
     old = {pod["metadata"]["uid"] for pod in pods(hand)}

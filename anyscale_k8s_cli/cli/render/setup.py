@@ -77,13 +77,18 @@ def _objects(
 
 
 def _failed(document: Mapping[str, Any]) -> str:
-    """A cloud that was there before is not `not set up`: what is wrong with it is."""
+    """A cloud that was there before is not `not set up`: what is wrong with it is.
+
+    Nor is one that is asked from a pod, which comes last: then that alone has failed.
+    """
+    error = document["error"]
+    if document.get("probe"):
+        return f"is set up, and what a pod tried failed: {error.get('cause') or error['message']}"
     registered = [
         item["change"] for item in document.get("resources", []) if item["kind"] == _REGISTRATION
     ]
     if registered in ([], ["create"]):
         return "is not set up"
-    error = document["error"]
     results = {item.get("result") for item in document.get("resources", [])}
     if "failed" in results or results <= {None}:
         return f"was not updated: {error['message']}"

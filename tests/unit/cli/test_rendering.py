@@ -337,6 +337,27 @@ def test_the_environment_for_shells() -> None:
     ]
 
 
+def test_a_cloud_of_which_a_pod_tells_bad_things_is_set_up() -> None:
+    document = {**samples.failed_setup(), "health": "HEALTHY"}
+    document["probe"] = [
+        {
+            "code": "pod-storage",
+            "title": "A pod can use the bucket",
+            "severity": "fatal",
+            "status": "fail",
+            "detail": "pods may not put",
+            "evidence": [],
+            "fix": "",
+        }
+    ]
+    document["error"] = {**document["error"], "cause": "pods may not put"}
+    registered = samples.resource("create", "registration", "anyscale:cloud-resource/eks-1", "none")
+
+    for resources in ([registered], document["resources"]):
+        shown = drawn(under(setup.show_setup, {**document, "resources": resources}), 160)
+        assert "Cloud prod is set up, and what a pod tried failed: pods may not put" in shown
+
+
 def test_a_cloud_that_was_there_before_is_told_with_what_is_wrong() -> None:
     document = samples.failed_setup()
     again = samples.resource("none", "registration", "anyscale:cloud-resource/eks-1", "equal")

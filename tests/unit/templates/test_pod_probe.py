@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from anyscale_k8s_cli.templates.pod_probe.aws_credentials import Files
 from anyscale_k8s_cli.templates.pod_probe.report import end, tell
 from anyscale_k8s_cli.templates.pod_probe.rsa import signature
 from anyscale_k8s_cli.templates.pod_probe.sigv4 import Keys, signed
+from anyscale_k8s_cli.templates.pod_probe.store import Store, round_trip
 from anyscale_k8s_cli.templates.pod_probe.wire import (
     NoCredentials,
     Refused,
@@ -209,3 +211,41 @@ def test_a_report_that_is_not_whole_tells_nothing(log: str) -> None:
     with pytest.raises(errors.CliError) as caught:
         answers(log)
     assert caught.value.code is errors.CLUSTER_FAILED
+
+
+class Shut(Store):
+    """Denies its first uses, as a store does that has not heard of a grant yet."""
+
+    def __init__(self, denials: int) -> None:
+        self.denials, self.content = denials, b""
+
+    def put(self, key: str, content: bytes) -> None:
+        if self.denials:
+            self.denials -= 1
+            raise Refused("https://s3", 403, "AccessDenied", "not yet")
+        self.content = content
+
+    def get(self, key: str) -> bytes:
+        return self.content
+
+    def keys(self, prefix: str) -> list[str]:
+        return [prefix]
+
+    def delete(self, key: str) -> None:
+        self.content = b""
+
+
+@pytest.mark.parametrize(("seconds", "written"), [(0, False), (60, True)])
+def test_a_denial_may_be_one_that_passes(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    written: bool,
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+    round_trip(Shut(2), "key", until=time.monotonic() + seconds)
+
+    end()
+    put = answers(capsys.readouterr().out)[0]
+    assert (put.step, put.ok) == ("put", written)
