@@ -12,6 +12,7 @@ from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.eks import declared, labels, rights
 from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.boundary import Bounded, leaves_enough
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
 from anyscale_k8s_cli.providers.eks.rights import Names
 from anyscale_k8s_cli.providers.eks.sdk.account import KEY_ABSENT
@@ -26,7 +27,14 @@ _MOST_SUBNETS = 6
 _MORE = "ask for more in the Service Quotas console"
 
 
-def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[BoundCheck]:
+def checks(
+    spec: CloudSpec,
+    cluster: Cluster,
+    aws: Aws,
+    names: Names,
+    bounded: Callable[[], Sequence[Bounded]],
+) -> list[BoundCheck]:
+    """`bounded` are the roles that are to have the permissions boundary."""
     facts: EksFacts = cluster.facts
     found = [
         declared.AWS_PERMISSIONS.bind(partial(rights.to_set_up, aws, cluster, names)),
@@ -41,7 +49,7 @@ def checks(spec: CloudSpec, cluster: Cluster, aws: Aws, names: Names) -> list[Bo
             declared.AWS_KMS_KEY.bind(partial(_kms_key, aws, spec.rules.kms_key, cluster.region))
         )
     if spec.rules.permissions_boundary:
-        boundary = partial(_boundary, aws, spec.rules.permissions_boundary)
+        boundary = partial(leaves_enough, aws, spec.rules.permissions_boundary, bounded)
         found.append(declared.AWS_PERMISSIONS_BOUNDARY.bind(boundary))
     if names.role or names.workload_role:
         found.append(declared.AWS_ROLE_QUOTA.bind_room(partial(_role_quota, aws)))
@@ -89,7 +97,7 @@ def _tagged_subnets(spec: CloudSpec, facts: EksFacts) -> Finding:
         Status.WARN,
         f"none of the cluster's {len(facts.subnets)} subnets carries the tag {tag}",
         tuple(f"{subnet.id} in {subnet.zone}" for subnet in facts.subnets[:_MOST_SUBNETS]),
-        f"aws ec2 create-tags --resources <{kind} subnets> --tags Key={tag},Value=1, "
+        f"aws ec2 create-tags --resources <{kind} subnets> --tags Key={tag},Value=1\n"
         "or name them with --lb-subnet",
     )
 
@@ -115,8 +123,8 @@ def _kms_key(aws: Aws, key: str, region: str) -> Finding:
         return Finding(
             Status.FAIL,
             f"{found.arn} is {found.state}",
-            fix=f"aws kms enable-key --region {region} --key-id {found.arn}, or give --kms-key "
-            "another one",
+            fix=f"aws kms enable-key --region {region} --key-id {found.arn}\n"
+            "or give --kms-key another one",
         )
     if not found.symmetric:
         return Finding(
@@ -125,20 +133,6 @@ def _kms_key(aws: Aws, key: str, region: str) -> Finding:
             fix="give --kms-key a symmetric key",
         )
     return passed(found.arn)
-
-
-def _boundary(aws: Aws, arn: str) -> Finding:
-    there = _allowed(lambda: aws.iam.has_policy(arn))
-    if there is None:
-        return Finding(Status.UNKNOWN, "you may not ask")
-    if there:
-        return passed(arn)
-    return Finding(
-        Status.FAIL,
-        f"there is no policy {arn}",
-        fix="give --permissions-boundary the ARN of a managed policy that is there; "
-        "aws iam list-policies --scope Local lists your own",
-    )
 
 
 # -- the agent ------------------------------------------------------------------
@@ -155,7 +149,7 @@ def _agent(aws: Aws, cluster: Cluster) -> Finding:
             Status.FAIL,
             f"the cluster {cluster.name} has no add-on {name}, and without it no pod gets a role "
             "by EKS Pod Identity",
-            fix=f"aws eks create-addon {where} && aws eks wait addon-active {where}; "
+            fix=f"aws eks create-addon {where}\naws eks wait addon-active {where}\n"
             "or have the role given by IRSA with --identity-kind irsa",
         )
     status = aws.eks.addon_status(cluster.name, name)

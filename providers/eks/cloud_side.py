@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from anyscale_k8s_cli.cloud_side import Acting, CloudSide, Identity, Storage, vouched_for
@@ -14,6 +14,7 @@ from anyscale_k8s_cli.provider import Cluster, Made, PolicyDocument
 from anyscale_k8s_cli.providers.eks import association, bucket, identity, labels, policies, tags
 from anyscale_k8s_cli.providers.eks.arns import Arn
 from anyscale_k8s_cli.providers.eks.aws import Aws
+from anyscale_k8s_cli.providers.eks.boundary import Bounded
 from anyscale_k8s_cli.providers.eks.bucket_settings import (
     BucketWishes,
     protection_of_ours,
@@ -24,7 +25,7 @@ from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
 from anyscale_k8s_cli.providers.eks.proof import Proof
 from anyscale_k8s_cli.providers.eks.rights import Names
 from anyscale_k8s_cli.providers.eks.trust import Bearer, Pod, TokenBearer
-from anyscale_k8s_cli.resource import Claim, Resource
+from anyscale_k8s_cli.resource import NO_TAGS, Claim, Resource
 from anyscale_k8s_cli.spec import CloudSpec
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -45,6 +46,19 @@ def build(
     builder = _Builder(aws, spec, cluster, install, console_origin, dropped_tags)
     variable = labels.POD_IDENTITY_VARIABLE if builder.pod_identity else labels.IRSA_VARIABLE
     return vouched_for(builder.storage, builder.operator, builder.workloads, (variable,))
+
+
+def bounded(aws: Aws, spec: CloudSpec, cluster: Cluster, install: Install) -> list[Bounded]:
+    """The roles that are made, which a permissions boundary is to bound."""
+    builder = _Builder(aws, spec, cluster, install, "", NO_TAGS)
+    holders = [
+        *([] if spec.existing.identity else [OPERATOR]),
+        *([WORKLOADS] if spec.identity.separate else []),
+    ]
+    return [
+        Bounded(identity.role_name(spec, install, holder), builder.policy(holder))
+        for holder in holders
+    ]
 
 
 def makes(install: Install) -> tuple[Made, ...]:
@@ -304,7 +318,7 @@ class _Builder:
             name=identity.role_name(self._spec, self._install, holder),
             path=_role_path(self._spec, self._install),
             trust=self._trust(holder),
-            policy=self._policy if holder is OPERATOR else self._workload_policy,
+            policy=partial(self.policy, holder),
             boundary=self._spec.rules.permissions_boundary,
             tags=self._tags,
             dropped_tags=self._dropped,
@@ -356,11 +370,9 @@ class _Builder:
             holder,
         )
 
-    def _policy(self) -> policies.Policy:
-        return policies.operator(self._bucket_arn, self._kms_key_arn)
-
-    def _workload_policy(self) -> policies.Policy:
-        return policies.workloads(self._bucket_arn, self._kms_key_arn)
+    def policy(self, holder: Holder) -> policies.Policy:
+        allowed = policies.operator if holder is OPERATOR else policies.workloads
+        return allowed(self._bucket_arn, self._kms_key_arn)
 
     @cached_property
     def _kms_key_arn(self) -> str | None:

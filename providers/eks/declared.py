@@ -42,7 +42,7 @@ AWS_KMS_KEY = Check(
 )
 AWS_PERMISSIONS_BOUNDARY = Check(
     "aws-permissions-boundary",
-    "The permissions boundary is there",
+    "The permissions boundary is there and allows what the roles need",
     ANY_TIME,
     _CLOUD,
     error=errors.ADOPTED_UNFIT,

@@ -9,8 +9,8 @@ KMS = "KMS."
 _DISABLED = ("KMS.DisabledException", "KMS.KMSInvalidStateException")
 
 
-def advice(failure: CloudFailure, role_arn: str, bucket: str) -> str:
-    """What to look at when the role may not use the bucket.
+def advice(failure: CloudFailure, role_arn: str, bucket: str, boundary: str = "") -> str:
+    """What to look at when the role may not use the bucket. `boundary` is the role's, if known.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
@@ -30,10 +30,10 @@ def advice(failure: CloudFailure, role_arn: str, bucket: str) -> str:
             "take the statement out that denies it"
         )
     if "permissions boundary" in said:
-        return (
-            f"aws iam get-role --role-name {role} --query Role.PermissionsBoundary\n"
-            "its boundary must allow this"
-        )
+        look = f"aws iam get-role --role-name {role} --query Role.PermissionsBoundary"
+        if boundary:
+            look = f"aws iam get-policy --policy-arn {boundary}"
+        return f"{look}\nthe owner of this boundary must allow in it what is denied"
     if "service control policy" in said or "resource control policy" in said:
         return "ask whoever keeps your organisation's control policies to allow this"
     return (

@@ -15,6 +15,8 @@ Policy = Mapping[str, Any]
 # What the operator does in its bucket: asked of the simulator for a role that the user named.
 BUCKET_ACTIONS = ("s3:ListBucket",)
 OBJECT_ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+# What that takes besides where the bucket is under a key of KMS.
+KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 def trust(

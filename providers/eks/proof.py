@@ -160,12 +160,16 @@ class Proof:
 
     def _bucket(self, role_arn: str) -> BucketProof:
         def denied(verb: str, failure: CloudFailure) -> errors.CliError:
+            boundary = self._boundary(role_arn)
             return errors.CliError(
                 errors.BUCKET_DENIED,
                 f"{role_arn} may not s3:{_ACTIONS[verb]} in the bucket {self.bucket}",
                 cause=failure.cause,
-                evidence=failure.evidence,
-                fix=denials.advice(failure, role_arn, self.bucket),
+                evidence=(
+                    *failure.evidence,
+                    *([f"the role's permissions boundary: {boundary}"] if boundary else ()),
+                ),
+                fix=denials.advice(failure, role_arn, self.bucket, boundary),
             )
 
         return BucketProof(
@@ -176,3 +180,11 @@ class Proof:
             missing=lambda failure: failure.api_code in ABSENT,
             refused=lambda failure: failure.denied or failure.api_code.startswith(denials.KMS),
         )
+
+    def _boundary(self, role_arn: str) -> str:
+        """What bounds the role, besides its own policies; empty where that is not to be seen."""
+        try:
+            role = self.aws.iam.role(Arn.parse(role_arn).name)
+        except CloudFailure:
+            return ""
+        return (role.boundary or "") if role else ""

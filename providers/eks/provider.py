@@ -163,8 +163,10 @@ class EksProvider:
         return gpu.plugin_values(cluster.node_pools)
 
     def checks(self, spec: CloudSpec, cluster: Cluster) -> Sequence[BoundCheck]:
-        names = cloud_side.names(spec, install_on(cluster, spec))
-        return checks_of_aws.checks(spec, cluster, self._of(spec), names)
+        aws, install = self._of(spec), install_on(cluster, spec)
+        bounded = partial(cloud_side.bounded, aws, spec, cluster, install)
+        names = cloud_side.names(spec, install)
+        return checks_of_aws.checks(spec, cluster, aws, names, bounded)
 
     def same_identity(self, registered: str, held: str) -> bool:
         return roles.assumed(registered, held)

@@ -9,7 +9,7 @@ from typing import Any
 from anyscale_k8s_cli.sandbox.aws.account import Account
 from anyscale_k8s_cli.sandbox.aws.errors import AwsError
 from anyscale_k8s_cli.sandbox.aws.kms import Kms
-from anyscale_k8s_cli.sandbox.aws.policy import Decision, Question, decide
+from anyscale_k8s_cli.sandbox.aws.policy import Decision, Grants, Question, decide
 from anyscale_k8s_cli.sandbox.aws.principals import Keys, Principals
 from anyscale_k8s_cli.sandbox.aws.request import AwsRequest
 from anyscale_k8s_cli.sandbox.aws.s3_actions import action as s3_action
@@ -39,8 +39,9 @@ _KEY_USE = {
     "GetObject": "kms:Decrypt",
 }
 _OF_ASSOCIATIONS = ("CreatePodIdentityAssociation", "UpdatePodIdentityAssociation")
-_IDENTITY = "identity-based"
-_RESOURCE = "resource-based"
+_IDENTITY = "identity-based policy"
+_RESOURCE = "resource-based policy"
+_BOUNDARY = "permissions boundary"
 _SERVICES_IN_ACTIONS = {"tagging": "tag"}
 
 
@@ -107,20 +108,21 @@ class Authorization:
         names = {caller.arn, caller.entity, caller.account}
         names.add(f"arn:{self.account.partition}:iam::{caller.account}:root")
         question = Question(need.action, need.resource, context, {"AWS": frozenset(names)})
-        own = self.principals.grants(keys).decide(question)
+        grants = self.principals.grants(keys)
+        own, mine = grants.decide(question), _kind(grants, question)
         bucket = self.account.bucket(request.labels.get("Bucket", ""))
         if request.service != "s3" or bucket is None or request.name == "CreateBucket":
-            return own, _IDENTITY
+            return own, mine
         policy = self.account.bucket_policy(bucket)
         theirs = decide([policy], question) if policy else Decision.IMPLICIT_DENY
         if Decision.EXPLICIT_DENY in (own, theirs):
-            kind = _IDENTITY if own is Decision.EXPLICIT_DENY else _RESOURCE
+            kind = mine if own is Decision.EXPLICIT_DENY else _RESOURCE
             return Decision.EXPLICIT_DENY, kind
         if self.account.bucket_owner(bucket.name) == caller.account:
             either = Decision.ALLOWED in (own, theirs)
-            return (Decision.ALLOWED if either else Decision.IMPLICIT_DENY), _IDENTITY
+            return (Decision.ALLOWED if either else Decision.IMPLICIT_DENY), mine
         both = own is theirs is Decision.ALLOWED
-        kind = _IDENTITY if own is not Decision.ALLOWED else _RESOURCE
+        kind = mine if own is not Decision.ALLOWED else _RESOURCE
         return (Decision.ALLOWED if both else Decision.IMPLICIT_DENY), kind
 
     def _s3(self, request: AwsRequest) -> Iterator[Need]:
@@ -240,14 +242,23 @@ def _tag_context(parameters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return context | {"aws:tagkeys": tuple(tags)}
 
 
+def _kind(grants: Grants, question: Question) -> str:
+    """Where a denial comes from, of what is a principal's own."""
+    by_itself = decide(grants.identity, question) is Decision.ALLOWED
+    bounded = grants.boundary is not None
+    if by_itself and bounded and decide(grants.boundary or (), question) is not Decision.ALLOWED:
+        return _BOUNDARY
+    return _IDENTITY
+
+
 def denial(
     service: str, keys: Keys, need: Need, decision: Decision, policy: str = _IDENTITY
 ) -> AwsError:
     """What a service answers to somebody who may not; `policy` is the kind that says so."""
     because = (
-        f"with an explicit deny in {'an' if policy == _IDENTITY else 'a'} {policy} policy"
+        f"with an explicit deny in {'an' if policy == _IDENTITY else 'a'} {policy}"
         if decision is Decision.EXPLICIT_DENY
-        else f"because no {policy} policy allows the {need.action} action"
+        else f"because no {policy} allows the {need.action} action"
     )
     message = (
         f"User: {keys.principal.arn} is not authorized to perform: {need.action} "

@@ -15,7 +15,11 @@ from anyscale_k8s_cli.providers.eks.sdk.tags import tag_list, tags_of
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
-    from mypy_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
+    from mypy_boto3_iam.type_defs import (
+        ContextEntryTypeDef,
+        EvaluationResultTypeDef,
+        SimulatePolicyResponseTypeDef,
+    )
 
 Policy = Mapping[str, Any]
 _ABSENT = "NoSuchEntity"
@@ -270,10 +274,18 @@ class Iam:
             _ABSENT,
         )
 
-    def has_policy(self, arn: str) -> bool:
-        """Whether a managed policy is there."""
+    # -- managed policies ------------------------------------------------------
+
+    def default_version(self, arn: str) -> str | None:
+        """The version of a managed policy that counts; None where there is no such policy."""
         found = self._session.find("iam", lambda: self._client.get_policy(PolicyArn=arn), _ABSENT)
-        return found is not None
+        return None if found is None else found["Policy"]["DefaultVersionId"]
+
+    def policy_version(self, arn: str, version: str) -> Policy:
+        answer = self._session.ask(
+            "iam", lambda: self._client.get_policy_version(PolicyArn=arn, VersionId=version)
+        )
+        return _document(answer["PolicyVersion"].get("Document", {}))
 
     # -- permissions and quotas ---------------------------------------------------
 
@@ -299,6 +311,31 @@ class Iam:
             ResourceArns=[resource],
             ContextEntries=[_entry(key, value) for key, value in context.items()],
         )
+        return self._verdicts(pages, absent)
+
+    def simulate_bounded(
+        self,
+        policy: Policy,
+        boundary: Policy,
+        actions: Iterable[str],
+        resource: str,
+        context: Mapping[str, str],
+    ) -> list[Verdict]:
+        """What somebody could do who has this policy and this boundary, and nothing else."""
+        pages = self._client.get_paginator("simulate_custom_policy").paginate(
+            PolicyInputList=[json.dumps(policy)],
+            PermissionsBoundaryPolicyInputList=[json.dumps(boundary)],
+            ActionNames=list(actions),
+            ResourceArns=[resource],
+            ContextEntries=[_entry(key, value) for key, value in context.items()],
+        )
+        return self._verdicts(pages)
+
+    def _verdicts(
+        self,
+        pages: Iterable[SimulatePolicyResponseTypeDef],
+        absent: Callable[[str], bool] = lambda _key: False,
+    ) -> list[Verdict]:
         results = self._session.ask(
             "iam", lambda: [item for page in pages for item in page["EvaluationResults"]]
         )

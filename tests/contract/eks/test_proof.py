@@ -125,6 +125,20 @@ def test_no_bucket(world: World) -> None:
     assert refused(world, side).code is errors.BUCKET_MISSING
 
 
+def test_a_boundary_that_denies_is_named(world: World) -> None:
+    side = world.setup(world.spec(**IMPATIENT))
+    allowed = {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [allowed]}
+    made = client("iam").create_policy(PolicyName="nos3", PolicyDocument=json.dumps(document))
+    arn = made["Policy"]["Arn"]
+    client("iam").put_role_permissions_boundary(RoleName=role_of(side), PermissionsBoundary=arn)
+    error = refused(world, side)
+    assert error.code is errors.BUCKET_DENIED
+    assert "because no permissions boundary allows the s3:PutObject action" in error.cause
+    assert f"the role's permissions boundary: {arn}" in error.evidence
+    assert error.fix.startswith(f"aws iam get-policy --policy-arn {arn}\n")
+
+
 def test_a_bucket_that_denies_the_role(world: World) -> None:
     side = world.setup(world.spec(**IMPATIENT))
     bucket = bucket_of(side)

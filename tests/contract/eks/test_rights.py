@@ -27,7 +27,7 @@ from anyscale_k8s_cli.sandbox.wire import Call
 from anyscale_k8s_cli.spec import CloudSpec, Scope
 
 from .conftest import CLUSTER, World, client
-from .test_setup import BREAKS, PROVIDER, ROLE
+from .test_setup import BREAKS, BUCKET, PROVIDER, ROLE
 from .test_teardown import balanced
 
 # How the wire calls services, and how the SDK does.
@@ -41,6 +41,8 @@ ON_OTHER_WAYS = {
     "iam:AddClientIDToOpenIDConnectProvider",
     "iam:DetachRolePolicy",
     "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:SimulateCustomPolicy",
     "kms:DescribeKey",
     "s3:GetBucketPolicy",
     "s3:TagResource",
@@ -531,6 +533,52 @@ def test_a_boundary_that_is_not_there_is_told_before_it_is_needed(world: World) 
     world.stand_in.set_admin_policies(without("iam:GetPolicy"))
     finding = check_all(world, world.spec(rules={"permissions_boundary": made}))
     assert finding["aws-permissions-boundary"].status is Status.UNKNOWN
+
+
+def test_a_boundary_that_forbids_what_a_role_needs_is_told_beforehand(world: World) -> None:
+    iam = client("iam")
+    elsewhere = document({"Effect": "Allow", "Action": "sts:*", "Resource": "*"})
+    made = iam.create_policy(PolicyName="nos3", PolicyDocument=json.dumps(elsewhere))
+    arn = made["Policy"]["Arn"]
+    spec = world.spec(
+        identity={"workloads": "separate"},
+        rules={"permissions_boundary": arn, "kms_key": f"alias/{DATA_KEY.alias}"},
+    )
+
+    def judged() -> Finding:
+        return check_all(world, spec)["aws-permissions-boundary"]
+
+    def now(*statements: dict[str, Any]) -> None:
+        iam.create_policy_version(
+            PolicyArn=arn, PolicyDocument=json.dumps(document(*statements)), SetAsDefault=True
+        )
+
+    finding = judged()
+    assert finding.status is Status.FAIL
+    assert finding.detail.startswith(f"{arn} forbids the roles what their policies allow: ")
+    assert f"s3:PutObject on arn:aws:s3:::{BUCKET}/*" in " ".join(finding.evidence)
+    of_roles = {line.partition(": ")[0] for line in finding.evidence}
+    assert of_roles == {f"IAM role {ROLE}", f"IAM role {ROLE.replace('-operator', '-workloads')}"}
+    # What the owner is told to add is enough.
+    wanted = json.loads(finding.fix.partition("\n")[0].partition(": ")[2])
+    assert {item for part in wanted for item in part["Action"]} >= {"s3:ListBucket", "kms:Decrypt"}
+    now(*wanted)
+    assert judged().status is Status.PASS
+
+    for right in ("iam:GetPolicyVersion", "iam:SimulateCustomPolicy"):
+        world.stand_in.set_admin_policies(without(right))
+        unseen = judged()
+        assert unseen.status is Status.UNKNOWN
+        assert right in unseen.detail
+    world.stand_in.set_admin_policies([ADMIN_POLICY])
+
+    now(EVERYTHING, {"Effect": "Deny", "Action": "s3:AbortMultipartUpload", "Resource": "*"})
+    finding = judged()
+    assert finding.status is Status.WARN
+    assert "take the statement out" in finding.fix
+    regions = {"StringNotEquals": {"aws:RequestedRegion": "us-west-2"}}
+    now(EVERYTHING, {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": regions})
+    assert judged().status is Status.PASS
 
 
 FULL = AwsSettings(clusters=(CLUSTER,), limits={quota.code: 0 for quota in QUOTAS})
