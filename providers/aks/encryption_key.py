@@ -60,8 +60,8 @@ def finding(azure: Azure, key: KeyName, user: Place) -> Finding:
             return Finding(
                 Status.FAIL,
                 f"there is no managed identity {user.name} in {user.group}",
-                fix=f"az identity create --resource-group {user.group} --name {user.name}, and "
-                "let it use the key",
+                fix=f"az identity create --resource-group {user.group} --name {user.name}\n"
+                "and let it use the key",
             )
         vault = next((item for item in azure.vaults.all() if item.name == key.vault), None)
         if vault is None:
@@ -90,8 +90,8 @@ def _problems(azure: Azure, vault: Vault, key: KeyName, user: Identity) -> Itera
         yield Finding(
             Status.FAIL,
             f"the vault {vault.name} has no key {key.name}",
-            fix="give --kms-key another one; "
-            f"az keyvault key list --vault-name {vault.name} shows those that there are",
+            fix=f"az keyvault key list --vault-name {vault.name}\n"
+            "it shows those that there are: give --kms-key one of them",
         )
     elif not found.enabled:
         where = f"--vault-name {vault.name} --name {key.name}"

@@ -35,7 +35,7 @@ TROUBLES = (
     Trouble(
         Cause.RIGHTS,
         r"AuthorizationFailed|LinkedAuthorizationFailed|does not have authorization",
-        "make the cluster's identity Network Contributor on the subnet that it names: "
+        "make the cluster's identity Network Contributor on the subnet that it names:\n"
         "az role assignment create --role 'Network Contributor' --assignee IDENTITY --scope SUBNET",
     ),
     Trouble(

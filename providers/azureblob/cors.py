@@ -46,7 +46,7 @@ def with_ours(rules: Sequence[CorsRule], origin: str, account: str) -> list[Cors
             codes.CORS_FULL,
             f"The storage account {account} has no room for another CORS rule",
             cause=f"it has {len(rules)}, and Azure takes {MOST_RULES} at most",
-            fix="take one away that nobody needs: az storage cors clear removes all of them; "
+            fix="take one away that nobody needs (`az storage cors clear` removes all of them)\n"
             "then run the same command again",
         )
     return [*rules, rule(origin)]

@@ -301,8 +301,8 @@ class AdoptedBucket(AdoptedResource[Storage]):
         rule = json.dumps({"CORSRules": [cors_rule(self._origin)]})
         return Unfit(
             f"its CORS rules do not admit the console ({self._origin})",
-            f"add the rule to those that are there, or, if there are none: aws s3api "
-            f"put-bucket-cors --bucket {self._name} --region {self._region} "
+            "add the rule to those that are there or, if there are none:\n"
+            f"aws s3api put-bucket-cors --bucket {self._name} --region {self._region} "
             f"--cors-configuration '{rule}'",
         )
 

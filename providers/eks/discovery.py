@@ -202,7 +202,7 @@ def _check_active(described: ClusterDescription, region: str) -> None:
         raise errors.CliError(
             codes.CLUSTER_NOT_ACTIVE,
             f"The EKS cluster {described.name} is {described.status}, not ACTIVE",
-            fix=f"aws eks wait cluster-active --name {described.name} --region {region}, "
+            fix=f"aws eks wait cluster-active --name {described.name} --region {region}\n"
             "then run the same command again",
         )
     if not described.issuer:

@@ -263,7 +263,8 @@ class Bucket(DataResource[Storage]):
             cause=failure.cause,
             evidence=failure.evidence,
             fix=f"gcloud storage service-agent --project {self._google.project} "
-            f"--authorize-cmek {self._wishes.kms_key}, or give --kms-key another one",
+            f"--authorize-cmek {self._wishes.kms_key}\n"
+            "or give --kms-key another one",
         ) from failure
 
     def protection(self, observed: Observed[Storage]) -> Mapping[str, str]:

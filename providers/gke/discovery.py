@@ -174,7 +174,7 @@ def _check_reachable(described: ClusterDescription, endpoint: str, project: str)
         f"The API of the GKE cluster {described.name} cannot be reached from here",
         cause=cause,
         evidence=(seen,),
-        fix=f"{way_in}, or open the DNS endpoint: "
+        fix=f"{way_in}, or open the DNS endpoint:\n"
         f"gcloud container clusters update {where} --enable-dns-access",
         details={"endpoint": endpoint, "private": not described.public_endpoint},
     )

@@ -41,7 +41,7 @@ def _drivers(facts: NebiusFacts) -> Finding:
         "their image has no drivers",
         evidence=tuple(f"{group.name}: {group.platform} {group.preset}" for group in without),
         fix=f"nebius mk8s node-group update --id {without[0].id} "
-        "--template-gpu-settings-drivers-preset cuda12.8, or bring drivers of your own",
+        "--template-gpu-settings-drivers-preset cuda12.8\nor bring drivers of your own",
     )
 
 

@@ -135,7 +135,7 @@ def _check_reachable(described: ClusterDescription) -> None:
     else:
         cause = "it has a private endpoint alone, and this machine is outside its network"
         fix = (
-            "run this inside the network, or open a public endpoint: nebius mk8s cluster "
+            "run this inside the network, or open a public endpoint:\nnebius mk8s cluster "
             f"update --id {described.id} --control-plane-endpoints-public-endpoint=true"
         )
     raise errors.CliError(

@@ -33,8 +33,8 @@ def keys_of_others(oracle: Oracle, user: str, install: Install) -> Sequence[Secr
 def make_room(user: str) -> str:
     """How somebody who knows what the keys are for deletes one."""
     return (
-        f"delete one that nobody needs: oci iam customer-secret-key delete --user-id {user} "
-        "--customer-secret-key-id <id>; or leave --identity out"
+        f"oci iam customer-secret-key delete --user-id {user} --customer-secret-key-id <id>\n"
+        "deletes one that nobody needs; or leave --identity out"
     )
 
 
