@@ -38,7 +38,7 @@ class Subject:
 
 
 def nginx_checks(spec: CloudSpec, kubernetes: Kubernetes) -> tuple[BoundCheck, ...]:
-    """Both warn by their nature: they tell what the choice of nginx means."""
+    """Both tell what the choice of nginx means, and mostly warn."""
     heeded = None if heeds_all_namespaces(spec.operator.values) else spec.namespace
     return (
         declared.INGRESS_NGINX_SUPPORT.bind(support),
@@ -70,6 +70,10 @@ def snippets(kubernetes: Kubernetes, heeded: str | None) -> Finding:
         *((f"and {more} more",) if more > 0 else ()),
         f"and {len(admins)} who may do everything, or are Kubernetes' own: {', '.join(admins)}",
     )
+    if not writers:
+        return Finding(
+            Status.PASS, f"nobody but administrators may write Ingresses {where}", evidence
+        )
     return Finding(
         Status.WARN,
         f"Anyscale's Ingresses need snippets (allow-snippet-annotations): whoever may write "

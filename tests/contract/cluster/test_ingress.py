@@ -188,6 +188,9 @@ def test_who_may_write_snippets_is_told(pair: tuple[Site, ClusterSide, ClusterSi
     assert "ServiceAccount one-ns/anyscale-operator (one-ns)" in narrow.evidence
     assert "who may do everything" in narrow.evidence[-1]
     assert "Group system:masters" in narrow.evidence[-1]
+    nobody = snippets(kubernetes, "kube-public")
+    assert nobody.status is Status.PASS
+    assert nobody.detail.endswith("may write Ingresses in namespace kube-public")
 
 
 def test_a_teardown_takes_its_own_and_leaves_the_others(

@@ -166,6 +166,7 @@ def test_rules_for_pods_and_load_balancers_judge_what_controllers_will_make(site
     assert "Pod anyscale-operator-dry-run in imaged: the policy imaged-rules: use our" in told
     assert "in envoy-gateway-system: the policy edge-rules: nothing public" in told
     assert "edge-rules" in finding.fix
+    assert "--network none --address ADDRESS" in finding.fix
     assert "imaged-rules" in finding.fix
 
 
