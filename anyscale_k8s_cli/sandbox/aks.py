@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -245,7 +246,7 @@ def _settings(world: AksWorld, seeds: tuple[AksClusterSeed, ...]) -> AzureSettin
         policies=tuple(policies),
         identities=(TEAM_IDENTITY, *((user,) if world.kms_keys else ())),
         vaults=(vault,) if world.kms_keys else (),
-        own_roles=world.own_roles,
+        own_roles=tuple(map(asdict, world.own_roles)),
         unregistered=world.unregistered,
         limits=world.limits,
         admin_roles=ADMIN_ROLES if world.admin_roles is None else world.admin_roles,

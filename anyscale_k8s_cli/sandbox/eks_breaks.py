@@ -96,7 +96,7 @@ class EksBreaks:
         """Nobody can read or write what is encrypted with them."""
         kms, region = self.eks.aws.world.kms, self.eks.seed.region
         arns = [kms.arn(seed.id, region) for seed in kms.seeds if wanted in (None, seed.id)]
-        found = [arn for arn in arns if arn is not None]
+        found = list(dict.fromkeys(arn for arn in arns if arn is not None))
         kms.disabled.update(found)
         return found
 

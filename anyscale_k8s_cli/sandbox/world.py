@@ -62,8 +62,10 @@ class GkeWorld:
     `admin_permissions` are all that the administrator may do (patterns); None means an
     owner's. `disabled_services` are named as in their hosts, without the domain.
     `refused_attempts`: how often something new is not known yet, by kind of use.
-    `own_roles` are roles of the project's or the organization's own by their full names, with
-    what they allow.
+    `own_roles` are roles of the project's or the organization's own by their full names
+    (`projects/demo/roles/data`), each with the permissions that it holds. `kms_keys` are full
+    names of keys (`projects/demo/locations/us-central1/keyRings/team/cryptoKeys/data`) that the
+    storage service may use.
     """
 
     __pydantic_config__ = _STRICT
@@ -92,6 +94,22 @@ class GkeWorld:
 
 
 @dataclass(frozen=True)
+class OwnRole:
+    """A role of a company's own in Azure, with the members of `az role definition create`."""
+
+    __pydantic_config__ = _STRICT
+
+    Name: str
+    Description: str = ""
+    IsCustom: bool = True
+    Actions: tuple[str, ...] = ()
+    NotActions: tuple[str, ...] = ()
+    DataActions: tuple[str, ...] = ()
+    NotDataActions: tuple[str, ...] = ()
+    AssignableScopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class AksWorld:
     """The Azure subscription and its clusters; all but `bare` is about the ordinary one.
 
@@ -99,10 +117,9 @@ class AksWorld:
     in the group that may do everything there. `admin_roles` are grants as in
     `Rights.replace`; None means Owner. `anyscale_known` is whether Anyscale's
     application was let into the tenant. `limits` are quotas that are not as Azure begins
-    with them, by its names. `kms_keys` are keys in the vault `team-keys`, which the identity
-    `team-keys-user` may use; `own_roles` are documents of roles, as `az` takes them. Attempts
-    are how often something new is not there yet. `removal_seconds` is how long a deleted
-    public address can still be seen.
+    with them, by its names. `kms_keys` are names of keys in the vault `team-keys`, which the
+    identity `team-keys-user` may use. Attempts are how often something new is not there yet.
+    `removal_seconds` is how long a deleted public address can still be seen.
     """
 
     __pydantic_config__ = _STRICT
@@ -122,7 +139,7 @@ class AksWorld:
     anyscale_known: bool = True
     shared_key_forbidden: bool = False
     own_key_demanded: bool = False
-    own_roles: tuple[Mapping[str, Any], ...] = ()
+    own_roles: tuple[OwnRole, ...] = ()
     kms_keys: tuple[str, ...] = ()
     required_tags: tuple[str, ...] = ()
     unregistered: tuple[str, ...] = ()

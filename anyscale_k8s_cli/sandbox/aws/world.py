@@ -80,7 +80,7 @@ class World:
         self.elastic = Elastic(
             self.account, self.clusters, settings.monotonic, settings.removal_seconds
         )
-        self.kms = Kms(self.account, tuple(settings.kms_keys))
+        self.kms = Kms(self.account, list(settings.kms_keys))
         authorization = Authorization(self.account, self.principals, self.kms)
         self._s3 = S3Rules(self.account, authorization)
         self._front = Front(

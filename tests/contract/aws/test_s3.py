@@ -216,6 +216,24 @@ def test_customers_key_must_exist_when_it_is_used(aws: Any, s3: Any, refused: An
     assert s3.put_object(Bucket="team-data", Key="k", Body=b"")["SSEKMSKeyId"] == described["Arn"]
 
 
+def test_a_customer_makes_a_key_and_finds_it_again(aws: Any, s3: Any, refused: Any) -> None:
+    kms = aws.client("kms")
+    key = kms.create_key(Description="data")["KeyMetadata"]
+    kms.create_alias(AliasName="alias/own", TargetKeyId=key["KeyId"])
+    with refused("AlreadyExistsException"):
+        kms.create_alias(AliasName="alias/own", TargetKeyId=key["KeyId"])
+    with refused("NotFoundException"):
+        kms.create_alias(AliasName="alias/other", TargetKeyId="none")
+    assert kms.describe_key(KeyId="alias/own")["KeyMetadata"] == key
+    (alias,) = kms.list_aliases(KeyId=key["Arn"])["Aliases"]
+    assert (alias["AliasName"], alias["TargetKeyId"]) == ("alias/own", key["KeyId"])
+    assert len(kms.list_aliases()["Aliases"]) == 2
+    assert len(kms.list_keys()["Keys"]) == 2
+    assert aws.client("kms", "eu-west-1").list_keys()["Keys"] == []
+    by_key = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key["Arn"]}
+    assert s3.put_object(Bucket="team-data", Key="k", **by_key)["SSEKMSKeyId"] == key["Arn"]
+
+
 def test_snapshot_sees_every_change(aws: Any, s3: Any) -> None:
     before = aws.stand_in.snapshot()
     assert aws.stand_in.snapshot() == before
