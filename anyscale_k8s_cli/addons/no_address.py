@@ -205,6 +205,8 @@ def _not_ready(kubernetes: Kubernetes, workload: Reference) -> NoAddress | None:
         look = kubernetes.access.kubectl(diagnosis.denial.look)
         mend = f"ask whoever keeps it to {diagnosis.denial.plea}"
         return NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look, mend)
+    if diagnosis.pull is not None and diagnosis.pull.mend:
+        return NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look, diagnosis.pull.mend)
     return NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.admission import Denial, denial_in, way_on
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
+from anyscale_k8s_cli.cluster.image_pulls import FailedPull, failed_pull
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.scale_up import ANSWERS, Answer, answer_for
 
@@ -32,7 +33,8 @@ class Diagnosis:
     """`cause` is one line: the blocking object and its state.
 
     `answer` is what those that add nodes say to a pod that no node takes, `denial` whose rule
-    lets a pod not be made at all, and `way` what is to be done about that.
+    lets a pod not be made at all, and `way` what is to be done about that. `pull` is what is
+    wrong with an image that a node does not get.
     """
 
     cause: str
@@ -42,17 +44,29 @@ class Diagnosis:
     answer: Answer | None = None
     denial: Denial | None = None
     way: str = ""
+    pull: FailedPull | None = None
 
     @property
     def refused(self) -> bool:
-        """Whether a pod has no node, and will not get one, or may not be made."""
-        return self.denial is not None or (self.answer is not None and not self.answer.adds)
+        """Whether a pod will not get what it lacks: a node, leave to be made, or its image."""
+        return bool(self.lacks)
+
+    @property
+    def lacks(self) -> str:
+        """What will not come of itself, in words about a pod; empty where anything still may."""
+        if self.denial is not None:
+            return "may not be made"
+        if self.pull is not None:
+            return "does not get its image" if self.pull.final else ""
+        return "gets no node" if self.answer is not None and not self.answer.adds else ""
 
     @property
     def waiting(self) -> str:
-        """What a pod that is not there, or has no node, waits for; empty where that is not it."""
+        """What a pod that is not there, or lacks a node or an image, waits for; else empty."""
         if self.denial is not None:
             return f"a pod may not be made: {self.denial}"
+        if self.pull is not None:
+            return self.cause
         if _NO_PLACE not in self.cause:
             return ""
         pod, _, seen = self.cause.partition(f": {_NO_PLACE}")
@@ -75,10 +89,13 @@ class Diagnosis:
 
     @property
     def mend(self) -> str:
-        """What lets a pod be made, or gives one a place that no node takes as it is; empty where
+        """What lets a pod be made, or gives one a place or an image that it lacks; empty where
         that is not it."""
         if self.denial is not None:
             return self.way
+        if self.pull is not None:
+            again = "then run the same command again, with what is new"
+            return "\n".join((self.pull.mend, again)) if self.pull.mend else ""
         if _NO_PLACE not in self.cause:
             return ""
         ways = [
@@ -179,11 +196,7 @@ def blocking_pod(pods: Documents) -> Document | None:
 
 def blocking_container(pod: Document) -> tuple[str, str]:
     """The container that is in the way and its state; empty names when there is none."""
-    status = pod.get("status") or {}
-    statuses = [
-        *(status.get("initContainerStatuses") or []),
-        *(status.get("containerStatuses") or []),
-    ]
+    statuses = _statuses(pod)
     for container in statuses:
         state = container.get("state") or {}
         waiting, ended = state.get("waiting"), state.get("terminated")
@@ -195,6 +208,15 @@ def blocking_container(pod: Document) -> tuple[str, str]:
         if not container.get("ready") and "running" in (container.get("state") or {}):
             return container["name"], "running and not ready"
     return "", ""
+
+
+def _statuses(pod: Document) -> Documents:
+    """Those of its containers, in the order in which they start."""
+    status = pod.get("status") or {}
+    return [
+        *(status.get("initContainerStatuses") or []),
+        *(status.get("containerStatuses") or []),
+    ]
 
 
 def _diagnose_found(kubernetes: Kubernetes, reference: Reference, workload: Document) -> Diagnosis:
@@ -260,14 +282,17 @@ def _diagnose_pod(kubernetes: Kubernetes, pod: Document) -> Diagnosis:
     reference = Reference.of(pod)
     container, state = blocking_container(pod)
     events = _events(kubernetes, reference)
-    if container:
+    pull = next(filter(None, (failed_pull(item, events) for item in _statuses(pod))), None)
+    if pull is not None:
+        cause = f"{reference}, container {pull.container}: {pull}"
+    elif container:
         cause = f"{reference}, container {container}: {state}"
     else:
         cause = f"{reference}: {_pod_state(pod)}"
-    log = tuple(_log(kubernetes, pod, container)) if container else ()
+    log = tuple(_log(kubernetes, pod, container)) if container and pull is None else ()
     unmet = [line for line in conditions_of(pod) if "=False" in line]
     answer = answer_for(events) if _NO_PLACE in cause else None
-    return Diagnosis(cause, tuple(unmet), _last(events), log, answer)
+    return Diagnosis(cause, tuple(unmet), _last(events), log, answer, pull=pull)
 
 
 def _pod_state(pod: Document) -> str:

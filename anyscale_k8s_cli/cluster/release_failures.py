@@ -60,8 +60,9 @@ class ReleaseFailures:
             return problem
         return problem
 
-    def in_vain(self, *, waited: bool) -> errors.CliError | None:
-        """The error of what helm waits for and will not come: a pod without a node or leave."""
+    def awaited(self, *, waited: bool) -> tuple[str, errors.CliError | None]:
+        """What pods lack that helm waits for, and the error where it will not come."""
+        waiting, problem = "", None
         try:
             record = newest(self._kubernetes, self._namespace, self._name)
             items = () if record is None else record.hook_objects
@@ -69,22 +70,25 @@ class ReleaseFailures:
                 items += record.objects
             for item, seen in self._of(items):
                 diagnosis = diagnose_workload(self._kubernetes, item)
-                if diagnosis is not None and diagnosis.refused:
-                    return self._explain(f"{item}: {seen}", diagnosis)
+                if diagnosis is None:
+                    continue
+                waiting = waiting or diagnosis.waiting
+                if diagnosis.refused:
+                    problem = self._explain(f"{item}: {seen}", diagnosis)
+                    break
         except errors.CliError:
             # Who cannot look waits as long as helm does.
-            return None
-        return None
+            return "", None
+        return waiting, problem
 
     def _of(self, items: Iterable[ManifestObject]) -> Iterator[tuple[Reference, str]]:
         return unready(self._kubernetes, (item.reference for item in items))
 
     def _late(self, seen: str, diagnosis: Diagnosis | None) -> errors.CliError:
-        refused = diagnosis is not None and diagnosis.refused
-        why = "may not be made" if diagnosis and diagnosis.denial else "gets no node"
+        refused = diagnosis.lacks if diagnosis else ""
         return errors.CliError(
             errors.CLUSTER_FAILED if refused else errors.TIMED_OUT,
-            f"{self._namespace}/{self._name} does not come up: a pod {why}"
+            f"{self._namespace}/{self._name} does not come up: a pod {refused}"
             if refused
             else f"{self._namespace}/{self._name} did not come up within {self._seconds:.0f} s",
             cause=diagnosis.told if diagnosis else seen,

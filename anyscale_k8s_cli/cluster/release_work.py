@@ -345,8 +345,7 @@ class ReleaseWork:
     def _upgrade(self, archive: ChartArchive, values: Mapping[str, Any], *, wait: bool) -> None:
         release, run = self.release, self._tools.run
         # What was waited for before is there: now it is helm, with what the chart's hooks run.
-        what = f"helm to write the release {release} and to run its hooks"
-        run.emit(StepWaiting(key=current_step.get(), what=what))
+        self._tell_of_helm()
         work = self._tools.helm.upgrade(
             release.name,
             release.namespace,
@@ -363,19 +362,26 @@ class ReleaseWork:
         run.await_(self._unless_in_vain(work, waited=wait))
 
     async def _unless_in_vain(self, work: Coroutine[Any, Any, object], *, waited: bool) -> None:
-        """helm, ended where it waits for a pod that will not get a node."""
+        """helm, ended where it waits for a pod that will not get what it lacks."""
         patience = scale_up.Patience(self.release.settled_seconds)
-        helm = asyncio.ensure_future(work)
+        helm, told = asyncio.ensure_future(work), ""
         try:
             while not (await asyncio.wait({helm}, timeout=patience.interval))[0]:
-                look = partial(self._failures.in_vain, waited=waited)
-                problem = await asyncio.to_thread(look)
+                look = partial(self._failures.awaited, waited=waited)
+                seen, problem = await asyncio.to_thread(look)
+                if seen != told:
+                    self._tell_of_helm(told := seen)
                 if patience.over(refused=problem is not None) and problem is not None:
                     raise problem
             helm.result()
         finally:
             helm.cancel()
             await asyncio.wait({helm})
+
+    def _tell_of_helm(self, seen: str = "") -> None:
+        what = f"helm to write the release {self.release} and to run its hooks"
+        event = StepWaiting(key=current_step.get(), what=what, detail=seen)
+        self._tools.run.emit(event)
 
     def _taken_back(
         self, problem: errors.CliError, former: ReleaseRecord | None, version: str

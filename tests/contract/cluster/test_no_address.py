@@ -27,6 +27,7 @@ from anyscale_k8s_cli.providers.gke import load_balancer as gke
 from anyscale_k8s_cli.providers.nebius import load_balancer as nebius
 from anyscale_k8s_cli.providers.oke import load_balancer as oke
 from anyscale_k8s_cli.run import StillWaiting
+from anyscale_k8s_cli.sandbox.kubernetes.image_pulls import NO_SUCH_IMAGE
 from anyscale_k8s_cli.sandbox.kubernetes.store import Write
 from anyscale_k8s_cli.troubles import Cause, Trouble
 
@@ -462,6 +463,28 @@ def test_proxies_that_get_no_node_are_not_waited_for(planted: Planted) -> None:
     problem = without_node(kubernetes, GATEWAY, None)
     assert problem.code is errors.NO_ADDRESS
     assert problem.cause.endswith(f"No node is added for it: NotTriggerScaleUp: {said}")
+
+
+def test_proxies_that_do_not_get_their_image_are_not_waited_for(planted: Planted) -> None:
+    kubernetes, run = planted.site.world.kubernetes, planted.site.world.run
+    proxy_not_ready(planted)
+    where = Reference("apps/v1", "Deployment", "envoy", NAMESPACE)
+    container = {"name": "envoy", "image": f"mirror.example.com/{NO_SUCH_IMAGE}:1"}
+    pod = {"spec": {"containers": [container]}}
+    placing = Placing(kubernetes, lambda: proxies(kubernetes, GATEWAY), Patience(0))
+    kubernetes.patch_merge(where, {"spec": {"replicas": 1, "template": pod}})
+
+    def in_vain() -> None:
+        if not placing.in_vain():
+            raise StillWaiting("not yet told")
+
+    run.wait_for(in_vain, what="its refusal", timeout=30)
+    seen = str(placing.also(StillWaiting("no address yet")))
+    assert "ImagePull" in seen
+    assert "not found" in seen
+    problem = without_node(kubernetes, GATEWAY, None)
+    assert problem.code is errors.NO_ADDRESS
+    assert "copy the image to mirror.example.com" in problem.fix
 
 
 def test_proxies_that_a_quota_keeps_out_are_not_waited_for(planted: Planted) -> None:
