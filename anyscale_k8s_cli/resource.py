@@ -88,6 +88,9 @@ class FieldChange:
         old, new = _unlike_pairs(self.old, self.new)
         return f"{self.field}: {_written(old)} → {_written(new)}"
 
+    def as_json(self) -> dict[str, Any]:
+        return {"field": self.field, "old": self.old, "new": self.new}
+
 
 def _written(value: Any) -> str:
     """A value as people write it in files: texts in quotes, all else as JSON, its keys sorted."""

@@ -65,7 +65,7 @@ class SavedChange:
         return {
             "change": self.change,
             "reason": self.reason,
-            "fields": None if self.fields is None else [vars(field) for field in self.fields],
+            "fields": None if self.fields is None else [field.as_json() for field in self.fields],
             "wanted": dict(self.wanted),
         }
 
