@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from anyscale_k8s_cli.addons.addresses import service_labels
 from anyscale_k8s_cli.addons.context import InstallContext
 from anyscale_k8s_cli.addons.own_load_balancer import service_settings
@@ -48,19 +50,25 @@ def proxy_service(
     }
 
 
-def proxy_workload(context: InstallContext, gateway: Reference) -> Document:
-    """The proxy's Deployment, but for its namespace, as far as quotas and ranges count it."""
+def proxy_objects(
+    context: InstallContext, gateway: Reference, namespace: str
+) -> Iterator[Document]:
+    """What there is of a proxy besides its Service, as far as quotas and ranges count it."""
     labels = {**_BY_ENVOY, **service_labels(gateway)}
+    metadata = {"name": f"envoy-{context.install.id}", "namespace": namespace, "labels": labels}
+    for kind in ("ConfigMap", "ServiceAccount"):
+        yield {"apiVersion": "v1", "kind": kind, "metadata": metadata}
     containers = [
         {"name": name, "image": pins().images["envoy"], "resources": {"requests": requests}}
         for name, requests in _PROXY_REQUESTS.items()
     ]
-    return {
+    yield {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": f"envoy-{context.install.id}"},
+        "metadata": metadata,
         "spec": {
             "replicas": 1,
+            "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
         },
     }

@@ -16,7 +16,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, gateway_controller
 from anyscale_k8s_cli.addons.addresses import Address
 from anyscale_k8s_cli.addons.gateway import Gateway, gateway_document, gateway_reference
-from anyscale_k8s_cli.addons.gateway_proxy import proxy_service, proxy_workload
+from anyscale_k8s_cli.addons.gateway_proxy import proxy_objects, proxy_service
 from anyscale_k8s_cli.addons.no_address import proxies
 from anyscale_k8s_cli.addons.operator import service_account, values_for, workload_account
 from anyscale_k8s_cli.addons.storage_credentials import credentials_secret
@@ -129,10 +129,11 @@ class Stage:
         service = proxy_service(self.context, self.balancer, gateway.reference)
         service["metadata"]["namespace"] = where
         yield Trial(service, new=True, copies=0 if there else 1)
-        if not there:
-            workload = proxy_workload(self.context, gateway.reference)
-            workload["metadata"]["namespace"] = where
-            yield from (replace(pod, supposed=True) for pod in pods_of(workload))
+        if there:
+            return
+        for document in proxy_objects(self.context, gateway.reference, where):
+            trials = (Trial(document, new=True), *pods_of(document))
+            yield from (replace(trial, supposed=True) for trial in trials)
 
     def _not_yet_ours(self, trials: Sequence[Trial]) -> Iterator[str]:
         """Webhooks that now ask elsewhere than they will, as of a registration that is replaced."""

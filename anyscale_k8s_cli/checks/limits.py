@@ -24,7 +24,7 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.quantities import amount, written
 from anyscale_k8s_cli.cluster.transport import KubernetesError
 
-_FOR_ADMINISTRATORS = "this is for an administrator of the namespace"
+_FOR_ADMINISTRATORS = "this is for an administrator of the namespace, all of it together"
 WITHOUT_BALANCER = (
     "or do without a load balancer, with a way in of your own: --network none --address ADDRESS"
 )
@@ -57,8 +57,8 @@ class _Lack:
 def _fix(lacks: Sequence[_Lack]) -> str:
     commands = dict.fromkeys(command for lack in lacks for command in lack.commands)
     words = dict.fromkeys(word for lack in lacks for word in lack.words)
-    whose = f"{_FOR_ADMINISTRATORS}; " if commands else ""
-    return "\n".join((*commands, *words, f"{whose}{ranges.AGAIN}"))
+    whose = (_FOR_ADMINISTRATORS,) if commands else ()
+    return "\n".join((*commands, *whose, *words, ranges.AGAIN))
 
 
 def _lack(kubernetes: Kubernetes, namespace: str, coming: Sequence[Outcome]) -> _Lack:

@@ -239,6 +239,7 @@ def test_all_that_quotas_lack_is_told_at_once_with_commands_that_suffice_togethe
     make(site, "ResourceQuota", "team", namespace="full", spec={"hard": hard})
     edge = "envoy-gateway-system"
     balancers = {"services.loadbalancers": "0", "limits.memory": "2Gi", "requests.memory": "64Mi"}
+    balancers |= {"count/configmaps": "1", "count/deployments.apps": "2"}
     make(site, "ResourceQuota", "lbs", namespace=edge, spec={"hard": balancers})
     counted(site, edge, "lbs")
     try:
@@ -257,6 +258,8 @@ def test_all_that_quotas_lack_is_told_at_once_with_commands_that_suffice_togethe
     assert "must specify limits.cpu for: operator,vector" in told
     # Controller and proxy of the first install are there, and there will be one more proxy.
     assert "requests.memory: limit 64Mi, used 800Mi, needed 544Mi" in told
+    assert "count/configmaps: limit 1, used " in told
+    assert "count/deployments.apps: limit 2, used 2, needed 1" in told
     # What values and range are to say is in the sums.
     assert '"limits.cpu": "4"' in room.fix
     assert "must specify limits.memory for: envoy,shutdown-manager" in told
