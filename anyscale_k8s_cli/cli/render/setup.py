@@ -81,14 +81,14 @@ def _failed(document: Mapping[str, Any]) -> str:
 
     Nor is one that is asked from a pod, which comes last: then that alone has failed.
     """
-    error = document["error"]
     if document.get("probe"):
-        return f"is set up, and what a pod tried failed: {error.get('cause') or error['message']}"
+        return "is set up, and what was asked from a pod failed"
     registered = [
         item["change"] for item in document.get("resources", []) if item["kind"] == _REGISTRATION
     ]
     if registered in ([], ["create"]):
         return "is not set up"
+    error = document["error"]
     results = {item.get("result") for item in document.get("resources", [])}
     if "failed" in results or results <= {None}:
         return f"was not updated: {error['message']}"

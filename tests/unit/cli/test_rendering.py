@@ -350,12 +350,11 @@ def test_a_cloud_of_which_a_pod_tells_bad_things_is_set_up() -> None:
             "fix": "",
         }
     ]
-    document["error"] = {**document["error"], "cause": "pods may not put"}
     registered = samples.resource("create", "registration", "anyscale:cloud-resource/eks-1", "none")
 
     for resources in ([registered], document["resources"]):
         shown = drawn(under(setup.show_setup, {**document, "resources": resources}), 160)
-        assert "Cloud prod is set up, and what a pod tried failed: pods may not put" in shown
+        assert "Cloud prod is set up, and what was asked from a pod failed\n" in shown
 
 
 def test_a_cloud_that_was_there_before_is_told_with_what_is_wrong() -> None:
