@@ -66,7 +66,7 @@ class Diagnosis:
         if self.denial is not None:
             return f"a pod may not be made: {self.denial}"
         if self.pull is not None:
-            return self.cause
+            return self.cause.replace(str(self.pull), self.pull.shortly)
         if _NO_PLACE not in self.cause:
             return ""
         pod, _, seen = self.cause.partition(f": {_NO_PLACE}")

@@ -11,6 +11,8 @@ from anyscale_k8s_cli.cluster.documents import Documents
 # https://kubernetes.io/docs/concepts/containers/images/#imagepullbackoff
 _STATES = ("ErrImagePull", "ImagePullBackOff")
 _FAILED = "Failed to pull image"
+# Each part of the runtime names the image, and then says what the next one has said.
+_AROUND = '": '
 # As registries and the runtimes of containers word it.
 _NOT_LET_IN = re.compile(
     r"pull access denied|may require authorization|unauthorized|authentication required"
@@ -31,6 +33,11 @@ class FailedPull:
 
     def __str__(self) -> str:
         return f"{self.state}: {self.words}"
+
+    @property
+    def shortly(self) -> str:
+        """The registry's own words, without those of the runtime around them."""
+        return f"{self.state}: {self.words.rpartition(_AROUND)[2]}"
 
     @property
     def final(self) -> bool:

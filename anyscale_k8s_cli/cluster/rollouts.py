@@ -135,7 +135,7 @@ def _definition(workload: Document) -> None:
         raise StillWaiting("the API does not serve it yet")
 
 
-_WITH_PODS = frozenset({"Deployment", "StatefulSet", "Job"})
+_WITH_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job"})
 _RULES: dict[str, Callable[[Document], None]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,

@@ -42,7 +42,8 @@ def test_what_another_try_does_not_change_ends_a_wait(words: str, option: str) -
     found = Diagnosis(f"Pod ray/x, container operator: {pull}", pull=pull)
 
     assert found.refused is pull.final is bool(option)
-    assert found.waiting == found.told == found.cause
+    assert found.told == found.cause
+    assert found.waiting == f"Pod ray/x, container operator: ErrImagePull: {words}"
     ways = {"secret": "--image-pull-secret NAME", "registry": "--image-registry HOST/PATH"}
     assert ways.get(option, "") in found.mend
     assert ("mirror.example.com:5000" in found.mend) is bool(option)
