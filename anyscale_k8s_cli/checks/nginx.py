@@ -50,7 +50,8 @@ def support() -> Finding:
     return Finding(
         Status.WARN,
         f"ingress-nginx has no maintainers since {END_OF_SUPPORT:%B %Y}: whatever is found in it "
-        "from then on stays open",
+        "from then on stays open. Anyscale's Ingresses need its snippets, by which whoever may "
+        "write Ingresses reads what the controller reads (CVE-2021-25742)",
         fix="use --network gateway, for a cloud of its own",
     )
 
@@ -76,9 +77,9 @@ def snippets(kubernetes: Kubernetes, heeded: str | None) -> Finding:
         )
     return Finding(
         Status.WARN,
-        f"Anyscale's Ingresses need snippets (allow-snippet-annotations): whoever may write "
-        f"Ingresses {where} can run what they like in the controller and read the Secrets that "
-        f"it reads (CVE-2021-25742); beside administrators these are {len(writers)}",
+        f"Whoever may write Ingresses {where} can run what they like in the controller, by "
+        "snippets (allow-snippet-annotations), and read the Secrets that it reads "
+        f"(CVE-2021-25742); beside administrators these are {len(writers)}",
         evidence,
         "let nobody write Ingresses there whom you would not give the cluster's Secrets",
     )

@@ -165,8 +165,9 @@ def test_status_says_that_it_works(story: Story) -> None:
     status = story["status"].document
     assert status["health"] == "HEALTHY"
     # No way in was wanted, and there is none.
-    failed = {item["code"] for item in status["checks"] if item["status"] == "fail"}
-    assert failed == {"operator-gateway"}
+    wrong = {item["code"]: item["status"] for item in status["checks"]}
+    assert wrong["operator-gateway"] == "warn"
+    assert "fail" not in wrong.values()
 
 
 def test_a_pod_assumes_the_role_with_a_token_of_its_own(story: Story) -> None:

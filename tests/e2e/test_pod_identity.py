@@ -70,7 +70,7 @@ def test_a_life(sandbox: Sandbox) -> None:
     eventually(lambda: bool({pod["metadata"]["uid"] for pod in pods(hand)} - old))
     seen = sandbox.anyscale("cloud", "verify", *WHERE, "-o", "json")
     failed = {item["code"]: item for item in seen.document["checks"] if item["status"] == "fail"}
-    assert failed.keys() == {"operator-gateway", "operator-identity"}
+    assert failed.keys() == {"operator-identity"}
     told = failed["operator-identity"]["detail"]
     assert told.endswith("anyscale-operator/anyscale-operator: does not exist")
     stuck = setup(sandbox)

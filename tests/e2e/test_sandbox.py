@@ -230,6 +230,7 @@ def test_commands_in_a_row_share_the_sandbox(attached: tuple[Desk, SandboxRecord
 def test_a_dead_sandbox_is_cleared_away(desk: Desk) -> None:
     record = started(desk, SMALL)
     os.kill(record.pid, signal.SIGKILL)
+    eventually(lambda: not is_running(record))
     assert desk.anyscale("sandbox", "status").code == 1
     assert not desk.record.exists()
     assert not record.directory.exists()
