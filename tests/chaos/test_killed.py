@@ -89,7 +89,10 @@ def test_a_saved_plan_killed_at_the_bucket_which_is_kept(
     assert done.code == 0, done.out + done.err
     assert likeness(sandbox.admin.snapshot()) == unbroken.healthy
 
-    for moment in (before("s3", "PutBucketTagging"), before("iam", "DeleteRole")):
+    # These two go side by side, so that neither may arrive before the first run is killed.
+    at_role = before("iam", "DeleteRole")
+    sandbox.admin.inject(at_role.fault)
+    for moment in (before("s3", "PutBucketTagging"), at_role):
         kill_at(sandbox, moment, *DELETE)
     deleted(sandbox)
     assert likeness(sandbox.admin.snapshot()) == unbroken.kept
