@@ -14,13 +14,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import partial
-from typing import Any
+from functools import partial, wraps
+from typing import Any, ParamSpec
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import CheckFinished, Notice
 from anyscale_k8s_cli.run import Run, current_step
 from anyscale_k8s_cli.troubles import Cause
+
+Asked = ParamSpec("Asked")
 
 
 class Status(StrEnum):
@@ -84,6 +86,26 @@ def problem_of(asked: Callable[[], Any]) -> errors.CliError | None:
             raise
         return problem
     return None
+
+
+def unless_denied(
+    doing: str,
+) -> Callable[[Callable[Asked, Finding]], Callable[Asked, Finding]]:
+    """For what is asked of a cloud: whoever may not do this (ask, look) does not know."""
+
+    def around(ask: Callable[Asked, Finding]) -> Callable[Asked, Finding]:
+        @wraps(ask)
+        def asked(*args: Asked.args, **named: Asked.kwargs) -> Finding:
+            try:
+                return ask(*args, **named)
+            except errors.CloudFailure as failure:
+                if failure.denied:
+                    return Finding(Status.UNKNOWN, f"you may not {doing}: {failure}")
+                raise
+
+        return asked
+
+    return around
 
 
 def _surely(ask: Callable[[int], Finding], count: int) -> Finding:
@@ -210,6 +232,15 @@ class Report:
     @property
     def first_failure(self) -> Result | None:
         return next((result for result in self.results if result.failed), None)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A line for each that may be wrong, and stops nothing."""
+        return tuple(
+            f"{result.headline}: {result.finding.detail}"
+            for result in self.results
+            if result.finding.status in (Status.WARN, Status.UNKNOWN)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Members of a document about checks: the verdict, how many of each, and all of them."""

@@ -21,7 +21,7 @@ from anyscale_k8s_cli.addons import values_file, wording
 from anyscale_k8s_cli.addons.adopted_gateway import AdoptedGateway
 from anyscale_k8s_cli.addons.context import InstallContext
 from anyscale_k8s_cli.addons.file_storage import file_storage
-from anyscale_k8s_cli.checks import BoundCheck, Need, Report, Status, When, declared, run_checks
+from anyscale_k8s_cli.checks import BoundCheck, Need, Report, When, declared, run_checks
 from anyscale_k8s_cli.checks.cluster import cluster_checks
 from anyscale_k8s_cli.checks.registry import declared_by, refuse_slips
 from anyscale_k8s_cli.controlplane.clouds import Clouds
@@ -107,11 +107,7 @@ class RegisterPlan:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(
-            f"{result.headline}: {result.finding.detail}"
-            for result in self.preflight.results
-            if result.finding.status in (Status.WARN, Status.UNKNOWN)
-        )
+        return self.preflight.warnings
 
     @property
     def problem(self) -> errors.CliError | None:

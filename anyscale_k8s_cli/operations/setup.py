@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anyscale_k8s_cli import apply as engine
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Report, Status, declared, run_checks
+from anyscale_k8s_cli.checks import Report, declared, run_checks
 from anyscale_k8s_cli.controlplane.origin import console_origin
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.ledger import Ledger, ledger_of
@@ -122,7 +121,7 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
             if made.spec.probe.enabled:
                 with run.phase("probe", "Asking a pod that is as the workloads' are"):
                     probed = await _probe(made, run)
-                warnings += _warnings(probed)
+                warnings += probed.warnings
                 probed.raise_for_failure()
         except errors.CliError as problem:
             error = problem
@@ -131,13 +130,7 @@ async def apply(made: SetupPlan, run: Run) -> SetupReport:
 
 
 def _beforehand(made: SetupPlan) -> list[str]:
-    return [*made.warnings, *_warnings(made.preflight)]
-
-
-def _warnings(report: Report) -> Iterator[str]:
-    for result in report.results:
-        if result.finding.status in (Status.WARN, Status.UNKNOWN):
-            yield f"{result.headline}: {result.finding.detail}"
+    return [*made.warnings, *made.preflight.warnings]
 
 
 async def _apply_locked(made: SetupPlan, run: Run) -> tuple[SetupPlan, engine.Applied]:

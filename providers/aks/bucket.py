@@ -158,13 +158,8 @@ class Bucket(DataResource[Storage]):
     def create(self) -> Observed[Storage]:
         settings = bucket_settings.wanted(Settings(), self._wishes)
         try:
-            encryption_key.naming(
-                settings.kms_key,
-                self.name,
-                lambda: self._azure.storage.create(
-                    self._group, self.name, self.install.region, settings
-                ),
-            )
+            with encryption_key.named(settings.kms_key, self.name):
+                self._azure.storage.create(self._group, self.name, self.install.region, settings)
         except CloudFailure as failure:
             if failure.api_code in TAKEN:
                 raise self._taken("somebody else has an account of this name") from failure
@@ -190,11 +185,8 @@ class Bucket(DataResource[Storage]):
         storage = self._azure.storage
         if fields - {_CONTAINER_FIELD, _CORS_FIELD}:
             settings = bucket_settings.wanted(state.account.settings, self._wishes)
-            encryption_key.naming(
-                settings.kms_key,
-                self.name,
-                lambda: storage.update(self._group, self.name, settings),
-            )
+            with encryption_key.named(settings.kms_key, self.name):
+                storage.update(self._group, self.name, settings)
         if _CONTAINER_FIELD in fields:
             put = storage.put_container if state.access is None else storage.close_container
             self._azure.run.retry(

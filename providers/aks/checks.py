@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed, unless_denied
 from anyscale_k8s_cli.checks.room import Room, room
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
@@ -121,35 +121,31 @@ def _workload_identity(azure: Azure, cluster: Cluster, facts: AksFacts) -> Findi
     )
 
 
+@unless_denied("look")
 def _subnet(azure: Azure, facts: AksFacts, name: str) -> Finding:
     """Whether it is of the cluster's network, and the cluster may put a load balancer into it."""
     own = facts.subnet.partition("/subnets/")[0]
-    try:
-        network = own or next(iter(azure.network.networks(facts.node_group)), "")
-        if not network:
-            return Finding(Status.UNKNOWN, f"{facts.node_group} shows no virtual network")
-        subnet = azure.network.subnet(network, name)
-        if not subnet:
-            return Finding(
-                Status.FAIL,
-                f"the cluster's virtual network {network.rpartition('/')[2]} has no subnet {name}",
-                fix=f"az network vnet subnet list --ids {network} --query '[].name'\n"
-                "and name one of these with --lb-subnet",
-            )
-        # In its own resource group the cluster may do everything.
-        if own and facts.principal and not _may_join(azure, subnet, facts.principal):
-            return Finding(
-                Status.WARN,
-                f"the cluster's identity {facts.principal} has no role by which it may join the "
-                f"subnet {name}",
-                fix="az role assignment create --role 'Network Contributor' "
-                f"--assignee-object-id {facts.principal} "
-                f"--assignee-principal-type ServicePrincipal --scope {subnet}",
-            )
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not look: {failure}")
-        raise
+    network = own or next(iter(azure.network.networks(facts.node_group)), "")
+    if not network:
+        return Finding(Status.UNKNOWN, f"{facts.node_group} shows no virtual network")
+    subnet = azure.network.subnet(network, name)
+    if not subnet:
+        return Finding(
+            Status.FAIL,
+            f"the cluster's virtual network {network.rpartition('/')[2]} has no subnet {name}",
+            fix=f"az network vnet subnet list --ids {network} --query '[].name'\n"
+            "and name one of these with --lb-subnet",
+        )
+    # In its own resource group the cluster may do everything.
+    if own and facts.principal and not _may_join(azure, subnet, facts.principal):
+        return Finding(
+            Status.WARN,
+            f"the cluster's identity {facts.principal} has no role by which it may join the "
+            f"subnet {name}",
+            fix="az role assignment create --role 'Network Contributor' "
+            f"--assignee-object-id {facts.principal} "
+            f"--assignee-principal-type ServicePrincipal --scope {subnet}",
+        )
     return passed(f"{name} of {network.rpartition('/')[2]}")
 
 
@@ -218,15 +214,11 @@ def _where(azure: Azure, facts: AksFacts) -> str:
     return f"--subscription {azure.subscription_id} --resource-group {facts.group}"
 
 
+@unless_denied("ask")
 def _providers(azure: Azure) -> Finding:
-    try:
-        registered = side_by_side(
-            *(partial(azure.subscription.registered, name) for name in NAMESPACES)
-        )
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
-        raise
+    registered = side_by_side(
+        *(partial(azure.subscription.registered, name) for name in NAMESPACES)
+    )
     off = [name for name, on in zip(NAMESPACES, registered, strict=True) if not on]
     if off:
         return Finding(
@@ -283,13 +275,9 @@ def _way_round(fields: Sequence[str]) -> str:
     return "have the policy's owner make an exemption, then run the same command again"
 
 
+@unless_denied("ask")
 def _quota(azure: Azure, region: str, counted: _Counted, needed: int) -> Finding:
-    try:
-        found = azure.usages.of(counted.namespace, region)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
-        raise
+    found = azure.usages.of(counted.namespace, region)
     rooms = [
         Room(f"{name} of {region}", found[name].used, found[name].limit, needed)
         for name in counted.names

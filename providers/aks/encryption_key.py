@@ -6,11 +6,12 @@ Nothing is ever written in the vault. https://learn.microsoft.com/azure/storage/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Finding, Status, passed
+from anyscale_k8s_cli.checks import Finding, Status, passed, unless_denied
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.sdk.vaults import POLICY, READ, RIGHTS, Key, Vault
@@ -52,29 +53,25 @@ def key_name(given: str) -> KeyName | None:
     return KeyName(vault, uri, found["name"], (found["version"] or "").lower())
 
 
+@unless_denied("look")
 def finding(azure: Azure, key: KeyName, user: Place) -> Finding:
     """Whether the identity is there, and may use the key, as far as that can be seen."""
-    try:
-        identity = azure.identities.get(user.group, user.name)
-        if identity is None:
-            return Finding(
-                Status.FAIL,
-                f"there is no managed identity {user.name} in {user.group}",
-                fix=f"az identity create --resource-group {user.group} --name {user.name}\n"
-                "and let it use the key",
-            )
-        vault = next((item for item in azure.vaults.all() if item.name == key.vault), None)
-        if vault is None:
-            return Finding(
-                Status.UNKNOWN,
-                f"the vault {key.vault} is not seen in the subscription (which takes {READ}): "
-                f"whether {user.name} may use its key comes out when the account is made",
-            )
-        problem = next(_problems(azure, vault, key, identity), None)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not look: {failure}")
-        raise
+    identity = azure.identities.get(user.group, user.name)
+    if identity is None:
+        return Finding(
+            Status.FAIL,
+            f"there is no managed identity {user.name} in {user.group}",
+            fix=f"az identity create --resource-group {user.group} --name {user.name}\n"
+            "and let it use the key",
+        )
+    vault = next((item for item in azure.vaults.all() if item.name == key.vault), None)
+    if vault is None:
+        return Finding(
+            Status.UNKNOWN,
+            f"the vault {key.vault} is not seen in the subscription (which takes {READ}): "
+            f"whether {user.name} may use its key comes out when the account is made",
+        )
+    problem = next(_problems(azure, vault, key, identity), None)
     return problem or passed(f"{user.name} may use {key}")
 
 
@@ -138,26 +135,20 @@ def grant(key: KeyName, principal_id: str, vault: Vault | None = None) -> str:
     )
 
 
-def refused(failure: CloudFailure, key: str, account: str) -> errors.CliError | None:
-    """Azure's no to an account with a key, in our words; None where it is about something else."""
-    if not failure.api_code.startswith(_OF_KEYS):
-        return None
-    return errors.CliError(
-        errors.ADOPTED_UNFIT,
-        f"The key {key} cannot encrypt the storage account {account}",
-        cause=failure.cause,
-        evidence=failure.evidence,
-        fix=f'let the identity of --kms-identity use it (role "{ROLE_NAME}" on the key, or an '
-        f"access policy with {', '.join(POLICY)}), protect its vault from purging, and run the "
-        "same command again; a role that was just assigned takes some minutes",
-    )
-
-
-def naming(key: str, account: str, call: Callable[[], None]) -> None:
-    """What writes an account, with a no to its key in our words."""
+@contextmanager
+def named(key: str, account: str) -> Iterator[None]:
+    """Around what writes an account: Azure's no to its key, in our words."""
     try:
-        call()
+        yield
     except CloudFailure as failure:
-        if problem := refused(failure, key, account):
-            raise problem from failure
-        raise
+        if not failure.api_code.startswith(_OF_KEYS):
+            raise
+        raise errors.CliError(
+            errors.ADOPTED_UNFIT,
+            f"The key {key} cannot encrypt the storage account {account}",
+            cause=failure.cause,
+            evidence=failure.evidence,
+            fix=f'let the identity of --kms-identity use it (role "{ROLE_NAME}" on the key, or an '
+            f"access policy with {', '.join(POLICY)}), protect its vault from purging, and run the "
+            "same command again; a role that was just assigned takes some minutes",
+        ) from failure

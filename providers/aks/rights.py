@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from anyscale_k8s_cli.checks import Finding, Status, passed
+from anyscale_k8s_cli.checks import Finding, passed, unless_denied
 from anyscale_k8s_cli.checks.rights import Asker, Lack, finding
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.parallel import side_by_side
@@ -145,15 +145,11 @@ def _lacking(held: Sequence[Permission], wanted: Sequence[str]) -> list[str]:
     return [name for name in wanted if not any(item.allows(name) for item in held)]
 
 
+@unless_denied("ask")
 def _told(
     azure: Azure, verb: Verb, group: str, number: int, ask: Callable[[], list[Lack]]
 ) -> Finding:
-    try:
-        lacks = ask()
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
-        raise
+    lacks = ask()
     who = azure.session.principal or "your Azure account"
     scope = f"/subscriptions/{azure.subscription_id}/resourceGroups/{group}"
     missing = list(dict.fromkeys(item.right for item in lacks))

@@ -11,8 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.checks import Finding, Status, passed
-from anyscale_k8s_cli.errors import CloudFailure
+from anyscale_k8s_cli.checks import Finding, Status, passed, unless_denied
 from anyscale_k8s_cli.providers.aks.azure import Azure
 from anyscale_k8s_cli.providers.aks.sdk.roles import Definition, matches
 from anyscale_k8s_cli.providers.azureblob.sdk import blobs, service
@@ -64,14 +63,10 @@ class StorageRole:
             )
         return found.id
 
+    @unless_denied("look")
     def finding(self, account: str | None) -> Finding:
         """Whether it is enough, and can be assigned on an account (by id, if that is known)."""
-        try:
-            found = self._definition()
-        except CloudFailure as failure:
-            if failure.denied:
-                return Finding(Status.UNKNOWN, f"you may not look: {failure}")
-            raise
+        found = self._definition()
         if found is None:
             return self._absent()
         lacking = _lacking(found)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed
+from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, passed, unless_denied
 from anyscale_k8s_cli.checks.room import Room, room
-from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.providers.gke import declared, discovery, policies, rights, wording
 from anyscale_k8s_cli.providers.gke.cloud_side import Names
@@ -84,13 +83,9 @@ def _some_pools(cluster: Cluster, facts: GkeFacts) -> Finding:
     )
 
 
+@unless_denied("ask")
 def _apis(google: Google) -> Finding:
-    try:
-        enabled = google.projects.enabled(APIS)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
-        raise
+    enabled = google.projects.enabled(APIS)
     off = [f"{name}.{google.session.universe}" for name in APIS if not enabled.get(name)]
     if off:
         return Finding(
@@ -101,16 +96,12 @@ def _apis(google: Google) -> Finding:
     return passed(f"{len(APIS)} APIs")
 
 
+@unless_denied("look")
 def _subnet(google: Google, region: str, facts: GkeFacts, name: str) -> Finding:
     """Whether an internal load balancer of the cluster can stand in it."""
     parts = facts.network.split("/")
     project, network = parts[1], parts[-1]
-    try:
-        found = google.compute.subnet(project, region, name)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not look: {failure}")
-        raise
+    found = google.compute.subnet(project, region, name)
     if found is None:
         why = f"{region} has no subnet {name} in the project {project}"
     elif not found.network.endswith(f"/networks/{network}"):
@@ -124,13 +115,9 @@ def _subnet(google: Google, region: str, facts: GkeFacts, name: str) -> Finding:
     return Finding(Status.FAIL, why, fix=fix)
 
 
+@unless_denied("ask")
 def _load_balancer_quota(google: Google, region: str, needed: int) -> Finding:
-    try:
-        found = google.compute.quotas(region)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
-        raise
+    found = google.compute.quotas(region)
     rooms = [
         Room(f"{metric} of {region}", quota.used, quota.limit, needed)
         for metric, quota in found.items()
@@ -158,14 +145,10 @@ def _kms_key(key: str, region: str) -> Finding:
     )
 
 
+@unless_denied("look")
 def _storage_role(google: Google, name: str) -> Finding:
     """A role that is switched off or deleted stays in policies, and gives nothing there."""
-    try:
-        role = google.iam.role(name)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not look: {failure}")
-        raise
+    role = google.iam.role(name)
     needed = policies.BUCKET_PERMISSIONS
     place = wording.place_of_role(name)
     if role is None:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from anyscale_k8s_cli.checks import Finding, Status, passed
+from anyscale_k8s_cli.checks import Finding, passed, unless_denied
 from anyscale_k8s_cli.checks.rights import Asker, Lack, finding
-from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.parallel import side_by_side
 from anyscale_k8s_cli.provider import Verb
@@ -144,13 +143,9 @@ def _lacking_in_project(
     ]
 
 
+@unless_denied("ask")
 def _told(google: Google, verb: Verb, number: int, ask: Callable[[], list[Lack]]) -> Finding:
-    try:
-        lacks = ask()
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
-        raise
+    lacks = ask()
     who = google.session.principal or "your Google account"
     missing = list(dict.fromkeys(item.right for item in lacks))
     statement = permissions.grant(google.project, google.session.member, missing)

@@ -6,9 +6,8 @@ a right. A role that is not known here may be enough.
 
 from __future__ import annotations
 
-from anyscale_k8s_cli.checks import Finding, Status, passed
+from anyscale_k8s_cli.checks import Finding, Status, passed, unless_denied
 from anyscale_k8s_cli.checks.rights import mended
-from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.provider import Verb
 from anyscale_k8s_cli.providers.nebius import permissions
 from anyscale_k8s_cli.providers.nebius.nebius import Nebius
@@ -18,14 +17,10 @@ from anyscale_k8s_cli.providers.nebius.nebius import Nebius
 _LESSER = {"viewer", "auditor", "editor"}
 
 
+@unless_denied("ask")
 def permitted(nebius: Nebius, verb: Verb) -> Finding:
     wanted = permissions.role(verb)
-    try:
-        held = nebius.iam.roles(nebius.session.own_id)
-    except CloudFailure as failure:
-        if failure.denied:
-            return Finding(Status.UNKNOWN, f"you may not ask: {failure}")
-        raise
+    held = nebius.iam.roles(nebius.session.own_id)
     if wanted in held:
         return passed(f"{wanted} of the project {nebius.project}")
     told = ", ".join(sorted(held)) or "none that can be seen"
