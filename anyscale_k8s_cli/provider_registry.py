@@ -6,8 +6,6 @@ alike, and are imported when one is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -16,6 +14,7 @@ from types import ModuleType
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.absence import Absences
+from anyscale_k8s_cli.imports import needing
 from anyscale_k8s_cli.provider import Provider
 from anyscale_k8s_cli.run import Run
 
@@ -88,22 +87,6 @@ def load(name: str, run: Run) -> Provider:
         factory = matches[0].load()
     provider: Provider = factory(run)
     return provider
-
-
-@contextmanager
-def needing(what: str, extra: str) -> Iterator[None]:
-    """Around imports: raises `package-missing` when those of an extra are not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").startswith("anyscale_k8s_cli"):
-            raise
-        raise errors.CliError(
-            errors.PACKAGE_MISSING,
-            f"{what} needs the package {missing.name!r}",
-            cause="its extra is not installed",
-            fix=f"pip install 'anyscale-k8s-cli[{extra}]'",
-        ) from missing
 
 
 _EXTRAS = {**{platform: vendor for vendor, platform in VENDOR_NAMES.items()}, "oke": "oci"}

@@ -24,9 +24,9 @@ from anyscale_k8s_cli.checks import BoundCheck
 from anyscale_k8s_cli.cloud_side import CloudSide, Storage, WorkloadEndpoints
 from anyscale_k8s_cli.cluster.service_account_tokens import Issuer
 from anyscale_k8s_cli.credential_kinds import AzureSecret, Credentials, GoogleKey, S3Keys
+from anyscale_k8s_cli.imports import needing
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.provider import ControlPlaneFacts, Made
-from anyscale_k8s_cli.provider_registry import needing
 from anyscale_k8s_cli.resource import Resource
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope, Settings

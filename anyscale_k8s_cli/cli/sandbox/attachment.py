@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cli.crash import DEBUG_VARIABLE
+from anyscale_k8s_cli.imports import needing
 
 if TYPE_CHECKING:
     from anyscale_k8s_cli.sandbox.supervisor import SandboxRecord
@@ -99,17 +100,6 @@ def not_running() -> errors.CliError:
     )
 
 
-@contextmanager
-def needing_packages() -> Iterator[None]:
-    """The stand-ins' own packages are an extra; say so when they are missing."""
-    try:
-        yield
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").startswith("anyscale_k8s_cli"):
-            raise
-        raise errors.CliError(
-            errors.PACKAGE_MISSING,
-            f"The sandbox needs the package {missing.name!r}",
-            cause="the extra 'sandbox' is not installed",
-            fix="pip install 'anyscale-k8s-cli[sandbox]'",
-        ) from missing
+def needing_packages() -> AbstractContextManager[None]:
+    """Around imports of the stand-ins, whose own packages are an extra."""
+    return needing("The sandbox", "sandbox")
