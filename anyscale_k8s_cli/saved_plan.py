@@ -7,7 +7,7 @@ it would write. Values that may be secret are there as hashes, or not at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -194,15 +194,11 @@ class SavedPlan:
 
         `again` is the command that makes another one in its place.
         """
-        differences = self.unlike(plan, install, control_plane)
-        if differences:
-            raise errors.CliError(
-                errors.PLAN_STALE,
-                "The saved plan no longer fits the world",
-                cause=differences[0],
-                evidence=tuple(differences[1:]),
-                fix=f"{again}\nlook at it, then run the same command again",
-            )
+        raise_stale(
+            self.unlike(plan, install, control_plane),
+            "The saved plan no longer fits the world",
+            f"{again}\nlook at it, then run the same command again",
+        )
 
     def meanwhile(self, plan: Plan) -> Iterator[str]:
         """What this one was to make and is there by now, for people: whose it is, and which."""
@@ -241,6 +237,18 @@ class SavedPlan:
             elif why := saved.forbids(SavedChange.of(item)):
                 differences.append(f"{key}: {why}")
         return differences
+
+
+def raise_stale(differences: Sequence[str], message: str, fix: str) -> None:
+    """Raise `plan-stale` where a plan has become another one."""
+    if differences:
+        raise errors.CliError(
+            errors.PLAN_STALE,
+            message,
+            cause=differences[0],
+            evidence=tuple(differences[1:]),
+            fix=fix,
+        )
 
 
 def _there_by_now(items: Iterable[PlannedChange], how: str) -> Iterator[str]:

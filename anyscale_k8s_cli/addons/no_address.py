@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.addresses import proxy_services, service_selector
 from anyscale_k8s_cli.addons.gateway_controller import CONTROLLER, NAMESPACE, home, running
@@ -199,15 +201,15 @@ def _not_ready(kubernetes: Kubernetes, workload: Reference) -> NoAddress | None:
     diagnosis = diagnose_workload(kubernetes, workload)
     if diagnosis is None:
         return None
-    look = describe(kubernetes, workload)
     text = diagnosis.told if diagnosis.refused else diagnosis.cause
+    look = describe(kubernetes, workload)
+    found = NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look)
     if diagnosis.denial is not None and diagnosis.denial.look:
         look = kubernetes.access.kubectl(diagnosis.denial.look)
-        mend = f"ask whoever keeps it to {diagnosis.denial.plea}"
-        return NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look, mend)
+        return replace(found, look=look, mend=f"ask whoever keeps it to {diagnosis.denial.plea}")
     if diagnosis.pull is not None and diagnosis.pull.mend:
-        return NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look, diagnosis.pull.mend)
-    return NoAddress(Cause.PROXY_NOT_READY, text, diagnosis.evidence, look)
+        return replace(found, mend=diagnosis.pull.mend)
+    return found
 
 
 def _logs(kubernetes: Kubernetes, controller: Document) -> str:

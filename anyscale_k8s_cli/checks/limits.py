@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,7 @@ import yaml
 from anyscale_k8s_cli.addons.rehearsal import Rehearsal
 from anyscale_k8s_cli.checks import Finding, Status, passed, quotas, ranges
 from anyscale_k8s_cli.cluster.admission import Denial, way_on
-from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
+from anyscale_k8s_cli.cluster.documents import Document, Documents
 from anyscale_k8s_cli.cluster.dry_runs import Outcome
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.cluster.quantities import amount, written
@@ -68,22 +68,22 @@ def _lack(kubernetes: Kubernetes, namespace: str, coming: Sequence[Outcome]) -> 
     ]
     found = _quotas(kubernetes, namespace, may_miss=bool(denied))
     there = ranges.items(kubernetes, namespace)
-    fill = partial(ranges.filled, items=there)
-    silent = _silent(found, here, fill, [denial for _, denial in denied])
-    proposal = ranges.proposal(silent, [fill(pod) for pod in _pods(here)])
+    pods = [ranges.filled(pod, there) for pod in _pods(here)]
+    unsaid = {quota["metadata"]["name"]: _unsaid(quota, pods) for quota in found}
+    silent = _together([*unsaid.values(), *(ranges.unsaid(denial) for _, denial in denied)])
+    proposal = ranges.proposal(silent, pods)
     filled = partial(ranges.filled, items=(*there, *((proposal,) if proposal else ())))
     needed = quotas.needed(kubernetes, here, filled) if found else {}
     short = [item for quota in found for item in quotas.short(quota, needed)]
-    unsaid = _unsaid_lines(found, here, fill)
     out_of_range = [(item, denial) for item, denial in denied if denial.rule is None]
     # Of quotas that cannot be counted here: what the API server says of one object.
-    counted = {*unsaid, *(item.quota for item in short)}
+    counted = {*(name for name, what in unsaid.items() if what), *(item.quota for item in short)}
     alone = [(item, each) for item, each in denied if each.rule and each.rule.name not in counted]
     told = ranges.told(kubernetes, namespace, silent, proposal)
     return _Lack(
         (
             *(f"{item.trial.reference}: {denial}" for item, denial in (*out_of_range, *alone)),
-            *unsaid.values(),
+            *(_unsaid_line(namespace, name, what) for name, what in unsaid.items() if what),
             *map(str, short),
         ),
         (
@@ -116,41 +116,23 @@ def _pods(here: Sequence[Outcome]) -> Iterator[Document]:
             yield found
 
 
-def _silent(
-    found: Documents,
-    here: Sequence[Outcome],
-    fill: Callable[[Document], Document],
-    denials: Sequence[Denial],
-) -> Mapping[str, frozenset[str]]:
-    """By what quotas want to be told, the containers that do not say it."""
-    silent: dict[str, frozenset[str]] = {}
-    for pod in map(fill, _pods(here)):
-        for quota in found:
-            for name, container in quotas.unsaid(quota, pod):
-                silent[name] = silent.get(name, frozenset()) | {container}
-    for denial in denials:
-        for name, names in ranges.unsaid(denial).items():
-            silent[name] = silent.get(name, frozenset()) | names
-    return silent
+def _unsaid(quota: Document, pods: Documents) -> Mapping[str, frozenset[str]]:
+    """By what a quota wants to be told, the containers that do not say it."""
+    told = (item for pod in pods for item in quotas.unsaid(quota, pod))
+    return _together({name: frozenset({container})} for name, container in told)
 
 
-def _unsaid_lines(
-    found: Documents, here: Sequence[Outcome], fill: Callable[[Document], Document]
-) -> Mapping[str, str]:
-    """By quota, what pods do not say to it."""
-    lines = {}
-    for quota in found:
-        names: dict[str, set[str]] = {}
-        for pod in map(fill, _pods(here)):
-            for name, container in quotas.unsaid(quota, pod):
-                names.setdefault(name, set()).add(container)
-        if names:
-            at = Reference.of(quota)
-            parts = "; ".join(f"{key} for: {','.join(sorted(each))}" for key, each in names.items())
-            lines[at.name] = (
-                f"the ResourceQuota {at.name} of the namespace {at.namespace}: must specify {parts}"
-            )
-    return lines
+def _together(several: Iterable[Mapping[str, frozenset[str]]]) -> Mapping[str, frozenset[str]]:
+    every: dict[str, frozenset[str]] = {}
+    for one in several:
+        for name, containers in one.items():
+            every[name] = every.get(name, frozenset()) | containers
+    return every
+
+
+def _unsaid_line(namespace: str, quota: str, unsaid: Mapping[str, frozenset[str]]) -> str:
+    parts = "; ".join(f"{name} for: {','.join(sorted(each))}" for name, each in unsaid.items())
+    return f"the ResourceQuota {quota} of the namespace {namespace}: must specify {parts}"
 
 
 def _patches(kubernetes: Kubernetes, short: Sequence[quotas.Short]) -> Iterator[str]:

@@ -50,7 +50,7 @@ from anyscale_k8s_cli.provider import Provider, Verb, install_on
 from anyscale_k8s_cli.registration import RegisteredCloud
 from anyscale_k8s_cli.resource import LOAD_BALANCED, Change
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.saved_plan import SavedPlan
+from anyscale_k8s_cli.saved_plan import SavedPlan, raise_stale
 from anyscale_k8s_cli.spec import CloudSpec, brings_way_in, leaves
 from anyscale_k8s_cli.spec_loading import LoadedSpec
 
@@ -163,15 +163,11 @@ async def again(made: SetupPlan, run: Run) -> SetupPlan:
         fresh = await plan(made.request, run)
     if fresh.problem:
         raise fresh.problem
-    difference = made.saved.unlike(fresh.plan, fresh.install, fresh.clouds.plane.host)
-    if difference:
-        raise errors.CliError(
-            errors.PLAN_STALE,
-            "What was shown no longer fits: another run has changed something in between",
-            cause=difference[0],
-            evidence=tuple(difference[1:]),
-            fix="run the same command again, and look at what it would do now",
-        )
+    raise_stale(
+        made.saved.unlike(fresh.plan, fresh.install, fresh.clouds.plane.host),
+        "What was shown no longer fits: another run has changed something in between",
+        "run the same command again, and look at what it would do now",
+    )
     return fresh
 
 
