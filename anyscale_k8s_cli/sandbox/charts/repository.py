@@ -51,6 +51,7 @@ def packaged_charts() -> tuple[PackagedChart, ...]:
     return tuple(_package(chart) for chart in sorted(charts, key=lambda entry: entry.name))
 
 
+@cache
 def earlier_charts() -> tuple[PackagedChart, ...]:
     """Those that are there in an older version, too."""
     folder = resources.files(__package__)
