@@ -19,6 +19,8 @@ SOURCES = ("anyscale_k8s_cli", "providers", "templates")
 nox.needs_version = ">=2024.10.9"
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_venv = "yes"
+# Ten times as fast as pip; where it is missing, pip does.
+nox.options.default_venv_backend = "uv|virtualenv"
 
 DEMO = """
 set -e
@@ -120,7 +122,11 @@ def _install(session: nox.Session, *what: str) -> None:
     # A build folder of an earlier install would bring back modules that are gone.
     shutil.rmtree(ROOT / "build", ignore_errors=True)
     # Clouds' SDKs are large, and most of what is in them is never imported.
-    session.install("--no-compile", "--constraint", str(ROOT / "constraints.txt"), *what)
+    session.install(
+        *("--no-compile", "--constraint", str(ROOT / "constraints.txt"), *what),
+        # uv trusts what the machine trusts, as pip is told to where it must.
+        env={"UV_SYSTEM_CERTS": "1"},
+    )
 
 
 def _sources(session: nox.Session) -> int:

@@ -18,7 +18,9 @@ from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, default_cac
 from anyscale_k8s_cli.cluster.helm_fetch import helm_from_index
 from anyscale_k8s_cli.cluster.pins import HelmWheel, pins
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.sandbox import rsa_keys
 from anyscale_k8s_cli.sandbox.environment import harmless
+from tests import short_keys
 
 _LONG = ("tests/chaos/", "tests/e2e/")
 # The machine as it is, seen before anything of it is hidden from the tests.
@@ -120,6 +122,14 @@ def nothing_real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             if name not in kept and not name.startswith(("PYTHON", "PYTEST")):
                 patch.delenv(name, raising=False)
         _move_home(patch, tmp_path_factory.mktemp("home"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_keys() -> Iterator[None]:
+    """Of all stand-ins in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rsa_keys, "new", short_keys.in_turn())
         yield
 
 
