@@ -87,7 +87,7 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "--collect-only", "-qq", *session.posargs, env=alone, silent=True)
     session.run(
         # More at a time than a small machine has cores: most of them wait for something.
-        *("pytest", "--numprocesses=8", "--dist=loadfile", "--no-loadscope-reorder"),
+        *("pytest", "--numprocesses=6", "--dist=loadfile", "--no-loadscope-reorder"),
         *session.posargs,
         env=alone,
         success_codes=[0, 1],
