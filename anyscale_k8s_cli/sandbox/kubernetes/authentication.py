@@ -48,6 +48,8 @@ class ServiceAccountTokens:
     def __init__(self, store: Store, issuer: str) -> None:
         self._store = store
         self.issuer = issuer
+        # The claims of what was verified, by token and audiences: each call shows a token.
+        self._verified: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}
 
     @cached_property
     def _key(self) -> RSAPrivateKey:
@@ -115,20 +117,30 @@ class ServiceAccountTokens:
 
     def claims(self, token: str, audiences: Sequence[str] = ()) -> dict[str, Any] | None:
         """The claims of a valid token for one of the audiences (the API's own by default)."""
+        asked = (token, tuple(audiences) or (self.issuer,))
+        claims = self._verified.get(asked)
+        if claims is None or claims["exp"] + _CLOCK_SKEW <= time.time():
+            claims = self._decoded(*asked)
+        if claims is None:
+            return None
+        self._verified[asked] = claims
+        return claims if self._bound_objects_live(claims["kubernetes.io"]) else None
+
+    def _decoded(self, token: str, audiences: Sequence[str]) -> dict[str, Any] | None:
         import jwt
 
         try:
-            claims: dict[str, Any] = jwt.decode(
+            found: dict[str, Any] = jwt.decode(
                 token,
                 self._key.public_key(),
                 algorithms=[_ALGORITHM],
-                audience=list(audiences) or [self.issuer],
+                audience=list(audiences),
                 issuer=self.issuer,
                 leeway=_CLOCK_SKEW,
             )
         except jwt.PyJWTError:
             return None
-        return claims if self._bound_objects_live(claims["kubernetes.io"]) else None
+        return found
 
     def _bound_objects_live(self, private: Object) -> bool:
         for resource, claim in (("serviceaccounts", "serviceaccount"), ("pods", "pod")):
