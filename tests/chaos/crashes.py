@@ -23,8 +23,8 @@ DELETE = ("cloud", "delete", "prod", "--yes", "-o", "json")
 class Moment:
     """A call of an unbroken run, by service, route and object, as the record of calls has them.
 
-    Route and object are shell patterns. `after`: the call was done at the far end,
-    and its answer does not arrive.
+    Route and object are shell patterns; reads count for routes of reads alone. `after`: the
+    call was done at the far end, and its answer does not arrive.
     """
 
     service: str
@@ -46,7 +46,7 @@ class Moment:
             operation=self.route,
             resource=self.object,
             nth=self.nth,
-            writes_only=True,
+            writes_only=not self.route.startswith("GET "),
         )
 
 
