@@ -17,6 +17,7 @@ WITHOUT_GPU = World(platforms=("eks",), eks=EksWorld(gpu_nodes=False))
 SCOPE = ("--provider", "eks", "--region", "us-west-2", "--cluster-name", "demo")
 SETUP = ("cloud", "setup", *SCOPE, "--name", "prod", *UNTRIED, "--yes", "-o", "json")
 DELETE = ("cloud", "delete", "prod", "--yes", "-o", "json")
+BUCKETS = ("s3-bucket", "gcs-bucket", "storage-account")
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ def set_up(sandbox: Sandbox, *arguments: str) -> dict[str, Any]:
 
 def bucket_of(made: Mapping[str, Any]) -> str:
     """The name of the bucket in a setup's result."""
-    keys = [item["key"] for item in made["resources"] if item["kind"] == "s3-bucket"]
-    return str(keys[0].partition("/")[2])
+    (key,) = (item["key"] for item in made["resources"] if item["kind"] in BUCKETS)
+    return str(key.partition("/")[2])
 
 
 def deleted(sandbox: Sandbox, *arguments: str) -> dict[str, Any]:
