@@ -219,10 +219,12 @@ def finished(
 
 def eventually(happened: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for something; fail when it does not come."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.05
     while not happened():
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain"
-        time.sleep(0.05)
+        # To ask costs what is asked as much as it costs us, and it may be at work just now.
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
 
 
 def processes_that_name(text: str) -> list[str]:
