@@ -23,13 +23,10 @@ _GATEWAY = "gateway.networking.k8s.io/v1"
 _NETWORKING = "networking.k8s.io/v1"
 _RAY_IMAGE = "anyscale/ray:2.49.0-slim-py312"
 # Of the kinds it makes: API path of the group and version, plural.
-_KINDS = (
-    (f"/apis/{_GATEWAY}", "httproutes"),
-    (f"/apis/{_NETWORKING}", "ingresses"),
-    ("/api/v1", "services"),
-    ("/api/v1", "pods"),
-    ("/api/v1", "secrets"),
-)
+_ROUTES = (f"/apis/{_GATEWAY}", "httproutes")
+_INGRESSES = (f"/apis/{_NETWORKING}", "ingresses")
+_OF_A_HEAD = (("/api/v1", "services"), ("/api/v1", "pods"))
+_SECRETS = ("/api/v1", "secrets")
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class ManagedObjects:
     async def clear(self) -> int:
         """Remove everything that this operator made; returns how many objects it was."""
         removed = 0
-        for group, plural in _KINDS:
+        for group, plural in (*self._ways_in, *_OF_A_HEAD, _SECRETS):
             path = self._path(group, plural)
             for item in await self._items(path, _SELECTOR):
                 await self.api.delete(f"{path}/{item['metadata']['name']}")
@@ -106,13 +103,18 @@ class ManagedObjects:
         await self._create(self._path("/api/v1", "pods"), pod)
         await self._create(self._path("/api/v1", "services"), service)
         if self.config.gateway is not None:
-            await self._create(self._path(f"/apis/{_GATEWAY}", "httproutes"), self._route(name))
+            await self._create(self._path(*_ROUTES), self._route(name))
         else:
-            await self._create(self._path(f"/apis/{_NETWORKING}", "ingresses"), self._ingress(name))
+            await self._create(self._path(*_INGRESSES), self._ingress(name))
 
     async def _end(self, name: str) -> None:
-        for group, plural in _KINDS[:4]:
+        for group, plural in (*self._ways_in, *_OF_A_HEAD):
             await self.api.delete(f"{self._path(group, plural)}/{name}")
+
+    @property
+    def _ways_in(self) -> tuple[tuple[str, str], ...]:
+        """How users reach a head; its role says nothing of routes where there is no Gateway."""
+        return (_ROUTES, _INGRESSES) if self.config.gateway is not None else (_INGRESSES,)
 
     async def _create(self, path: str, manifest: Object) -> None:
         """Made already is success."""
