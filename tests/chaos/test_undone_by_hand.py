@@ -19,7 +19,6 @@ from tests.chaos.crashes import (
     WITHOUT_GPU,
     after,
     bucket_of,
-    deleted,
     ended,
     kill_at,
     set_up,
@@ -47,7 +46,10 @@ def empty(sandbox: Sandbox) -> dict[str, Any]:
 def test_refused_and_then_undone_by_hand(
     sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand, tmp_path: Path
 ) -> None:
-    """A run that is stopped has changed nothing else; a search by scope finds what hands left."""
+    """A run that is stopped has changed nothing else; a search by scope finds what hands left.
+
+    What is being deleted can hold neither lock nor ledger, and is waited for.
+    """
     bucket = bucket_of(set_up(sandbox))
     before = likeness(sandbox.admin.snapshot())
 
@@ -72,20 +74,21 @@ def test_refused_and_then_undone_by_hand(
     releases = {item["key"] for item in found.document["remove"] if item["kind"] == "helm:release"}
     assert "helm:release/anyscale-operator/anyscale-operator" in releases
     uninstall(sandbox, by_hand, tmp_path / "kubeconfig")
+    hold(by_hand)
     by_hand.delete(NAMESPACE)
-    eventually(lambda: not by_hand.exists(NAMESPACE))
 
-    removed = deleted(sandbox, *SCOPE, "--delete-bucket", bucket)["removed"]
-    keys = {item["key"] for item in removed}
+    done = ends_once_released(sandbox, by_hand, *DELETE, *SCOPE, "--delete-bucket", bucket)
+    assert done["left"] == []
+    keys = {item["key"] for item in done["removed"]}
     assert {"helm:release/envoy-gateway-system/eg", f"aws:s3-bucket/{bucket}"} <= keys
     assert likeness(sandbox.admin.snapshot()) == empty
 
 
-def test_workloads_run_and_the_namespace_takes_its_time(
+def test_workloads_run_and_then_the_cluster_is_deleted(
     sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand
 ) -> None:
-    """What is being deleted can hold neither lock nor ledger, and is waited for."""
-    bucket = bucket_of(set_up(sandbox))
+    """After a setup that found its namespace going. Last, because the cluster stays away."""
+    bucket = bucket_of(set_up(sandbox, "--network", "none"))
     sandbox.admin.set_active_workloads(1)
     heads = f"{NAMESPACE}/pods?labelSelector=ray-node-type%3Dhead"
     eventually(lambda: by_hand.kubernetes.get(heads).json()["items"] != [])
@@ -97,15 +100,6 @@ def test_workloads_run_and_the_namespace_takes_its_time(
     going = after("kubernetes", "DELETE /api/v1/namespaces/*", "namespaces/anyscale-operator")
     kill_at(sandbox, going, *DELETE, "--ignore-active-workloads")
     assert by_hand.exists(HELD)
-    ends_once_released(sandbox, by_hand, *DELETE, "--delete-bucket", bucket)
-    assert likeness(sandbox.admin.snapshot()) == empty
-
-
-def test_the_cluster_is_deleted(sandbox: Sandbox, empty: dict[str, Any], by_hand: ByHand) -> None:
-    """After a setup that found its namespace going. Last, because the cluster stays away."""
-    bucket = bucket_of(set_up(sandbox))
-    hold(by_hand)
-    by_hand.delete(NAMESPACE)
     ends_once_released(sandbox, by_hand, *SETUP)
 
     assert sandbox.admin.snapshot()["aws"]["load_balancers"]
@@ -133,8 +127,8 @@ def hold(by_hand: ByHand) -> None:
     by_hand.kubernetes.post(f"{NAMESPACE}/configmaps", json=manifest)
 
 
-def ends_once_released(sandbox: Sandbox, by_hand: ByHand, *arguments: str) -> None:
-    """The command waits for what holds the namespace, and goes on when it is let go."""
+def ends_once_released(sandbox: Sandbox, by_hand: ByHand, *arguments: str) -> dict[str, Any]:
+    """The command waits for what holds the namespace, and ends well when it is let go."""
     events = sandbox.homes() / "events"
     waits = sandbox.start(*arguments, "--events", str(events), fresh_home=True)
 
@@ -146,27 +140,13 @@ def ends_once_released(sandbox: Sandbox, by_hand: ByHand, *arguments: str) -> No
     by_hand.patch(HELD, {"metadata": {"finalizers": None}})
     done = ended(waits, limit=240)
     assert done.code == 0, done.out + done.err
+    return done.document
 
 
 def uninstall(sandbox: Sandbox, by_hand: ByHand, config: Path) -> None:
     """As the vendor documents it, with helm."""
-    config.write_text(yaml.safe_dump(kubeconfig(by_hand)))
+    config.write_text(yaml.safe_dump(by_hand.kubeconfig()))
     helm = Folder(sandbox.record.directory).executables / "helm"
     release = ["anyscale-operator", "-n", "anyscale-operator"]
     command = [helm, "uninstall", *release, "--wait", "--kubeconfig", config]
     subprocess.run(command, check=True, capture_output=True)
-
-
-def kubeconfig(by_hand: ByHand) -> dict[str, Any]:
-    """For the sandbox's cluster, as kubectl and helm read it."""
-    cluster = by_hand.aws("eks").describe_cluster(name=CLUSTER)["cluster"]
-    ca = cluster["certificateAuthority"]["data"]
-    place = {"server": cluster["endpoint"], "certificate-authority-data": ca}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": CLUSTER, "cluster": place}],
-        "users": [{"name": "me", "user": {"token": by_hand.cluster_token()}}],
-        "contexts": [{"name": CLUSTER, "context": {"cluster": CLUSTER, "user": "me"}}],
-        "current-context": CLUSTER,
-    }
