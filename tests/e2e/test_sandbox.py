@@ -122,8 +122,12 @@ sys.exit(run(["cloud", "list", "-o", "json"]))
 )
 
 
+def world_of(*platforms: str) -> dict[str, str]:
+    return {"ANYSCALE_SANDBOX_WORLD": json.dumps({"platforms": platforms})}
+
+
 # What is the same with one platform as with all is tried with one: each takes time to start.
-SMALL = {"ANYSCALE_SANDBOX_WORLD": json.dumps({"platforms": ["generic"]})}
+SMALL = world_of("generic")
 
 
 def started(desk: Desk, env: Mapping[str, str] | None = None) -> SandboxRecord:
@@ -165,7 +169,11 @@ def in_run(desk: Desk, *command: str, env: Mapping[str, str] | None = None) -> E
 def attached(desks: Callable[[], Desk]) -> Iterator[tuple[Desk, SandboxRecord]]:
     """A sandbox of all platforms for tests that leave it up, and the desk that it is of."""
     desk = desks()
-    yield desk, started(desk)
+    # The installed command ends, and closes its streams, while the sandbox stays.
+    assert outcome(desk.start("sandbox", "up")).code == 0
+    record = load(desk.record)
+    assert record is not None
+    yield desk, record
     assert desk.anyscale("sandbox", "down").code == 0
 
 
@@ -173,14 +181,12 @@ def attached(desks: Callable[[], Desk]) -> Iterator[tuple[Desk, SandboxRecord]]:
 def asked(desks: Callable[[], Desk]) -> tuple[Desk, Ended]:
     """A child of `run` that shows its environment and asks everybody, and whose desk it ran at."""
     desk = desks()
-    return desk, in_run(desk, sys.executable, "-c", ASK_EVERYBODY, env=plant(desk.home))
+    env = {**plant(desk.home), **world_of("eks", "gke")}
+    return desk, in_run(desk, sys.executable, "-c", ASK_EVERYBODY, env=env)
 
 
-def test_up_attach_and_down(desk: Desk) -> None:
-    # The installed command ends, and closes its streams, while the sandbox stays.
-    assert outcome(desk.start("sandbox", "up")).code == 0
-    record = load(desk.record)
-    assert record is not None
+def test_up_and_attach(attached: tuple[Desk, SandboxRecord]) -> None:
+    desk, record = attached
     assert stat.S_IMODE(desk.record.stat().st_mode) == 0o600
     assert stat.S_IMODE(record.directory.stat().st_mode) == 0o700
     assert is_running(record)
@@ -208,13 +214,6 @@ def test_up_attach_and_down(desk: Desk) -> None:
     assert "there are: " in unknown["message"]
     assert "role-trust" in unknown["message"]
 
-    assert desk.anyscale("sandbox", "down").code == 0
-    assert not is_running(record)
-    assert not desk.record.exists()
-    assert not record.directory.exists()
-    assert desk.anyscale("sandbox", "status").code == 1
-    assert desk.anyscale("sandbox", "down").code == 0
-
 
 def test_commands_in_a_row_share_the_sandbox(attached: tuple[Desk, SandboxRecord]) -> None:
     desk, record = attached
@@ -227,37 +226,40 @@ def test_commands_in_a_row_share_the_sandbox(attached: tuple[Desk, SandboxRecord
     assert kubeconfig.read_bytes() == before
 
 
-def test_a_dead_sandbox_is_cleared_away(desk: Desk) -> None:
-    record = started(desk, SMALL)
-    os.kill(record.pid, signal.SIGKILL)
-    eventually(lambda: not is_running(record))
+def test_dead_sandboxes_are_cleared_away(desk: Desk) -> None:
+    """By whoever has the record, or else by the next that starts.
+
+    A living one's folder stays, and what says nothing of a process.
+    """
+    lost = started(desk, SMALL)
+    desk.record.rename(desk.home / "moved.json")
+    strange = lost.directory.parent / "anyscale-sandbox-strange"
+    strange.mkdir(exist_ok=True)
+    known = started(desk, SMALL)
+    assert known.pid != lost.pid
+    assert lost.directory.exists()
+
+    for record in (lost, known):
+        os.kill(record.pid, signal.SIGKILL)
+    eventually(lambda: not is_running(lost) and not is_running(known))
     assert desk.anyscale("sandbox", "status").code == 1
     assert not desk.record.exists()
-    assert not record.directory.exists()
-    assert started(desk, SMALL).pid != record.pid
+    assert not known.directory.exists()
+    assert lost.directory.exists()
 
-
-def test_folders_of_dead_sandboxes_go_when_another_starts(desk: Desk) -> None:
-    """Whoever has the record or not; a living one's stays, and what says nothing of a process."""
-    record = started(desk, SMALL)
-    desk.record.rename(desk.home / "moved.json")
-    strange = record.directory.parent / "anyscale-sandbox-strange"
-    strange.mkdir(exist_ok=True)
-    second = started(desk, SMALL)
-    assert record.directory.exists()
-
-    os.kill(record.pid, signal.SIGKILL)
-    eventually(lambda: not is_running(record))
     assert in_run(desk, "true", env=SMALL).code == 0
-
-    assert not record.directory.exists()
-    assert second.directory.exists()
+    assert not lost.directory.exists()
     strange.rmdir()
 
 
-def test_the_record_of_another_process_is_not_believed(desk: Desk) -> None:
+def test_down_ends_the_sandbox_and_believes_no_record_of_another_process(desk: Desk) -> None:
     record = started(desk, SMALL)
     assert desk.anyscale("sandbox", "down").code == 0
+    assert not is_running(record)
+    assert not desk.record.exists()
+    assert not record.directory.exists()
+    assert desk.anyscale("sandbox", "status").code == 1
+
     somebody = os.getpid()
     SandboxRecord(
         **{**vars(record), "pid": somebody, "born": "1", "directory": desk.home / "mine"}
@@ -317,8 +319,11 @@ def test_env_speaks_the_shells_language(attached: tuple[Desk, SandboxRecord]) ->
     assert "AWS_PROFILE" in document["unset"]
 
 
-def test_children_see_only_what_is_on_the_list(asked: tuple[Desk, Ended]) -> None:
+def test_children_see_only_what_is_on_the_list(
+    asked: tuple[Desk, Ended], attached: tuple[Desk, SandboxRecord]
+) -> None:
     desk, shown = asked
+    assert attached[1].environment.keys() <= ALLOWED
     # The planted KUBECONFIG and the like are no reason to fail, either.
     assert shown.code == 0, shown.err
     seen = json.loads(shown.out.partition("\n")[0])
@@ -352,10 +357,10 @@ def test_tokens_are_in_nobodys_arguments(attached: tuple[Desk, SandboxRecord]) -
             assert not any(secret in line for secret in secrets)
 
 
-@pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("kill -KILL $$", 137)])
-def test_run_answers_with_its_commands_code(desk: Desk, script: str, code: int) -> None:
-    done = in_run(desk, "sh", "-c", f"echo out; echo {desk.home} >&2; {script}", env=SMALL)
-    assert done.code == code
+def test_run_answers_with_the_signal_that_ended_its_command(desk: Desk) -> None:
+    script = f"echo out; echo {desk.home} >&2; kill -KILL $$"
+    done = in_run(desk, "sh", "-c", script, env=SMALL)
+    assert done.code == 128 + signal.SIGKILL
     assert done.out == "out\n"
 
 
@@ -382,21 +387,15 @@ def test_a_world_in_a_file(desk: Desk, tmp_path: Path) -> None:
     assert other.document["error"]["cause"] == f"it was started with {file}"
 
 
-def test_own_executables_come_first(desk: Desk) -> None:
-    script = "command -v helm; command -v anyscale; helm version --short"
+def test_run_hands_signals_on_and_own_executables_come_first(desk: Desk) -> None:
+    show = "command -v helm; command -v anyscale; helm version --short"
+    script = f"trap 'echo told; exit 9' TERM; {show}; while :; do sleep 0.1; done"
     # With the installed command, from the start of Python on.
-    done = outcome(desk.start("sandbox", "run", "--", "sh", "-c", script, env=SMALL))
-    assert done.code == 0, done.err
-    helm, anyscale, version = done.out.splitlines()
-    assert Path(helm).parent == Path(anyscale).parent
-    assert version.startswith("v")
-
-
-def test_run_hands_signals_on(desk: Desk) -> None:
-    script = "trap 'echo told; exit 9' TERM; echo ready; while :; do sleep 0.1; done"
     running = desk.start("sandbox", "run", "--", "sh", "-c", script, env=SMALL)
     assert running.stdout is not None
-    assert running.stdout.readline() == "ready\n"
+    helm, anyscale, version = (running.stdout.readline().strip() for _ in range(3))
+    assert Path(helm).parent == Path(anyscale).parent
+    assert version.startswith("v")
     running.send_signal(signal.SIGTERM)
     rest, _ = running.communicate(timeout=60)
     assert rest == "told\n"
