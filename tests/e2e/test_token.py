@@ -16,14 +16,13 @@ import httpx
 import pytest
 import yaml
 
-from anyscale_k8s_cli.sandbox.environment import Folder
 from anyscale_k8s_cli.sandbox.wire import FaultKind, FaultRule
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import GenericWorld, World
 from tests.e2e.story import Story
 from tests.e2e.witness import witness
 from tests.processes import UNTRIED, Desk, Sandbox, started
 
-WORLD = World(platforms=("generic",))
+WORLD = World(platforms=("generic",), generic=GenericWorld(gpu_nodes=False))
 
 WHERE = ("--provider", "generic", "--context", "demo", "--region", "onprem")
 NAMESPACE = "/api/v1/namespaces/anyscale-operator"
@@ -87,7 +86,7 @@ def story(
     homes: Callable[[], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Machine]:
-    with started(desks(), homes, World(platforms=("generic",))) as sandbox:
+    with started(desks(), homes, WORLD) as sandbox:
         made = Machine(sandbox, tmp_path_factory.mktemp("private"))
         tell(made)
         yield made
@@ -97,12 +96,11 @@ def tell(story: Machine) -> None:
     private, admin = story.private, story.sandbox.admin
     seen = witness(story.sandbox, private)
     told = ("-v", "--log-file", str(private / "log"), "--events", str(private / "events"))
-    setup = ("setup", *WHERE, "--name", "w", *UNTRIED, "--yes")
+    setup = ("setup", *WHERE, "--name", "w", "--network", "none", *UNTRIED, "--yes")
     story.tell("too long", *setup, "--use-my-token", "--token-lifetime", "9")
     story.tell("own", "plan", *setup[1:-1], "--use-my-token")
     story.tell("setup", *setup, "--values-file", str(private / "values"), *told, env=seen)
     story.remember()
-    story.tell("again", *setup)
     story.tell("dry run", "rotate-token", "w", "--dry-run")
     admin.break_("operator-token-age")
     story.tell("ends soon", "status", "w")
@@ -112,7 +110,7 @@ def tell(story: Machine) -> None:
     story.tell("cut off", "rotate-token", "w", "--yes")
     story.tell("between", "status", "w")
     admin.clear_faults()
-    story.tell("rotate", "rotate-token", "w", "--yes", "--token-lifetime", "90", env=seen)
+    story.tell("rotate", "rotate-token", "w", "--yes", "--token-lifetime", "90")
     story.remember()
     story.tell("after", *setup)
     admin.break_("operator-token")
@@ -120,7 +118,6 @@ def tell(story: Machine) -> None:
     story.tell("mended", "rotate-token", "w", "--yes", fresh_home=True)
     story.remember()
     story.tell("delete", "delete", "w", *WHERE[:2], "--yes", fresh_home=True)
-    story.tell("nothing", "rotate-token", "w", *WHERE[:2], "--yes")
 
 
 def keys(seen: dict[str, Any]) -> list[dict[str, Any]]:
@@ -165,9 +162,8 @@ def test_setup_makes_an_account_and_one_key(story: Machine) -> None:
     assert key["hex_hashed_id"] in story.ledger
 
 
-def test_setup_again_writes_nothing(story: Machine) -> None:
-    assert story["again"].done["summary"]["update"] == 0
-    assert story["again"].writes == []
+def test_setup_after_a_rotation_writes_nothing(story: Machine) -> None:
+    assert story["after"].done["summary"]["update"] == 0
     assert story["after"].writes == []
 
 
@@ -242,9 +238,3 @@ def test_delete_revokes_the_key_and_removes_the_account_after_the_operator(story
     assert any("organization_collaborators" in path for path in order[revoked:])
     gone = next(n for n, line in enumerate(page.writes) if "deployments/anyscale-operator" in line)
     assert gone < revoked
-
-
-def test_what_is_gone_has_no_key_to_rotate(story: Machine) -> None:
-    assert story["nothing"].ended.code == 1
-    assert story["nothing"].document["error"]["code"] == "cloud-not-found"
-    assert Folder(story.sandbox.record.directory).helm.exists()

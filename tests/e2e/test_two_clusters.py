@@ -21,7 +21,7 @@ SECOND = (
     *("--project-id", "demo"),
 )
 NO_WAY_IN = ("--network", "none")
-YES = ("--name", "prod", *UNTRIED, "--yes")
+YES = ("--name", "prod", *NO_WAY_IN, *UNTRIED, "--yes")
 WORLD = World(
     platforms=("eks", "gke"),
     eks=EksWorld(gpu_nodes=False),
@@ -35,8 +35,8 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
         made = Story(sandbox)
         made.tell("first", "setup", *FIRST, *YES)
         made.tell("refused", "setup", *SECOND, *YES)
-        made.tell("second", "setup", *SECOND, *YES, *NO_WAY_IN, "--add-to-cloud")
-        made.tell("again", "setup", *SECOND, *YES, *NO_WAY_IN)
+        made.tell("second", "setup", *SECOND, *YES, "--add-to-cloud")
+        made.tell("again", "setup", *SECOND, *YES)
         made.tell("which", "delete", "prod", "--yes", fresh_home=True)
         made.tell("delete second", "delete", "prod", *SECOND, "--yes", fresh_home=True)
         made.tell("status", "status", "prod")
