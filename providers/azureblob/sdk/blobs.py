@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli.object_storage import Tally
-from anyscale_k8s_cli.providers.azureblob.sdk.session import PATIENCE, Calls
+from anyscale_k8s_cli.providers.azureblob.sdk.session import Calls
 
 _KIND = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 # What a token for blobs is for, of any account in any cloud.
@@ -64,4 +64,6 @@ class Blobs:
     def _container(self) -> Any:
         from azure.storage.blob import ContainerClient
 
-        return ContainerClient(self._endpoint, self._name, credential=self._proof, **PATIENCE)
+        return ContainerClient(
+            self._endpoint, self._name, credential=self._proof, **self._session.manner
+        )

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from azure.core import AzureClouds, PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import RetryPolicy, UserAgentPolicy
+from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest
 from azure.core.settings import settings
 from azure.identity import AzureAuthorityHosts
@@ -22,6 +23,8 @@ from azure.mgmt.core.tools import get_arm_endpoints
 
 from anyscale_k8s_cli import errors, tool_version
 from anyscale_k8s_cli.providers.azureblob.sdk import failures
+
+Transport: TypeAlias = HttpTransport[Any, Any]
 
 METADATA = "ARM_CLOUD_METADATA_URL"
 SETTING = "AZURE_SDK_CLOUD_CONF"
@@ -49,13 +52,13 @@ class AzureCloud:
     storage_suffix: str = ""
 
 
-def present() -> AzureCloud:
+def present(transport: Transport | None = None) -> AzureCloud:
     """The cloud that this machine's variables name; the public one when they name none.
 
     Raises `invalid-spec` for a cloud that the SDK does not know, `azure-unreachable`.
     """
     if told := os.environ.get(METADATA):
-        return _told_at(told)
+        return _told_at(told, transport)
     cloud = _named()
     endpoints = get_arm_endpoints(cloud)
     return AzureCloud(
@@ -82,9 +85,9 @@ def _named() -> AzureClouds:
     return next(named, AzureClouds.AZURE_PUBLIC_CLOUD)
 
 
-def _told_at(url: str) -> AzureCloud:
+def _told_at(url: str, transport: Transport | None) -> AzureCloud:
     """The cloud as it describes itself; some describe their siblings, too."""
-    found = _fetch(url)
+    found = _fetch(url, transport)
     documents: list[Mapping[str, Any]] = found if isinstance(found, list) else [found]
     document = next((item for item in documents if _is_at(item, url)), documents[0])
     login = document["authentication"]
@@ -101,15 +104,14 @@ def _is_at(document: Mapping[str, Any], url: str) -> bool:
     return url.startswith(str(document.get("resourceManager", "")).rstrip("/") + "/")
 
 
-def _fetch(url: str) -> Any:
+def _fetch(url: str, transport: Transport | None) -> Any:
     agent = UserAgentPolicy(f"anyscale-k8s-cli/{tool_version()}")
     client: PipelineClient[Any, Any] = PipelineClient(
-        url, policies=[agent, RetryPolicy(retry_total=2)]
+        url, policies=[agent, RetryPolicy(retry_total=2)], transport=transport
     )
-    with client:
-        try:
-            answer = client.send_request(HttpRequest("GET", url))
-            answer.raise_for_status()
-            return answer.json()
-        except AzureError as problem:
-            raise failures.unreachable(str(problem), f"the cloud's metadata at {url}") from problem
+    try:
+        answer = client.send_request(HttpRequest("GET", url))
+        answer.raise_for_status()
+        return answer.json()
+    except AzureError as problem:
+        raise failures.unreachable(str(problem), f"the cloud's metadata at {url}") from problem

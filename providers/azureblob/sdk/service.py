@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from anyscale_k8s_cli.providers.azureblob.cors import CorsRule
-from anyscale_k8s_cli.providers.azureblob.sdk.session import PATIENCE, Calls
+from anyscale_k8s_cli.providers.azureblob.sdk.session import Calls
 
 _SERVICE = "Microsoft.Storage/storageAccounts/blobServices"
 _CONTAINERS = f"{_SERVICE}/containers"
@@ -98,7 +98,7 @@ class Service:
         from azure.storage.blob import BlobServiceClient
 
         credential = self._credential or self._session.credential
-        return BlobServiceClient(self._endpoint, credential=credential, **PATIENCE)
+        return BlobServiceClient(self._endpoint, credential=credential, **self._session.manner)
 
 
 def _rule(rule: Any) -> CorsRule:

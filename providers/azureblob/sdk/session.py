@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import AzureAuthorityHosts, ClientSecretCredential
 
 from anyscale_k8s_cli import tool_version
@@ -48,6 +49,11 @@ class Calls(ABC):
     @abstractmethod
     def credential(self) -> Any:
         """The SDK's credential."""
+
+    @cached_property
+    def manner(self) -> Mapping[str, Any]:
+        """What every client gets: how patient it is, and the connections that all of them use."""
+        return {**PATIENCE, "transport": RequestsTransport(**PATIENCE)}
 
     @property
     @abstractmethod
@@ -99,7 +105,7 @@ class SecretSession(Calls):
                 authority=f"https://{authority}",
                 # Where it is not one of Microsoft's, their directory does not know it.
                 disable_instance_discovery=authority not in _KNOWN,
-                **PATIENCE,
+                **self.manner,
             )
         except ValueError as problem:
             raise failures.of_variables(problem) from problem

@@ -21,7 +21,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from anyscale_k8s_cli.cluster.access import BearerToken
 from anyscale_k8s_cli.providers.azureblob.sdk import clouds, failures
 from anyscale_k8s_cli.providers.azureblob.sdk.clouds import AzureCloud
-from anyscale_k8s_cli.providers.azureblob.sdk.session import PATIENCE, Calls, agent
+from anyscale_k8s_cli.providers.azureblob.sdk.session import Calls, agent
 from anyscale_k8s_cli.run import Run
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Session(Calls):
     def cloud(self) -> AzureCloud:
         """Raises `invalid-spec`, `azure-unreachable`."""
         with self._lock:
-            return clouds.present()
+            return clouds.present(self.manner["transport"])
 
     @cached_property
     def credential(self) -> Any:
@@ -74,7 +74,7 @@ class Session(Calls):
         return {
             "authority": self.cloud.authority,
             "disable_instance_discovery": not self.cloud.known,
-            **PATIENCE,
+            **self.manner,
         }
 
     def token(self, scope: str, credential: Any = None) -> BearerToken:
@@ -121,7 +121,7 @@ class Session(Calls):
             "base_url": self.cloud.resource_manager,
             "credential_scopes": [self.cloud.scope],
             "user_agent": agent(),
-            **PATIENCE,
+            **self.manner,
         }
 
     def get(self, what: str, path: str, version: str) -> dict[str, Any]:
@@ -144,11 +144,7 @@ class Session(Calls):
 
     def _send(self, what: str, request: HttpRequest) -> dict[str, Any]:
         def call() -> Any:
-            answer = self._plain.send_request(
-                request,
-                connection_timeout=PATIENCE["connection_timeout"],
-                read_timeout=PATIENCE["read_timeout"],
-            )
+            answer = self._plain.send_request(request)
             answer.raise_for_status()
             return answer.json()
 
@@ -163,9 +159,10 @@ class Session(Calls):
                 arguments["base_url"],
                 policies=[
                     UserAgentPolicy(agent()),
-                    RetryPolicy(**PATIENCE),
+                    RetryPolicy(**self.manner),
                     ARMChallengeAuthenticationPolicy(self.credential, self.cloud.scope),
                 ],
+                transport=arguments["transport"],
             ),
         )
 

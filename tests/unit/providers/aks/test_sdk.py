@@ -239,7 +239,7 @@ OTHER = {**TOLD, "resourceManager": "https://management.other.example/"}
 
 @pytest.mark.parametrize("document", [TOLD, [OTHER, TOLD]], ids=["one", "with its siblings"])
 def test_a_cloud_that_describes_itself(monkeypatch: pytest.MonkeyPatch, document: Any) -> None:
-    monkeypatch.setattr(clouds, "_fetch", lambda _: document)
+    monkeypatch.setattr(clouds, "_fetch", lambda *_: document)
     monkeypatch.setenv(clouds.METADATA, "https://management.local.example/metadata/endpoints?x=1")
     found = clouds.present()
     assert found.resource_manager == "https://management.local.example"
