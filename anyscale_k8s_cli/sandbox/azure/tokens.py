@@ -6,7 +6,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,8 @@ class Tokens:
     tenant_id: str
     clock: Clock
     revoked_before: float = 0.0
+    # What tokens with a good signature say: each comes with every call, and is read once.
+    _read: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def issuer(self) -> str:
@@ -107,11 +109,22 @@ class Tokens:
 
     def verify(self, token: str, accepts: Callable[[str], bool]) -> Bearer:
         """The bearer of a token for an audience that `accepts`; raises :class:`BadToken`."""
+        if token not in self._read:
+            self._read[token] = self._signed_here(token)
+        claims = self._read[token]
+        now = self.clock().timestamp()
+        if now >= claims["exp"] or claims["iat"] < self.revoked_before:
+            raise ExpiredToken(moment(claims["exp"]))
+        if not accepts(claims["aud"]):
+            raise ForeignAudience(claims["aud"])
+        return Bearer(claims["oid"], claims["appid"], tuple(claims.get("groups") or ()))
+
+    def _signed_here(self, token: str) -> Mapping[str, Any]:
+        """What it says. When it is over, and for whom it is, are for others to judge."""
         import jwt
 
         try:
-            # When it is over is judged by our own clock, and for whom it is by the asker.
-            claims = jwt.decode(
+            claims: Mapping[str, Any] = jwt.decode(
                 token,
                 self._key.public_key(),
                 algorithms=[_ALGORITHM],
@@ -124,12 +137,7 @@ class Tokens:
             )
         except jwt.PyJWTError as wrong:
             raise BadToken(str(wrong)) from wrong
-        now = self.clock().timestamp()
-        if now >= claims["exp"] or claims["iat"] < self.revoked_before:
-            raise ExpiredToken(moment(claims["exp"]))
-        if not accepts(claims["aud"]):
-            raise ForeignAudience(claims["aud"])
-        return Bearer(claims["oid"], claims["appid"], tuple(claims.get("groups") or ()))
+        return claims
 
     def revoke(self) -> None:
         """Every token issued so far is over."""
