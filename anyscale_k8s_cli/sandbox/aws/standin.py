@@ -23,9 +23,8 @@ from anyscale_k8s_cli.sandbox.aws.seed import (
 from anyscale_k8s_cli.sandbox.wire import Wire
 
 if TYPE_CHECKING:
-    from werkzeug.serving import BaseWSGIServer
-
     from anyscale_k8s_cli.sandbox.aws.load_balancers import AwsLoadBalancers
+    from anyscale_k8s_cli.sandbox.aws.server import Server
     from anyscale_k8s_cli.sandbox.aws.trust import IssuerKeys
     from anyscale_k8s_cli.sandbox.aws.world import World
 
@@ -83,7 +82,7 @@ class AwsStandIn:
         self._settings = settings or AwsSettings()
         self._issuer_keys = issuer_keys
         self._world: World | None = None
-        self._server: BaseWSGIServer | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     async def start(self) -> None:
@@ -94,11 +93,11 @@ class AwsStandIn:
         await asyncio.to_thread(self._start)
 
     def _start(self) -> None:
-        from anyscale_k8s_cli.sandbox.aws.server import make_server
+        from anyscale_k8s_cli.sandbox.aws.server import Server
         from anyscale_k8s_cli.sandbox.aws.world import World
 
         self._world = World(self._settings, self._issuer_keys)
-        self._server = make_server(self._world.application(self._wire))
+        self._server = Server(self._world.application(self._wire))
         self._world.host = f"127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL,), name="aws-stand-in", daemon=True

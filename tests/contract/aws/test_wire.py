@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -81,6 +84,31 @@ def test_dropped_connection(aws: Any) -> None:
     aws.wire.inject(FaultRule(FaultKind.DROP, service="s3"))
     with pytest.raises(ConnectionClosedError):
         aws.client("s3").list_buckets()
+
+
+async def test_a_connection_is_kept_until_the_stand_in_stops(aws: Any) -> None:
+    with closing(HTTPConnection(aws.stand_in.url.removeprefix("http://"))) as connection:
+        connection.connect()
+        kept = connection.sock
+        for path in ("/team-data/a", "/team-data/b"):
+            connection.request("PUT", path, b"read to its end, though nobody signed it")
+            answer = connection.getresponse()
+            assert answer.status == 403
+            assert answer.read()
+            assert connection.sock is kept
+        await aws.stand_in.stop()
+        assert kept.recv(1) == b""
+
+
+def test_a_body_that_waits_to_be_let_come(aws: Any) -> None:
+    s3, body = aws.client("s3"), bytes(1 << 21)
+    asked: list[str] = []
+    s3.meta.events.register(
+        "before-send", lambda request, **_: asked.append(str(request.headers.get("Expect")))
+    )
+    s3.put_object(Bucket="team-data", Key="much", Body=io.BytesIO(body))
+    assert "100-continue" in asked[0]
+    assert s3.get_object(Bucket="team-data", Key="much")["Body"].read() == body
 
 
 async def test_one_world_per_account_and_process(aws: Any) -> None:
