@@ -111,11 +111,13 @@ class Found:
 
     `good` is what was deployed last: the record itself, but for an upgrade that failed or
     that nobody ended. None where there never was such a revision. `manager` is another tool
-    that looks after some object of it by now, in words.
+    that looks after some object of it by now, in words. What was `compared` with nothing tells
+    of its record alone.
     """
 
     record: ReleaseRecord
     good: ReleaseRecord | None
+    compared: bool = False
     live: Mapping[Reference, Document] = field(default_factory=dict)
     missing: tuple[Reference, ...] = ()
     changed: tuple[tuple[Reference, Difference], ...] = ()
@@ -129,7 +131,7 @@ class Found:
     @property
     def settled(self) -> bool:
         """Whether it is deployed and every workload of it is up."""
-        if self.record.status != "deployed" or self.missing:
+        if self.record.status != "deployed" or self.missing or not self.compared:
             return False
         try:
             for document in self.live.values():
@@ -249,7 +251,7 @@ class ReleaseWork:
         own = (record.namespace, record.name)
         managers = (manager_of(document, own) for document in live.values())
         manager = next(filter(None, managers), "")
-        return Found(record, record, live, tuple(missing), tuple(changed), manager)
+        return Found(record, record, True, live, tuple(missing), tuple(changed), manager)
 
     # What the chart has no value for
 
@@ -306,8 +308,9 @@ class ReleaseWork:
     def install(self, found: Found | None, *, keep_values: bool = False) -> Found:
         """Install or upgrade to what should be, after recovering what a dead run left.
 
-        Does not wait for workloads: see `wait`. But an upgrade to another version of the
-        chart is over only once they are up, and is taken back where they do not come up.
+        Does not wait for workloads, nor look at any object: see `wait`. But an upgrade to
+        another version of the chart is over only once they are up, and is taken back where
+        they do not come up.
         `keep_values` where the values of an installed release are not ours to say.
         """
         release = self.release
@@ -332,7 +335,7 @@ class ReleaseWork:
             )
         if not keep_values:
             self._write_additions(written)
-        return self._compared(written)
+        return Found(written, written)
 
     def chart(self, found: Found | None) -> ChartArchive:
         """The chart of which it would be installed, fetched. Raises `chart-unavailable`."""
@@ -423,7 +426,7 @@ class ReleaseWork:
             )
         )
 
-    def wait(self, found: Found) -> Found:
+    def wait(self, found: Found) -> None:
         """Return once every workload of the release is up; raises what `explain` makes."""
         references = [self._kubernetes.placed(item.reference) for item in found.record.objects]
         rollouts.wait_all(
@@ -433,7 +436,6 @@ class ReleaseWork:
             expired=self._failures.not_up,
             settled=self.release.settled_seconds,
         )
-        return self.look() or found
 
     def uninstall(self, found: Found) -> None:
         """Remove the release and return once its objects are gone; absent is done."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
@@ -105,7 +106,8 @@ class HelmRelease(Resource[ReleaseRecord]):
     def ready(self, observed: Observed[ReleaseRecord]) -> Observed[ReleaseRecord]:
         if self._before_wait is not None:
             self._before_wait()
-        return self._observed(self._work.wait(_found(observed)))
+        self._work.wait(_found(observed))
+        return replace(observed, settled=True)
 
     def _install(self, found: Found | None) -> Observed[ReleaseRecord]:
         if self._before_write is not None:

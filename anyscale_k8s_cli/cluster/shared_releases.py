@@ -159,7 +159,8 @@ class SharedHelmRelease(SharedResource[ReleaseRecord | None]):
         state = _state(observed)
         if state.found is None or not observed.made_by_us:
             return observed
-        return self._observed(SharedState(self._work.wait(state.found), state.used))
+        self._work.wait(state.found)
+        return replace(observed, settled=True)
 
     def others(self, observed: Observed[ReleaseRecord | None]) -> Users:
         del observed
