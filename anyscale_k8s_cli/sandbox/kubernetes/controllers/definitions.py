@@ -42,12 +42,11 @@ class DefinitionController:
             self._empty(crd)
             return
         name, generation = name_of(crd), crd["metadata"]["generation"]
-        if self._served.get(name) != generation:
-            self._store.registry.remove_crd(name)
-            for resource in resources_of(crd):
-                self._store.registry.add(resource)
-            self._served[name] = generation
-        if CLEANUP not in (crd["metadata"].get("finalizers") or ()):
+        finalized = CLEANUP in (crd["metadata"].get("finalizers") or ())
+        if self._served.get(name) == generation and finalized:
+            return
+        self._serve(crd)
+        if not finalized:
             crd = clone(crd)
             crd["metadata"].setdefault("finalizers", []).append(CLEANUP)
             crd = self._store.update(CRDS, crd, write=BY_CONTROLLER)
@@ -66,6 +65,12 @@ class DefinitionController:
             "storedVersions": sorted({*(dig(crd, "status", "storedVersions") or ()), *stored}),
         }
         self._store.set_status(CRDS, crd, status, MANAGER)
+        self._served[name] = generation
+
+    def _serve(self, crd: Object) -> None:
+        self._store.registry.remove_crd(name_of(crd))
+        for resource in resources_of(crd):
+            self._store.registry.add(resource)
 
     def _empty(self, crd: Object) -> None:
         name = name_of(crd)
