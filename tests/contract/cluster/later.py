@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.pins import pins
+from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.sandbox.charts.repository import (
     ChartRepository,
     PackagedChart,
@@ -23,6 +27,24 @@ from anyscale_k8s_cli.sandbox.charts.repository import (
 from .site import Site
 
 Edits = Mapping[str, Mapping[str, str]]
+
+OPERATOR = ("ray", "anyscale-operator", "anyscale-operator")
+CONTROLLER = ("envoy-gateway-system", "eg", "gateway-helm")
+PLUGIN = ("nvidia-device-plugin", "nvdp", "nvidia-device-plugin")
+NEXT = {
+    "anyscale-operator": "1.9.0",
+    "gateway-helm": "v1.7.1",
+    "gateway-crds-helm": "v1.7.1",
+    "nvidia-device-plugin": "0.18.0",
+}
+# What makes each chart one that does not come up: the controller fails in its hook already.
+BROKEN = {
+    "anyscale-operator": {"public/kubernetes_manager": "public/never-ready"},
+    "gateway-helm": {"docker.io/envoyproxy/gateway:": "never-ready:"},
+    "nvidia-device-plugin": {
+        "repository: nvcr.io/nvidia/k8s-device-plugin": "repository: never-ready"
+    },
+}
 
 
 def later_tool(site: Site, folder: Path, versions: Mapping[str, str], edits: Edits) -> Site:
@@ -68,3 +90,29 @@ def _edited(chart: PackagedChart, version: str, edits: Mapping[str, str]) -> Pac
             new.addfile(member, io.BytesIO(content))
     assert found == set(edits), "each text stands somewhere in the chart"
     return PackagedChart(metadata, gzip.compress(packed.getvalue(), mtime=0))
+
+
+def chart_of(site: Site, release: tuple[str, str, str]) -> tuple[str, str]:
+    """Status and version of the release's last revision."""
+    record = newest(site.world.kubernetes, release[0], release[1])
+    assert record is not None
+    return record.status, record.chart_version
+
+
+def fails_and_is_taken_back(
+    site: Site, folder: Path, release: tuple[str, str, str], **changes: Any
+) -> None:
+    _, before = chart_of(site, release)
+    chart = release[2]
+    later = later_tool(site, folder, {chart: NEXT[chart]}, {chart: BROKEN[chart]})
+    seconds = {"operator": 3, "controller": 3}
+    with pytest.raises(errors.CliError) as caught:
+        later.world.apply(later.install(upgrade=True, timeouts=seconds, **changes).resources)
+    problem = caught.value
+    assert problem.code is errors.UPGRADE_TAKEN_BACK
+    assert problem.exit_code == errors.ExitCode.OPERATION_FAILED
+    assert f"from chart {before} to {NEXT[chart]} failed and was taken back" in problem.message
+    assert re.search(r"^(Pod|Job) ", problem.cause)
+    assert f"chart {before} runs again" in problem.evidence[0]
+    assert chart_of(site, release) == ("deployed", before)
+    assert later.world.changes(later.install(**changes).resources) == {}

@@ -18,6 +18,7 @@ from anyscale_k8s_cli.addons import ClusterContext, ClusterSide, cluster_side
 from anyscale_k8s_cli.addons.rehearsal import Stage
 from anyscale_k8s_cli.apply import backwards
 from anyscale_k8s_cli.cloud_side import Acting, CloudSide, Identity, Storage
+from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operator_token import SignIn
 from anyscale_k8s_cli.plan import PlannedChange
@@ -317,3 +318,23 @@ def make_site(make_world: Any, helm: Any, tmp_path: Path, **world_settings: Any)
     plane = Plane()
     world.add(plane.start(), plane.stop)
     return Site(world, world.helm_tools(helm, tmp_path), operator, plane, [])
+
+
+def inventory(world: Any) -> set[str]:
+    """What an install could leave behind, whoever made it."""
+    kinds = [
+        ("v1", "Namespace"),
+        ("v1", "Service"),
+        ("v1", "Secret"),
+        ("v1", "ConfigMap"),
+        ("v1", "ServiceAccount"),
+        ("apps/v1", "Deployment"),
+        ("apps/v1", "DaemonSet"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+        ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
+        ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+        ("gateway.networking.k8s.io/v1", "GatewayClass"),
+    ]
+    return {str(Reference.of(item)) for kind in kinds for item in world.kubernetes.list(*kind)}

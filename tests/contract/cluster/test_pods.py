@@ -13,7 +13,7 @@ from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.sandbox.tls import Authority
 
-from .site import NODES, Site, make_site
+from .site import NODES, Site, inventory, make_site
 
 NAMESPACES = ("ray", "envoy-gateway-system", "nvidia-device-plugin")
 REGISTRY = "registry.example:5000/mirror"
@@ -64,7 +64,7 @@ def tainted(make_world: Any, helm4: Any, tmp_path: Any) -> Site:
 
 
 def test_every_pod_gets_all_that_was_said_and_loses_it_again(tainted: Site) -> None:
-    witness = Witness(tainted.world)
+    witness, before = Witness(tainted.world), inventory(tainted.world)
     discovery = {"gpu_plugin": {"values": {"gfd": {"enabled": True}}}}
     tainted.world.apply(tainted.install(spec={"pods": PODS, "addons": discovery}).resources)
     probe = PodProbe(tainted.world.kubernetes, _install(), None, registry=REGISTRY, seconds=5)
@@ -124,7 +124,7 @@ def test_every_pod_gets_all_that_was_said_and_loses_it_again(tainted: Site) -> N
     fate = tainted.remove(tainted.install(teardown=True))
     assert set(fate.values()) == {"delete"}
     assert bundle not in fate
-    assert tainted.world.kubernetes.get("v1", "Namespace", "ray") is None
+    assert inventory(tainted.world) == before
 
 
 def _operators(site: Site) -> list[dict[str, Any]]:

@@ -19,32 +19,22 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.checks import Finding, Status
 from anyscale_k8s_cli.checks.releases import releases_check
 from anyscale_k8s_cli.cluster.documents import Reference
-from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.cluster.release_work import Release, ReleaseWork
 from anyscale_k8s_cli.events import StepWaiting
 from anyscale_k8s_cli.plan import PlannedChange, with_parts
 from anyscale_k8s_cli.run import StillWaiting
 
-from .later import later_tool
-from .site import CPU, Site, make_site
+from .later import (
+    CONTROLLER,
+    NEXT,
+    OPERATOR,
+    PLUGIN,
+    chart_of,
+    fails_and_is_taken_back,
+    later_tool,
+)
+from .site import Site
 
-OPERATOR = ("ray", "anyscale-operator", "anyscale-operator")
-CONTROLLER = ("envoy-gateway-system", "eg", "gateway-helm")
-PLUGIN = ("nvidia-device-plugin", "nvdp", "nvidia-device-plugin")
-NEXT = {
-    "anyscale-operator": "1.9.0",
-    "gateway-helm": "v1.7.1",
-    "gateway-crds-helm": "v1.7.1",
-    "nvidia-device-plugin": "0.18.0",
-}
-# What makes each chart one that does not come up: the controller fails in its hook already.
-BROKEN = {
-    "anyscale-operator": {"public/kubernetes_manager": "public/never-ready"},
-    "gateway-helm": {"docker.io/envoyproxy/gateway:": "never-ready:"},
-    "nvidia-device-plugin": {
-        "repository: nvcr.io/nvidia/k8s-device-plugin": "repository: never-ready"
-    },
-}
 USERS = {
     "operator": {
         "container": {
@@ -75,13 +65,6 @@ def planned(site: Site, key: str, **changes: Any) -> PlannedChange:
 
 def key_of(release: tuple[str, str, str]) -> str:
     return f"helm:release/{release[0]}/{release[1]}"
-
-
-def chart_of(site: Site, release: tuple[str, str, str]) -> tuple[str, str]:
-    """Status and version of the release's last revision."""
-    record = newest(site.world.kubernetes, release[0], release[1])
-    assert record is not None
-    return record.status, record.chart_version
 
 
 def test_what_is_waited_for_while_helm_works_is_told(installed: Site) -> None:
@@ -198,7 +181,8 @@ def test_a_pod_that_gets_no_node_is_not_waited_for(installed: Site) -> None:
     assert of_helm.message == "envoy-gateway-system/eg does not come up: a pod gets no node"
     assert of_helm.cause.endswith(f"No node is added for it: FailedScheduling: {REFUSED}")
     assert "add a node that has room" in of_helm.fix
-    found = work.wait(work.install(work.look(), keep_values=True))
+    found = work.install(work.look(), keep_values=True)
+    work.wait(found)
 
     where = Reference("apps/v1", "Deployment", "envoy-gateway", CONTROLLER[0])
     anew = {"spec": {"template": {"metadata": {"annotations": {"again": "yes"}}}}}
@@ -253,33 +237,6 @@ def test_an_upgrade_that_fails_is_taken_back(
     installed: Site, tmp_path: Path, release: tuple[str, str, str]
 ) -> None:
     fails_and_is_taken_back(installed, tmp_path, release)
-
-
-def test_an_upgrade_that_fails_is_taken_back_with_helm_3(
-    make_world: Any, helm3: Any, tmp_path: Path
-) -> None:
-    site = make_site(make_world, helm3, tmp_path)
-    site.world.apply(site.install(spec=CPU).resources)
-    fails_and_is_taken_back(site, tmp_path / "later", OPERATOR, spec=CPU)
-
-
-def fails_and_is_taken_back(
-    site: Site, folder: Path, release: tuple[str, str, str], **changes: Any
-) -> None:
-    _, before = chart_of(site, release)
-    chart = release[2]
-    later = later_tool(site, folder, {chart: NEXT[chart]}, {chart: BROKEN[chart]})
-    seconds = {"operator": 3, "controller": 3}
-    with pytest.raises(errors.CliError) as caught:
-        later.world.apply(later.install(upgrade=True, timeouts=seconds, **changes).resources)
-    problem = caught.value
-    assert problem.code is errors.UPGRADE_TAKEN_BACK
-    assert problem.exit_code == errors.ExitCode.OPERATION_FAILED
-    assert f"from chart {before} to {NEXT[chart]} failed and was taken back" in problem.message
-    assert re.search(r"^(Pod|Job) ", problem.cause)
-    assert f"chart {before} runs again" in problem.evidence[0]
-    assert chart_of(site, release) == ("deployed", before)
-    assert later.world.changes(later.install(**changes).resources) == {}
 
 
 def test_an_upgrade_that_was_killed_is_mended_and_an_older_tool_takes_nothing_back(
