@@ -35,6 +35,7 @@ WHERE = (
 # Nobody waits for minutes here for what never comes.
 IMPATIENT = "timeouts:\n  load_balancer: 3\n  operator: 8\n  identity: 6\n"
 NAMESPACE = "/api/v1/namespaces/anyscale-operator"
+GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/anyscale-operator/gateways/gateway"
 ROLE = "anyscale-prod-92c04b15-operator"
 BUCKET = "anyscale-prod-92c04b15"
 SUBJECT = "system:serviceaccount:anyscale-operator:anyscale-operator"
@@ -245,7 +246,12 @@ def test_a_load_balancer_that_never_answers(site: Site) -> None:
     assert any(line.startswith("Programmed=False") for line in error["evidence"])
     assert error["fix"].startswith(logs)
     site.sandbox.admin.mend("load-balancer")
-    assert well(site.setup())
+    eventually(lambda: is_programmed(site))
+
+
+def is_programmed(site: Site) -> bool:
+    conditions = site.hand.kubernetes.get(GATEWAY).json()["status"]["conditions"]
+    return {item["type"]: item["status"] for item in conditions}["Programmed"] == "True"
 
 
 def test_a_bucket_whose_policy_denies(site: Site) -> None:
@@ -310,7 +316,7 @@ def test_nodes_without_room(site: Site) -> None:
     assert "that they are cordoned (3 of 3)" in ended.out
     for path in paths:
         site.hand.patch(path, {"spec": {"unschedulable": None}})
-    assert well(site.setup())
+    eventually(lambda: site.reported == "HEALTHY")
 
 
 # -- before anything is there, and while it is made ------------------------------------------
