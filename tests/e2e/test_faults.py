@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,28 @@ import jsonschema
 import pytest
 
 from anyscale_k8s_cli.ledger import UNTOLD
-from anyscale_k8s_cli.sandbox.world import PlatformName, World
+from anyscale_k8s_cli.sandbox.world import (
+    AksWorld,
+    CoreWeaveWorld,
+    GenericWorld,
+    NebiusWorld,
+    OkeWorld,
+    PlatformName,
+    World,
+)
 from tests.by_hand import ByHand
 from tests.e2e.planted.site import CORE, Fault, Site
 from tests.e2e.planted.table import ALWAYS, FAULTS
 from tests.processes import Desk, eventually, started
+
+# With GPUs where a fault is one of theirs.
+WORLD = World(
+    aks=AksWorld(gpu_nodes=False),
+    generic=GenericWorld(gpu_nodes=False),
+    coreweave=CoreWeaveWorld(gpu_nodes=False),
+    nebius=NebiusWorld(gpu_nodes=False),
+    oke=OkeWorld(gpu_nodes=False),
+)
 
 
 def unwell(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -39,7 +57,7 @@ def site_on(
 
         def site(platform: PlatformName) -> Site:
             if platform not in made:
-                world = World(platforms=(platform,))
+                world = replace(WORLD, platforms=(platform,))
                 sandbox = sandboxes.enter_context(started(desks(), homes, world))
                 made[platform] = Site(sandbox, platform, ByHand(sandbox.environment))
                 ended = made[platform].setup()

@@ -31,6 +31,7 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
     "eks": (
         (
             Fault("role's trust", broken("role-trust"), "operator-identity", "trust policy"),
+            Fault("role's policy", no_role_policy, "operator-identity", "permissions policy"),
             Fault(
                 "another identity",
                 cluster.another_identity("arn:aws:iam::284710593866:role/elsewhere"),
@@ -38,14 +39,17 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 "role/elsewhere",
             ),
             Fault("bucket's versions", no_versions, "operator-storage", "versioning: 'Suspended'"),
-        ),
-        (
-            Fault("role's policy", no_role_policy, "operator-identity", "policy"),
-            Fault("bucket", broken("bucket"), "operator-storage", "it does not exist any more"),
-            Fault("key", broken("kms-key", "kms-key"), "aws-kms-key", "is Disabled", "aws kms"),
+            Fault(
+                "other bucket",
+                cluster.another_bucket("s3://elsewhere"),
+                "operator-registration",
+                "s3://elsewhere",
+            ),
         ),
         (
             Fault("OIDC provider", broken("oidc-provider"), "operator-identity", "OIDC provider"),
+            Fault("bucket", broken("bucket"), "operator-storage", "it does not exist any more"),
+            Fault("key", broken("kms-key", "kms-key"), "aws-kms-key", "is Disabled", "aws kms"),
             Fault(
                 "load balancer",
                 broken("load-balancer", "load-balancer"),
@@ -55,9 +59,10 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
             ),
         ),
         (
-            Fault("CORS", no_cors, "storage-cors", "in a browser"),
             Fault("device plugin", cluster.no_plugin, "gpu-plugin", "no device plugin is there"),
+            Fault("image", cluster.other_image, "operator-workload", "ImagePullBackOff"),
         ),
+        (Fault("CORS", no_cors, "storage-cors", "in a browser"),),
         (Fault("bucket's policy", denied, "pod-storage", "s3:PutObject", probe=True),),
     ),
     "gke": (
@@ -65,8 +70,6 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
             Fault(
                 "account's binding", broken("role-trust"), "operator-identity", "workloadIdentity"
             ),
-        ),
-        (
             Fault(
                 "tokens for itself", broken("token-creator"), "operator-identity", "TokenCreator"
             ),
@@ -83,6 +86,7 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 "service account", broken("service-account"), "operator-identity", "does not exist"
             ),
             Fault("bucket", broken("bucket"), "operator-storage", "it does not exist any more"),
+            Fault("gateway", cluster.no_gateway, "operator-gateway", "is not there"),
         ),
         (
             Fault(
@@ -90,6 +94,13 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 broken("bucket-access"),
                 "operator-identity",
                 "access to bucket",
+            ),
+            Fault(
+                "old certificate",
+                cluster.certificate("*.i.anyscaleuserdata.com", days=-1),
+                "gateway-certificates",
+                "it expired on",
+                "the operator renews it",
             ),
         ),
         (
@@ -183,10 +194,7 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 "let the cluster's API server",
             ),
         ),
-        (
-            Fault("policy", broken("bucket-access"), "operator-storage", "policy"),
-            Fault("webhook", cluster.no_webhook, "operator-webhook", "there is no Validating"),
-        ),
+        (Fault("policy", broken("bucket-access"), "operator-storage", "policy"),),
         (
             Fault(
                 "denied",
@@ -196,8 +204,10 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 "except the bucket",
             ),
         ),
-        (Fault("scaled to zero", cluster.scaled_to_zero, "operator-workload", "scaled to zero"),),
-        (Fault("image", cluster.other_image, "operator-workload", "ImagePullBackOff"),),
+        (
+            Fault("scaled to zero", cluster.scaled_to_zero, "operator-workload", "scaled to zero"),
+            Fault("webhook", cluster.no_webhook, "operator-webhook", "there is no Validating"),
+        ),
     ),
     "oke": (
         (
@@ -209,22 +219,12 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 "it is not for *.i.anyscaleuserdata.com",
                 "the operator renews it",
             ),
+            Fault("class", cluster.without_its_class, "operator-gateway", "GatewayClass"),
         ),
         (
             Fault("policy", broken("bucket-access"), "operator-storage", "policy"),
             Fault("reference", cluster.wrong_reference, "gateway-listeners", "ResolvedRefs"),
         ),
-        (
-            Fault(
-                "old certificate",
-                cluster.certificate("*.i.anyscaleuserdata.com", days=-1),
-                "gateway-certificates",
-                "it expired on",
-                "the operator renews it",
-            ),
-            Fault("class", cluster.without_its_class, "operator-gateway", "GatewayClass"),
-        ),
-        (Fault("gateway", cluster.no_gateway, "operator-gateway", "is not there"),),
     ),
     "generic": (
         (
@@ -241,20 +241,7 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 "drift",
                 f'metadata.labels["{ENFORCE}"]',
             ),
-            Fault(
-                "other bucket",
-                cluster.another_bucket("s3://elsewhere"),
-                "operator-registration",
-                "s3://elsewhere",
-            ),
-        ),
-        (
-            Fault(
-                "no room",
-                cluster.large_operator,
-                "operator-workload",
-                "Unschedulable: 0/",
-            ),
+            Fault("no room", cluster.large_operator, "operator-workload", "Unschedulable: 0/"),
         ),
     ),
 }
