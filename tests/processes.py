@@ -22,7 +22,7 @@ from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable
 from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox import supervisor
-from anyscale_k8s_cli.sandbox.charts.repository import packaged_charts
+from anyscale_k8s_cli.sandbox.charts.repository import PackagedChart, packaged_charts
 from anyscale_k8s_cli.sandbox.client import AdminClient
 from anyscale_k8s_cli.sandbox.environment import Folder, for_child, harmless
 from anyscale_k8s_cli.sandbox.record import SandboxRecord
@@ -159,12 +159,15 @@ def _charts(home: Path) -> Path:
 
 
 class Shelf:
-    """Hands out the sandbox's charts as its repository does, and spares helm the pull."""
+    """Hands out charts as the sandbox's repository does, and spares helm the pull."""
+
+    def __init__(self, *more: PackagedChart) -> None:
+        self._charts = (*packaged_charts(), *more)
 
     async def pull(self, reference: str, version: str | None, repository: str, into: Path) -> None:
         (chart,) = (
             chart
-            for chart in packaged_charts()
+            for chart in self._charts
             if (chart.metadata["name"], chart.metadata["version"]) == (reference, version)
         )
         (into / chart.filename).write_bytes(chart.archive)

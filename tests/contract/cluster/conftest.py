@@ -23,7 +23,6 @@ from anyscale_k8s_cli.events import Event
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.resource import Resource, Rights
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.kubernetes.authentication import static_tokens
 from anyscale_k8s_cli.sandbox.kubernetes.loadbalancers import AddressPool, LoadBalancerProvider
 from anyscale_k8s_cli.sandbox.kubernetes.resources import Object
@@ -32,6 +31,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.standin import KubernetesStandIn
 from anyscale_k8s_cli.sandbox.kubernetes.users import SUPERUSERS, User
 from anyscale_k8s_cli.sandbox.tls import Authority
 from anyscale_k8s_cli.sandbox.wire import Wire
+from tests.processes import Shelf
 
 from .site import Site, make_site
 
@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 ADMIN = "admin-token"
 NOBODY = "nobody-token"
+# What stands there takes the place of every registry.
+MIRROR = "https://charts.example"
 
 
 class Unjournaled:
@@ -123,25 +125,20 @@ class World:
             raise applied.error
         return applied
 
-    def serve_charts(self) -> str:
-        repository = ChartRepository(self.wire, self.authority)
-        self.add(repository.start(), repository.stop)
-        return str(repository.url)
-
     def add(self, start: Coroutine[Any, Any, object], stop: Callable[[], Any]) -> None:
         """Start another server beside the cluster; it is stopped with it."""
         self.do(start)
         self._closing.append(stop)
 
     def helm_tools(self, executable: HelmExecutable, folder: Path) -> HelmTools:
-        """helm for this cluster, with the stand-in charts as the mirror of all."""
+        """helm for this cluster, with the stand-in charts."""
         trusted = folder / "ca.pem"
         trusted.write_bytes(self.authority.ca_pem)
         kubeconfig = PrivateKubeconfig(self.access())
         self._kubeconfigs.append(kubeconfig)
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "SSL_CERT_FILE": str(trusted)}
         helm = Helm(executable, kubeconfig.__enter__(), self.run, environment)
-        charts = Charts(helm, self.run, folder / "cache", self.serve_charts())
+        charts = Charts(Shelf(), self.run, folder / "cache", MIRROR)
         return HelmTools(self.kubernetes, helm, charts, self.run)
 
     def close(self) -> None:

@@ -19,10 +19,10 @@ from anyscale_k8s_cli.cluster.charts import Charts
 from anyscale_k8s_cli.cluster.pins import pins
 from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.sandbox.charts.repository import (
-    ChartRepository,
     PackagedChart,
     packaged_charts,
 )
+from tests.processes import Shelf
 
 from .site import Site
 
@@ -50,20 +50,18 @@ BROKEN = {
 def later_tool(site: Site, folder: Path, versions: Mapping[str, str], edits: Edits) -> Site:
     """The same cluster, looked at with charts in other versions, edited chart by chart.
 
-    Charts of today are served, too, as a repository does.
+    Charts of today are there, too, as in a repository.
     """
     today = {chart.metadata["name"]: chart for chart in packaged_charts()}
     newer = [
         _edited(today[name], version, edits.get(name, {})) for name, version in versions.items()
     ]
-    world, tools = site.world, site.tools
-    repository = ChartRepository(world.wire, world.authority, (*today.values(), *newer))
-    world.add(repository.start(), repository.stop)
+    tools = site.tools
     pinned = {
         name: pin.model_copy(update={"version": versions.get(name, pin.version)})
         for name, pin in pins().charts.items()
     }
-    charts = Charts(tools.helm, tools.run, folder / "cache", repository.url, pinned)
+    charts = Charts(Shelf(*newer), tools.run, folder / "cache", tools.charts.mirror, pinned)
     return replace(site, tools=replace(tools, charts=charts))
 
 
