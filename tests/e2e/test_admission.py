@@ -14,6 +14,8 @@ from tests.processes import Desk, started
 
 API = "admissionregistration.k8s.io/v1"
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
+# What is to be made is the operator, and what it is for.
+SMALL = ("--network", "none", "--gpu", "off")
 ASKED = ("charts-available", "namespace-limits", "cluster-admission")
 
 
@@ -49,7 +51,7 @@ def test_a_rule_stops_a_setup_before_it_makes_what_would_be_left(
     with started(desks(), homes, World(platforms=("generic",))) as sandbox:
         file = Path(sandbox.environment["KUBECONFIG"])
         kubernetes = Kubernetes(from_context("demo", file), Run())
-        where = ("--provider", "generic", "--context", "demo", "--region", "onprem")
+        where = ("--provider", "generic", "--context", "demo", "--region", "onprem", *SMALL)
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "given"}}
         for document in (*rule("name a cost centre"), namespace):
             kubernetes.create(document)

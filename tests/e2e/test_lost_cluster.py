@@ -13,6 +13,8 @@ from tests.e2e.story import Story
 from tests.processes import UNTRIED, Desk, started
 
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
+# There is enough in the cluster without a way in.
+SMALL = ("--network", "none", *UNTRIED)
 CONTEXT = f"arn:aws:eks:us-west-2:{ACCOUNT_ID}:cluster/demo"
 
 
@@ -21,7 +23,7 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
     world = World(platforms=("eks",), eks=EksWorld(gpu_nodes=False))
     with started(desks(), homes, world) as sandbox:
         made = Story(sandbox)
-        made.tell("setup", "setup", *WHERE, "--name", "prod", *UNTRIED, "--yes")
+        made.tell("setup", "setup", *WHERE, "--name", "prod", *SMALL, "--yes")
         made.tell("by context", "status", "prod", "--context", CONTEXT)
         nowhere = ("prod", "--context", "nowhere")
         made.tell("status nowhere", "status", *nowhere)

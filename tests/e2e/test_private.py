@@ -18,13 +18,13 @@ import pytest
 import yaml
 
 from anyscale_k8s_cli.sandbox.environment import Folder
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import EksWorld, World
 from tests.by_hand import NOT_FOUND, ByHand
 from tests.e2e.story import Story
 from tests.e2e.witness import witness
 from tests.processes import Desk, Sandbox, eventually, started
 
-WORLD = World(platforms=("eks",))
+WORLD = World(platforms=("eks",), eks=EksWorld(gpu_nodes=False))
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 WHERE = ("--provider", "eks", "--cluster-name", "demo", "--region", "us-west-2")
