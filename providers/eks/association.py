@@ -109,8 +109,8 @@ class PodIdentity(Resource[str]):
         try:
             aws.run.retry(
                 attempt,
-                retriable=_role_unknown,
-                what=f"EKS to know {self._role_arn}",
+                retriable=_role_unseen,
+                what=f"EKS to know {self._role_arn} and whom it trusts",
                 timeout=SETTLE_SECONDS,
             )
         except CloudFailure as failure:
@@ -212,8 +212,10 @@ def of_install(aws: Aws, install: Install, cluster: str) -> list[tuple[str, Asso
     return found
 
 
-def _role_unknown(problem: BaseException) -> bool:
-    """What EKS says of a role that IAM has not told it of yet."""
-    return isinstance(problem, CloudFailure) and (
-        problem.api_code == "InvalidParameterException" and "does not exist" in problem.cause
+def _role_unseen(problem: BaseException) -> bool:
+    """What EKS says of a role, or of its trust, that IAM has not told it of yet."""
+    return (
+        isinstance(problem, CloudFailure)
+        and problem.api_code == "InvalidParameterException"
+        and any(words in problem.cause for words in ("does not exist", "Trust policy"))
     )

@@ -209,6 +209,14 @@ FOR_PODS = document({**PODS, "Action": ["sts:AssumeRole", "sts:TagSession"]})
 HALF = document({**PODS, "Action": "sts:AssumeRole"})
 
 
+def test_a_trust_that_eks_sees_late_is_waited_for(world: World) -> None:
+    """The role has been in use, for the other way."""
+    assert world.prove(world.setup(kind(world, "irsa")))
+    other = kind(world, "pod-identity")
+    world.setup(other)
+    assert set(world.changes(other).values()) == {"none"}
+
+
 def test_a_role_of_the_user_says_which_way(world: World) -> None:
     arn = own_role(FOR_PODS, MAY)
     spec = world.spec(existing={"identity": arn})
