@@ -180,6 +180,12 @@ def test_a_key_that_ends_soon_is_warned_of(story: Machine) -> None:
     assert ROTATE in found["detail"]
 
 
+def test_a_way_in_that_was_not_wanted_is_warned_of(story: Machine) -> None:
+    verdicts = {item["code"]: item["status"] for item in story["ends soon"].done["checks"]}
+    assert verdicts["operator-gateway"] == "warn"
+    assert "fail" not in verdicts.values()
+
+
 def test_a_rotation_that_is_cut_off_leaves_the_operator_well(story: Machine) -> None:
     assert story["cut off"].ended.code != 0
     assert story["cut off"].document["revoked"] == []
