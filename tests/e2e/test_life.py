@@ -78,7 +78,7 @@ def may(story: Story, verb: Verb) -> None:
 
 
 def set_up(story: Story) -> None:
-    story.tell("plan", "plan", *WHERE, installed=True)
+    story.tell("plan", "plan", *WHERE)
     story.tell("setup --dry-run", "setup", *WHERE, *UNTRIED, "--dry-run")
     story.tell("wrong account", "plan", *WHERE, *UNTRIED, "--account-id", "111111111111")
     denied = FaultRule(
