@@ -28,7 +28,7 @@ OWN_BUCKET = "hand-made-data"
 TWIN = "serviceAccount:demo.svc.id.goog[anyscale-operator/anyscale-operator]"
 
 
-def setup(cluster: str = "demo", *more: str) -> tuple[str, ...]:
+def setup(cluster: str, *more: str) -> tuple[str, ...]:
     where = ("--provider", "gke", "--project-id", "demo", "--region", "us-central1")
     return ("setup", *where, "--cluster-name", cluster, "--name", "g", "--yes", *more)
 
@@ -87,12 +87,12 @@ def book(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Book]
     with started(desks(), homes, world) as sandbox:
         made, hand = Book(sandbox), GoogleByHand(sandbox.environment)
         made.write("autopilot", *setup("auto"))
-        made.write("setup", *setup())
-        made.write("again", *setup(), env={"PYTHONPROFILEIMPORTTIME": "1"})
+        made.write("setup", *setup("demo", *UNTRIED))
+        made.write("again", *setup("demo", *UNTRIED), env={"PYTHONPROFILEIMPORTTIME": "1"})
         made.write("elsewhere", "status", "g", "--region", "europe-west1")
         sandbox.admin.break_("bucket", platform="gke")
         made.write("bucket gone", "status", "g")
-        made.write("bucket made", *setup(), *UNTRIED)
+        made.write("bucket made", *setup("demo", *UNTRIED))
         made.values["ours"] = hand.operator_values()
         make_by_hand(hand)
         made.brought = brought(sandbox.admin.snapshot())
