@@ -9,7 +9,6 @@ compares them with what would be written now.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import functools
 import importlib
@@ -443,12 +442,6 @@ def sources() -> list[Path]:
     names = [anyscale_k8s_cli.__name__, *_provider_packages()]
     folders = [Path(str(importlib.import_module(name).__file__)).parent for name in names]
     return sorted({file.resolve() for folder in folders for file in folder.rglob("*.py")})
-
-
-@functools.cache
-def parsed() -> dict[Path, ast.Module]:
-    """The same, as syntax trees."""
-    return {file: ast.parse(file.read_text(encoding="utf-8")) for file in sources()}
 
 
 _PARTS: dict[str, Callable[[], str]] = {

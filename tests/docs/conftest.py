@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -36,9 +36,16 @@ def generator() -> ModuleType:
     return module
 
 
+def sources() -> dict[Path, str]:
+    """The modules of the core and of every platform, with their text."""
+    files: list[Path] = generator().sources()
+    return {file: file.read_text(encoding="utf-8") for file in files}
+
+
+def parsed(*, where: str) -> Iterator[tuple[Path, ast.Module]]:
+    """The modules in whose text something stands, as syntax trees."""
+    return ((file, ast.parse(text)) for file, text in sources().items() if where in text)
+
+
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def every_page() -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("page", pages(), ids=name)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anyscale_k8s_cli.cli import main, tree
 
-from .conftest import ROOT, every_page, generator
+from .conftest import ROOT, name, pages, parsed
 
 OURS = re.compile(r"(?:^|[/ ])(?:anyscale|anyscale-k8s)$")
 FENCED = re.compile(r"^```(?:sh|console|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -50,32 +50,41 @@ def _ours(words: list[str]) -> Iterator[list[str]]:
             return
 
 
-def check(words: list[str]) -> None:
-    """Raise when a command or one of its options does not exist."""
+def wrong(words: list[str]) -> list[str]:
+    """What does not exist of a command: itself, or its options."""
     if {tuple(words[:1]), tuple(words[:2])} & OF_THE_VENDOR:
-        return
+        return []
     path: tuple[str, ...] = ()
     rest = list(words)
     while rest and (*path, rest[0]) in COMMANDS:
         path = (*path, rest.pop(0))
-    assert path or words[0] in ("--help", "--version"), f"no such command: {' '.join(words)}"
-    assert path not in GROUPS or not rest or rest[0].startswith(("-", "…")), " ".join(words)
+    line = " ".join(words)
+    if not path and words[0] not in ("--help", "--version"):
+        return [line]
+    if path in GROUPS and rest and not rest[0].startswith(("-", "…")):
+        return [line]
     known = COMMANDS.get(path, set()) | {"--help", "-h", "--version"}
-    for word in rest:
-        flag = word.partition("=")[0]
-        assert not re.match(r"--?[a-z]", flag) or flag in known, f"{flag}: {' '.join(words)}"
+    flags = (word.partition("=")[0] for word in rest)
+    return [
+        f"{flag}: {line}" for flag in flags if re.match(r"--?[a-z]", flag) and flag not in known
+    ]
 
 
-@every_page()
-def test_commands_in_pages_exist(page: Path) -> None:
+def shown(page: Path) -> Iterator[list[str]]:
+    """The words of each of our commands in a page."""
     text = page.read_text(encoding="utf-8")
     lines = [line for block in FENCED.findall(text) for line in block.splitlines()]
     for line in [*lines, *INLINE.findall(text)]:
         if "anyscale" in line and not line.startswith(("anyscale-k8s-cli", "|")):
-            for words in commands(
-                line.removeprefix("$ ").replace("'", "") if "'s " in line else line
-            ):
-                check(words)
+            bare = line.removeprefix("$ ").replace("'", "") if "'s " in line else line
+            yield from commands(bare)
+
+
+def test_commands_in_pages_exist() -> None:
+    found = [(name(page), words) for page in pages() for words in shown(page)]
+
+    assert len(found) > 100
+    assert [(page, line) for page, words in found for line in wrong(words)] == []
 
 
 def messages(module: ast.Module) -> Iterator[str]:
@@ -90,20 +99,19 @@ def messages(module: ast.Module) -> Iterator[str]:
 
 
 def test_commands_in_messages_exist() -> None:
-    texts = {text for module in generator().parsed().values() for text in messages(module)}
-    found = {found for text in texts if "anyscale " in text for found in IN_MESSAGE.findall(text)}
+    texts = {text for _, module in parsed(where="anyscale ") for text in messages(module)}
+    found = {found for text in texts for found in IN_MESSAGE.findall(text)}
     ours = [words for text in sorted(found) for words in commands(text) if words[0] in FIRST]
 
     assert len(ours) > 30
-    for words in ours:
-        check(words)
+    assert [line for words in ours for line in wrong(words)] == []
 
 
 def test_options_that_fixes_name_exist() -> None:
     known = {flag for flags in COMMANDS.values() for flag in flags} | {"--help"}
     foreign = re.compile(r"\b(?:aws|az|gcloud|gsutil|helm|kubectl|nebius|oci|docker) ")
-    wrong = []
-    for file, module in generator().parsed().items():
+    unknown = []
+    for file, module in parsed(where="fix="):
         for node in ast.walk(module):
             if isinstance(node, ast.keyword) and node.arg == "fix":
                 text = "".join(
@@ -112,9 +120,9 @@ def test_options_that_fixes_name_exist() -> None:
                     if isinstance(item, ast.Constant) and isinstance(item.value, str)
                 )
                 named = set() if foreign.search(text) else set(re.findall(r"--[a-z][a-z-]+", text))
-                wrong += [f"{file.name}: {flag}" for flag in named - known]
+                unknown += [f"{file.name}: {flag}" for flag in named - known]
 
-    assert wrong == []
+    assert unknown == []
 
 
 def test_the_commands_of_the_readme_are_those_that_ci_runs() -> None:

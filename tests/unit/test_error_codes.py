@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import ast
-import functools
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 REGISTER = ROOT / "anyscale_k8s_cli" / "errors.py"
 SOURCES = [*(ROOT / "anyscale_k8s_cli").rglob("*.py"), *(ROOT / "providers").rglob("*.py")]
 
 
-@functools.cache
-def trees() -> Mapping[Path, ast.Module]:
-    """Every source; not at import, since each worker collects every test."""
-    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+def parsed(where: str) -> Iterator[tuple[Path, ast.Module]]:
+    """The sources in whose text a pattern is found: to read all takes long."""
+    texts = ((path, path.read_text(encoding="utf-8")) for path in SOURCES)
+    return ((path, ast.parse(text)) for path, text in texts if re.search(where, text))
 
 
 def registers() -> list[Path]:
@@ -32,6 +30,12 @@ def registrations(tree: ast.Module) -> Iterator[tuple[str, str]]:
             (target,) = node.targets
             assert isinstance(target, ast.Name)
             yield target.id, ast.literal_eval(node.value.args[0])
+
+
+def registered() -> dict[Path, list[tuple[str, str]]]:
+    """What each register has."""
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in registers()}
+    return {path: list(registrations(tree)) for path, tree in trees.items()}
 
 
 def is_call_of(node: ast.AST, name: str) -> bool:
@@ -69,26 +73,21 @@ def ends_of_errors(tree: ast.Module) -> set[str]:
 def test_codes_are_made_in_their_registers_alone() -> None:
     made = {
         path
-        for path, tree in trees().items()
-        if "ErrorCode" in path.read_text(encoding="utf-8")
-        and any(is_call_of(node, "ErrorCode") for node in ast.walk(tree))
+        for path, tree in parsed("ErrorCode")
+        if any(is_call_of(node, "ErrorCode") for node in ast.walk(tree))
     }
     assert made == set(registers())
 
 
 def test_each_slug_and_each_name_is_there_once() -> None:
-    known = [pair for path in registers() for pair in registrations(trees()[path])]
+    known = [pair for pairs in registered().values() for pair in pairs]
     for place in (0, 1):
         assert [item for item, n in Counter(pair[place] for pair in known).items() if n > 1] == []
 
 
-@pytest.fixture(scope="module")
-def used() -> set[str]:
-    return set().union(*(ends_of_errors(tree) for tree in trees().values()))
+def test_each_code_ends_some_error() -> None:
+    used = set().union(*(ends_of_errors(tree) for _, tree in parsed(r"(codes|errors)\.[A-Z]")))
 
-
-@pytest.mark.parametrize("register", registers(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_each_code_ends_some_error(register: Path, used: set[str]) -> None:
-    known = dict(registrations(trees()[register]))
-    assert known, "a register without codes"
-    assert sorted(slug for name, slug in known.items() if name not in used) == []
+    assert [path for path, pairs in registered().items() if not pairs] == []
+    known = [pair for pairs in registered().values() for pair in pairs]
+    assert sorted(slug for name, slug in known if name not in used) == []
