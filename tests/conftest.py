@@ -47,7 +47,9 @@ _HOSTS = {
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-# A worker holds every test and every SDK, and looking through them all for garbage takes long.
+# A worker holds every test and every SDK, and looking through them all for garbage takes long:
+# not at all while they are collected, and later rarely.
+gc.disable()
 gc.set_threshold(50_000)
 
 
@@ -58,6 +60,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     # What is there now stays to the end: no collection need look at it again.
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    # pytest looks through everything twice now, and will find in no time that all is told.
+    gc.collect()
     gc.freeze()
 
 
