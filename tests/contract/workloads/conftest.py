@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -98,11 +99,7 @@ class World:
             pace=0.01,
         )
         await self.kubernetes.start()
-        await asyncio.to_thread(
-            lambda: self.client("iam").create_open_id_connect_provider(
-                Url=self.issuer, ClientIDList=["sts.amazonaws.com"]
-            )
-        )
+        await asyncio.to_thread(self.make_provider)
         for plural, kind in (("gateways", "Gateway"), ("httproutes", "HTTPRoute")):
             self.create("customresourcedefinitions.apiextensions.k8s.io", definition(plural, kind))
         await eventually(lambda: self._served("gateways") and self._served("httproutes"))
@@ -111,6 +108,17 @@ class World:
         await self.kubernetes.stop()
         await self.plane.stop()
         await self.aws.stop()
+
+    def make_provider(self) -> None:
+        """By which the account knows tokens of the cluster."""
+        self.client("iam").create_open_id_connect_provider(
+            Url=self.issuer, ClientIDList=["sts.amazonaws.com"]
+        )
+
+    def delete_provider(self) -> None:
+        iam = self.client("iam")
+        for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]:
+            iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["Arn"])
 
     async def add(self, name: str, namespace: str) -> Install:
         """What a right setup makes, but the operator itself."""
@@ -247,6 +255,10 @@ class Install:
         }
         spec = {"selector": {"matchLabels": labels}, "template": template}
         self.create("deployments.apps", "Deployment", "anyscale-operator", spec=spec)
+
+    def stop(self) -> None:
+        """The end of its operator, which must have been started."""
+        self.world.store.delete("deployments.apps", self.namespace, "anyscale-operator")
 
     def create(self, resource: str, kind: str, name: str, **content: Any) -> None:
         metadata = {"name": name, "namespace": self.namespace, **content.pop("metadata", {})}
@@ -403,15 +415,21 @@ def definition(plural: str, kind: str) -> Object:
     }
 
 
-@pytest.fixture
-async def operators() -> AsyncIterator[World]:
-    """The stand-ins, without an install."""
+@asynccontextmanager
+async def running() -> AsyncIterator[World]:
     world = World()
     await world.start()
     try:
         yield world
     finally:
         await world.stop()
+
+
+@pytest.fixture
+async def operators() -> AsyncIterator[World]:
+    """The stand-ins, without an install."""
+    async with running() as world:
+        yield world
 
 
 @pytest.fixture

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import pytest_asyncio
 
 from anyscale_k8s_cli.controlplane.models import KubernetesConfig, ObjectStorage
 from anyscale_k8s_cli.sandbox.aws.seed import OTHER_ACCOUNT_ID
 
-from .conftest import ACCOUNT, BUCKET_ACTIONS, REGION, TOKEN, Install, World, eventually
+from .conftest import (
+    ACCOUNT,
+    BUCKET_ACTIONS,
+    REGION,
+    TOKEN,
+    Install,
+    World,
+    eventually,
+    running,
+)
 
 NOT_ADMITTED = "AccessDenied"
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-def delete_provider(install: Install) -> None:
-    iam = install.world.client("iam")
-    (provider,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider["Arn"])
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def operators() -> AsyncIterator[World]:
+    """One world for all tests, which leave to others what they share."""
+    async with running() as world:
+        yield world
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def install(operators: World) -> AsyncIterator[Install]:
+    """An install of each test's own."""
+    number = len(operators.plane.snapshot()["clouds"]) + 1
+    made = await operators.add(f"prod-{number}", f"anyscale-operator-{number}")
+    yield made
+    made.stop()
 
 
 def delete_role(install: Install) -> None:
@@ -27,8 +49,8 @@ def delete_role(install: Install) -> None:
     iam.delete_role(RoleName=install.role)
 
 
-def remove_audience(install: Install) -> None:
-    iam = install.world.client("iam")
+def remove_audience(world: World) -> None:
+    iam = world.client("iam")
     (provider,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     iam.remove_client_id_from_open_id_connect_provider(
         OpenIDConnectProviderArn=provider["Arn"], ClientID="sts.amazonaws.com"
@@ -49,8 +71,6 @@ def remove_audience(install: Install) -> None:
         (lambda i: i.set_trust(i.trust(audience="another.example.com")), NOT_ADMITTED),
         (lambda i: i.set_trust(i.trust(account=OTHER_ACCOUNT_ID)), NOT_ADMITTED),
         (delete_role, NOT_ADMITTED),
-        (delete_provider, "No OpenIDConnect provider found"),
-        (remove_audience, "Incorrect token audience"),
     ],
     ids=[
         "another-namespace",
@@ -58,8 +78,6 @@ def remove_audience(install: Install) -> None:
         "another-audience",
         "another-account",
         "no-role",
-        "no-provider",
-        "no-client-id",
     ],
 )
 async def test_a_role_that_does_not_admit_it(
@@ -68,6 +86,27 @@ async def test_a_role_that_does_not_admit_it(
     await asyncio.to_thread(spoil, install)
     install.start()
     await install.never_admitted(told)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (World.delete_provider, "No OpenIDConnect provider found"),
+        (remove_audience, "Incorrect token audience"),
+    ],
+    ids=["no-provider", "no-client-id"],
+)
+async def test_an_account_that_does_not_know_the_clusters_tokens(
+    install: Install, spoil: Callable[[World], None], told: str
+) -> None:
+    world = install.world
+    await asyncio.to_thread(spoil, world)
+    try:
+        install.start()
+        await install.never_admitted(told)
+    finally:
+        await asyncio.to_thread(world.delete_provider)
+        await asyncio.to_thread(world.make_provider)
 
 
 async def test_another_role_than_the_registered_one(install: Install) -> None:
@@ -108,9 +147,13 @@ async def test_a_token_that_is_not_valid(install: Install) -> None:
 
 
 async def test_a_token_that_ended(install: Install) -> None:
-    install.world.plane.accounts.expire(TOKEN)
-    install.start(ANYSCALE_CLI_TOKEN=TOKEN)
-    await install.never_admitted("token is not valid")
+    accounts = install.world.plane.accounts
+    accounts.expire(TOKEN)
+    try:
+        install.start(ANYSCALE_CLI_TOKEN=TOKEN)
+        await install.never_admitted("token is not valid")
+    finally:
+        accounts.renew(TOKEN)
 
 
 async def test_a_key_that_is_revoked_shuts_the_operator_out_with_its_own_cause(
@@ -149,7 +192,7 @@ async def unwell(install: Install, component: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({"ANYSCALE_GATEWAY_HOSTNAME": "stale.elb.example.com"}, "prod.elb.example.com"),
+        ({"ANYSCALE_GATEWAY_HOSTNAME": "stale.elb.example.com"}, "has the address {}"),
         ({"ANYSCALE_GATEWAY_HOSTNAME": ""}, "neither networking.gateway.hostname"),
         ({"ANYSCALE_GATEWAY_NAME": "none"}, "none not found"),
     ],
@@ -159,7 +202,7 @@ async def test_another_address_than_the_gateways(
     install: Install, variables: dict[str, str], told: str
 ) -> None:
     install.start(**variables)
-    await unwell(install, "GATEWAY_RESOURCES", told)
+    await unwell(install, "GATEWAY_RESOURCES", told.format(install.address))
 
 
 async def test_a_gateway_without_an_address(install: Install) -> None:
@@ -224,3 +267,5 @@ async def test_the_role_of_another_install(operators: World) -> None:
     second.start()
     await second.never_admitted(NOT_ADMITTED)
     await first.healthy()
+    first.stop()
+    second.stop()
