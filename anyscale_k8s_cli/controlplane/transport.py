@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -59,7 +60,7 @@ def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
     """
     variable = next((name for name in CA_VARIABLES if environ.get(name)), None)
     if variable is None:
-        return httpx.create_ssl_context(trust_env=False)
+        return _usual()
     bundle = Path(environ[variable])
     if bundle.is_dir():
         raise _unusable(variable, bundle, "it is a folder; a single file of PEM blocks is needed")
@@ -70,6 +71,12 @@ def trust(environ: Mapping[str, str]) -> ssl.SSLContext:
     except (ssl.SSLError, OSError) as broken:
         reason = f"no certificates can be read from it ({broken.strerror or broken})"
         raise _unusable(variable, bundle, reason) from broken
+
+
+@cache
+def _usual() -> ssl.SSLContext:
+    """Read once: there are many."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def open_client(context: ssl.SSLContext, limits: Limits) -> httpx.Client:

@@ -12,6 +12,7 @@ from anyscale_k8s_cli import tool_version
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.coreweave.sdk import failures, whereabouts
+from anyscale_k8s_cli.providers.federation.sdk.session import trust
 from anyscale_k8s_cli.run import Run
 
 Json = dict[str, Any]
@@ -84,6 +85,7 @@ class Session:
                         "Authorization": f"Bearer {whereabouts.token()}",
                         "User-Agent": f"anyscale-k8s-cli/{tool_version()}",
                     },
+                    verify=trust(),
                     timeout=_LIMITS,
                     follow_redirects=False,
                 )

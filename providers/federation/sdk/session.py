@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -75,7 +78,7 @@ class Session:
         agent = {"User-Agent": f"anyscale-k8s-cli/{tool_version()}", "Accept": "application/json"}
         try:
             # No redirect is followed: a token must not travel to another host.
-            with httpx.Client(timeout=_LIMITS, follow_redirects=False) as client:
+            with httpx.Client(verify=trust(), timeout=_LIMITS, follow_redirects=False) as client:
                 found = client.request(
                     method, url, content=body or None, headers={**agent, **headers}
                 )
@@ -89,6 +92,16 @@ class Session:
         if found.status_code in _BUSY:
             raise _unreachable(host, f"it answers {found.status_code}")
         return Answer(found.status_code, _json(found.content))
+
+
+def trust() -> ssl.SSLContext:
+    """The authorities that httpx believes. It would read all of them again for each client."""
+    return _read(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@cache
+def _read(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 def _unreachable(host: str, cause: str) -> CloudFailure:
