@@ -46,7 +46,6 @@ class Front(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(  # type: ignore[no-untyped-call]
             answer,
             request_deserializer=REGISTRY.message_class(descriptor.input_type.full_name).FromString,
-            response_serializer=lambda message: message.SerializeToString(),
         )
 
     async def _answer(self, full: str, method: Method, request: Any, context: Any) -> Any:
@@ -69,8 +68,7 @@ class Front(grpc.GenericRpcHandler):
                 if method.permission:
                     self.tenant.check(caller, method.permission, method.about(request))
                 # Shown as it is now, whatever happens to it until it is sent.
-                found = method.answer(Call(request, caller))
-                shown = type(found).FromString(found.SerializeToString())
+                shown = method.answer(Call(request, caller)).SerializeToString()
             if rule and rule.strikes_after:
                 await self._strike(rule)
             code = grpc.StatusCode.OK
