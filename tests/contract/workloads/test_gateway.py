@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import yaml
 
 from anyscale_k8s_cli.cluster.charts import ChartArchive
@@ -33,9 +34,12 @@ KUBELET = "the-kubelets'-token"
 SYSTEM = "envoy-gateway-system"
 GATEWAYS = "gateways.gateway.networking.k8s.io"
 CLASSES = "gatewayclasses.gateway.networking.k8s.io"
+PARAMETERS = "envoyproxies.gateway.envoyproxy.io"
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
 CERTIFICATE = "anyscale-cldrsrc-abc-certificate"
 Object = dict[str, Any]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class World:
@@ -147,8 +151,10 @@ def _is_established(definition: Object) -> bool:
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
-@pytest.fixture
-async def world(tmp_path: Path, helm4: HelmExecutable) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(
+    tmp_path_factory: pytest.TempPathFactory, helm4: HelmExecutable
+) -> AsyncIterator[World]:
     authority = Authority()
     cluster = KubernetesStandIn(
         Wire(),
@@ -171,18 +177,29 @@ async def world(tmp_path: Path, helm4: HelmExecutable) -> AsyncIterator[World]:
         ],
     )
     await cluster.start()
-    yield World(tmp_path, cluster, authority, helm4)
+    yield World(tmp_path_factory.mktemp("world"), cluster, authority, helm4)
     await cluster.stop()
 
 
-@pytest.fixture
-async def controlled(world: World) -> World:
-    """With definitions and controller, a class and its parameters."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(world: World) -> World:
+    """With definitions and controller."""
     await world.define()
     world.namespace(SYSTEM)
     world.namespace("ours")
     await world.install("eg", SYSTEM, "gateway-helm")
     return world
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def controlled(served: World) -> AsyncIterator[World]:
+    """The same for each test, with what tests make taken away after each."""
+    yield served
+    for kind in (GATEWAYS, CLASSES, PARAMETERS):
+        for item in served.store.items(kind):
+            metadata = item["metadata"]
+            served.store.delete(kind, metadata.get("namespace", ""), metadata["name"])
+    await served.until(lambda: not (served.services() or served.store.items(CLASSES)))
 
 
 def class_of(name: str, controller: str, **spec: Any) -> Object:
@@ -207,7 +224,7 @@ def make_class(world: World) -> None:
 def make_parameters(world: World, name: str = "envoy-proxy", namespace: str = SYSTEM) -> None:
     service = {"type": "LoadBalancer", "annotations": {"example.com/from": name}}
     world.store.create(
-        "envoyproxies.gateway.envoyproxy.io",
+        PARAMETERS,
         {
             "apiVersion": "gateway.envoyproxy.io/v1alpha1",
             "kind": "EnvoyProxy",
@@ -327,18 +344,26 @@ async def test_a_class_of_another_controller_is_left_alone(controlled: World) ->
     assert world.services() == []
 
 
-async def test_uninstalling_leaves_what_hooks_made(controlled: World) -> None:
-    """As in life: helm does not own what hooks create; who removes the rest must know them."""
-    await controlled.helm.uninstall("eg", SYSTEM, timeout=30)
-    webhooks = controlled.store.items("mutatingwebhookconfigurations.admissionregistration.k8s.io")
+async def test_uninstalling_leaves_what_hooks_made(served: World) -> None:
+    """As in life: helm does not own what hooks create; who removes the rest must know them.
+
+    The last with this controller.
+    """
+    await served.helm.uninstall("eg", SYSTEM, timeout=30)
+    webhooks = served.store.items("mutatingwebhookconfigurations.admissionregistration.k8s.io")
     assert [item["metadata"]["name"] for item in webhooks] == [
         f"envoy-gateway-topology-injector.{SYSTEM}"
     ]
-    assert controlled.store.find("secrets", SYSTEM, "envoy-gateway") is not None
+    assert served.store.find("secrets", SYSTEM, "envoy-gateway") is not None
 
 
 async def test_the_device_plugin_offers_the_nodes_gpus(world: World) -> None:
+    """By its own affinity those of labelled nodes alone."""
     world.namespace("nvidia")
+    await world.install("nvdp", "nvidia", "nvidia-device-plugin")
+    [daemons] = world.store.items("daemonsets.apps", "nvidia")
+    assert daemons["status"]["desiredNumberScheduled"] == 0
+
     await world.install("nvdp", "nvidia", "nvidia-device-plugin", affinity=None)
     gpu = world.store.get("nodes", "", "gpu")
     assert gpu["status"]["allocatable"]["nvidia.com/gpu"] == "4"
@@ -358,10 +383,3 @@ async def test_the_device_plugin_offers_the_nodes_gpus(world: World) -> None:
             world.store.get("nodes", "", "gpu")["status"]["allocatable"]["nvidia.com/gpu"] == "0"
         )
     )
-
-
-async def test_the_device_plugins_own_affinity_wants_labelled_nodes(world: World) -> None:
-    world.namespace("nvidia")
-    await world.install("nvdp", "nvidia", "nvidia-device-plugin")
-    [daemons] = world.store.items("daemonsets.apps", "nvidia")
-    assert daemons["status"]["desiredNumberScheduled"] == 0
