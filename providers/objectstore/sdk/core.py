@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from copy import copy
 from functools import cache, cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from anyscale_k8s_cli.imports import without
 with without("urllib3.contrib.pyopenssl"):
     from botocore import UNSIGNED
     from botocore.config import Config
+    from botocore.hooks import HierarchicalEmitter
     from botocore.loaders import JSONFileLoader, Loader
     from botocore.session import Session
 
@@ -58,9 +60,19 @@ def _descriptions(data_path: str | None) -> Loader:
     return _Descriptions(extra_search_paths=expanded, file_loader=_Files())
 
 
+@cache
+def _handlers() -> HierarchicalEmitter:
+    """What the SDK itself does at each step of a call, hung up once: that is most of a session."""
+    handlers = HierarchicalEmitter()
+    Session(event_hooks=handlers)
+    return handlers
+
+
 def new_session(profile: str | None = None) -> Session:
     """A session of its own, with descriptions that are shared. Raises what botocore raises."""
-    session = Session(profile=profile)
+    session = Session(
+        profile=profile, event_hooks=copy(_handlers()), include_builtin_handlers=False
+    )
     # Not before it is asked for: the settings may have to be told where to look for it.
     session.lazy_register_component(
         "data_loader", lambda: _descriptions(session.get_config_variable("data_path"))
