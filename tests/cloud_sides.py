@@ -7,10 +7,12 @@ setup and a deletion do it, with no cluster and no control plane.
 from __future__ import annotations
 
 import asyncio
+import atexit
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Generic, Protocol, TypeVar
 
 import pytest
@@ -49,6 +51,14 @@ class StandIn(Protocol):
 
 S = TypeVar("S", bound=StandIn)
 P = TypeVar("P", bound=Provider)
+
+
+@cache
+def loop() -> asyncio.AbstractEventLoop:
+    """One for all worlds, since to make one takes longer than much of what is done in it."""
+    made = asyncio.new_event_loop()
+    atexit.register(made.close)
+    return made
 
 
 @dataclass(frozen=True)
@@ -109,12 +119,12 @@ class World(Generic[S, P]):
         return self.provider.cloud_side(spec, cluster, install, self.anyscale, dropped_tags)
 
     def plan(self, side: CloudSide) -> plan.Plan:
-        return asyncio.run(plan.compute(side.resources, Rights(), self.run))
+        return loop().run_until_complete(plan.compute(side.resources, Rights(), self.run))
 
     def apply(self, side: CloudSide) -> apply.Applied:
         computed = self.plan(side)
         computed.raise_for_refusals()
-        applied = asyncio.run(apply.forwards(computed, self.run, Journal()))
+        applied = loop().run_until_complete(apply.forwards(computed, self.run, Journal()))
         if applied.error:
             raise applied.error
         return applied

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -68,7 +67,7 @@ def start(
         issuer = Issuer(settings.clusters[0].issuer, signing_key, "sts.amazonaws.com")
         wire = Wire()
         stand_in = AwsStandIn(wire, settings, issuer_keys=issuer.keys)
-        asyncio.run(stand_in.start())
+        cloud_sides.loop().run_until_complete(stand_in.start())
         started.append(stand_in)
         for name, value in stand_in.environment().items():
             monkeypatch.setenv(name, value)
@@ -76,7 +75,7 @@ def start(
 
     yield begin
     for stand_in in started:
-        asyncio.run(stand_in.stop())
+        cloud_sides.loop().run_until_complete(stand_in.stop())
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +17,7 @@ from anyscale_k8s_cli.providers.eks.oidc import OidcProvider
 from anyscale_k8s_cli.sandbox.aws.seed import LoadBalancerController
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.spec import AccountSpec, CloudSpec, ClusterSpec, Scope
-from tests.cloud_sides import remove
+from tests.cloud_sides import loop, remove
 
 from .conftest import CLUSTER, World, client
 
@@ -219,7 +218,7 @@ def balanced(world: World, **more: Any) -> tuple[Install, str]:
     cluster = world.provider.discover(spec)
     install = world.install(spec, cluster)
     asked = asked_for(world, spec, cluster, install)
-    made = asyncio.run(
+    made = loop().run_until_complete(
         world.stand_in.load_balancers("demo").ensure(
             service(dict(asked.annotations), asked.load_balancer_class)
         )
