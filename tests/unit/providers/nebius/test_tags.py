@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
-from hypothesis import strategies as some
-
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.providers.nebius import tags
 
@@ -20,19 +17,24 @@ INSTALL = Install(
     cloud="Prod-EU",
     cluster_uid="7f1d1f0e-31f5-4c5c-9a55-0c6c86a1f1aa",
 )
-NAMES = some.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,60}[A-Za-z0-9])?", fullmatch=True)
 
 
-@given(
-    cloud=NAMES, namespace=some.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
-)
-def test_what_is_written_is_read_again_and_fits_nebius(cloud: str, namespace: str) -> None:
-    install = replace(INSTALL, cloud=cloud, namespace=namespace)
-    labels = tags.labels(install, {"team": "ml"}).wanted
-    assert tags.owner_by_labels(labels) == install
-    for key, value in labels.items():
-        assert tags.LABEL_KEY.fullmatch(key)
-        assert tags.LABEL_VALUE.fullmatch(value)
+def test_what_is_written_is_read_again_and_fits_nebius() -> None:
+    from tests.properties import from_regex, holds_for
+
+    def read_again(cloud: str, namespace: str) -> None:
+        install = replace(INSTALL, cloud=cloud, namespace=namespace)
+        labels = tags.labels(install, {"team": "ml"}).wanted
+        assert tags.owner_by_labels(labels) == install
+        for key, value in labels.items():
+            assert tags.LABEL_KEY.fullmatch(key)
+            assert tags.LABEL_VALUE.fullmatch(value)
+
+    holds_for(
+        read_again,
+        cloud=from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,60}[A-Za-z0-9])?", fullmatch=True),
+        namespace=from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True),
+    )
 
 
 def test_labels_that_do_not_follow_from_each_other_count_for_nothing() -> None:
