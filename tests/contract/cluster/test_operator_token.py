@@ -29,6 +29,7 @@ from anyscale_k8s_cli.operator_token import OperatorToken, SignIn
 from anyscale_k8s_cli.plan import compute
 from anyscale_k8s_cli.provider import Cluster
 from anyscale_k8s_cli.resource import Rights
+from anyscale_k8s_cli.sandbox.charts.repository import ChartRepository
 from anyscale_k8s_cli.sandbox.controlplane.server import ControlPlaneStandIn
 from anyscale_k8s_cli.sandbox.wire import Wire
 from anyscale_k8s_cli.spec import CloudSpec
@@ -53,6 +54,7 @@ class Signing:
     accounts: ServiceAccounts
     helm: Path
     folder: Path
+    charts: ChartRepository
 
     def side(self) -> ClusterSide:
         return self.site.install(accounts=self.accounts, spec=CPU)
@@ -76,7 +78,7 @@ class Signing:
             provider="generic",
             name="prod",
             namespace="ray",
-            charts={"mirror": self.site.tools.charts.mirror},
+            charts={"mirror": self.charts.url},
         )
         environment = {"PATH": "/usr/bin:/bin", "SSL_CERT_FILE": str(self.folder / "ca.pem")}
         request = RotateRequest(environment=environment, helm=HelmChoice(self.helm))
@@ -98,9 +100,11 @@ def signing_in(make_world: Any, helm: Any, folder: Path) -> Iterator[Signing]:
     site = make_site(make_world, helm, folder)
     stand_in = ControlPlaneStandIn(Wire(), PERSON)
     site.world.add(stand_in.start(), stand_in.stop)
+    charts = ChartRepository(site.world.wire, site.world.authority)
+    site.world.add(charts.start(), charts.stop)
     credentials = Credentials(stand_in.url, PERSON, "the test")
     plane = ControlPlane(credentials, site.world.run, environ={})
-    yield Signing(site, stand_in, ServiceAccounts(plane), helm.path, folder)
+    yield Signing(site, stand_in, ServiceAccounts(plane), helm.path, folder, charts)
     plane.close()
 
 
