@@ -30,7 +30,13 @@ ALWAYS: Mapping[str, set[str]] = {"oke": {"storage-cors"}}
 FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
     "eks": (
         (
-            Fault("role's trust", broken("role-trust"), "operator-identity", "trust policy"),
+            Fault(
+                "role's trust",
+                broken("role-trust"),
+                "operator-identity",
+                "-operator: trust policy: 'for system:serviceaccount:elsewhere:nobody' → "
+                "'for system:serviceaccount:anyscale-operator:anyscale-operator'",
+            ),
             Fault("role's policy", no_role_policy, "operator-identity", "permissions policy"),
             Fault(
                 "another identity",
