@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from anyscale_k8s_cli.cli import main, tree
@@ -19,14 +20,17 @@ INLINE = re.compile(r"`((?:\.venv/bin/)?anyscale [^`]+)`")
 IN_MESSAGE = re.compile(r"\banyscale(?: (?! )[\w./…=<>-]+)+")
 SEPARATORS = {"&&", "||", ";", "|", "--"}
 
-COMMANDS = {
-    path: {flag for param in command.params for flag in param.opts}
-    for path, command in tree.walk(main.Commands)
-}
 # Handed on to Anyscale's own client.
 OF_THE_VENDOR = {("job",), ("cloud", "config")}
-FIRST = {path[0] for path in COMMANDS}
-GROUPS = {path[:-1] for path in COMMANDS if len(path) > 1}
+
+
+@cache
+def known() -> dict[tuple[str, ...], set[str]]:
+    """The options of every command; not at import, since each worker collects every test."""
+    return {
+        path: {flag for param in command.params for flag in param.opts}
+        for path, command in tree.walk(main.Commands)
+    }
 
 
 def commands(line: str) -> Iterator[list[str]]:
@@ -56,18 +60,17 @@ def wrong(words: list[str]) -> list[str]:
         return []
     path: tuple[str, ...] = ()
     rest = list(words)
-    while rest and (*path, rest[0]) in COMMANDS:
+    while rest and (*path, rest[0]) in known():
         path = (*path, rest.pop(0))
     line = " ".join(words)
     if not path and words[0] not in ("--help", "--version"):
         return [line]
-    if path in GROUPS and rest and not rest[0].startswith(("-", "…")):
+    groups = {longer[:-1] for longer in known() if len(longer) > 1}
+    if path in groups and rest and not rest[0].startswith(("-", "…")):
         return [line]
-    known = COMMANDS.get(path, set()) | {"--help", "-h", "--version"}
+    ours = known().get(path, set()) | {"--help", "-h", "--version"}
     flags = (word.partition("=")[0] for word in rest)
-    return [
-        f"{flag}: {line}" for flag in flags if re.match(r"--?[a-z]", flag) and flag not in known
-    ]
+    return [f"{flag}: {line}" for flag in flags if re.match(r"--?[a-z]", flag) and flag not in ours]
 
 
 def shown(page: Path) -> Iterator[list[str]]:
@@ -101,14 +104,15 @@ def messages(module: ast.Module) -> Iterator[str]:
 def test_commands_in_messages_exist() -> None:
     texts = {text for _, module in parsed(where="anyscale ") for text in messages(module)}
     found = {found for text in texts for found in IN_MESSAGE.findall(text)}
-    ours = [words for text in sorted(found) for words in commands(text) if words[0] in FIRST]
+    first = {path[0] for path in known()}
+    ours = [words for text in sorted(found) for words in commands(text) if words[0] in first]
 
     assert len(ours) > 30
     assert [line for words in ours for line in wrong(words)] == []
 
 
 def test_options_that_fixes_name_exist() -> None:
-    known = {flag for flags in COMMANDS.values() for flag in flags} | {"--help"}
+    ours = {flag for flags in known().values() for flag in flags} | {"--help"}
     foreign = re.compile(r"\b(?:aws|az|gcloud|gsutil|helm|kubectl|nebius|oci|docker) ")
     unknown = []
     for file, module in parsed(where="fix="):
@@ -120,7 +124,7 @@ def test_options_that_fixes_name_exist() -> None:
                     if isinstance(item, ast.Constant) and isinstance(item.value, str)
                 )
                 named = set() if foreign.search(text) else set(re.findall(r"--[a-z][a-z-]+", text))
-                unknown += [f"{file.name}: {flag}" for flag in named - known]
+                unknown += [f"{file.name}: {flag}" for flag in named - ours]
 
     assert unknown == []
 

@@ -7,20 +7,27 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import pytest
 
 from anyscale_k8s_cli import provider_registry
 from anyscale_k8s_cli.cli import main, tree
 
-from .conftest import Invoke
+from .conftest import Ended, Invoke
 
-COMMANDS = dict(tree.walk(main.Commands))
 JARGON = re.compile(r"\b(IRSA|reconcil\w+|idempoten\w+|CRDs?|RBAC|payload|slug|boolean)\b", re.I)
 
 
+@cache
+def commands() -> dict[tuple[str, ...], Any]:
+    """Every command by its path; not at import, since each worker collects every test."""
+    return dict(tree.walk(main.Commands))
+
+
 def test_the_tree_is_the_one_that_is_documented() -> None:
-    assert {" ".join(path) for path in COMMANDS} == {
+    assert {" ".join(path) for path in commands()} == {
         *("cloud", "cloud plan", "cloud setup", "cloud status", "cloud list", "cloud get"),
         *(
             "cloud init",
@@ -39,19 +46,23 @@ def test_the_tree_is_the_one_that_is_documented() -> None:
     }
 
 
-@pytest.mark.parametrize("path", [(), *COMMANDS], ids=" ".join)
-def test_help_reads_well(path: tuple[str, ...], invoke: Invoke) -> None:
-    shown = invoke(*path, "--help")
+def reads_well(shown: Ended) -> bool:
     head, _, examples = shown.out.partition("Examples:\n")
+    whole = examples.strip().replace("\\\n", "").splitlines()
+    return (
+        (shown.code, shown.err) == (0, "")
+        and bool(whole)
+        and all("anyscale" in line for line in whole)
+        and max(len(line) for line in shown.out.splitlines()) <= 80
+        # Options, and values that are typed as they are, are names.
+        and not JARGON.search(re.sub(r"--[a-z-]+|[a-z-]+(\|[a-z-]+)+", "", head))
+    )
 
-    assert shown.code == 0
-    assert shown.err == ""
-    assert examples.strip().splitlines()
-    whole = examples.strip().replace("\\\n", "")
-    assert all("anyscale" in line for line in whole.splitlines())
-    assert max(len(line) for line in shown.out.splitlines()) <= 80
-    # Options, and values that are typed as they are, are names.
-    assert not JARGON.search(re.sub(r"--[a-z-]+|[a-z-]+(\|[a-z-]+)+", "", head))
+
+def test_help_reads_well(invoke: Invoke) -> None:
+    shown = {path: invoke(*path, "--help") for path in [(), *commands()]}
+
+    assert {path: ended for path, ended in shown.items() if not reads_well(ended)} == {}
 
 
 @pytest.mark.parametrize("path", [(), ("cloud",), ("sandbox",), ("auth",)], ids=" ".join)
@@ -67,13 +78,13 @@ def test_examples_use_the_name_that_was_typed(invoke: Invoke) -> None:
     assert not re.search(r"anyscale (cloud|login)", shown.out)
 
 
-@pytest.mark.parametrize("path", list(COMMANDS), ids=" ".join)
-def test_summaries_in_the_table_are_sentences(path: tuple[str, ...]) -> None:
-    branch = main.Commands if len(path) == 1 else type(COMMANDS[path[:-1]])
-    summary = branch.table[path[-1]].summary
+def test_summaries_in_the_table_are_sentences() -> None:
+    def summary(path: tuple[str, ...]) -> str:
+        branch = main.Commands if len(path) == 1 else type(commands()[path[:-1]])
+        return branch.table[path[-1]].summary
 
-    assert re.fullmatch(r"[A-Z].*\.", summary)
-    assert len(summary) <= 45
+    summaries = [summary(path) for path in commands()]
+    assert [text for text in summaries if not re.fullmatch(r"[A-Z].{,43}\.", text)] == []
 
 
 # What a command may need to do its work, and no help does. Where one of these is imported,
@@ -102,7 +113,7 @@ def imported_by(*lines: Sequence[str]) -> list[set[str]]:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    lines = [("--version",), ("--help",), *((*path, "--help") for path in COMMANDS)]
+    lines = [("--version",), ("--help",), *((*path, "--help") for path in commands())]
     wrong = []
     seen = set[str]()
     for line, modules in zip(lines, imported_by(*lines), strict=True):
