@@ -22,7 +22,7 @@ SETUP = (
 DERIVED = r"^(events|pods)/|^configmaps/.*/kube-root-ca.crt$|^serviceaccounts/.*/default$"
 STORE = "coreweave-s3"
 AS_TYPED = ("--instance-types", "auto", *UNTRIED)
-CONTEXT, NAMED = "coreweave-demo", ("--name", "w")
+BY_CONTEXT = "setup --provider coreweave --context coreweave-demo --name w".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,8 @@ def story(desks: Callable[[], Desk], homes: Callable[[], Path]) -> Iterator[Stor
     with started(desks(), homes, World(platforms=("coreweave", "generic"))) as sandbox:
         told = Story(sandbox)
         told.tell("setup", *SETUP, *UNTRIED, "-v")
-        told.tell("again", *SETUP, *UNTRIED)
+        told.tell("by context", *BY_CONTEXT, *UNTRIED, "--yes")
         values = str(told.folder / "values.yaml")
-        told.tell(
-            "by context", "plan", "--provider", "coreweave", "--context", CONTEXT, *NAMED, *UNTRIED
-        )
         told.tell("elsewhere", "plan", *SETUP[1:-1], "--context", "demo")
         told.tell("typed", *SETUP, *AS_TYPED, "--values-file", values, "--probe")
         told.tell("without keys", *SETUP, "--storage-keys", "federation", *AS_TYPED, "--probe")
@@ -64,14 +61,11 @@ def test_the_policy_is_for_one_bucket_and_one_principal(story: Story) -> None:
     assert statement["principals"] == [key["principal"]]
 
 
-def test_a_second_setup_only_reads(story: Story) -> None:
-    assert story["again"].done["summary"]["none"] > 0
-    assert set(story["again"].changes.values()) <= {"none", "keep"}
-    assert story["again"].writes == []
-
-
-def test_the_cluster_is_found_by_its_context_too(story: Story) -> None:
-    assert set(story["by context"].changes.values()) <= {"none", "keep"}
+def test_a_second_setup_finds_the_cluster_by_its_context_and_only_reads(story: Story) -> None:
+    again = story["by context"]
+    assert again.done["summary"]["none"] > 0
+    assert set(again.changes.values()) <= {"none", "keep"}
+    assert again.writes == []
     assert story["elsewhere"].document["error"]["code"] == "other-cluster"
 
 
