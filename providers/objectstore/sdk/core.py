@@ -20,6 +20,9 @@ with without("urllib3.contrib.pyopenssl"):
     from botocore.loaders import JSONFileLoader, Loader
     from botocore.session import Session
 
+# EC2 has hundreds of operations, and a client a method for each: only these are called.
+_USED = {"ec2": ("DeleteSecurityGroup", "DescribeSecurityGroups", "DescribeSubnets")}
+
 
 class _Files(JSONFileLoader):
     """Descriptions in plain dictionaries, which are read in half the time of botocore's."""
@@ -45,6 +48,16 @@ class _Descriptions(Loader):
         For what is not there after all the SDK has its own words when it is read.
         """
         return self._services
+
+    def load_service_model(
+        self, service_name: str, type_name: str, api_version: str | None = None
+    ) -> Any:
+        """What a service can do, as far as it is used."""
+        told = super().load_service_model(service_name, type_name, api_version)
+        if type_name != "service-2" or service_name not in _USED:
+            return told
+        used = {name: told["operations"][name] for name in _USED[service_name]}
+        return {**told, "operations": used}
 
     @cached_property
     def _services(self) -> list[str]:
