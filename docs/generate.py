@@ -23,8 +23,6 @@ from textwrap import wrap
 from types import ModuleType
 from typing import Any
 
-from pydantic import TypeAdapter
-
 import anyscale_k8s_cli
 from anyscale_k8s_cli import errors, events
 from anyscale_k8s_cli.absence import absence_of
@@ -41,7 +39,7 @@ from anyscale_k8s_cli.provider_registry import ENTRY_POINTS, PLATFORMS, absences
 from anyscale_k8s_cli.providers import azureblob, federation, gcs, objectstore
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.sandbox import worlds
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import World, reader
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path, particular_fields
 
 DOCS = Path(__file__).parent
@@ -260,7 +258,7 @@ def _besides(setup: str) -> str:
 
 def world_schema() -> dict[str, Any]:
     """JSON Schema of a world's file: the dataclasses' own."""
-    schema = TypeAdapter(World).json_schema()
+    schema = reader().json_schema()
     for part in (schema, *schema["$defs"].values()):
         for kind in part.get("properties", {}).values():
             kind.pop("title", None)

@@ -242,12 +242,14 @@ def sandbox() -> Main:
     from anyscale_k8s_cli.sandbox.__main__ import main
     from anyscale_k8s_cli.sandbox.charts.repository import packaged_charts
     from anyscale_k8s_cli.sandbox.kubernetes.schema import builtin_schema
+    from anyscale_k8s_cli.sandbox.world import reader
 
     import_within(anyscale_k8s_cli.sandbox)
     importlib.import_module("moto.s3.urls")
     for service in AMAZON:
         get_service_router(service)
     build_models()
+    reader()
     packaged_charts()
     builtin_schema("", "v1", "Pod")
     rsa_keys.new = short_keys().in_turn()

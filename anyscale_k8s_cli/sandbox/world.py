@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, TypeAdapter
@@ -300,4 +301,10 @@ class World:
     @classmethod
     def from_json(cls, text: str) -> World:
         """Knobs that are not named keep their ordinary value. Raises ValueError."""
-        return TypeAdapter(World).validate_json(text)
+        return reader().validate_json(text)
+
+
+@cache
+def reader() -> TypeAdapter[World]:
+    """What reads worlds: made once, since that takes far longer than to read one."""
+    return TypeAdapter(World)

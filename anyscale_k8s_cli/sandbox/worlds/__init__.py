@@ -10,11 +10,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from anyscale_k8s_cli import errors, spec_loading
-from anyscale_k8s_cli.sandbox.world import World
+from anyscale_k8s_cli.sandbox.world import World, reader
 
 HEALTHY = "HEALTHY"
 _SUFFIX = ".yaml"
@@ -41,7 +41,7 @@ def read(given: str) -> World:
         raise _unknown(given)
     document = spec_loading.read_mapping(path, _FILE)
     try:
-        return TypeAdapter(World).validate_python(document)
+        return reader().validate_python(document)
     except ValidationError as problem:
         found = (f"{_place(item)} in {path}: {_explained(item)}" for item in problem.errors())
         spec_loading.refuse(found, _FILE.page)
