@@ -19,7 +19,7 @@ from anyscale_k8s_cli.sandbox.environment import Folder, for_child
 from anyscale_k8s_cli.sandbox.stage import Stage
 from anyscale_k8s_cli.sandbox.world import World
 from tests.forks import Forks
-from tests.processes import LIMIT, Ended, stock
+from tests.processes import LIMIT, UNTRIED, Ended, stock
 
 Do = Callable[[Coroutine[Any, Any, Any]], Any]
 PACE = 0.02
@@ -54,10 +54,10 @@ def set_up(stage: Stage, folder: Folder, world: World, forks: Forks) -> Ended:
     said = {**folder.environment(), **stage.environment(folder.path)}
     words = ["cloud", "setup", *shlex.split(world.setup), "--yes", "-o", "json"]
     if world.late:
-        # What never comes is waited for all the same.
+        # What never comes is waited for all the same, and no trial tells of it.
         patience = folder.path / "patience.yaml"
         patience.write_text("timeouts: {identity: 3, load_balancer: 3}", encoding="utf-8")
-        words += ["-f", str(patience)]
+        words += ["-f", str(patience), *UNTRIED]
     environment = for_child(os.environ, said, own)
     running = forks.begun([str(own / "anyscale"), *words], environment, folder.path)
     out, err = running.communicate(LIMIT)
