@@ -93,6 +93,7 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
             ),
             Fault("bucket", broken("bucket"), "operator-storage", "it does not exist any more"),
             Fault("gateway", cluster.no_gateway, "operator-gateway", "is not there"),
+            Fault("rights", cluster.fewer_rights, "operator-rights", "secrets"),
         ),
         (
             Fault(
@@ -170,7 +171,6 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 "is revoked",
                 "anyscale cloud rotate",
             ),
-            Fault("rights", cluster.fewer_rights, "operator-rights", "secrets"),
         ),
         (
             Fault(
@@ -186,7 +186,6 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 "it expires on",
                 "anyscale cloud rotate",
             ),
-            Fault("token reviews", cluster.unbound, "operator-rights", "tokenreviews"),
         ),
     ),
     "coreweave": (
@@ -226,6 +225,7 @@ FAULTS: Mapping[PlatformName, Sequence[Sequence[Fault]]] = {
                 "the operator renews it",
             ),
             Fault("class", cluster.without_its_class, "operator-gateway", "GatewayClass"),
+            Fault("token reviews", cluster.unbound, "operator-rights", "tokenreviews"),
         ),
         (
             Fault("policy", broken("bucket-access"), "operator-storage", "policy"),
