@@ -109,7 +109,7 @@ class World:
         return Surroundings(self.kubernetes, install_of(cloud), deletion_seconds=20, **changes)
 
     def plan(self, resources: Sequence[Resource[Any]]) -> plan.Plan:
-        return asyncio.run(plan.compute(resources, Rights(), self.run))
+        return _awaited(plan.compute(resources, Rights(), self.run))
 
     def changes(self, resources: Sequence[Resource[Any]]) -> dict[str, str]:
         """What a plan would change, by key; what stays as it is is left out."""
@@ -120,7 +120,7 @@ class World:
         """Plan and make it so; a failure is raised."""
         made = self.plan(resources)
         made.raise_for_refusals()
-        applied = asyncio.run(apply.forwards(made, self.run, Unjournaled()))
+        applied = _awaited(apply.forwards(made, self.run, Unjournaled()))
         if applied.error:
             raise applied.error
         return applied
@@ -153,6 +153,17 @@ class World:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _awaited(work: Coroutine[Any, Any, T]) -> T:
+    """What comes of it, kept from asyncio: that writes out all of a result, for nobody."""
+    found: list[T] = []
+
+    async def keep() -> None:
+        found.append(await work)
+
+    asyncio.run(keep())
+    return found[0]
 
 
 async def _end_the_rest() -> None:
