@@ -14,6 +14,7 @@ class Authority:
 
     def __init__(self) -> None:
         self._authority = trustme.CA()
+        self._server_contexts: dict[tuple[tuple[str, ...], bool], ssl.SSLContext] = {}
 
     @property
     def ca_pem(self) -> bytes:
@@ -25,13 +26,19 @@ class Authority:
         return ssl.create_default_context(cadata=self.ca_pem.decode())
 
     def server_context(self, *hostnames: str, clients: bool = False) -> ssl.SSLContext:
-        """A TLS context for a server known by these names or addresses (loopback by default).
+        """The TLS context of servers known by these names or addresses (loopback by default).
 
-        With `clients` it asks for a certificate, which nobody has to show.
+        With `clients` they ask for a certificate, which nobody has to show.
         """
+        known = (hostnames or LOOPBACK_NAMES, clients)
+        if known not in self._server_contexts:
+            self._server_contexts[known] = self._server_context(*known)
+        return self._server_contexts[known]
+
+    def _server_context(self, hostnames: tuple[str, ...], clients: bool) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._authority.issue_cert(*(hostnames or LOOPBACK_NAMES)).configure_cert(context)
+        self._authority.issue_cert(*hostnames).configure_cert(context)
         if clients:
             context.verify_mode = ssl.CERT_OPTIONAL
             context.load_verify_locations(cadata=self.ca_pem.decode())
