@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -67,6 +66,7 @@ def settings() -> AzureSettings:
 @pytest.fixture
 def start(
     signing_key: rsa.RSAPrivateKey,
+    served: Any,
     authority: Authority,
     bundle: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -79,7 +79,7 @@ def start(
         issuer = Issuer(settings.clusters[0].issuer, signing_key, EXCHANGE_AUDIENCE)
         wire = Wire()
         stand_in = AzureStandIn(wire, authority, settings, issuer_keys=issuer.keys)
-        asyncio.run(stand_in.start())
+        served(stand_in.start())
         started.append(stand_in)
         for name, value in stand_in.environment().items():
             monkeypatch.setenv(name, value)
@@ -88,7 +88,7 @@ def start(
 
     yield begin
     for stand_in in started:
-        asyncio.run(stand_in.stop())
+        served(stand_in.stop())
 
 
 @pytest.fixture

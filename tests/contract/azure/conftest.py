@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import ClientAssertionCredential, ClientSecretCredential
 from azure.mgmt.authorization import AuthorizationManagementClient
 from azure.mgmt.containerservice import ContainerServiceClient
@@ -53,6 +53,8 @@ class Azure:
     _clients: dict[tuple[type, int], Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # One for all: of its own each client would begin with a connection.
+        self.transport = RequestsTransport(connection_verify=str(self.bundle))
         admin = self.stand_in.world.admin
         self.credential = self.secret(admin.app_id, admin.secret)
 
@@ -61,7 +63,7 @@ class Azure:
         return {
             "authority": self.stand_in.world.login_url,
             "disable_instance_discovery": True,
-            "connection_verify": str(self.bundle),
+            "transport": self.transport,
         }
 
     def secret(self, client_id: str, secret: str, tenant: str = TENANT_ID) -> Any:
@@ -86,7 +88,7 @@ class Azure:
                 credential=credential,
                 subscription_id=SUBSCRIPTION_ID,
                 base_url=self.stand_in.url,
-                connection_verify=str(self.bundle),
+                transport=self.transport,
                 retry_total=0,
             )
         return self._clients[key]
@@ -114,7 +116,7 @@ class Azure:
         return BlobServiceClient(
             f"{self.stand_in.world.blob_url}/{account}",
             credential=credential or self.credential,
-            connection_verify=str(self.bundle),
+            transport=self.transport,
             retry_total=0,
         )
 
@@ -198,6 +200,7 @@ def settings() -> AzureSettings:
 def azure(
     settings: AzureSettings,
     signing_key: rsa.RSAPrivateKey,
+    served: Any,
     authority: Authority,
     bundle: Path,
 ) -> Iterator[Azure]:
@@ -205,11 +208,11 @@ def azure(
     issuer = Issuer(settings.clusters[0].issuer, signing_key, EXCHANGE)
     settings = replace(settings, clock=clock.now, monotonic=clock.monotonic)
     stand_in = AzureStandIn(wire, authority, settings, issuer_keys=issuer.keys)
-    asyncio.run(stand_in.start())
+    served(stand_in.start())
     try:
         yield Azure(stand_in, wire, clock, issuer, bundle)
     finally:
-        asyncio.run(stand_in.stop())
+        served(stand_in.stop())
 
 
 @contextmanager

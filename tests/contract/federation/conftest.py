@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -42,7 +42,7 @@ def issuer(authority: Authority, signing_key: rsa.RSAPrivateKey) -> Iterator[Iss
 
 
 @pytest.fixture
-def aws(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsStandIn]:
+def aws(served: Any, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsStandIn]:
     """An account that is not the cluster's, and reads issuers as AWS does."""
     trusted = authority.client_context()
     stand_in = AwsStandIn(
@@ -50,8 +50,8 @@ def aws(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsSt
         AwsSettings(clusters=(), refused_attempts=0),
         issuer_keys=lambda url: published_keys(url, trusted),
     )
-    asyncio.run(stand_in.start())
+    served(stand_in.start())
     for name, value in stand_in.environment().items():
         monkeypatch.setenv(name, value)
     yield stand_in
-    asyncio.run(stand_in.stop())
+    served(stand_in.stop())

@@ -20,6 +20,7 @@ from tests.issuer import OPERATOR, Issuer
 
 AUDIENCE = "sts.amazonaws.com"
 BUCKET = "team-data"
+_SDK = boto3.session.Session(region_name="us-west-2")
 
 
 @dataclass
@@ -30,9 +31,12 @@ class Account:
     issuer: Issuer
 
     def client(self, service: str) -> Any:
-        # Of a new session, since the usual one remembers the keys of an earlier test.
-        session = boto3.session.Session(region_name="us-west-2")
-        return session.client(service, endpoint_url=self.url)
+        return _SDK.client(
+            service,
+            endpoint_url=self.url,
+            aws_access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+        )
 
     @property
     def provider(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +93,7 @@ def authority() -> Authority:
 
 @pytest.fixture
 def azure(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    served: Any, authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Callable[..., StoreWorld[AzureStandIn]]]:
     """Starts a subscription, whose administrator's secret is the one that is given."""
     started: list[AzureStandIn] = []
@@ -108,7 +107,7 @@ def azure(
         settings = settings or AzureSettings(clusters=(), accounts=(TEAM_ACCOUNT,))
         wire = Wire()
         stand_in = AzureStandIn(wire, authority, settings, **more)
-        asyncio.run(stand_in.start())
+        served(stand_in.start())
         started.append(stand_in)
         stand_in.set_admin_roles([{"role": role} for role in roles])
         for name, value in stand_in.environment().items():
@@ -120,4 +119,4 @@ def azure(
 
     yield begin
     for stand_in in started:
-        asyncio.run(stand_in.stop())
+        served(stand_in.stop())
