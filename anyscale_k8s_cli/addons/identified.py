@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from typing import NoReturn
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.context import ClusterContext
@@ -26,6 +27,8 @@ STATUS_PORT = 2113
 # the wait for the whole release. Platforms take a few seconds to see a new identity.
 MADE_WITHIN = 60.0
 GIVEN_WITHIN = 20.0
+# The operator asks who it is once it has started.
+TOLD_WITHIN = 10.0
 _RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
@@ -48,7 +51,7 @@ def ensure_identified(context: ClusterContext, cloud_side: CloudSide | None) -> 
     _restart(context)
     second = _made(context, {pod["metadata"]["uid"] for pod in first})
     for pod in _lacking(second, cloud_side.pod_variables):
-        raise _without_identity(context, cloud_side, pod)
+        _refuse(context, cloud_side, pod)
 
 
 def await_given(context: ClusterContext, variables: Collection[str], account: str) -> None:
@@ -147,14 +150,27 @@ def _restart(context: ClusterContext) -> None:
     )
 
 
-def _without_identity(
-    context: ClusterContext, cloud_side: CloudSide, pod: Document
-) -> errors.CliError:
+def _refuse(context: ClusterContext, cloud_side: CloudSide, pod: Document) -> NoReturn:
+    """Raise `operator-lacks-identity` once the pod tells what it is, or has had the time to."""
+
+    def look() -> str:
+        try:
+            held = held_by(context, pod)
+        except (errors.CliError, json.JSONDecodeError) as problem:
+            raise StillWaiting(f"not known: {problem}") from problem
+        if not held:
+            raise StillWaiting("nobody")
+        return held
+
+    def refusal(held: str) -> errors.CliError:
+        return _without_identity(cloud_side, pod, held)
+
+    what = f"{pod['metadata']['name']} to tell what it is"
+    raise refusal(context.run.wait_for(look, what=what, timeout=TOLD_WITHIN, expired=refusal))
+
+
+def _without_identity(cloud_side: CloudSide, pod: Document, held: str) -> errors.CliError:
     expected = cloud_side.identity_output.registered
-    try:
-        held = held_by(context, pod) or "nobody"
-    except (errors.CliError, json.JSONDecodeError) as problem:
-        held = f"not known: {problem}"
     name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
     return errors.CliError(
         errors.OPERATOR_LACKS_IDENTITY,
