@@ -46,8 +46,15 @@ def test_a_life(sandbox: Sandbox) -> None:
     hand = ByHand(sandbox.environment)
     before = admin.snapshot()["aws"]
 
+    # The other way, said outright: what it has made is not needed later, and goes at the end.
+    other = setup(sandbox, "--identity-kind", "irsa")
+    assert other.code == 0, other.err
+    assert other.document["health"] == "HEALTHY"
+    account = hand.kubernetes.get(ACCOUNT).json()["metadata"]["annotations"]
+    other_role = account["eks.amazonaws.com/role-arn"]
+
     # Nobody but a pod can use what Ray's pods are given, and its first use comes too early.
-    made = setup(sandbox, "--probe")
+    made = setup(sandbox, "--identity-kind", "pod-identity", "--probe")
     assert made.code == 0, made.err
     assert made.document["health"] == "HEALTHY"
     probed = {item["code"]: item for item in made.document["probe"]}
@@ -56,6 +63,9 @@ def test_a_life(sandbox: Sandbox) -> None:
     # EKS sees an association late: the first pod has nothing.
     assert "came before its identity and has none; the operator is restarted once" in made.err
     role = admin.snapshot()["aws"]["pod_identity_associations"][ASSOCIATION]["role"]
+    assert role == other_role
+    account = hand.kubernetes.get(ACCOUNT).json()["metadata"]["annotations"]
+    assert "eks.amazonaws.com/role-arn" not in account
 
     # Somebody removes it, and EKS' webhook is down when the operator is started again.
     eks = hand.aws("eks")
@@ -83,17 +93,6 @@ def test_a_life(sandbox: Sandbox) -> None:
     assert mended.document["health"] == "HEALTHY"
     # The setup before it has made the association again, and got no further.
     assert not {key for key in changed(mended.document) if key.startswith("aws:")}
-
-    # The other way, said outright: what Pod Identity had is not needed, and goes at the end.
-    other = setup(sandbox, "--identity-kind", "irsa")
-    assert other.code == 0, other.err
-    assert other.document["health"] == "HEALTHY"
-    account = hand.kubernetes.get(ACCOUNT).json()["metadata"]["annotations"]
-    assert account["eks.amazonaws.com/role-arn"] == role
-    back = setup(sandbox, "--identity-kind", "pod-identity")
-    assert (back.code, back.document["health"]) == (0, "HEALTHY"), back.err
-    account = hand.kubernetes.get(ACCOUNT).json()["metadata"]["annotations"]
-    assert "eks.amazonaws.com/role-arn" not in account
 
     gone = sandbox.anyscale(
         "cloud",
