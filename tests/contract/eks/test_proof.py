@@ -11,12 +11,16 @@ import pytest
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cloud_side import CloudSide
 from anyscale_k8s_cli.providers.eks import codes
+from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 from anyscale_k8s_cli.sandbox.wire import FaultKind
 
-from .conftest import World, client
+from .conftest import CLUSTER, World, client
 
-# Long enough for the stand-in's propagation, short enough for a test that fails.
+# Short, for a test that fails, where no answer is one that passes by itself.
 IMPATIENT = {"timeouts": {"identity": 0.4}}
+KNOWN_AT_ONCE = pytest.mark.parametrize(
+    "settings", [AwsSettings(clusters=(CLUSTER,), refused_attempts=0)], ids=["known at once"]
+)
 
 
 def refused(world: World, side: CloudSide, token: Any = None) -> errors.CliError:
@@ -54,6 +58,7 @@ def test_a_new_role_and_its_policies_are_waited_for(world: World) -> None:
     assert statuses("PutObject") == [403, 200]
 
 
+@KNOWN_AT_ONCE
 def test_no_oidc_provider(world: World) -> None:
     side = world.setup(world.spec(**IMPATIENT))
     provider = next(item for item in side.resources if item.kind == "iam-oidc-provider")
@@ -72,6 +77,7 @@ def test_a_provider_for_another_audience(world: World) -> None:
     assert error.code is codes.OIDC_AUDIENCE_MISSING
 
 
+@KNOWN_AT_ONCE
 def test_no_role(world: World) -> None:
     side = world.setup(world.spec(**IMPATIENT))
     side.identity.delete(side.identity.observed)  # type: ignore[arg-type]
@@ -92,6 +98,7 @@ def test_a_trust_for_somebody_else_is_told_at_once(world: World) -> None:
     assert any("anyscale-operator:anyscale-operator" in line for line in error.evidence)
 
 
+@KNOWN_AT_ONCE
 def test_a_denial_that_nobody_explains(world: World) -> None:
     side = world.setup(world.spec(**IMPATIENT))
     world.fault(
@@ -125,6 +132,7 @@ def test_no_bucket(world: World) -> None:
     assert refused(world, side).code is errors.BUCKET_MISSING
 
 
+@KNOWN_AT_ONCE
 def test_a_boundary_that_denies_is_named(world: World) -> None:
     side = world.setup(world.spec(**IMPATIENT))
     allowed = {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}
@@ -139,6 +147,7 @@ def test_a_boundary_that_denies_is_named(world: World) -> None:
     assert error.fix.startswith(f"aws iam get-policy --policy-arn {arn}\n")
 
 
+@KNOWN_AT_ONCE
 def test_a_bucket_that_denies_the_role(world: World) -> None:
     side = world.setup(world.spec(**IMPATIENT))
     bucket = bucket_of(side)
