@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from anyscale_k8s_cli.providers.eks import EksProvider
 from anyscale_k8s_cli.sandbox.aws.seed import (
     ADDONS,
+    CPU_NODES,
     OTHER_ACCOUNT_ID,
     POD_IDENTITY_AGENT,
     TEAM_DATA,
@@ -27,7 +28,12 @@ from tests.issuer import Issuer
 
 World: TypeAlias = cloud_sides.World[AwsStandIn, EksProvider]
 
-CLUSTER = EksClusterSeed(endpoint="https://127.0.0.1:1", ca_pem=b"-----BEGIN CERTIFICATE-----")
+# With one group of nodes, since every look at the cluster asks for each.
+CLUSTER = EksClusterSeed(
+    endpoint="https://127.0.0.1:1",
+    ca_pem=b"-----BEGIN CERTIFICATE-----",
+    node_groups=(CPU_NODES,),
+)
 WITH_AGENT = replace(CLUSTER, addons=(*ADDONS, POD_IDENTITY_AGENT))
 # One session for all tests: it keeps the models of the services, which are slow to load.
 _SDK = boto3.session.Session(region_name="us-west-2")

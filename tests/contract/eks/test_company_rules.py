@@ -82,13 +82,23 @@ RULES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("cluster", [CLUSTER, WITH_AGENT], ids=["irsa", "pod-identity"])
-def test_each_rule_is_enforced_and_met(start: Callable[[AwsSettings], World], cluster: Any) -> None:
+# An association has tags, and neither a boundary nor a path.
+OF_TAGS = {told: rule for told, rule in RULES.items() if told not in ("a boundary", "a path")}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "rules"),
+    [(CLUSTER, RULES), (WITH_AGENT, OF_TAGS)],
+    ids=["irsa", "pod-identity"],
+)
+def test_each_rule_is_enforced_and_met(
+    start: Callable[[AwsSettings], World], cluster: Any, rules: Any
+) -> None:
     """Each by an install of its own."""
     world = start(AwsSettings(clusters=(cluster,)))
     policy = json.dumps(document(EVERYTHING))
     client("iam").create_policy(PolicyName="developers", PolicyDocument=policy)
-    for number, (demanded, bad, good) in enumerate(RULES.values()):
+    for number, (demanded, bad, good) in enumerate(rules.values()):
         own = {"name": f"cloud-{number}", "namespace": f"cloud-{number}"}
         world.stand_in.set_admin_policies([demanded])
         with pytest.raises(CliError) as refused:
@@ -128,6 +138,7 @@ OF_UPLOADS = "s3:x-amz-server-side-encryption-aws-kms-key-id"
 OTHERS_KEY = {"StringNotEquals": {OF_UPLOADS: KEY}}
 
 
+@pytest.mark.parametrize("settings", [AwsSettings(clusters=(CLUSTER,), refused_attempts=0)])
 @pytest.mark.parametrize("strict", [False, True], ids=["what names another", "all else"])
 def test_a_key_demanded_of_uploads_is_told_before_the_operator_is_installed(
     world: World, strict: bool

@@ -14,7 +14,7 @@ from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.eks import codes
 from anyscale_k8s_cli.providers.eks.discovery import EksFacts
-from anyscale_k8s_cli.sandbox.aws.seed import EksClusterSeed
+from anyscale_k8s_cli.sandbox.aws.seed import CPU_NODES, GPU_NODES, EksClusterSeed
 from anyscale_k8s_cli.sandbox.aws.standin import AwsSettings
 
 from .conftest import CLUSTER, World, client
@@ -128,8 +128,9 @@ def test_a_denial_names_who_and_what(world: World) -> None:
 
 @pytest.fixture
 def settings() -> AwsSettings:
-    """With roles that can be assumed at once."""
-    return AwsSettings(clusters=(CLUSTER,), refused_attempts=0)
+    """With roles that can be assumed at once, and nodes of both kinds."""
+    nodes = (CPU_NODES, GPU_NODES)
+    return AwsSettings(clusters=(replace(CLUSTER, node_groups=nodes),), refused_attempts=0)
 
 
 def assumed(world: World, monkeypatch: pytest.MonkeyPatch, statements: list[Any]) -> str:

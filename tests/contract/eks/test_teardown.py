@@ -240,18 +240,13 @@ def balancing(request: pytest.FixtureRequest, start: Callable[[AwsSettings], Wor
     return start(AwsSettings(clusters=(seed,), removal_seconds=0.0))
 
 
-@pytest.mark.parametrize("expose", ["public", "internal"])
-def test_whoever_serves_the_cluster_makes_the_load_balancer(balancing: World, expose: str) -> None:
-    install, _ = balanced(balancing, network={"expose": expose}, rules={"tags": {"team": "ml"}})
+def test_whoever_serves_the_cluster_makes_the_load_balancer(balancing: World) -> None:
+    """One that is there cannot change: who asks for another scheme must wait for another."""
+    install, address = balanced(balancing, rules={"tags": {"team": "ml"}})
     (found,) = balancing.snapshot()["load_balancers"].values()
-    assert found["scheme"] == ("internal" if expose == "internal" else "internet-facing")
+    assert found["scheme"] == "internet-facing"
     assert found["tags"]["team"] == "ml"
     assert found["tags"]["anyscale-k8s/install"] == install.id
-
-
-def test_a_load_balancer_of_the_other_scheme_is_told(balancing: World) -> None:
-    """One that is there cannot change: who asks for another scheme must wait for another."""
-    install, address = balanced(balancing)
 
     def unlike(expose: str) -> str:
         spec = balancing.spec(network={"expose": expose})
@@ -270,7 +265,9 @@ def test_a_load_balancer_of_the_other_scheme_is_told(balancing: World) -> None:
 
 def test_an_install_is_known_by_its_load_balancer_alone(balancing: World) -> None:
     """Where bucket and role are their user's own, nothing else in the account tells of it."""
-    install, address = balanced(balancing)
+    install, address = balanced(balancing, network={"expose": "internal"})
+    (made,) = balancing.snapshot()["load_balancers"].values()
+    assert made["scheme"] == "internal"
     left = balancing.elsewhere().load_balancer_left(install, [address, "other.example"])
     assert len(left) == 1
     assert balancing.elsewhere().load_balancer_left(install, []) == ()

@@ -37,6 +37,10 @@ def settings(request: pytest.FixtureRequest) -> AwsSettings:
     return AwsSettings(clusters=(request.param,))
 
 
+# What is no matter of how the roles are got.
+EITHER_WAY = pytest.mark.parametrize("settings", [AwsSettings(clusters=(CLUSTER,))], ids=["irsa"])
+
+
 def separate(world: World, **more: Any) -> CloudSpec:
     return world.spec(identity={"workloads": "separate"}, **more)
 
@@ -77,6 +81,7 @@ def test_neither_account_gets_the_others_role(start: Callable[[AwsSettings], Wor
     assert all("does not admit" in item.message for item in world.refused_crosswise(side))
 
 
+@EITHER_WAY
 def test_what_was_widened_by_hand_is_named_and_mended(world: World) -> None:
     spec = separate(world)
     world.setup(spec)
@@ -144,6 +149,7 @@ def test_what_was_separate_is_still_found_when_it_is_the_same_again(world: World
     }
 
 
+@EITHER_WAY
 def test_a_name_that_is_taken_is_refused(world: World) -> None:
     anybody = {"Service": "ec2.amazonaws.com"}
     statement = {"Effect": "Allow", "Principal": anybody, "Action": "sts:AssumeRole"}
@@ -155,6 +161,7 @@ def test_a_name_that_is_taken_is_refused(world: World) -> None:
     assert "--identity" not in refused.value.fix
 
 
+@EITHER_WAY
 def test_rights_are_asked_for_both_roles(world: World) -> None:
     world.stand_in.set_admin_policies(without("iam:CreateRole"))
     finding = check_all(world, separate(world))[declared.AWS_PERMISSIONS.code]
