@@ -15,9 +15,11 @@ from typing import Any
 import yaml
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.ledger import UNTOLD
+from anyscale_k8s_cli.ledger import UNTOLD, Entry
 from anyscale_k8s_cli.operations.said import FILE, of_file, option, said_again
+from anyscale_k8s_cli.plan import Plan
 from anyscale_k8s_cli.provider import LoadBalancer
+from anyscale_k8s_cli.resource import Ownership
 from anyscale_k8s_cli.spec import CloudSpec, NetworkSpec, Settings, brings_way_in
 from anyscale_k8s_cli.spec_loading import LoadedSpec, nested
 
@@ -54,6 +56,8 @@ _OF_LOAD_BALANCER = (
     "network.load_balancer_subnets",
     "network.annotations",
 )
+# Objects of clusters and of the control plane: what stays of them gives nobody any right.
+_ELSEWHERE = ("k8s:", "helm:", "anyscale:")
 # Where charts come from, and which: what is installed stays, until an upgrade.
 _OF_CHARTS = ("operator.chart", "operator.version", "charts.mirror")
 _PLACES_OF_CHARTS = ("operator.chart", "charts.mirror")
@@ -202,6 +206,20 @@ def way_in_change(told: Settings, loaded: LoadedSpec, removals: Mapping[str, str
         if made
         else text
     )
+
+
+def unused(entries: Mapping[str, Entry], plan: Plan) -> Iterator[str]:
+    """A line where something in the account was made by setup and is not asked for any more."""
+    wanted = {item.resource.key for item in plan.changes}
+    titles = [
+        entry.title
+        for key, entry in entries.items()
+        if key not in wanted
+        and entry.ownership == Ownership.OURS.value
+        and not key.startswith(_ELSEWHERE)
+    ]
+    if titles:
+        yield f"not asked for any more, and left until the cloud is deleted: {', '.join(titles)}"
 
 
 def left_out(told: Settings, loaded: LoadedSpec) -> LeftOut:

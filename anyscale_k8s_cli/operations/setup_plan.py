@@ -23,6 +23,7 @@ from anyscale_k8s_cli.operations.left_out import (
     exposure_by_annotations,
     exposure_change,
     left_out,
+    unused,
     way_in_change,
 )
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of
@@ -118,7 +119,8 @@ class SetupPlan:
             *self._unknown(),
             *pod_notes(self.side.stage.context, self.plan),
         )
-        return (*self.meanwhile, *notes, *dropped, *moves, *self._losses)
+        left = unused(self.ledger.entries, self.plan)
+        return (*self.meanwhile, *notes, *dropped, *moves, *left, *self._losses)
 
     @property
     def _rewrites_operator(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from anyscale_k8s_cli import errors, spec_loading
+from anyscale_k8s_cli.ledger import Entry
 from anyscale_k8s_cli.operations.left_out import (
     LeftOut,
     check_bucket,
@@ -16,10 +17,12 @@ from anyscale_k8s_cli.operations.left_out import (
     exposure_change,
     left_out,
     until_done,
+    unused,
     way_in_change,
 )
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import command_of, said_again, settings_of, setup_command
+from anyscale_k8s_cli.plan import Plan
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.spec import CloudSpec, flags_by_path
 
@@ -349,6 +352,22 @@ def test_another_way_in_is_told_with_what_removes_the_old_one(
     assert line.endswith(removal) if removal else "remove" not in line
     assert not [*way_in_change({"network.kind": now}, spec, removals)]
     assert not [*way_in_change({}, spec, removals)]
+
+
+def test_what_was_made_in_the_account_and_is_not_asked_for_is_told() -> None:
+    def entry(title: str, ownership: str) -> Entry:
+        return Entry("kind", title, "done", ownership, "id")
+
+    made = entry("role of Ray's pods", "ours")
+    others = {
+        "aws:iam-role/brought": entry("role that was brought", "adopted"),
+        "aws:oidc-provider/shared": entry("provider for all", "shared"),
+        "k8s:serviceaccount/a/b": entry("account", "ours"),
+        "anyscale:api-key/a": entry("key", "ours"),
+    }
+    [line] = unused({"aws:iam-role/workloads": made, **others}, Plan(()))
+    assert line.endswith("left until the cloud is deleted: role of Ray's pods")
+    assert not [*unused(others, Plan(()))]
 
 
 def test_what_is_about_no_load_balancer_any_more_is_not_missed() -> None:
