@@ -127,7 +127,7 @@ def egress(answers: Sequence[Answer], needed: Collection[str]) -> Finding:
     asked = [item for item in answers if item.part == "reach"]
     shut = sorted((item for item in asked if not item.ok), key=lambda item: item.step not in needed)
     if not shut:
-        return passed(f"{len(asked)} hosts")
+        return passed(", ".join(_host(item.step) for item in asked))
     hosts = ", ".join(_host(item.step) for item in shut)
     status = Status.FAIL if shut[0].step in needed else Status.WARN
     first = shut[0]
