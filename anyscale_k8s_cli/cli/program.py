@@ -31,9 +31,15 @@ _ITS_HELP = re.compile(r"(?<=\banyscale )cloud setup(?= --help\b)")
 
 # What a sandbox's clusters and charts answer to in a shell that was pointed at it, and in no other.
 _IN_SHELL = 'eval "$(anyscale sandbox env)" && '
+_WORD = r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\|&;`])"""
+# A colon ends what is said of a command.
+_PIPED = rf"(?:(?:{_WORD}++(?<!:)(?: |\\\n)++)++\|\s+)"
+# All of a pipeline is for that shell: what it begins with, and the variables of a command.
 _ON_A_CLUSTER = re.compile(
-    r"""(?<! sandbox env\)" && )\b(?=(?:kubectl --(?:server|context)|helm --kube-[a-z]+) """
-    r"""|helm pull \S+ --repo https://127\.0\.0\.1:)"""
+    r"""(?<![^\s`(])(?:eval "\$\([^)]* sandbox env\)" && )?"""
+    rf"(?P<begun>{_PIPED}*(?:[A-Z_]+={_WORD}* )*"
+    r"(?:(?:kubectl --(?:server|context)|helm --kube-[a-z]+) "
+    r"|helm pull \S+ --repo https://127\.0\.0\.1:))"
 )
 # With `--sandbox` each command has the sandbox's token, whatever a login has stored.
 _NEW_TOKEN = "unset ANYSCALE_CLI_TOKEN && anyscale login"  # noqa: S105
@@ -78,7 +84,7 @@ def as_typed(text: str) -> str:
     if "--sandbox" in sys.argv:
         text = text.replace(_NEW_TOKEN, "anyscale sandbox mend token")
         text = _ON_A_CLOUD.sub(lambda found: f"{found[0]} --sandbox", text)
-        text = _ON_A_CLUSTER.sub(_IN_SHELL, text)
+        text = _ON_A_CLUSTER.sub(lambda found: f"{_IN_SHELL}{found['begun']}", text)
     return _OWN.sub(lambda _: program(), text)
 
 

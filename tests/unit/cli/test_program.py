@@ -103,6 +103,7 @@ def test_a_command_becomes_another_of_its_group(typed: list[str], printed: str) 
     assert instead("setup", typed, without=("--exit-code",)) == printed
 
 
+IN_SHELL = 'eval "$(anyscale sandbox env)" && '
 PULL = "helm pull gateway-helm --repo https://127.0.0.1:8443 --version v1.7.0"
 LOGS = "kubectl --server https://127.0.0.1:1 logs -n ray deployment/anyscale-operator"
 
@@ -116,6 +117,20 @@ LOGS = "kubectl --server https://127.0.0.1:1 logs -n ray deployment/anyscale-ope
             f'see with: eval "$(anyscale sandbox env)" && {LOGS}; end it',
         ),
         (PULL, f'eval "$(anyscale sandbox env)" && {PULL}'),
+        (f"echo '{{\"a\": 1}}' | {LOGS}", f"{IN_SHELL}echo '{{\"a\": 1}}' | {LOGS}"),
+        (f"{LOGS} | {LOGS}", f"{IN_SHELL}{LOGS} | {LOGS}"),
+        (
+            f"do this: anyscale cloud permissions --scope cluster | {LOGS}",
+            f"do this: {IN_SHELL}anyscale cloud permissions --sandbox --scope cluster | {LOGS}",
+        ),
+        (
+            f"it's so:\nA=b C='d e' {LOGS}\n{LOGS}; {LOGS}",
+            f"it's so:\n{IN_SHELL}A=b C='d e' {LOGS}\n{IN_SHELL}{LOGS}; {IN_SHELL}{LOGS}",
+        ),
+        (
+            f"cat <<'EOF' |\n  {LOGS}\na: 'b'\nEOF\n{LOGS} <<EOF\na\nEOF",
+            f"{IN_SHELL}cat <<'EOF' |\n  {LOGS}\na: 'b'\nEOF\n{IN_SHELL}{LOGS} <<EOF\na\nEOF",
+        ),
         ("helm pull oci://mirror.example/x", "helm pull oci://mirror.example/x"),
         ("anyscale mirror list --fetch", "anyscale mirror list --sandbox --fetch"),
         ("helm installed ray/x", "helm installed ray/x"),
