@@ -104,9 +104,8 @@ def test_each_rule_is_enforced_and_met(
         with pytest.raises(CliError) as refused:
             world.setup(world.spec(**own, rules=bad))
         assert refused.value.code is errors.FORBIDDEN
-        spec = world.spec(**own, rules=good)
-        world.setup(spec)
-        assert set(world.changes(spec).values()) == {"none"}
+        side = world.setup(world.spec(**own, rules=good))
+        assert {item.change.value for item in world.plan(side).changes} == {"none"}
 
 
 @pytest.mark.parametrize(

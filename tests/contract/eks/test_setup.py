@@ -151,15 +151,15 @@ BREAKS: dict[str, Callable[[Any], Any]] = {
 
 def test_each_setting_of_the_bucket_is_watched_and_mended(world: World) -> None:
     """One world for all: each is broken and mended by itself."""
-    world.setup()
+    side = world.setup()
     s3 = client("s3")
     for told, make in BREAKS.items():
         make(s3)
-        planned = {item.resource.kind: item for item in world.plan(world.cloud_side()).changes}
+        planned = {item.resource.kind: item for item in world.plan(side).changes}
         updated = {kind for kind, item in planned.items() if item.change.value == "update"}
         assert updated == {"s3-bucket"}, told
         assert told in planned["s3-bucket"].decision.reason
-        assert len(world.writes(world.setup)) == 1, told
+        assert len(world.writes(lambda: world.apply(side))) == 1, told
     assert world.changes() == dict.fromkeys(ALL, "none")
     bucket = world.snapshot()["buckets"][BUCKET]
     assert bucket["tags"]["put-by"] == "somebody"
@@ -197,7 +197,7 @@ def test_what_was_deleted_by_hand_is_made_again(world: World) -> None:
         victim = of_kind(side.resources, gone)
         victim.delete(victim.read())
         assert world.changes() == {**dict.fromkeys(ALL, "none"), gone: "create"}
-        side = world.setup()
+        world.apply(side)
     assert world.changes() == dict.fromkeys(ALL, "none")
 
 
