@@ -27,13 +27,14 @@ HERE = Scope(region="us-west-2")
 def test_an_install_is_found_from_nothing_and_a_scope_narrows(world: World) -> None:
     _, install = world.installed()
     world.installed(world.spec(name="dev"))
+    elsewhere = world.elsewhere()
     for scope in (Scope(), HERE, Scope(cluster=ClusterSpec(name="demo"))):
-        found = world.elsewhere().search(scope, "prod")
+        found = elsewhere.search(scope, "prod")
         assert found.installs == (install,)
-        assert len(world.elsewhere().search(scope, None).installs) == 2
+        assert len(elsewhere.search(scope, None).installs) == 2
         assert any("IAM roles" in line for line in found.searched)
     for scope in (Scope(region="eu-west-1"), Scope(cluster=ClusterSpec(name="other"))):
-        assert world.elsewhere().search(scope, None).installs == ()
+        assert elsewhere.search(scope, None).installs == ()
 
 
 def test_another_account_is_not_searched(world: World) -> None:
@@ -44,9 +45,10 @@ def test_another_account_is_not_searched(world: World) -> None:
 
 def test_a_kept_bucket_alone_is_found(world: World) -> None:
     _, install = world.installed()
-    remove(list(world.elsewhere().find_owned(HERE, install)), bucket=False)
+    elsewhere = world.elsewhere()
+    remove(list(elsewhere.find_owned(HERE, install)), bucket=False)
     for scope in (Scope(), HERE):
-        found = world.elsewhere().search(scope, "prod").installs
+        found = elsewhere.search(scope, "prod").installs
         assert [item.id for item in found] == [install.id]
 
 
@@ -72,12 +74,13 @@ def test_where_one_may_not_look_is_told(world: World) -> None:
 def test_everything_of_ours_goes_and_nothing_else(world: World) -> None:
     before = world.snapshot()
     side, install = world.installed()
-    owned = list(world.elsewhere().find_owned(HERE, install))
+    elsewhere = world.elsewhere()
+    owned = list(elsewhere.find_owned(HERE, install))
     assert {item.kind for item in owned} == {"s3-bucket", "iam-role", "iam-oidc-provider"}
     assert {item.key for item in owned} == {item.key for item in side.resources}
     remove(owned, bucket=True)
     assert world.snapshot() == before
-    assert world.elsewhere().find_owned(HERE, install) == []
+    assert elsewhere.find_owned(HERE, install) == []
 
 
 @pytest.mark.parametrize("rules", [{}, {"role_path": "/acme/"}], ids=["path", "no path"])
@@ -268,22 +271,21 @@ def test_an_install_is_known_by_its_load_balancer_alone(balancing: World) -> Non
     install, address = balanced(balancing, network={"expose": "internal"})
     (made,) = balancing.snapshot()["load_balancers"].values()
     assert made["scheme"] == "internal"
-    left = balancing.elsewhere().load_balancer_left(install, [address, "other.example"])
+    elsewhere = balancing.elsewhere()
+    left = elsewhere.load_balancer_left(install, [address, "other.example"])
     assert len(left) == 1
-    assert balancing.elsewhere().load_balancer_left(install, []) == ()
-    assert balancing.elsewhere().load_balancer_left(install, ["other.example"]) == ()
+    assert elsewhere.load_balancer_left(install, []) == ()
+    assert elsewhere.load_balancer_left(install, ["other.example"]) == ()
 
-    owned = balancing.elsewhere().find_owned(HERE, install)
+    owned = elsewhere.find_owned(HERE, install)
     assert "load-balancer" not in {item.kind for item in owned}
     remove(owned, bucket=True)
-    assert balancing.elsewhere().search(HERE, "prod").installs == (install,)
-    assert any(
-        "give --region" in line for line in balancing.elsewhere().search(Scope(), "prod").unsearched
-    )
+    assert elsewhere.search(HERE, "prod").installs == (install,)
+    assert any("give --region" in line for line in elsewhere.search(Scope(), "prod").unsearched)
 
     # That of a deleted cluster is ours to remove.
     balancing.stand_in.delete_cluster("demo")
-    (balancer,) = balancing.elsewhere().find_owned(HERE, install)
+    (balancer,) = elsewhere.find_owned(HERE, install)
     assert balancer.kind == "load-balancer"
     remove([balancer], bucket=False)
-    assert balancing.elsewhere().load_balancer_left(install, [address]) == ()
+    assert elsewhere.load_balancer_left(install, [address]) == ()
