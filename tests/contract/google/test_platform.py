@@ -305,7 +305,8 @@ async def test_operator_is_well_when_all_is_right(stage: Stage) -> None:
     proof = await asyncio.to_thread(prove_bucket, stage.clouds, stage.cloud_id, ORIGIN)
     assert proof.proven, proof
     assert proof.object_uri.startswith(f"gs://{BUCKET}/")
-    assert len(stage.bucket.objects.live) == 1
+    # Now and then there is one of the operator's own for a moment.
+    await eventually(lambda: len(stage.bucket.objects.live) == 1)
 
 
 @dataclass(frozen=True)
