@@ -35,7 +35,6 @@ WHERE = (
 # Nobody waits for minutes here for what never comes.
 IMPATIENT = "timeouts:\n  load_balancer: 3\n  operator: 8\n  identity: 6\n"
 NAMESPACE = "/api/v1/namespaces/anyscale-operator"
-GATEWAY = "/apis/gateway.networking.k8s.io/v1/namespaces/anyscale-operator/gateways/gateway"
 ROLE = "anyscale-prod-92c04b15-operator"
 BUCKET = "anyscale-prod-92c04b15"
 
@@ -225,12 +224,7 @@ def test_a_load_balancer_that_never_answers(site: Site) -> None:
     assert any(line.startswith("Programmed=False") for line in error["evidence"])
     assert error["fix"].startswith(logs)
     site.sandbox.admin.mend("load-balancer")
-    eventually(lambda: is_programmed(site))
-
-
-def is_programmed(site: Site) -> bool:
-    conditions = site.hand.kubernetes.get(GATEWAY).json()["status"]["conditions"]
-    return {item["type"]: item["status"] for item in conditions}["Programmed"] == "True"
+    assert well(site.setup())
 
 
 def test_a_bucket_whose_policy_denies(site: Site) -> None:
@@ -295,7 +289,7 @@ def test_nodes_without_room(site: Site) -> None:
     assert f"that they are cordoned ({len(nodes)} of {len(nodes)})" in ended.out
     for path in paths:
         site.hand.patch(path, {"spec": {"unschedulable": None}})
-    eventually(lambda: site.reported == "HEALTHY")
+    assert well(site.setup())
 
 
 # -- before anything is there, and while it is made ------------------------------------------
