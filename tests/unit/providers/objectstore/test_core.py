@@ -27,9 +27,12 @@ def loader() -> Loader:
 
 @pytest.mark.parametrize("service", USED)
 def test_a_service_is_described_as_the_sdk_has_it(loader: Loader, service: str) -> None:
-    assert loader.load_service_model(service, "service-2") == Loader().load_service_model(
-        service, "service-2"
-    )
+    told = loader.load_service_model(service, "service-2")
+    of_sdk = Loader().load_service_model(service, "service-2")
+    if service == "ec2":  # of which only the operations that are called are there
+        everything = of_sdk["operations"]
+        of_sdk["operations"] = {name: everything[name] for name in told["operations"]}
+    assert told == of_sdk
 
 
 def test_the_services_there_are_hold_all_of_the_sdks(loader: Loader) -> None:
