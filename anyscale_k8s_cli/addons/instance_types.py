@@ -1,8 +1,8 @@
 """Instance types as the nodes really are: what Ray nodes may ask for, and how GPUs are found.
 
 The chart has four types of its own, whatever the cluster is made of. With `auto` they
-are kept as far as some node can satisfy them, and each shape of node gets a type of its
-own besides, small enough for what runs on every node beside it.
+are kept as far as some node can satisfy them, and tolerate its taints; each shape of node
+gets a type of its own besides, small enough for what runs on every node beside it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.quantities import amount
 
@@ -33,7 +34,7 @@ _SELECTORS = (
 )
 _MASTERS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 # Taints that pods of the chart tolerate anyway, and those of a node's own state.
-_TOLERATED = ("node.anyscale.com/", "node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+TOLERATED = ("node.anyscale.com/", "node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 # Machines of Oracle's are called after their GPUs, the older ones by a number.
 # https://docs.oracle.com/iaas/Content/Compute/References/computeshapes.htm
 _MACHINE = re.compile(r"(?:vm|bm)\.gpu\.?(.+?)\.\d+", re.IGNORECASE)
@@ -92,16 +93,20 @@ class Shape:
             self.taints,
         )
 
+    def tolerating(self) -> Document:
+        """The part of a type by which its pods tolerate the taints; empty without any."""
+        found = [
+            {"key": key, "operator": "Equal", "value": value, "effect": effect}
+            for key, value, effect in self.taints
+        ]
+        return {"tolerations": found} if found else {}
+
     def as_type(self) -> Document:
         resources: Document = {"CPU": self.cpus, "memory": f"{self.memory}Gi"}
         if self.gpus:
             resources |= {"GPU": self.gpus, "accelerators": [self.accelerator]}
         made: Document = {"resources": resources}
-        if self.taints:
-            made["tolerations"] = [
-                {"key": key, "operator": "Equal", "value": value, "effect": effect}
-                for key, value, effect in self.taints
-            ]
+        made |= self.tolerating()
         if self.arch != "amd64":
             made["cpuArchitecture"] = self.arch
         return made
@@ -121,9 +126,9 @@ def values(wanted: str, nodes: Sequence[Document]) -> dict[str, Any]:
     if not found:
         return {}  # no node is there to learn from
     types = {"additional": {shape.name: shape.as_type() for shape in _all(found)}}
-    unfit = [name for name, asked in _CHARTS_OWN.items() if not _satisfied(found, *asked)]
     # A null is what makes helm drop a default. The chart's own win over additional ones.
-    types["defaults"] = dict.fromkeys(unfit)
+    parts = {name: _default(found, *asked) for name, asked in _CHARTS_OWN.items()}
+    types["defaults"] = {name: part for name, part in parts.items() if part != {}}
     return {"workloads": {"instanceTypes": types, **_accelerators(found)}}
 
 
@@ -150,17 +155,30 @@ def smallest_with(types: Mapping[str, Document], accelerator: str) -> str:
     return min(fitting, key=lambda name: (asked[name][2], asked[name], name), default="")
 
 
-def unsatisfied(wanted: str, nodes: Sequence[Document]) -> list[str]:
-    """Names of the types in a file that no node can satisfy as it is now."""
-    if wanted in (AUTO, DEFAULT):
-        return []
-    return unsatisfied_of(of_file(Path(wanted)), nodes)
-
-
 def unsatisfied_of(types: Mapping[str, Document], nodes: Sequence[Document]) -> list[str]:
     """Names of those types that no node can satisfy as it is now, empty of all else."""
-    found = _shapes(nodes, _ALL)
-    return [name for name, item in types.items() if not _satisfied(found, *_asked(item))]
+    return [name for name, item in types.items() if not with_room(item, nodes)]
+
+
+def with_room(item: Document, nodes: Sequence[Document]) -> list[Document]:
+    """The nodes that are large enough for a type, empty of all else."""
+    asked = _asked(item)
+    shaped = ((node, _shape(node, _ALL)) for node in nodes)
+    return [node for node, shape in shaped if shape is not None and shape.holds(*asked)]
+
+
+def of_chart(users: Mapping[str, Any]) -> dict[str, Document]:
+    """The chart's own types, as far as the user's values leave them, and those they add."""
+    said = (users.get("workloads") or {}).get("instanceTypes") or {}
+    own = {
+        name: Shape(cpus, memory, gpus, accelerator).as_type()
+        for name, (cpus, memory, gpus, accelerator) in _CHARTS_OWN.items()
+    }
+    charts = merged(own, said.get("defaults") or {}) if said.get("enableDefaults", True) else {}
+    found = merged(said.get("additional") or {}, charts)
+    return {
+        name: item for name, item in found.items() if "CPU" in ((item or {}).get("resources") or {})
+    }
 
 
 def of_file(path: Path) -> dict[str, Any]:
@@ -208,15 +226,28 @@ def _all(found: Iterable[Shape]) -> list[Shape]:
     return [*whole, *(shape.slice() for shape in whole if shape.gpus > 1)]
 
 
-def _satisfied(
+def _default(
     found: Iterable[Shape], cpus: int, memory: float, gpus: int, accelerator: str
-) -> bool:
-    return any(shape.holds(cpus, memory, gpus, accelerator) for shape in found)
+) -> Document | None:
+    """What a default lacks for the nodes with room for it; None where there are none.
+
+    Those with the fewest taints and GPUs are opened to it, and no others. Nodes that are kept
+    for GPUs stay so, unless there are no others.
+    """
+    holding = [shape for shape in found if shape.holds(cpus, memory, gpus, accelerator)]
+    chosen = min(holding, key=lambda shape: (len(shape.taints), shape.gpus), default=None)
+    if chosen is None or (chosen.taints and chosen.gpus and not gpus and not _only_gpus(found)):
+        return None
+    return chosen.tolerating()
+
+
+def _only_gpus(found: Iterable[Shape]) -> bool:
+    return all(shape.gpus for shape in found)
 
 
 def _accelerators(found: Iterable[Shape]) -> dict[str, Any]:
     """How pods find nodes with a GPU, by the labels that the nodes really have."""
-    with_gpus = [shape for shape in found if shape.gpus]
+    with_gpus = [shape for shape in found if shape.gpus and shape.selector[0]]
     if not with_gpus:
         return {}
     key = next(key for key in _SELECTORS if any(shape.selector[0] == key for shape in with_gpus))
@@ -252,7 +283,7 @@ def _shape(node: Mapping[str, Any], share: tuple[int, int]) -> Shape | None:
             (str(taint["key"]), str(taint.get("value") or ""), str(taint["effect"]))
             for taint in taints
             if taint.get("effect") in ("NoSchedule", "NoExecute")
-            and not str(taint["key"]).startswith(_TOLERATED)
+            and not str(taint["key"]).startswith(TOLERATED)
         ),
     )
 

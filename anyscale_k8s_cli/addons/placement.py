@@ -6,10 +6,12 @@ would. What the values' own `patches` add is not in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
+from anyscale_k8s_cli.addons import instance_types
 from anyscale_k8s_cli.addons.gpu import RESOURCE
 from anyscale_k8s_cli.addons.pod_settings import PodSettings
 from anyscale_k8s_cli.addons.values import beside, merged
@@ -32,6 +34,8 @@ _ANYSCALE_MARKETS = (
 )
 _ANYSCALE_GPU = ("node.anyscale.com/accelerator-type", "GPU")
 _COUNT_LABEL = "nvidia.com/gpu.count"
+# Those of a node's own state and of markets keep no type out for good.
+_PASSING = (*instance_types.TOLERATED, _AZURE_SPOT[0])
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,32 @@ def with_gpu(
         [*tolerations, *(own.get("tolerations") or ())],
         {kind: {**amounts, RESOURCE: "1"} for kind, amounts in LITTLE.items()},
     )
+
+
+def kept_out(
+    values: Mapping[str, Any], types: Mapping[str, Document], nodes: Sequence[Document]
+) -> dict[str, list[str]]:
+    """The taints that keep a type from each node with room for it, by the type's name.
+
+    That a pod which asks for GPUs tolerates the taint that is named after them is what the
+    API server sees to on some platforms.
+    """
+    if "tolerations" in str(values.get("patches")):
+        return {}
+    accelerator = (values.get("workloads") or {}).get("accelerator") or {}
+    more = (accelerator.get("tolerations") or {}).get("additional") or ()
+    found = {}
+    for name, item in types.items():
+        gpu = bool(item["resources"].get("GPU"))
+        place = Placement(tolerations=[*(item.get("tolerations") or ()), *(more if gpu else ())])
+        passing = (*_PASSING, RESOURCE) if gpu else _PASSING
+        taints = [
+            [taint for taint in place.untolerated(node) if not taint.startswith(passing)]
+            for node in instance_types.with_room(item, nodes)
+        ]
+        if taints and all(taints):
+            found[name] = sorted(set(chain(*taints)))
+    return found
 
 
 def _selector(instance_type: Document) -> dict[str, str]:

@@ -5,17 +5,27 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons import gateway_controller, gpu
-from anyscale_k8s_cli.addons.instance_types import AUTO, DEFAULT, unsatisfied
+from anyscale_k8s_cli.addons.instance_types import (
+    AUTO,
+    DEFAULT,
+    of_chart,
+    of_file,
+    unsatisfied_of,
+)
 from anyscale_k8s_cli.addons.names import OPERATOR_CHART, OPERATOR_RELEASE, USUAL_CLASS
-from anyscale_k8s_cli.addons.placement import Placement, of_operator
+from anyscale_k8s_cli.addons.placement import Placement, kept_out, of_operator
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
 from anyscale_k8s_cli.checks.nginx import nginx_checks
+from anyscale_k8s_cli.checks.nodes import not_satisfied, taints_of
 from anyscale_k8s_cli.cluster.admission import ENFORCE
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
@@ -73,10 +83,22 @@ def cluster_checks(
         places = partial(pod_namespaces, kubernetes, spec, cluster, nodes)
         there = partial(pull_secrets, kubernetes, spec.pods.image_pull_secrets, places)
         found = (*found, declared.IMAGE_PULL_SECRETS.bind(there))
-    if spec.instance_types in (AUTO, DEFAULT):
-        return found
-    fit = declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(spec.instance_types, nodes, more))
-    return (*found, fit)
+    return (*found, *_of_types(spec, nodes, more))
+
+
+def _of_types(
+    spec: CloudSpec, nodes: Sequence[Document], more: Callable[[], bool]
+) -> Iterator[BoundCheck]:
+    """The chart's own are of several sizes for any cluster: of them taints alone are judged."""
+    values = spec.operator.values
+    if spec.instance_types == DEFAULT:
+        closed = kept_out(values, of_chart(values), nodes)
+        if closed:
+            yield declared.INSTANCE_TYPES_FIT.bind(lambda: _closed(closed))
+    elif spec.instance_types != AUTO:
+        yield declared.INSTANCE_TYPES_FIT.bind(
+            lambda: types_fit(spec.instance_types, nodes, more, values)
+        )
 
 
 def reachable(kubernetes: Kubernetes) -> Finding:
@@ -326,7 +348,10 @@ def _logs_in(kubernetes: Kubernetes, name: str, namespace: str) -> bool:
 
 
 def types_fit(
-    file: str, nodes: Sequence[Document], more: Callable[[], bool] = lambda: True
+    file: str,
+    nodes: Sequence[Document],
+    more: Callable[[], bool] = lambda: True,
+    values: Mapping[str, Any] = MappingProxyType({}),
 ) -> Finding:
     """Whether each type in a file fits some node that is there.
 
@@ -334,15 +359,26 @@ def types_fit(
     """
     if not nodes:
         return Finding(Status.UNKNOWN, "there is no node yet")
-    missing = unsatisfied(file, nodes)
+    types = of_file(Path(file))
+    missing = unsatisfied_of(types, nodes)
     if not missing:
-        return passed()
+        closed = kept_out(values, types, nodes)
+        return _closed(closed) if closed else passed()
     may_come = more()
     unless = ", unless nodes are added" if may_come else ", and nothing adds nodes"
     return Finding(
         Status.WARN if may_come else Status.FAIL,
-        f"no node can satisfy {', '.join(missing)}: what asks for it waits for ever{unless}",
+        f"{not_satisfied(missing)}: what asks for it waits for ever{unless}",
         fix="make it smaller, or let --instance-types auto write types that fit",
+    )
+
+
+def _closed(closed: Mapping[str, Sequence[str]]) -> Finding:
+    return Finding(
+        Status.WARN,
+        f"{taints_of(closed)}: what asks for it waits for ever",
+        fix="add --instance-types auto, whose types tolerate the taints of the nodes with room "
+        "for them; or give types with `tolerations` of your own",
     )
 
 

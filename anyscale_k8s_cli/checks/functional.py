@@ -16,7 +16,7 @@ from anyscale_k8s_cli.addons import instance_types, placement
 from anyscale_k8s_cli.addons.gpu import RESOURCE, allocatable_gpus
 from anyscale_k8s_cli.addons.pod_probe import FUNCTIONAL, FUNCTIONAL_GPU, Answer, PodProbe, Question
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, also, declared
-from anyscale_k8s_cli.checks.nodes import Machines, labels_of, selected_by
+from anyscale_k8s_cli.checks.nodes import BY_NODES, Machines, by_nodes, labels_of, selected_by
 from anyscale_k8s_cli.checks.pods import storage
 from anyscale_k8s_cli.cluster.documents import Document
 from anyscale_k8s_cli.cluster.one_off import Unfinished
@@ -139,7 +139,7 @@ def every_gpu(site: Site) -> Finding:
 def _mend_untried(site: Site, untried: Sequence[str]) -> str:
     if any("--scale-up" in line for line in untried):
         return "add --scale-up to have a node brought for it, or start one yourself"
-    return also(site.again, "--instance-types auto")
+    return also(site.again, BY_NODES)
 
 
 def _kinds(site: Site) -> tuple[list[Kind], list[str]]:
@@ -258,7 +258,7 @@ def _fixes(cause: str, probe: PodProbe, site: Site) -> Iterator[str]:
     if "Insufficient" in cause and _NO_GPU_FREE not in cause:
         yield (
             "add nodes with room for it, or let the autoscaler do so; or write smaller types: "
-            + (also(site.again, "--instance-types auto"))
+            + (also(site.again, BY_NODES))
         )
 
 
@@ -282,6 +282,16 @@ def _other_labels(probe: PodProbe, site: Site) -> str:
     )
 
 
+def _tolerated(_: PodProbe, site: Site) -> str:
+    """Types that are made of the nodes tolerate their taints, but of those that came since."""
+    if BY_NODES in site.again and not placement.kept_out(site.values, site.types, site.nodes):
+        return (
+            "the nodes without room for it are those that it may go to: add nodes like them, or "
+            "take the taint that is named from another: kubectl taint nodes NODE KEY-"
+        )
+    return f"let the instance types tolerate the taint that is named: {by_nodes(site.again)}"
+
+
 _MENDED_BY: Mapping[str, Callable[[PodProbe, Site], str]] = {
     "exceeded quota": lambda probe, _: (
         f"{_in_namespace('describe resourcequota', probe)}\nraise what it shows as used up"
@@ -299,10 +309,7 @@ _MENDED_BY: Mapping[str, Callable[[PodProbe, Site], str]] = {
         f"{probe.kubernetes.access.kubectl('get pods --all-namespaces')}\n"
         "end a pod that uses a GPU, or add a node that has one"
     ),
-    "untolerated taint": lambda _, site: (
-        "let the instance types tolerate the taint that is named: "
-        + also(site.again, "--instance-types auto")
-    ),
+    "untolerated taint": _tolerated,
     "didn't match Pod's node affinity/selector": _other_labels,
     "were unschedulable": lambda probe, _: (
         f"{probe.kubernetes.access.kubectl('get nodes')}\n"

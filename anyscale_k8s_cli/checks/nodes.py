@@ -17,6 +17,7 @@ from anyscale_k8s_cli.addons.gpu import (
     survey,
 )
 from anyscale_k8s_cli.addons.instance_types import unsatisfied_of
+from anyscale_k8s_cli.addons.placement import kept_out
 from anyscale_k8s_cli.addons.traces import GPU_PLUGIN_KEY, operator_key
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, also, declared, passed
 from anyscale_k8s_cli.cluster.documents import Document
@@ -24,7 +25,7 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.provider import Cluster
 
 _TYPES = "anyscale.com/name=instance-types"
-_BY_NODES = "--instance-types auto"
+BY_NODES = "--instance-types auto"
 # https://github.com/anyscale/helm-charts: by `global.cloudProvider` the label, and the values
 # of it by the names that instance types ask for.
 _CHARTS_OWN: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -100,7 +101,9 @@ def node_checks(machines: Machines, again: str) -> tuple[BoundCheck, ...]:
         declared.GPU_PLUGIN.bind(lambda: offered(machines.pools, again), plugin),
         declared.GPU_LABELS.bind(lambda: labelled(nodes, machines.values, again), release),
         declared.OPERATOR_TYPES.bind(lambda: table(machines.types, again), release),
-        declared.INSTANCE_TYPES_FIT.bind(lambda: types_fit(machines.types, nodes, again), release),
+        declared.INSTANCE_TYPES_FIT.bind(
+            lambda: types_fit(machines.types, nodes, machines.values, again), release
+        ),
     )
 
 
@@ -165,7 +168,7 @@ def _unlabelled(found: Sequence[Document], what: str, again: str) -> Finding:
         "GPU is placed there",
         tuple(names),
         # The same setup would write the same table.
-        also(again, _BY_NODES),
+        also(again, BY_NODES),
     )
 
 
@@ -177,7 +180,10 @@ def table(types: Mapping[str, Any] | None, again: str = "") -> Finding:
 
 
 def types_fit(
-    types: Mapping[str, Any] | None, nodes: Sequence[Document], again: str = ""
+    types: Mapping[str, Any] | None,
+    nodes: Sequence[Document],
+    values: Mapping[str, Any],
+    again: str = "",
 ) -> Finding:
     """Whether some node can satisfy each of the types that the operator offers now."""
     if types is None:
@@ -185,14 +191,35 @@ def types_fit(
     if not nodes:
         return Finding(Status.UNKNOWN, "there is no node yet")
     missing = unsatisfied_of(types, nodes)
-    if not missing:
+    closed = kept_out(values, types, nodes)
+    if not missing and not closed:
         return passed(f"{len(types)} types")
+    told = [
+        *([not_satisfied(missing)] if missing else ()),
+        *([taints_of(closed)] if closed else ()),
+    ]
     return Finding(
         Status.WARN,
-        f"no node can satisfy {', '.join(missing)}: what asks for it waits for ever, unless "
-        "nodes are added",
-        fix="add such nodes, or let types that fit be written\n" + also(again, _BY_NODES),
+        f"{'; '.join(told)}: what asks for it waits for ever, unless nodes are added",
+        fix=f"add such nodes, or let types that fit be written\n{by_nodes(again)}",
     )
+
+
+def not_satisfied(missing: Sequence[str]) -> str:
+    return f"no node can satisfy {', '.join(missing)}"
+
+
+def taints_of(closed: Mapping[str, Sequence[str]]) -> str:
+    """Which types no node admits, and by which taints."""
+    taints = sorted({taint for found in closed.values() for taint in found})
+    return f"no node admits {', '.join(closed)}, for want of a toleration of {', '.join(taints)}"
+
+
+def by_nodes(again: str) -> str:
+    """The command that has types made of the nodes; where it was run, they are made anew."""
+    if BY_NODES not in again:
+        return also(again, BY_NODES)
+    return f"{again}\nthis makes them of the nodes that are there now"
 
 
 def labels_of(node: Document) -> Mapping[str, str]:

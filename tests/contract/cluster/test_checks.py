@@ -7,7 +7,7 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.addons.names import OPERATOR_RELEASE
-from anyscale_k8s_cli.checks import Status, declared
+from anyscale_k8s_cli.checks import Finding, Status, declared
 from anyscale_k8s_cli.checks.cluster import (
     capacity,
     cluster_checks,
@@ -288,6 +288,25 @@ def test_what_runs_there_counts(world: Any) -> None:
         }
     )
     assert capacity(world.kubernetes, SPEC, [only]).status is Status.WARN
+
+
+def test_types_of_the_chart_that_taints_keep_out_are_told_before_anything_is_installed(
+    world: Any,
+) -> None:
+    cluster = Cluster("one", "cluster/one", "1", "eu-west-1", "1.33", world.access())
+    taint = {"key": "dedicated", "value": "ml", "effect": "NoSchedule"}
+    nodes = [{**item, "spec": {"taints": [taint]}} for item in world.kubernetes.list("v1", "Node")]
+
+    def fit(chosen: str) -> list[Finding]:
+        spec = SPEC.model_copy(update={"instance_types": chosen})
+        bound = cluster_checks(spec, cluster, world.kubernetes, nodes)
+        return [item.run() for item in bound if item.code == "instance-types-fit"]
+
+    [told] = fit("default")
+    assert told.status is Status.WARN
+    assert "a toleration of dedicated=ml:NoSchedule" in told.detail
+    assert "--instance-types auto" in told.fix
+    assert fit("auto") == []
 
 
 def test_a_cluster_without_faults_passes_them_all(world: Any) -> None:

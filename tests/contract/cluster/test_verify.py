@@ -309,7 +309,9 @@ def test_instance_types_as_they_are_offered_now(place: Any) -> None:
     nodes = place.kubernetes.list("v1", "Node")
 
     def ask() -> Finding:
-        return types_fit(Machines(place.kubernetes, ANYWHERE, nodes, NAMESPACE, {}).types, nodes)
+        return types_fit(
+            Machines(place.kubernetes, ANYWHERE, nodes, NAMESPACE, {}).types, nodes, {}
+        )
 
     assert ask().status is Status.UNKNOWN
     missing = table(Machines(place.kubernetes, ANYWHERE, nodes, NAMESPACE, {}).types, AGAIN)
