@@ -1,8 +1,8 @@
 """How what a release consists of would become another: its values and rendered manifests
 compared.
 
-Nobody's secrets are in it: not what is in a Secret, not what a user's own values say,
-and no password in an address.
+Nobody's secrets are in it: not what is in a Secret, not what a user's own values say but
+which images they are for, and no password in an address.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ _IN_SECRETS = ("data", "stringData")
 # From this length on a text is looked for inside of others.
 _TELLING = 8
 _CONTEXT = 3
+# What something is called (a variable, a volume), and what is to run, is no secret.
+_OPEN = frozenset({"name", "image", "repository", "registry", "tag"})
+_IMAGES = _OPEN - {"name"}
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
@@ -104,8 +107,7 @@ class Secrecy:
         but for what is at or below the dotted keys in `shown`. Those in `closed` hold secrets
         that this tool gives.
         """
-        # What something is called (a variable, a volume) is no secret.
-        theirs = {text for path, text in _texts(private) if path[-1] != "name"}
+        theirs = {text for path, text in _texts(private) if path[-1] not in _OPEN}
         theirs |= {text for path, text in (*_texts(old), *_texts(new)) if _below(path, closed)}
         ours = {path: text for path, text in _texts(new) if text not in theirs}
         open_texts = set(ours.values())
@@ -113,7 +115,7 @@ class Secrecy:
             text
             for path, text in _texts(old)
             if text not in open_texts
-            and path[-1] != "name"
+            and path[-1] not in _OPEN
             and not _stands_for(path, ours)
             and not _below(path, shown)
         }
@@ -130,7 +132,9 @@ class Secrecy:
     def values(self, path: tuple[str, ...], old: Any, new: Any) -> tuple[Any, Any]:
         """Two values of one place as they may be shown; of a secret, only whether it is set."""
         ours = new is not None or _below(path, self.shown)
-        if self.of_users(path) is not None or _below(path, self.closed) or not ours:
+        image = path[-1] in _IMAGES and all(isinstance(item, str | None) for item in (old, new))
+        theirs = not image and (self.of_users(path) is not None or not ours)
+        if theirs or _below(path, self.closed):
             return _presence(old), _presence(new, "set otherwise" if old is not None else "set")
         return self._shown(old, new)
 

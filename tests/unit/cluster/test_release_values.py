@@ -42,6 +42,16 @@ def test_what_the_user_wrote_is_never_told() -> None:
     ]
 
 
+def test_which_image_the_user_wants_is_told() -> None:
+    users = {"image": {"tag": "2", "registry": {"password": "s3cret"}}, "tag": ["s3cret"]}
+    assert told({"image": {"tag": "1", "repository": "of/mine"}}, users, users) == [
+        "values.image.registry.password: 'not set' → 'set'",
+        "values.image.repository: 'of/mine' → absent",
+        "values.image.tag: '1' → '2'",
+        "values.tag: 'not set' → 'set'",
+    ]
+
+
 def test_what_goes_may_have_been_the_users_but_where_options_have_their_values() -> None:
     old = {"env": [{"name": "A", "value": "secret"}], "nodeSelector": {"pool": "ray"}}
     assert told(old, {}, {}, "nodeSelector") == [

@@ -80,3 +80,16 @@ def test_what_the_last_setup_had_from_a_user_is_hidden_where_ours_stands_in_its_
     [part] = changes([config("c", a="s3cret-then")], [config("c", a="plain-text")], secret)
     assert "s3cret-then" not in part.diff
     assert "+  a: plain-text" in part.diff
+
+
+def test_which_image_comes_is_told_whoever_chose_it() -> None:
+    old = {"image": {"registry": "mirror.then", "tag": "tag-of-then"}, "pullKey": "s3cret-then"}
+    users = {"image": {"registry": "mirror.now", "tag": "tag-of-now"}, "pullKey": "s3cret-now"}
+    before, after = (
+        config("c", image=f"{side}/x:tag-of-{side[7:]}", key=f"s3cret-{side[7:]}")
+        for side in ("mirror.then", "mirror.now")
+    )
+    [part] = changes([before], [after], Secrecy.of(old, users, users))
+    assert "-  image: mirror.then/x:tag-of-then\n" in part.diff
+    assert "+  image: mirror.now/x:tag-of-now\n" in part.diff
+    assert "s3cret" not in part.diff
