@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anyscale_k8s_cli.addons.belonging import goes_with
@@ -62,6 +62,7 @@ class GpuPool:
     nobody. `allocatable` counts the GPUs that its nodes offer now; `labelled`
     says whether new nodes will carry the product's label. `fabric` is what they offer of a
     fast network, by resource. `hosts` are the nodes that there are, for those of no pool.
+    `twice`: its nodes are served by our plugin and by that of `plugin_owner`.
     """
 
     name: str
@@ -73,6 +74,7 @@ class GpuPool:
     labels: Mapping[str, str]
     fabric: Mapping[str, int] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
+    twice: bool = False
 
     def __str__(self) -> str:
         owner = self.plugin_owner or "nobody"
@@ -214,6 +216,14 @@ def incumbent(pools: Sequence[GpuPool]) -> Incumbent | None:
     return Incumbent(id=f"gpu-plugin:{','.join(owners)}", what=f"brought by {', '.join(owners)}")
 
 
+def by_hand(pools: Sequence[GpuPool]) -> tuple[GpuPool, ...]:
+    """The pools for whoever installs a plugin: our own release is then another's."""
+    release = f"the release {NAMESPACE}/{RELEASE} of {OURS}"
+    return tuple(
+        replace(pool, plugin_owner=release) if pool.plugin_owner == OURS else pool for pool in pools
+    )
+
+
 def restricted(values: Mapping[str, Any], pools: Sequence[GpuPool]) -> dict[str, Any]:
     """The platform's values, held to the pools that have no plugin where others have one."""
     ours = [pool for pool in pools if pool.plugin_owner in (NOBODY, OURS)]
@@ -246,6 +256,8 @@ def gpu_users(kubernetes: Kubernetes, own_namespace: str) -> Users:
 
 def _judged(pool: NodePool, members: Sequence[Document], plugins: Documents) -> GpuPool:
     allocatable = sum(map(allocatable_gpus, members))
+    here = [item for item in plugins if _reaches(item, pool, members)]
+    owner = _owner(pool, members, here)
     labelled = PRODUCT_LABEL in pool.labels or (
         bool(members) and all(PRODUCT_LABEL in _labels(node) for node in members)
     )
@@ -253,7 +265,7 @@ def _judged(pool: NodePool, members: Sequence[Document], plugins: Documents) -> 
         name=pool.name,
         nodes=len(members) or pool.size,
         driver=pool.gpu_driver,
-        plugin_owner=_owner(pool, members, plugins),
+        plugin_owner=owner,
         allocatable=allocatable,
         labelled=labelled,
         labels=pool.labels,
@@ -263,6 +275,7 @@ def _judged(pool: NodePool, members: Sequence[Document], plugins: Documents) -> 
         )
         if not pool.labels
         else (),
+        twice=bool(members) and not pool.gpu_plugin_owner and len(set(map(_is_ours, here))) > 1,
     )
 
 
@@ -275,10 +288,9 @@ def _fabric(nodes: Sequence[Document]) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def _owner(pool: NodePool, members: Sequence[Document], plugins: Documents) -> str:
+def _owner(pool: NodePool, members: Sequence[Document], here: Documents) -> str:
     if pool.gpu_plugin_owner:
         return pool.gpu_plugin_owner
-    here = [item for item in plugins if _reaches(item, pool, members)]
     foreign = [item for item in here if not _is_ours(item)]
     if foreign:
         metadata = foreign[0]["metadata"]

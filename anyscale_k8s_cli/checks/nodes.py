@@ -111,26 +111,37 @@ def offered(pools: Sequence[GpuPool], again: str = "") -> Finding:
     """Whether the nodes with GPUs offer them."""
     if not pools:
         return passed("no node has a GPU")
+    evidence = tuple(map(str, pools))
+    twice = next((pool for pool in pools if pool.twice), None)
+    if twice is not None:
+        return Finding(
+            Status.FAIL,
+            f"{twice.name}: two device plugins serve the same nodes, this tool's and that of "
+            f"{twice.plugin_owner}",
+            evidence,
+            f"remove that of {twice.plugin_owner}; this tool's serves all its clouds in the "
+            "cluster, and goes with the last of them",
+        )
     idle = [pool for pool in pools if pool.nodes and not pool.allocatable]
     if not idle:
         return Finding(
             Status.PASS,
             f"{sum(pool.allocatable for pool in pools)} GPUs",
-            tuple(map(str, pools)),
+            evidence,
         )
     first = idle[0]
     if not first.plugin_owner:
         return Finding(
             Status.FAIL,
             f"{first.name}: no GPU can be asked for, and no device plugin is there",
-            tuple(map(str, pools)),
+            evidence,
             again,
         )
     return Finding(
         Status.FAIL,
         f"{first.name}: no GPU can be asked for, although {first.plugin_owner} brings the "
         "device plugin",
-        tuple(map(str, pools)),
+        evidence,
         "see the log of the plugin's pod on one of these nodes; a driver that is missing or "
         "does not fit is its usual complaint",
     )

@@ -34,10 +34,11 @@ from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.requests import RegisterRequest
+from anyscale_k8s_cli.operations.said import on_install
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.registration import RegisteredResource
 from anyscale_k8s_cli.run import StillWaiting
-from anyscale_k8s_cli.spec import makes_gateway
+from anyscale_k8s_cli.spec import Scope, makes_gateway
 
 _VALUES_FILE, _MANIFESTS_DIR = "values.yaml", "manifests"
 _NO_ADDRESS = (
@@ -218,11 +219,11 @@ class HandOver:
         return place.helm(*words)
 
     def _gpu_plugin(self) -> Iterator[Step]:
-        """Where nodes have GPUs that nobody serves."""
+        """Where nodes have GPUs that nobody serves, this tool for another cloud neither."""
         place, context = self.place, self.place.context
         if place.kubernetes is None:
             return
-        pools = gpu.pools_of(context, place.kubernetes)
+        pools = gpu.by_hand(gpu.pools_of(context, place.kubernetes))
         if not pools or gpu.all_served(pools):
             return
         # Under the name of ours it would be taken for one of this tool's.
@@ -291,17 +292,11 @@ class HandOver:
         return not self.place.context.provider.workload_identity and not token_in(self.values)
 
     def _verify(self) -> str:
+        """With what leads to it: of what was made by hand little else tells where it is."""
         context = self.place.context
-        where = ""
-        if self.place.kubernetes is not None:
-            cluster = context.spec.cluster
-            flag, value = (
-                ("--context", cluster.context)
-                if cluster.context
-                else ("--cluster-name", cluster.name)
-            )
-            where = f" --provider {context.install.provider} {flag} {shlex.quote(value or '')}"
-        return f"anyscale cloud verify {context.install.cloud}{where}"
+        spec = context.spec
+        scope = Scope(cluster=spec.cluster, credentials=spec.credentials)
+        return on_install("anyscale cloud verify", context.provider, context.install, scope)
 
 
 def _values(values: Mapping[str, Any]) -> Iterator[str]:

@@ -140,7 +140,7 @@ class LeftOut:
         told = {
             path: value
             for path, value in self.told.items()
-            if not (upgrade and _is_one_version(path, value))
+            if not (upgrade and is_one_version(path, value))
         }
         in_file = {path: told[path] for path in of_file(told)}
         said = {path: value for path, value in told.items() if path not in in_file}
@@ -152,7 +152,7 @@ class LeftOut:
         return f"put these lines back {where}:\n{lines}\nand then:\n{again}"
 
 
-def _is_one_version(path: str, value: Any) -> bool:
+def is_one_version(path: str, value: Any) -> bool:
     """Whether a setting says which version it is, be it as the file of a chart."""
     return path == "operator.version" or (path in _OF_CHARTS and str(value).endswith(".tgz"))
 

@@ -272,4 +272,4 @@ def _versions(wiring: Wiring) -> Finding:
             for part in (gateway_controller, gpu)
         },
     }
-    return versions(records, wiring.again)
+    return versions(records, wiring.untied)

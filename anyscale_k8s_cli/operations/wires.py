@@ -32,9 +32,10 @@ from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.ledger import UNTOLD, LedgerContent
 from anyscale_k8s_cli.operations.entrance import Entrance
+from anyscale_k8s_cli.operations.left_out import is_one_version
 from anyscale_k8s_cli.operations.losses import rights_with_registered
 from anyscale_k8s_cli.operations.registering import brought_settings, registered_members
-from anyscale_k8s_cli.operations.said import located, spec_of
+from anyscale_k8s_cli.operations.said import located, setup_command, spec_of
 from anyscale_k8s_cli.operations.token_check import TokenCheck
 from anyscale_k8s_cli.operations.workbench import with_used
 from anyscale_k8s_cli.operator_token import SignIn
@@ -90,6 +91,13 @@ class Wiring:
     _looking: dict[str, Once[None]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    @property
+    def untied(self) -> str:
+        """The same, where no version of the operator is named: with that, none would change."""
+        told = self.ledger.said.items()
+        said = {path: value for path, value in told if not is_one_version(path, value)}
+        return setup_command(said) if said else self.again
 
     def checks(self) -> tuple[BoundCheck, ...]:
         """In the order in which one breaks because of another."""

@@ -276,6 +276,10 @@ def test_gpus_that_nobody_offers() -> None:
     failed(offered([POOL], AGAIN), "no device plugin is there")
     owned = replace(POOL, plugin_owner="the node image")
     failed(offered([owned], AGAIN), "although the node image brings", fix="log of the plugin")
+    both = replace(POOL, allocatable=2, plugin_owner="DaemonSet theirs/plugin", twice=True)
+    failed(
+        offered([both], AGAIN), "two device plugins serve", fix="remove that of DaemonSet theirs/"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from anyscale_k8s_cli.checks import Status
@@ -48,3 +49,11 @@ def test_a_namespace_without_the_operator_is_another_cause(world: Any) -> None:
     world.kubernetes.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ray"}})
     first, *_ = (bound.run() for bound in wiring(world).checks())
     assert (first.status, first.detail) == (Status.UNKNOWN, "the operator's release is not there")
+
+
+def test_what_was_tested_comes_without_the_version_that_was_named(world: Any) -> None:
+    told = wiring(world)
+    assert told.untied == AGAIN
+    said = {"provider": "eks", "name": "prod", "operator.version": "1.7.0"}
+    pinned = replace(told, ledger=LedgerContent(told.install, {}, said=said))
+    assert pinned.untied == "anyscale cloud setup --provider eks --name prod"

@@ -11,6 +11,7 @@ from anyscale_k8s_cli.addons.gpu import (
     OURS,
     GpuPool,
     all_served,
+    by_hand,
     incumbent,
     restricted,
     survey,
@@ -73,6 +74,24 @@ OUR_PLUGIN = {
 def test_owner(pool: NodePool, nodes: list[Any], plugins: list[Any], owner: str) -> None:
     (found,) = survey([pool], nodes, plugins)
     assert found.plugin_owner == owner
+
+
+def test_two_plugins_on_one_node_are_seen() -> None:
+    there = [node(1, pool="g")]
+    assert survey([POOL], there, [OUR_PLUGIN, plugin()])[0].twice
+    for alone in (OUR_PLUGIN, plugin()):
+        assert not survey([POOL], there, [alone])[0].twice
+    # Of nodes that are not there yet nobody knows which of them they will get.
+    assert not survey([POOL], [], [OUR_PLUGIN, plugin()])[0].twice
+
+
+def test_where_ours_serves_nobody_installs_another_by_hand() -> None:
+    ours, none = gpu_pool("a", OURS), gpu_pool("b", NOBODY)
+    assert all_served(by_hand([ours]))
+    [terms] = restricted({}, by_hand([ours, none]))["affinity"]["nodeAffinity"].values()
+    assert terms["nodeSelectorTerms"] == [
+        {"matchExpressions": [{"key": "pool", "operator": "In", "values": ["b"]}]}
+    ]
 
 
 def test_cpu_pools_and_nodes_are_of_no_interest() -> None:
