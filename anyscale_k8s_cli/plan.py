@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -140,12 +140,12 @@ async def compute(resources: Sequence[Resource[Any]], rights: Rights, run: Run) 
     return Plan(tuple(planned[resource] for resource in resources))
 
 
-async def with_parts(plan: Plan) -> Plan:
-    """The plan with what its updates make of the parts of what is there. Reads only."""
+async def with_parts(plan: Plan, of: Callable[[PlannedChange], bool] = lambda _: True) -> Plan:
+    """The plan with what these updates make of the parts of what is there. Reads only."""
 
     def look(item: PlannedChange) -> PlannedChange:
         resource = item.resource
-        if item.change is not Change.UPDATE or not isinstance(resource, Composed):
+        if item.change is not Change.UPDATE or not isinstance(resource, Composed) or not of(item):
             return item
         try:
             return replace(item, parts=tuple(resource.parts(item.observed)))

@@ -19,6 +19,8 @@ from anyscale_k8s_cli.cluster.pins import ChartPin, pins
 from anyscale_k8s_cli.events import Notice
 from anyscale_k8s_cli.run import Run
 
+# The field of a release, or of what a chart brings, that says which of its versions it is.
+CHART_VERSION = "chart version"
 _ARCHIVE = "chart.tgz"
 _DIGEST = "sha256"
 _VALUES = "values.yaml"
@@ -122,7 +124,7 @@ class Charts:
 
     def is_older(self, name: str, version: str) -> bool:
         """Whether a version of the chart is older than the pinned one."""
-        return _semantic(version) < _semantic(self.pinned_version(name))
+        return older(version, self.pinned_version(name))
 
     def reference(self, name: str, version: str | None = None) -> str:
         """Where `fetch` would look, for people."""
@@ -177,6 +179,11 @@ class Charts:
         with tempfile.TemporaryDirectory(prefix=".pull-", dir=self._cache) as shop:
             await self._helm.pull(origin.reference, origin.version, origin.repository, Path(shop))
             await asyncio.to_thread(_store, Path(shop), place)
+
+
+def older(version: str, other: str) -> bool:
+    """Whether a version of a chart comes before another."""
+    return _semantic(version) < _semantic(other)
 
 
 def _semantic(version: str) -> semver.Version:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster import rollouts
+from anyscale_k8s_cli.cluster.charts import CHART_VERSION
 from anyscale_k8s_cli.cluster.documents import Document, Documents, Reference
 from anyscale_k8s_cli.cluster.dry_runs import Trial
 from anyscale_k8s_cli.cluster.managers import MANAGED_BY_LABEL, manager_of
@@ -102,7 +103,7 @@ class Definitions(SharedResource[Documents]):
         annotations = self._annotations(observed.output)
         version = annotations.get(_VERSION)
         if self._version_for(version) != version:
-            changes.append(FieldChange("chart version", version, self._wanted.version))
+            changes.append(FieldChange(CHART_VERSION, version, self._wanted.version))
         return changes
 
     def written(self, observed: Observed[Documents] | None) -> Iterable[Trial]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster import additions, rollouts, scale_up
-from anyscale_k8s_cli.cluster.charts import ChartArchive, Charts
+from anyscale_k8s_cli.cluster.charts import CHART_VERSION, ChartArchive, Charts
 from anyscale_k8s_cli.cluster.comparing import (
     Difference,
     applied_by,
@@ -100,7 +100,7 @@ class Release:
 
     def told(self) -> Mapping[str, str]:
         """What it is made with; the chart's version where it is not that of the pins."""
-        version = {"chart version": self.version} if self.version else {}
+        version = {CHART_VERSION: self.version} if self.version else {}
         source = {"chart source": self.source} if self.source else {}
         return {"chart": self.chart, **version, **source, "values": fingerprint(self.values())}
 
@@ -190,7 +190,7 @@ class ReleaseWork:
         installed = found.installed
         version = self._version_wanted(installed)
         if version is not None:
-            changes.append(FieldChange("chart version", installed.chart_version, version))
+            changes.append(FieldChange(CHART_VERSION, installed.chart_version, version))
         if with_values:
             values = self.release.values()
             secrecy = self._secrecy(installed, values)

@@ -34,7 +34,7 @@ from anyscale_k8s_cli.operations.losses import registered_bucket, with_lost_data
 from anyscale_k8s_cli.operations.reach import from_here
 from anyscale_k8s_cli.operations.refusals import whole
 from anyscale_k8s_cli.operations.rehearsing import codes, trials_of
-from anyscale_k8s_cli.operations.rendering import pod_checks
+from anyscale_k8s_cli.operations.rendering import pod_checks, version_change
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import command_of, said_again
 from anyscale_k8s_cli.operations.setup_plan import SetupPlan
@@ -124,8 +124,9 @@ async def _compared(
         ]
         of_plan = await run_checks(then, run, waived & {bound.code for bound in then})
         preflight = Report((*report.results, *of_plan.results))
-        if request.upgrade:
-            computed = await with_parts(computed)
+        computed = await with_parts(
+            computed, lambda item: request.upgrade or version_change(item) is not None
+        )
         unknown = await _look_for_chart(side, computed, loaded.spec.operator.values)
     if any(item.resource is side.record for item in computed.refusals):
         await asyncio.to_thread(_check_not_elsewhere, request, opened, install, side.record)

@@ -14,11 +14,12 @@ from anyscale_k8s_cli.addons.operator import values_for
 from anyscale_k8s_cli.addons.reached import unreached
 from anyscale_k8s_cli.addons.values import merged
 from anyscale_k8s_cli.checks import BoundCheck, Finding, Status, declared, passed
-from anyscale_k8s_cli.cluster.charts import ChartArchive
+from anyscale_k8s_cli.cluster.charts import CHART_VERSION, ChartArchive, older
 from anyscale_k8s_cli.cluster.documents import Documents
 from anyscale_k8s_cli.cluster.helm import Helm
 from anyscale_k8s_cli.cluster.shared_releases import SharedHelmRelease
-from anyscale_k8s_cli.plan import Plan
+from anyscale_k8s_cli.plan import Plan, PlannedChange
+from anyscale_k8s_cli.resource import FieldChange
 from anyscale_k8s_cli.spec import makes_gateway
 
 ALWAYS = ""
@@ -110,6 +111,22 @@ def pod_notes(context: ClusterContext, plan: Plan) -> Iterator[str]:
             continue
         if resource.serves_others(observed):
             yield f"{resource.title}: others use it too, and its pods stay as they are"
+
+
+def version_change(item: PlannedChange) -> FieldChange | None:
+    """How a chart's version becomes another; None where it stays."""
+    return next((it for it in item.decision.fields if it.field == CHART_VERSION), None)
+
+
+def taken_back(plan: Plan) -> Iterator[str]:
+    """Which charts would be older than they are."""
+    for item in plan.writes:
+        change = version_change(item)
+        if change is not None and older(str(change.new), str(change.old)):
+            yield (
+                f"{item.resource.title}: {CHART_VERSION} {change.new} is older than what is "
+                f"installed ({change.old})"
+            )
 
 
 def pods_reached(context: ClusterContext) -> Finding:

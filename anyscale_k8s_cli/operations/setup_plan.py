@@ -28,7 +28,7 @@ from anyscale_k8s_cli.operations.left_out import (
 )
 from anyscale_k8s_cli.operations.losses import losses, registered_bucket, url_of
 from anyscale_k8s_cli.operations.rehearsing import Trials
-from anyscale_k8s_cli.operations.rendering import pod_notes
+from anyscale_k8s_cli.operations.rendering import pod_notes, taken_back
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.said import command_of
 from anyscale_k8s_cli.operations.side import Side
@@ -116,6 +116,7 @@ class SetupPlan:
         )
         notes = (
             *self.left_out.notes(upgrade=self.request.upgrade, rewritten=self._rewrites_operator),
+            *taken_back(self.plan),
             *self._unknown(),
             *pod_notes(self.side.stage.context, self.plan),
         )

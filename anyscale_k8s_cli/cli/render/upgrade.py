@@ -24,7 +24,7 @@ def show_upgrade(items: Iterable[Mapping[str, Any]], console: Console, *, verbos
     releases = [item for item in items if item.get("parts")]
     if not releases:
         return
-    table.heading(console, "Upgrade")
+    table.heading(console, "Objects of releases")
     for item in releases:
         parts = item["parts"]
         telling = [part for part in parts if verbose or _tells(part)]

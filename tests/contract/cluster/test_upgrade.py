@@ -21,6 +21,7 @@ from anyscale_k8s_cli.checks.releases import releases_check
 from anyscale_k8s_cli.cluster.documents import Reference
 from anyscale_k8s_cli.cluster.release_work import Release, ReleaseWork
 from anyscale_k8s_cli.events import StepWaiting
+from anyscale_k8s_cli.operations.rendering import taken_back, version_change
 from anyscale_k8s_cli.plan import PlannedChange, with_parts
 from anyscale_k8s_cli.run import StillWaiting
 
@@ -221,6 +222,20 @@ def test_what_is_installed_stays_and_an_upgrade_tells_each_object_first(
     assert found[key_of(PLUGIN)].parts
     hooks = [part for part in found[key_of(CONTROLLER)].parts if part.kind == "Job"]
     assert hooks, "what a hook makes is told of, too"
+
+
+def test_a_version_that_was_asked_for_and_is_older_is_told_with_what_it_changes(
+    installed: Site, tmp_path: Path
+) -> None:
+    earlier = later_tool(installed, tmp_path, {"anyscale-operator": "1.7.0"}, {})
+    side = earlier.install(spec={"operator": {"version": "1.7.0"}})
+    made = earlier.world.plan(side.resources)
+    assert list(taken_back(made)) == [
+        "Anyscale operator: chart version 1.7.0 is older than what is installed (1.8.0)"
+    ]
+    looked = asyncio.run(with_parts(made, lambda item: version_change(item) is not None))
+    assert [item.resource.key for item in looked.changes if item.parts] == [key_of(OPERATOR)]
+    assert list(taken_back(earlier.world.plan(earlier.install().resources))) == []
 
 
 def test_nobodys_secrets_are_in_a_difference(installed: Site, tmp_path: Path) -> None:
