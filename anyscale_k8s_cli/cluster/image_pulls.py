@@ -19,6 +19,11 @@ _NOT_LET_IN = re.compile(
     r"|authorization failed|no basic auth credentials|insufficient_scope|\bdenied\b|\b40[13]\b",
     re.IGNORECASE,
 )
+_NOT_REACHED = re.compile(
+    r"\bdial (tcp|udp)\b|\btimeout\b|timed out|deadline exceeded|no such host|no route to host"
+    r"|connection (refused|reset)|network is unreachable",
+    re.IGNORECASE,
+)
 _NOT_THERE = re.compile(r"not found|manifest unknown|name unknown|\b404\b", re.IGNORECASE)
 
 
@@ -56,6 +61,12 @@ class FailedPull:
             return (
                 f"copy the image to {self._registry} (`anyscale mirror list` names all of them), "
                 "or say where it is with --image-registry HOST/PATH"
+            )
+        if _NOT_REACHED.search(self._said):
+            return (
+                f"let the nodes reach {self._registry}, or copy the images to a registry that they "
+                "reach (`anyscale mirror list` names them) and name it with --image-registry "
+                "HOST/PATH; where it wants a login, add --image-pull-secret NAME"
             )
         return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from anyscale_k8s_cli import errors
@@ -23,14 +24,17 @@ class ReleaseFailures:
         kubernetes: Kubernetes,
         namespace: str,
         name: str,
-        *,
-        seconds: float,
         explain: Explain | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kubernetes = kubernetes
         self._namespace, self._name = namespace, name
-        self._seconds = seconds
+        self._clock, self._begun = clock, clock()
         self._explain = explain or self._late
+
+    def begin(self) -> None:
+        """From now on it is waited for: how long is told by the clock, not by what was allowed."""
+        self._begun = self._clock()
 
     def not_up(self, reference: Reference, seen: str) -> errors.CliError:
         """The error of a workload that did not come up; `seen` is how far it got."""
@@ -86,11 +90,12 @@ class ReleaseFailures:
 
     def _late(self, seen: str, diagnosis: Diagnosis | None) -> errors.CliError:
         refused = diagnosis.lacks if diagnosis else ""
+        waited = self._clock() - self._begun
         return errors.CliError(
             errors.CLUSTER_FAILED if refused else errors.TIMED_OUT,
             f"{self._namespace}/{self._name} does not come up: a pod {refused}"
             if refused
-            else f"{self._namespace}/{self._name} did not come up within {self._seconds:.0f} s",
+            else f"{self._namespace}/{self._name} did not come up in {waited:.0f} s",
             cause=diagnosis.told if diagnosis else seen,
             evidence=diagnosis.evidence if diagnosis else (),
             fix=(diagnosis.mend if diagnosis else "")

@@ -165,8 +165,7 @@ class ReleaseWork:
             tools.kubernetes,
             release.namespace,
             release.name,
-            seconds=release.seconds,
-            explain=explain,
+            explain,
         )
 
     # Reading
@@ -349,6 +348,7 @@ class ReleaseWork:
         release, run = self.release, self._tools.run
         # What was waited for before is there: now it is helm, with what the chart's hooks run.
         self._tell_of_helm()
+        self._failures.begin()
         work = self._tools.helm.upgrade(
             release.name,
             release.namespace,
@@ -428,6 +428,7 @@ class ReleaseWork:
 
     def wait(self, found: Found) -> None:
         """Return once every workload of the release is up; raises what `explain` makes."""
+        self._failures.begin()
         references = [self._kubernetes.placed(item.reference) for item in found.record.objects]
         rollouts.wait_all(
             self._kubernetes,

@@ -32,7 +32,6 @@ def failed(words: str, image: str = IMAGE) -> dict[str, Any]:
         (f"{IMAGE}: not found", "registry"),
         ("manifest unknown: manifest unknown", "registry"),
         # What passes by itself is waited for.
-        ("dial tcp 10.0.0.1:443: i/o timeout", ""),
         ("unexpected status: 503 Service Unavailable", ""),
         ("toomanyrequests: You have reached your unauthenticated pull rate limit: 429", ""),
     ],
@@ -47,6 +46,27 @@ def test_what_another_try_does_not_change_ends_a_wait(words: str, option: str) -
     ways = {"secret": "--image-pull-secret NAME", "registry": "--image-registry HOST/PATH"}
     assert ways.get(option, "") in found.mend
     assert ("mirror.example.com:5000" in found.mend) is bool(option)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "dial tcp 10.0.0.1:443: i/o timeout",
+        "dial tcp: lookup mirror.example.com: no such host",
+        "net/http: TLS handshake timeout",
+        "context deadline exceeded",
+    ],
+)
+def test_a_registry_that_nodes_do_not_reach_is_waited_for_and_another_one_proposed(
+    words: str,
+) -> None:
+    pull = FailedPull("operator", IMAGE, "ErrImagePull", RESOLVED + words)
+    found = Diagnosis(f"Pod ray/x, container operator: {pull}", pull=pull)
+
+    assert not found.refused
+    assert "mirror.example.com:5000" in found.mend
+    assert "--image-registry HOST/PATH" in found.mend
+    assert "--image-pull-secret NAME" in found.mend
 
 
 def test_while_it_backs_off_events_have_the_words_of_the_registry() -> None:
