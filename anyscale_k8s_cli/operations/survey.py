@@ -199,8 +199,9 @@ class Teardown:
             )
         return errors.CliError(
             errors.CLOUD_NOT_FOUND,
-            f"Nothing of cloud {self.findings.name!r} is left to remove",
-            cause=f"what is still there is kept: {', '.join(kept.title for kept in self.kept)}",
+            f"Nothing of cloud {self.findings.name!r} is left",
+            cause="what is still there is not its own, or not its alone: "
+            + ", ".join(kept.title for kept in self.kept),
             evidence=looked,
             # Not what removes the kept: that is data, or what somebody uses.
             fix="add --ignore-not-found to take that for success",

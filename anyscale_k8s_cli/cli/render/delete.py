@@ -160,6 +160,8 @@ def _nothing(document: Mapping[str, Any], header: Mapping[str, Any], console: Co
     console.print()
     kept = document.get("kept", [])
     said = "Nothing is left to remove." if kept else "Nothing of it was found."
+    if any(item.get("ownership") == "ours" for item in kept):
+        said = "Nothing is left to remove; what is kept of it is there still."
     if any(_unseen(item, header) for item in kept):
         said = "Nothing is left to remove outside the cluster."
     console.print(Text(said, style="bold"))
