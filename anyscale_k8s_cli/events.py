@@ -72,6 +72,15 @@ class StepWaiting(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepWaited(Event):
+    """What was waited for is there. A wait that fails has no end of its own."""
+
+    name: ClassVar[str] = "step-waited"
+    key: str
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepFinished(Event):
     """`result` is done, failed or skipped; `note` the reason or what came of it."""
 

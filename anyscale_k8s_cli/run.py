@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import tenacity
 
 from anyscale_k8s_cli import errors
-from anyscale_k8s_cli.events import Event, PhaseFinished, PhaseStarted, StepWaiting
+from anyscale_k8s_cli.events import Event, PhaseFinished, PhaseStarted, StepWaited, StepWaiting
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ class Run:
             reraise=True,
         )
         try:
-            return retrying(attempt)
+            result = retrying(attempt)
         except StillWaiting as seen:
             if expired is not None:
                 raise expired(str(seen)) from None
@@ -163,6 +163,8 @@ class Run:
                 cause=str(seen) or "no answer",
                 fix="run the same command again to go on",
             ) from None
+        self.emit(StepWaited(key=key, what=what))
+        return result
 
     def wait_shown(self, read: Callable[[], T | None], *, by: str, what: str, timeout: float) -> T:
         """Read again until there is something; `by` is who may not show it at once."""
@@ -212,7 +214,10 @@ class Run:
             before_sleep=before_sleep,
             reraise=True,
         )
-        return retrying(call)
+        result = retrying(call)
+        if retrying.statistics["attempt_number"] > 1:
+            self.emit(StepWaited(key=key, what=what))
+        return result
 
     def await_(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the command's event loop from a worker thread.

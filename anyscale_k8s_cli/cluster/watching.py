@@ -15,7 +15,7 @@ import urllib3
 from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.cluster.documents import Document, Documents
 from anyscale_k8s_cli.cluster.transport import KubernetesError, Request, Transport
-from anyscale_k8s_cli.events import StepWaiting
+from anyscale_k8s_cli.events import StepWaited, StepWaiting
 from anyscale_k8s_cli.run import Run, StillWaiting, current_step
 
 # A watch is a blocking read that nothing interrupts from outside, so each ends
@@ -72,11 +72,14 @@ class Watcher:
             for objects in snapshots:
                 self._run.check()
                 try:
-                    return done(objects)
+                    result = done(objects)
                 except StillWaiting as seen:
                     if str(seen) != last:
                         last = str(seen)
                         self._run.emit(StepWaiting(key=key, what=what, detail=last))
+                else:
+                    self._run.emit(StepWaited(key=key, what=what))
+                    return result
         if expired is not None:
             raise expired(last)
         raise errors.CliError(

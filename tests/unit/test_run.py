@@ -7,6 +7,7 @@ import time
 import pytest
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.events import Event
 from anyscale_k8s_cli.run import Run, StillWaiting
 
 NOBODY = errors.CliError(errors.NO_ADDRESS, "The Gateway has no address", cause="nobody answers")
@@ -31,3 +32,11 @@ def test_a_wait_leaves_time_to_tell(left: float | None, waits: float) -> None:
     run = Run(deadline=None if left is None else time.monotonic() + left)
 
     assert run.patience(600.0) == waits
+
+
+def test_a_wait_that_is_over_is_told() -> None:
+    told: list[Event] = []
+    run = Run(listeners=(told.append,))
+    run.wait_for(lambda: 1, what="an address", timeout=1)
+
+    assert [item.name for item in told] == ["step-waiting", "step-waited"]

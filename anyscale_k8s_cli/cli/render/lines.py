@@ -119,6 +119,8 @@ class PlainLines:
                 if event.key not in self._ongoing:
                     self._begin(event.key, "", event.at)
                 self._ongoing[event.key].waiting = _waiting(event)
+            case events.StepWaited():
+                self._ends_waiting(event.key)
             case events.StepFinished():
                 self._ongoing.pop(event.key, None)
             case events.CheckFinished():
@@ -129,6 +131,14 @@ class PlainLines:
                 self._ongoing = {key: item for key, item in self._ongoing.items() if item.title}
             case _:
                 pass
+
+    def _ends_waiting(self, key: str) -> None:
+        """What is no step goes on no longer than what it waits for."""
+        item = self._ongoing.get(key)
+        if item and item.title:
+            item.waiting = ""
+        elif item:
+            del self._ongoing[key]
 
     def _begin(self, key: str, title: str, at: float) -> None:
         self._ongoing[key] = Ongoing(title, at, due=at + _PATIENCE, silence=_PATIENCE)

@@ -79,6 +79,8 @@ class Progress:
                 step.state, step.since = "running", event.at
             case events.StepWaiting():
                 self._wait(event)
+            case events.StepWaited():
+                self._end_wait(event.key)
             case events.StepFinished():
                 step = self._step(event.key, event.title, event.change, event.at)
                 step.state, step.seconds = event.result, event.seconds
@@ -122,6 +124,13 @@ class Progress:
         elif self.current is not None:
             self.current.waits.pop(event.key, None)
             self.current.waits[event.key] = waiting
+
+    def _end_wait(self, key: str) -> None:
+        step = self._find(key)
+        if step is not None:
+            step.waiting = ""
+        elif self.current is not None:
+            self.current.waits.pop(key, None)
 
     def _phase(self, at: float) -> Phase:
         if self.current is None:

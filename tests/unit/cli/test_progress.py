@@ -21,6 +21,7 @@ from anyscale_k8s_cli.events import (
     StepFinished,
     StepQueued,
     StepStarted,
+    StepWaited,
     StepWaiting,
 )
 
@@ -361,6 +362,24 @@ def test_a_wait_of_no_step_is_told_too() -> None:
     screen.lines(StepWaiting(at=START, key="", what="a report", detail="none yet"))
 
     assert screen.told_after(2) == ["[   2.0s]   … waiting for a report (none yet), 2.0s so far"]
+
+
+def test_what_was_waited_for_and_is_there_is_told_no_longer() -> None:
+    """Of what is only looked at, and of a step that goes on."""
+    screen, lines = Screen(), Waiting()
+    for event in (
+        PhaseStarted(at=START, phase="apply", title="Making"),
+        StepStarted(at=START, key="r", title="Role", change="create"),
+        StepWaiting(at=START, key="r", what="it to be usable"),
+        StepWaiting(at=START, key="gateway", what="an address"),
+        StepWaited(at=START, key="r", what="it to be usable"),
+        StepWaited(at=START, key="gateway", what="an address"),
+    ):
+        screen.tell(event)
+        lines.lines(event)
+
+    assert "waiting" not in screen.drawn()
+    assert lines.told_after(2) == ["[   2.0s]   … creating Role, 2.0s so far"]
 
 
 def two_checks_that_wait() -> list[Event]:

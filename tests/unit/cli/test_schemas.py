@@ -113,6 +113,7 @@ def sample_events() -> Iterator[events.Event]:
     yield events.StepQueued(key="k", title="t", change="create", needs=("n",))
     yield events.StepStarted(key="k", title="t", change="create")
     yield events.StepWaiting(key="k", what="w", detail="d")
+    yield events.StepWaited(key="k", what="w")
     yield events.StepFinished(key="k", title="t", change="create", result="done", seconds=1.0)
     yield events.CheckFinished(code="c", title="t", status="pass")
     yield events.Notice(level="info", text="t")
