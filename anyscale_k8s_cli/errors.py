@@ -1,6 +1,7 @@
 """Errors for people, and the closed table of exit codes.
 
-Belongs here: the one base class, the codes of the core, the exit codes. A
+Belongs here: the one base class, the codes of the core, the exit codes, and what
+stands in a fix for what is not known. A
 provider keeps its own codes in its `codes.py`. Each code is documented in
 `docs/errors.md`; a test compares what is registered, documented and raised.
 """
@@ -8,10 +9,21 @@ provider keeps its own codes in its `codes.py`. Each code is documented in
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+# Stands for a file whose name nobody knows, as in the help of the options.
+FILE = "FILE"
+FILES = {
+    "-f": f"-f {FILE} stands for a file of yours that says what no option can",
+    "--values": f"--values {FILE} stands for your file of Helm values, which are not kept",
+    "--ca-bundle": f"--ca-bundle {FILE} stands for the file of authorities that setup was given, "
+    "whose path is not kept",
+}
+_OUR_FILE = re.compile(rf"(?<= )({'|'.join(FILES)}) {FILE}(?!\S)")
+_OUR_COMMAND = re.compile(r"(?:^|\s)anyscale (?:cloud|mirror) .*")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -166,3 +178,11 @@ class CloudFailure(CliError):
     api_code: str = ""
     status: int = 0
     denied: bool = False
+
+
+def stands_for(fix: str, told: Iterable[str] = ()) -> list[str]:
+    """What a person puts in the place of each `FILE` in our commands, but for what was `told`."""
+    commands = " ".join(_OUR_COMMAND.findall(fix))
+    said = " ".join(told)
+    options = dict.fromkeys(_OUR_FILE.findall(commands))
+    return [FILES[option] for option in options if f"{option} {FILE} stands for" not in said]

@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 
 from anyscale_k8s_cli import errors
+from anyscale_k8s_cli.errors import FILE
 from anyscale_k8s_cli.ledger import UNTOLD, Entry
-from anyscale_k8s_cli.operations.said import FILE, of_file, option, said_again
+from anyscale_k8s_cli.operations.said import of_file, option, said_again
 from anyscale_k8s_cli.plan import Plan
 from anyscale_k8s_cli.provider import LoadBalancer
 from anyscale_k8s_cli.resource import Ownership

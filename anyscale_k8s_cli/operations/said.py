@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from anyscale_k8s_cli.errors import FILE, FILES
 from anyscale_k8s_cli.install import Install
 from anyscale_k8s_cli.operations.requests import SetupRequest
 from anyscale_k8s_cli.operations.workbench import ENVIRONMENT, searched_spec
@@ -33,8 +34,6 @@ _NOT_KEPT = frozenset(
 )
 # Files of this machine, whose content the cluster has.
 _OF_THIS_MACHINE = frozenset({"credentials.google_key_file"})
-# Stands for a file whose name nobody knows, as in the help of the options.
-FILE = "FILE"
 _FIRST = ("provider", "region", "cluster.name", "name")
 OPTIONS_UNKNOWN = "add those of your last setup: its options are not known here"
 # What plan does not take.
@@ -171,9 +170,9 @@ def from_files(settings: Settings) -> Iterator[str]:
     if in_file := of_file(settings):
         yield f"-f {FILE} stands for a file of yours that says {', '.join(sorted(in_file))}"
     if settings.get("operator.values", ...) is None:
-        yield f"--values {FILE} stands for your file of Helm values, which are not kept"
+        yield FILES["--values"]
     if settings.get("pods.ca_bundle", ...) is None:
-        yield f"--ca-bundle {FILE} stands for your file of authorities"
+        yield FILES["--ca-bundle"]
 
 
 def option(path: str, value: Any) -> str:

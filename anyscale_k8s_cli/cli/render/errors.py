@@ -7,6 +7,7 @@ from typing import IO, Any, NamedTuple
 
 from anyscale_k8s_cli.cli import console
 from anyscale_k8s_cli.cli.program import as_typed
+from anyscale_k8s_cli.errors import stands_for
 
 
 class Line(NamedTuple):
@@ -27,6 +28,8 @@ def error_lines(error: Mapping[str, Any]) -> Iterator[Line]:
     yield from _labelled("cause", [error["cause"]])
     yield from _labelled("seen", [seen for seen in error["evidence"] if seen != error["cause"]])
     yield from _labelled("fix", [error["fix"]], style="bold", whole=True)
+    for line in stands_for(error["fix"], error["evidence"]):
+        yield Line(" " * 9, line, "dim")
     yield Line("  code:  ", f"{error['code']} (exit code {error['exit_code']})", "dim")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from anyscale_k8s_cli.checks import judgement
+from anyscale_k8s_cli.errors import stands_for
 
 # What XML cannot hold, and logs of others may.
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -32,7 +33,8 @@ def report(document: Mapping[str, Any]) -> str:
     if error:
         case = SubElement(suite, "testcase", classname="anyscale.verify", name=error["code"])
         told = SubElement(case, "error", message=_text(error["message"]))
-        told.text = _lines(error.get("cause", ""), error.get("evidence", ()), error.get("fix", ""))
+        seen, fix = error.get("evidence", ()), error.get("fix", "")
+        told.text = _lines(error.get("cause", ""), seen, fix, stands_for(fix))
     suites = Element("testsuites")
     suites.append(suite)
     indent(suites)
@@ -42,7 +44,8 @@ def report(document: Mapping[str, Any]) -> str:
 def _case(suite: Element, item: Mapping[str, Any]) -> None:
     case = SubElement(suite, "testcase", classname="anyscale.verify", name=item["code"])
     detail = _text(item.get("detail") or judgement(item["title"], item["status"]))
-    seen = (item.get("evidence") or (), item.get("fix", ""), item.get("page", ""))
+    fix = item.get("fix", "")
+    seen = (item.get("evidence") or (), fix, stands_for(fix), item.get("page", ""))
     body = _lines(item["title"], *seen)
     if _fails(item):
         SubElement(case, "failure", message=detail).text = body

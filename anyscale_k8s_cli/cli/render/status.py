@@ -61,7 +61,7 @@ def show_status(
             table.wrapped(console, Text(line, style="dim"), first=Text("    "), indent=4)
     if document.get("command"):
         table.heading(console, "Next")
-        table.command(console, str(document["command"]))
+        table.command(console, str(document["command"]), told=document.get("evidence") or ())
     if verbose and document.get("setup") not in (None, document.get("command")):
         table.heading(console, "Set up with")
         table.command(console, str(document["setup"]))
@@ -75,6 +75,7 @@ def _show_features(lines: Iterable[Mapping[str, Any]], console: Console) -> None
     lines = list(lines)
     width = max(len(line["title"]) for line in lines)
     said = None
+    files: list[str] = []
     for line in lines:
         verdict, mark = line["verdict"], FEATURES.get(line["verdict"], UNKNOWN)
         reason = (verdict, line["detail"], line["fix"])
@@ -86,7 +87,7 @@ def _show_features(lines: Iterable[Mapping[str, Any]], console: Console) -> None
         content = Text.assemble(f"{verdict}: ", (detail, "dim" * (verdict == "works")))
         table.wrapped(console, content, first=first, indent=width + 6)
         if line["fix"] and not again:
-            table.command(console, str(line["fix"]), indent=6)
+            files += table.command(console, str(line["fix"]), indent=6, told=files)
         said = reason
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from anyscale_k8s_cli.checks import judgement
 from anyscale_k8s_cli.cli.program import as_typed
 from anyscale_k8s_cli.cli.render.style import STATUSES, UNKNOWN
+from anyscale_k8s_cli.errors import stands_for
 
 _LEAST_ROOM = 20
 _WORD = re.compile(r"\S+")
@@ -77,6 +78,7 @@ def findings(
 
     What is among `told` stands elsewhere on the same screen, and is not said twice.
     """
+    files: list[str] = []
     for item in checks:
         mark = STATUSES.get(str(item.get("status")), UNKNOWN)
         shown = item.get("detail") and item["detail"] not in told
@@ -87,7 +89,7 @@ def findings(
         said = Text.assemble(title, (detail, "dim"))
         wrapped(console, said, first=Text(f"  {mark.symbol} ", mark.style), indent=4)
         if item.get("fix") and item["fix"] not in told:
-            command(console, str(item["fix"]), indent=4)
+            files += command(console, str(item["fix"]), indent=4, told=files)
 
 
 def warnings(console: Console, texts: Sequence[str]) -> None:
@@ -112,13 +114,18 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def command(console: Console, text: str, *, indent: int = 2) -> None:
+def command(console: Console, text: str, *, indent: int = 2, told: Iterable[str] = ()) -> list[str]:
     """A command to copy, as the person would type it: never wrapped.
 
-    What is to be done then may stand in the lines below it.
+    What is to be done then may stand in the lines below it. Given back is what was said of
+    the files that a person has to name in it, but for what was `told` of them before.
     """
     for line in text.splitlines():
         console.print(Text(" " * indent + as_typed(line), style="bold"), soft_wrap=True)
+    files = stands_for(text, told)
+    for line in files:
+        wrapped(console, Text(line, "dim"), first=Text(" " * indent), indent=indent)
+    return files
 
 
 def text_of(value: Any) -> str:

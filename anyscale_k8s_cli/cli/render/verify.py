@@ -63,15 +63,20 @@ def show_checks(
     """A line for each, for what is wrong what was seen, and what mends it or lets it be asked."""
     width = max((len(item["code"]) for item in checks), default=0)
     said = ""
+    files: list[str] = []
     for item in checks:
         reason = str(item.get("detail") or item["title"])
         same = item["status"] == "unknown" and reason == said
         told = {**item, "detail": "the same", "fix": ""} if same else item
-        _show(told, width, console, verbose=verbose)
+        files += _show(told, width, console, files, verbose=verbose)
         said = reason if item["status"] == "unknown" else said
 
 
-def _show(item: Mapping[str, Any], width: int, console: Console, *, verbose: bool) -> None:
+def _show(
+    item: Mapping[str, Any], width: int, console: Console, told: Sequence[str], *, verbose: bool
+) -> list[str]:
+    """Given back is what is said of files that a person has to name, beyond what was `told`."""
+    files: list[str] = []
     mark = STATUSES.get(str(item.get("status")), UNKNOWN)
     first = Text.assemble(
         (f"  {mark.symbol} ", mark.style), (f"{item['code']:<{width}}  ", "bold" * _bad(item))
@@ -79,16 +84,17 @@ def _show(item: Mapping[str, Any], width: int, console: Console, *, verbose: boo
     seen = item.get("detail") or judgement(item["title"], item["status"])
     table.wrapped(console, Text(seen), first=first, indent=width + 6)
     if not (verbose or _bad(item) or item.get("status") == "unknown"):
-        return
+        return files
     lines = (item.get("evidence") or []) if verbose or _bad(item) else []
     shown = lines if verbose else lines[:_MOST_LINES]
     more = [f"and {len(lines) - len(shown)} more (-v)"] if len(shown) < len(lines) else []
     for line in (*shown, *more):
         table.wrapped(console, Text(line, style="dim"), first=Text("      "), indent=6)
     if item.get("fix"):
-        table.command(console, str(item["fix"]), indent=6)
+        files = table.command(console, str(item["fix"]), indent=6, told=told)
     if _bad(item) and item.get("page"):
         console.print(Text(f"      {item['page']}", style="dim"), soft_wrap=True)
+    return files
 
 
 def _bad(item: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from anyscale_k8s_cli.checks import also, declared, problem_of
 from anyscale_k8s_cli.checks.nodes import Machines
 from anyscale_k8s_cli.checks.operator import account_of
 from anyscale_k8s_cli.cluster.rights import Right, denied
+from anyscale_k8s_cli.errors import FILE
 from anyscale_k8s_cli.ledger import UNTOLD
 from anyscale_k8s_cli.operations.features import (
     BY_GATEWAY,
@@ -22,7 +23,7 @@ from anyscale_k8s_cli.operations.features import (
     unknown,
     works,
 )
-from anyscale_k8s_cli.operations.said import FILE, setup_command
+from anyscale_k8s_cli.operations.said import setup_command
 from anyscale_k8s_cli.operations.wires import Wiring
 from anyscale_k8s_cli.spec import brings_way_in
 

@@ -25,6 +25,7 @@ from anyscale_k8s_cli.cli.render import (
     table,
 )
 from anyscale_k8s_cli.cli.render.sandbox import environment_lines, show_worlds
+from anyscale_k8s_cli.cli.render.verify import show_checks
 from anyscale_k8s_cli.spec import PodsSpec
 
 from . import samples
@@ -259,6 +260,21 @@ def test_long_lines_are_not_cut() -> None:
     errors.write_error({**samples.ERROR, "fix": command}, target)
 
     assert command in target.getvalue()
+
+
+def test_what_a_person_has_to_name_in_a_command_is_told_once_below_it() -> None:
+    again = "anyscale cloud setup --name prod --values FILE --gpu off"
+    stands = "--values FILE stands for your file of Helm values, which are not kept"
+    target = io.StringIO()
+    errors.write_error({**samples.ERROR, "fix": f"do so:\n{again}"}, target)
+    assert f"         {again}\n         {stands}\n" in target.getvalue()
+
+    check = {"title": "A thing is so", "status": "warn", "detail": "no", "fix": again, "code": "c"}
+    for text in (
+        drawn(lambda to: table.findings(to, [check, check]), 120),
+        drawn(lambda to: show_checks([check, check], to), 120),
+    ):
+        assert (text.count(again), text.count(stands)) == (2, 1)
 
 
 class Terminal(io.StringIO):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anyscale_k8s_cli.errors import stands_for
 from anyscale_k8s_cli.operations.said import from_files, setup_command
 
 NAMED = {"provider": "generic", "name": "prod"}
@@ -39,5 +40,12 @@ def test_what_was_said_of_pods_is_said_again_key_by_key() -> None:
     assert setup_command(told).endswith(
         "--toleration gpu:NoSchedule --pod-label team=ml --pod-label tier=1 --ca-bundle FILE"
     )
-    assert list(from_files(told)) == ["--ca-bundle FILE stands for your file of authorities"]
+    bundle = (
+        "--ca-bundle FILE stands for the file of authorities that setup was given, whose path is "
+        "not kept"
+    )
+    assert list(from_files(told)) == [bundle]
+    assert stands_for(setup_command(told)) == [bundle]
+    assert stands_for(setup_command(told), [f"a: {bundle}"]) == []
+    assert stands_for("kubectl create --from-file=FILE --values FILE") == []
     assert setup_command(NAMED, command="anyscale mirror list").startswith("anyscale mirror list ")
