@@ -207,7 +207,7 @@ def _write_examples(examples: str | None, formatter: _Formatter) -> None:
 
 def _folded(command: str) -> str:
     """A long command on several lines that a shell takes as one."""
-    line, *options = re.split(r" (?=--)", command)
+    line, *options = re.split(r" (?=--|\| )", command)
     lines = []
     for option in options:
         if len(f"  {line} {option} \\") > _WIDTH and sys.platform != "win32":

@@ -17,7 +17,7 @@ app, register = command(
     anyscale mirror list -f cloud.yaml --image-registry registry.example/mirror --fetch
     anyscale mirror list -f cloud.yaml -o json > anyscale.json
     jq -r '.charts[].command' anyscale.json | sh -ex
-    jq -r '.images[] | select(.target) | .image, .target' anyscale.json | xargs -n2 crane copy
+    jq -r '.images[]|select(.target)|.image,.target' anyscale.json | xargs -n2 crane copy
     """
 )
 
