@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from anyscale_k8s_cli import errors
@@ -9,7 +11,7 @@ from anyscale_k8s_cli.cluster.kubernetes import Kubernetes
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.controlplane.service_accounts import ServiceAccounts
-from anyscale_k8s_cli.install import Install
+from anyscale_k8s_cli.install import Install, platform_told
 from anyscale_k8s_cli.ledger import ledger_of
 from anyscale_k8s_cli.operations.clouds import choose
 from anyscale_k8s_cli.operations.health import Health, health_of
@@ -18,6 +20,7 @@ from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
 from anyscale_k8s_cli.operations.said import (
     located,
     of_unknown_options,
+    option,
     setup_command,
     whereabouts_of,
 )
@@ -30,8 +33,10 @@ from anyscale_k8s_cli.operations.workbench import (
     searched_spec,
 )
 from anyscale_k8s_cli.provider import ClusterState, Provider, install_on
+from anyscale_k8s_cli.provider_registry import available
 from anyscale_k8s_cli.registration import registered_for
 from anyscale_k8s_cli.run import Run
+from anyscale_k8s_cli.spec import Scope
 from anyscale_k8s_cli.spec_loading import load_scope
 
 # Which cluster is meant is for whoever asks to say.
@@ -54,7 +59,7 @@ class Behind:
     """What the control plane and the search say, and the cluster where it answers.
 
     `problem` is why the install was not found; `unseen` is why its cluster cannot be
-    looked into.
+    looked into, or why there is none.
     """
 
     cloud: Cloud
@@ -103,12 +108,58 @@ def look_behind(
     """
     cloud = _choose(request, clouds, run)
     found, problem = _find(request, cloud, clouds, run)
-    resource = _ours(clouds.list_resources(cloud.id), found)
+    resources = clouds.list_resources(cloud.id)
+    resource = _ours(resources, found)
     if found is None and named_too:
         found = _named(request, cloud, run)
     told = Behind(cloud, resource, health_of(resource), found, problem)
+    named = [item.name for item in resources if platform_told(item.name) in available()]
+    if resource is None or (found is None and problem is None and resource.name in named):
+        return replace(told, unseen=_astray(told, named, load_scope(request.flags), run))
     wiring, unseen = _wiring(request, told, clouds, run)
     return replace(told, wiring=wiring, unseen=unseen)
+
+
+def _astray(told: Behind, registered: Sequence[str], scope: Scope, run: Run) -> Cause:
+    """Why registration and install do not come together, with what leads to either.
+
+    A namespace in which nothing of ours is yet can only be said: what was registered
+    carries a name that is made with it.
+    """
+    cloud, found = told.cloud, told.found
+    if registered:
+        where = "" if found is None else f" in namespace {found.install.namespace}"
+        return Cause(
+            f"it is registered as {', '.join(registered)}, and its operator is not found{where}",
+            _lead("status", cloud, platform_told(registered[0]), scope),
+            (
+                "where `anyscale cloud register` registered it, do the steps that this printed: "
+                "the same command prints them again",
+            ),
+        )
+    left = what_is_left(found, scope, run, recorded=True) if found else None
+    if left is not None:
+        text = f"no cluster of yours is registered in the cloud: {left.cause}"
+        return Cause(text, left.fix, left.evidence)
+    delete = _lead("delete", cloud, scope.provider or "PROVIDER", scope)
+    return Cause(
+        "no cluster of yours is registered in the cloud",
+        told.again,
+        (f"what a setup that did not end has made is shown, before it is removed, by: {delete}",),
+    )
+
+
+def _lead(command: str, cloud: Cloud, provider: str, scope: Scope) -> str:
+    """A command with the scope that it needs; what nobody knows is in capitals."""
+    said = {
+        "provider": provider,
+        "region": scope.region or cloud.region or None,
+        "cluster.context": scope.cluster.context,
+        "cluster.name": scope.cluster.name or (None if scope.cluster.context else "NAME"),
+        "namespace": scope.namespace or "NAMESPACE",
+    }
+    words = (option(path, value) for path, value in said.items() if value)
+    return " ".join((f"anyscale cloud {command} {shlex.quote(cloud.name)}", *words))
 
 
 def _choose(request: StatusRequest, clouds: Clouds, run: Run) -> Cloud:

@@ -22,11 +22,14 @@ from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Scope
 
 
-def what_is_left(found: FoundInstall, scope: Scope, run: Run) -> errors.CliError | None:
+def what_is_left(
+    found: FoundInstall, scope: Scope, run: Run, *, recorded: bool = False
+) -> errors.CliError | None:
     """What to tell of it; None where nothing is left.
 
     Setup is proposed where the ledger still counts on the registration: a deletion
-    takes that out of it first. Everything else is a deletion's to finish.
+    takes that out of it first; and where Anyscale has the cloud, without our cluster
+    (`recorded`). Everything else is a deletion's to finish.
     """
     install = found.install
     ledger, unseen = _ledger(found, scope, run)
@@ -34,7 +37,12 @@ def what_is_left(found: FoundInstall, scope: Scope, run: Run) -> errors.CliError
     registration = next(named, None)
     delete = on_install("anyscale cloud delete", found.provider, install, scope)
     where = f"namespace {install.namespace} of {install.cluster}"
-    if registration is not None:
+    again = (
+        setup_command(ledger.said)
+        if ledger.said
+        else of_unknown_options(located(found.provider.locate(install)))
+    )
+    if registration is not None and not recorded:
         unfinished = registration.state == INTENDED
         return errors.CliError(
             errors.CLOUD_NOT_FOUND,
@@ -43,9 +51,7 @@ def what_is_left(found: FoundInstall, scope: Scope, run: Run) -> errors.CliError
             if unfinished
             else f"its registration was removed, and its operator is still meant for {where}",
             evidence=(f"to remove what is left: {delete}",),
-            fix=setup_command(ledger.said)
-            if ledger.said
-            else of_unknown_options(located(found.provider.locate(install))),
+            fix=again,
         )
     left = [item for item in found.provider.find_owned(scope, install) if item.read() is not None]
     rest = [item.title for item in left if not isinstance(item, DataResource)]
@@ -54,6 +60,17 @@ def what_is_left(found: FoundInstall, scope: Scope, run: Run) -> errors.CliError
         rest.append(f"what is in {where}")
     if not rest and not data and not unseen:
         return None
+    if recorded:
+        made = ", ".join((*rest, *(item.title for item in data)))
+        return errors.CliError(
+            errors.CLOUD_NOT_FOUND,
+            f"The cloud {install.cloud} has no cluster of yours",
+            cause=f"its setup or its deletion did not end; there is {made}"
+            if made
+            else "its setup or its deletion did not end",
+            evidence=(f"to remove what is left: {delete}", *unseen),
+            fix=again,
+        )
     told = "".join(
         f"\nshows what is left; with --delete-bucket {_name(item)} the data goes too"
         for item in data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from anyscale_k8s_cli import errors
@@ -240,7 +240,7 @@ class Searcher:
             self._unsearched.append("the cluster: --skip-cluster was given")
             return []
         if scope.cluster.name or scope.cluster.context:
-            return self._in_cluster(provider, name, scope, lambda _: True)
+            return self._in_cluster(provider, name, scope, registered, lambda _: True)
         if scope.region is None or not isinstance(provider, ListsClusters):
             return []
         records = [Found(cloud, ()) for cloud in clouds]
@@ -260,16 +260,23 @@ class Searcher:
             self._run.check()
             one = scope.model_copy(update={"cluster": _called(provider, cluster)})
             try:
-                found += self._in_cluster(provider, name, one, recorded)
+                found += self._in_cluster(provider, name, one, registered, recorded)
             except errors.CliError as problem:
                 self._unsearched.append(f"the cluster {cluster}: {problem}")
         return found
 
     def _in_cluster(
-        self, provider: Provider, name: str, scope: Scope, believed: Callable[[Install], bool]
+        self,
+        provider: Provider,
+        name: str,
+        scope: Scope,
+        registered: Collection[str],
+        believed: Callable[[Install], bool],
     ) -> list[Install]:
         """Ask one cluster for ledgers, else compute what would be there by its name.
 
+        What was made by hand has no ledger: it is in the namespace for which there is a
+        registration, else where an install would be by default.
         `believed` tells whether an install that no ledger tells of is worth looking for.
         """
         spec = CloudSpec(
@@ -295,11 +302,27 @@ class Searcher:
             and content.install.cloud == name
             and content.install.provider == provider.name
         ]
-        computed = install_on(cluster, spec, kubernetes.uid())
+        uid = kubernetes.uid()
+        if registered and not installs and scope.namespace is None:
+            named = (
+                install_on(cluster, spec.model_copy(update={"namespace": namespace}), uid)
+                for namespace in self._namespaces(kubernetes)
+            )
+            installs = [install for install in named if install.id in registered]
+        computed = install_on(cluster, spec, uid)
         if installs or not believed(computed):
             return installs
         self._guessed.add(computed.id)
         return [computed]
+
+    def _namespaces(self, kubernetes: Kubernetes) -> list[str]:
+        try:
+            return [item["metadata"]["name"] for item in kubernetes.list("v1", "Namespace")]
+        except errors.CliError as problem:
+            if problem.code is not errors.CLUSTER_FORBIDDEN:
+                raise
+            self._unsearched.append(f"the namespaces of the cluster: {problem}")
+            return []
 
     def _fits(self, install: Install) -> bool:
         """Without regard to case: there are platforms whose ids have none."""

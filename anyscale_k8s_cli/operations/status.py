@@ -202,7 +202,7 @@ def cause_of(behind: Behind, wires: Report) -> Cause | None:
         delete = f"anyscale cloud delete {cloud.name}"
         return Cause(f"the cloud is {cloud.state}", delete, final=True)
     if behind.resource is None:
-        return Cause("no cluster of yours is registered in the cloud", again)
+        return behind.unseen or Cause("no cluster of yours is registered in the cloud", again)
     broken = wires.first_failure
     if broken is not None:
         finding = broken.finding

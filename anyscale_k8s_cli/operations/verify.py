@@ -31,7 +31,7 @@ from anyscale_k8s_cli.checks.registry import declared_by, refuse_slips, refuse_u
 from anyscale_k8s_cli.cluster.release_records import newest
 from anyscale_k8s_cli.controlplane.clouds import Clouds
 from anyscale_k8s_cli.ledger import UNTOLD
-from anyscale_k8s_cli.operations.behind import Behind, look_behind
+from anyscale_k8s_cli.operations.behind import Behind, Cause, look_behind
 from anyscale_k8s_cli.operations.clouds import opened
 from anyscale_k8s_cli.operations.console_access import console_checks
 from anyscale_k8s_cli.operations.drift import Drift
@@ -166,9 +166,9 @@ def _registered(behind: Behind) -> Finding:
         delete = f"anyscale cloud delete {cloud.name}"
         return Finding(Status.FAIL, f"the cloud is {cloud.state}", fix=delete)
     if behind.resource is None:
-        return Finding(
-            Status.FAIL, f"no cluster of yours is registered in {cloud.name}", fix=behind.again
-        )
+        none = Cause(f"no cluster of yours is registered in {cloud.name}", behind.again)
+        told = behind.unseen or none
+        return Finding(Status.FAIL, told.text, told.evidence, told.command)
     return passed(behind.resource.cloud_resource_id or "")
 
 
