@@ -15,6 +15,7 @@ from anyscale_k8s_cli.install import Install, platform_told
 from anyscale_k8s_cli.ledger import ledger_of
 from anyscale_k8s_cli.operations.clouds import choose
 from anyscale_k8s_cli.operations.health import Health, health_of
+from anyscale_k8s_cli.operations.registering import brought_settings
 from anyscale_k8s_cli.operations.remains import what_is_left
 from anyscale_k8s_cli.operations.requests import DeleteRequest, StatusRequest
 from anyscale_k8s_cli.operations.said import (
@@ -115,12 +116,12 @@ def look_behind(
     told = Behind(cloud, resource, health_of(resource), found, problem)
     named = [item.name for item in resources if platform_told(item.name) in available()]
     if resource is None or (found is None and problem is None and resource.name in named):
-        return replace(told, unseen=_astray(told, named, load_scope(request.flags), run))
+        return replace(told, unseen=astray(told, named, load_scope(request.flags), run))
     wiring, unseen = _wiring(request, told, clouds, run)
     return replace(told, wiring=wiring, unseen=unseen)
 
 
-def _astray(told: Behind, registered: Sequence[str], scope: Scope, run: Run) -> Cause:
+def astray(told: Behind, registered: Sequence[str], scope: Scope, run: Run) -> Cause:
     """Why registration and install do not come together, with what leads to either.
 
     A namespace in which nothing of ours is yet can only be said: what was registered
@@ -131,7 +132,7 @@ def _astray(told: Behind, registered: Sequence[str], scope: Scope, run: Run) -> 
         where = "" if found is None else f" in namespace {found.install.namespace}"
         return Cause(
             f"it is registered as {', '.join(registered)}, and its operator is not found{where}",
-            _lead("status", cloud, platform_told(registered[0]), scope),
+            _lead("anyscale cloud status", cloud, platform_told(registered[0]), scope),
             (
                 "where `anyscale cloud register` registered it, do the steps that this printed: "
                 "the same command prints them again",
@@ -141,7 +142,7 @@ def _astray(told: Behind, registered: Sequence[str], scope: Scope, run: Run) -> 
     if left is not None:
         text = f"no cluster of yours is registered in the cloud: {left.cause}"
         return Cause(text, left.fix, left.evidence)
-    delete = _lead("delete", cloud, scope.provider or "PROVIDER", scope)
+    delete = _lead("anyscale cloud delete", cloud, scope.provider or "PROVIDER", scope)
     return Cause(
         "no cluster of yours is registered in the cloud",
         told.again,
@@ -159,7 +160,7 @@ def _lead(command: str, cloud: Cloud, provider: str, scope: Scope) -> str:
         "namespace": scope.namespace or "NAMESPACE",
     }
     words = (option(path, value) for path, value in said.items() if value)
-    return " ".join((f"anyscale cloud {command} {shlex.quote(cloud.name)}", *words))
+    return " ".join((f"{command} {shlex.quote(cloud.name)}", *words))
 
 
 def _choose(request: StatusRequest, clouds: Clouds, run: Run) -> Cloud:
@@ -232,6 +233,16 @@ def _no_cluster(install: Install, provider: Provider) -> Cause:
     )
 
 
+def _by_hand(provider: Provider, install: Install, scope: Scope) -> bool:
+    """Whether nothing outside the cluster is of a setup's making, as far as anybody may look."""
+    try:
+        return all(item.read() is None for item in provider.find_owned(scope, install))
+    except errors.CliError as problem:
+        if problem.exit_code in _STOPPED:
+            raise
+        return False
+
+
 def _wiring(
     request: StatusRequest, told: Behind, clouds: Clouds, run: Run
 ) -> tuple[Wiring | None, Cause | None]:
@@ -258,7 +269,12 @@ def _wiring(
             raise
         return None, Cause(str(problem), problem.fix or again, problem.evidence)
     plane, host = PlaneFacts(clouds), clouds.plane.host
-    again = setup_command(ledger.said) if ledger.said else again
+    if ledger.said:
+        again = setup_command(ledger.said)
+    elif not ledger.version and _by_hand(provider, install, scope):
+        # A setup without what was brought would make another bucket.
+        said = {**located(provider.locate(install)), **brought_settings(provider, resource)}
+        again = of_unknown_options(said, "anyscale cloud register")
     wiring = Wiring(
         install,
         provider,

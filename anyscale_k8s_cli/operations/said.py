@@ -148,9 +148,12 @@ def _without(words: Sequence[str], told: Mapping[str, Any]) -> list[str]:
     return kept
 
 
-def of_unknown_options(settings: Settings) -> str:
-    """The setup where nobody knows any more with which options it was: never to be run as it is."""
-    return f"{setup_command(settings)}  # {OPTIONS_UNKNOWN}"
+def of_unknown_options(settings: Settings, command: str = "anyscale cloud setup") -> str:
+    """The setup where nobody knows any more with which options it was: never to be run as it is.
+
+    It may be another `command` that takes the same.
+    """
+    return f"{setup_command(settings, command=command)}  # {OPTIONS_UNKNOWN}"
 
 
 def on_install(command: str, provider: Provider, install: Install, scope: Scope) -> str:
