@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 from anyscale_k8s_cli.addons import instance_types
@@ -139,7 +138,7 @@ def with_gpu(
 def kept_out(
     values: Mapping[str, Any], types: Mapping[str, Document], nodes: Sequence[Document]
 ) -> dict[str, list[str]]:
-    """The taints that keep a type from each node with room for it, by the type's name.
+    """The fewest taints that keep a type from each node with room for it, by the type's name.
 
     That a pod which asks for GPUs tolerates the taint that is named after them is what the
     API server sees to on some platforms.
@@ -158,7 +157,8 @@ def kept_out(
             for node in instance_types.with_room(item, nodes)
         ]
         if taints and all(taints):
-            found[name] = sorted(set(chain(*taints)))
+            fewest = min(taints, key=len)
+            found[name] = sorted(fewest)
     return found
 
 

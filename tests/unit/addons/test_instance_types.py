@@ -95,6 +95,7 @@ ON_GPUS = {"key": "nvidia.com/gpu", "effect": "NoSchedule"}
 
 def test_defaults_that_are_kept_are_let_onto_the_nodes_with_the_fewest_taints() -> None:
     nodes = [node("7", "28Gi", taints=(DEDICATED,)), node("7", "28Gi", 1, (DEDICATED, ON_GPUS))]
+    assert kept_out({}, types.of_chart({}), nodes)["2CPU-8GB"] == ["dedicated=ml:NoSchedule"]
     found = types.values("auto", nodes)
     tolerating = {"tolerations": [{**DEDICATED, "operator": "Equal"}]}
     assert found["workloads"]["instanceTypes"]["defaults"] == {
