@@ -34,10 +34,10 @@ from anyscale_k8s_cli.operations.workbench import (
     searched_spec,
 )
 from anyscale_k8s_cli.provider import ClusterState, Provider, install_on
-from anyscale_k8s_cli.provider_registry import available
+from anyscale_k8s_cli.provider_registry import available, load
 from anyscale_k8s_cli.registration import registered_for
 from anyscale_k8s_cli.run import Run
-from anyscale_k8s_cli.spec import Scope
+from anyscale_k8s_cli.spec import Scope, leaves
 from anyscale_k8s_cli.spec_loading import load_scope
 
 # Which cluster is meant is for whoever asks to say.
@@ -132,7 +132,7 @@ def astray(told: Behind, registered: Sequence[str], scope: Scope, run: Run) -> C
         where = "" if found is None else f" in namespace {found.install.namespace}"
         return Cause(
             f"it is registered as {', '.join(registered)}, and its operator is not found{where}",
-            _lead("anyscale cloud status", cloud, platform_told(registered[0]), scope),
+            _lead("anyscale cloud status", cloud, platform_told(registered[0]), scope, run),
             (
                 "where `anyscale cloud register` registered it, do the steps that this printed: "
                 "the same command prints them again",
@@ -142,24 +142,34 @@ def astray(told: Behind, registered: Sequence[str], scope: Scope, run: Run) -> C
     if left is not None:
         text = f"no cluster of yours is registered in the cloud: {left.cause}"
         return Cause(text, left.fix, left.evidence)
-    delete = _lead("anyscale cloud delete", cloud, scope.provider or "PROVIDER", scope)
+    delete = _lead("anyscale cloud delete", cloud, scope.provider or "PROVIDER", scope, run)
     return Cause(
         "no cluster of yours is registered in the cloud",
         told.again,
-        (f"what a setup that did not end has made is shown, before it is removed, by: {delete}",),
+        (
+            *((str(told.problem),) if told.problem else ()),
+            f"what a setup that did not end has made is shown, before it is removed, by: {delete}",
+        ),
     )
 
 
-def _lead(command: str, cloud: Cloud, provider: str, scope: Scope) -> str:
+def _lead(command: str, cloud: Cloud, provider: str, scope: Scope, run: Run) -> str:
     """A command with the scope that it needs; what nobody knows is in capitals."""
+    try:
+        needed = tuple(load(provider, run).required)
+    except errors.CliError:
+        # It is not said which platform, or its packages are not there.
+        needed = ("cluster.name",)
+    known = dict(leaves(scope.model_dump(mode="json", exclude_defaults=True)))
     said = {
         "provider": provider,
-        "region": scope.region or cloud.region or None,
-        "cluster.context": scope.cluster.context,
-        "cluster.name": scope.cluster.name or (None if scope.cluster.context else "NAME"),
-        "namespace": scope.namespace or "NAMESPACE",
+        "region": "REGION",
+        **{path: path.rpartition(".")[2].upper().replace("_", "-") for path in needed},
+        **({"region": cloud.region} if cloud.region else {}),
+        "namespace": "NAMESPACE",
+        **known,
     }
-    words = (option(path, value) for path, value in said.items() if value)
+    words = (option(path, value) for path, value in said.items())
     return " ".join((f"{command} {shlex.quote(cloud.name)}", *words))
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from anyscale_k8s_cli import errors
 from anyscale_k8s_cli.controlplane.models import Cloud, DecoratedCloudResource
 from anyscale_k8s_cli.operations import search
 from anyscale_k8s_cli.operations.behind import Behind, astray
@@ -115,12 +116,14 @@ def test_where_it_is_not_there_yet_the_command_has_a_place_for_it(account: Accou
 
 
 def test_what_nobody_finds_is_told_with_the_scope_that_finds_it() -> None:
-    told = Behind(CLOUD, None, health_of(None), None, None)
+    problem = errors.CliError(errors.CLUSTER_UNREACHABLE, "the cluster does not answer")
+    told = Behind(CLOUD, None, health_of(None), None, problem)
 
     cause = astray(told, [], Scope(), Run())
 
+    assert cause.evidence[0] == str(problem)
     assert cause.text == "no cluster of yours is registered in the cloud"
-    assert cause.evidence[0].endswith(
+    assert cause.evidence[1].endswith(
         "anyscale cloud delete reg --provider PROVIDER --region eu-west-1 --cluster-name NAME "
         "--namespace NAMESPACE"
     )
@@ -137,3 +140,15 @@ def test_of_a_setup_that_was_killed_all_is_listed_with_both_ways_on(account: Acc
     where = "--provider eks --region eu-west-1 --cluster-name one"
     assert cause.evidence == (f"to remove what is left: anyscale cloud delete reg {where}",)
     assert cause.command.startswith(f"anyscale cloud setup {where} --name reg")
+
+
+def test_each_platform_is_asked_for_by_what_it_needs() -> None:
+    told = Behind(CLOUD, resource("aks-1f3a9c2e"), health_of(None), None, None)
+    scope = Scope.model_validate({"account": {"resource_group": "demo"}, "namespace": "ray"})
+
+    command = astray(told, ["aks-1f3a9c2e"], scope, Run()).command
+
+    assert "--provider aks" in command
+    assert "--resource-group demo" in command
+    assert "--subscription-id SUBSCRIPTION-ID" in command
+    assert command.endswith("--cluster-name NAME --namespace ray")
