@@ -20,6 +20,8 @@ UNKNOWN = "UNKNOWN"
 
 # The chart's default, `operator.config.status.reportInterval`.
 REPORT_INTERVAL = timedelta(seconds=30)
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_KEYS_ENDED = " ExpiredToken"
 
 
 @dataclass(frozen=True)
@@ -105,27 +107,56 @@ def _unhealthy(clouds: Clouds, registration: Registration, name: str, seen: str)
 def prove_storage(clouds: Clouds, registration: Registration, *, cors: bool = True) -> BucketProof:
     """Let the control plane write and read the bucket, and ask as its console would.
 
-    Raises `storage-unreachable` that tells which of the steps failed. Without `cors` the
-    console cannot be let in, and that it is not is no failure.
+    Where it works with keys of the operator that have just ended, new ones are waited for. Raises
+    `storage-unreachable` that tells which of the steps failed. Without `cors` the console cannot
+    be let in, and that it is not is no failure.
     """
-    proof = prove_bucket(
-        clouds,
-        registration.cloud_id,
-        console_origin(clouds.plane.host),
-        resource_id=registration.cloud_resource_id,
-    )
+
+    def look() -> BucketProof:
+        return prove_bucket(
+            clouds,
+            registration.cloud_id,
+            console_origin(clouds.plane.host),
+            resource_id=registration.cloud_resource_id,
+        )
+
+    def with_new_keys() -> BucketProof:
+        found = look()
+        if _keys_ended(found):
+            raise StillWaiting(found.evidence[0])
+        return found
+
+    proof = look()
+    if _keys_ended(proof):
+        proof = clouds.run.wait_for(
+            with_new_keys,
+            what="new keys for the bucket, which come with the operator's next report",
+            timeout=2 * REPORT_INTERVAL.total_seconds(),
+            every=3.0,
+            expired=lambda _: _unreachable(proof, registration),
+        )
     if proof.failed is None or (proof.failed is ProofStep.CORS and not cors):
         return proof
+    raise _unreachable(proof, registration)
+
+
+def _keys_ended(proof: BucketProof) -> bool:
+    """Whether S3 has refused keys that were good once, by its own word for it."""
+    return proof.failed is not None and any(line.endswith(_KEYS_ENDED) for line in proof.evidence)
+
+
+def _unreachable(proof: BucketProof, registration: Registration) -> errors.CliError:
     fixes = {
         ProofStep.URL: f"anyscale cloud status --cloud-id {registration.cloud_id}\n"
         "the operator must be healthy for this",
         ProofStep.CORS: "run setup again: it restores the bucket's CORS rule",
     }
-    raise errors.CliError(
+    step = proof.failed or ProofStep.URL
+    return errors.CliError(
         errors.STORAGE_UNREACHABLE,
         "The control plane cannot use the bucket",
         cause=proof.reason,
         evidence=proof.evidence,
-        fix=fixes.get(proof.failed, "check the bucket and the role's policy, then run setup again"),
-        details={"step": proof.failed.value},
+        fix=fixes.get(step, "check the bucket and the role's policy, then run setup again"),
+        details={"step": step.value},
     )

@@ -15,7 +15,7 @@ from anyscale_k8s_cli.controlplane.credentials import Credentials
 from anyscale_k8s_cli.controlplane.failures import ApiFailure
 from anyscale_k8s_cli.controlplane.proof import CONTENT, BucketProof, ProofStep, prove_bucket
 from anyscale_k8s_cli.controlplane.transport import Limits
-from anyscale_k8s_cli.events import Event
+from anyscale_k8s_cli.events import Event, StepWaiting
 from anyscale_k8s_cli.operations.health import prove_storage
 from anyscale_k8s_cli.registration import Registration
 from anyscale_k8s_cli.run import Run
@@ -150,6 +150,14 @@ def test_a_broken_proof_ends_setup_with_the_step_that_failed(world: World) -> No
     assert raised.value.code is errors.STORAGE_UNREACHABLE
     assert raised.value.details == {"step": ProofStep.PUT.value}
     assert raised.value.fix
+
+
+def test_keys_that_have_just_ended_are_waited_for(world: World) -> None:
+    ended = [world.kind(400, b"<Error><Code>ExpiredToken</Code></Error>")]
+    world.change = lambda asked: ended.pop() if asked.method == "PUT" and ended else None
+    assert prove_storage(world.clouds(), Registration("cld_1", "cldrsrc_1")).proven
+    [waited] = [event for event in world.events if isinstance(event, StepWaiting)]
+    assert waited.what.startswith("new keys for the bucket")
 
 
 def test_a_store_that_cannot_let_browsers_in_ends_nothing(world: World) -> None:
