@@ -8,10 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,7 +18,7 @@ from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.objectstore import codes, permissions
-from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session
+from anyscale_k8s_cli.providers.objectstore.sdk.core import store_client
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import Addressing, Checksums
@@ -41,8 +39,6 @@ DENIED = frozenset(
 )
 NOT_IMPLEMENTED = frozenset({"501", "NotImplemented", "405", "MethodNotAllowed"})
 _NO_CORS = frozenset({"NoSuchCORSConfiguration"})
-# A session's clients may be used at the same time, but are to be made one after the other.
-_MAKING = threading.Lock()
 # Calls that must tell a digest of their body: SDKs send a CRC, some stores want an MD5.
 _DIGESTED = ("DeleteObjects", "PutBucketCors")
 
@@ -228,26 +224,25 @@ class S3:
 
     def _make(self, keys: S3Keys) -> Any:
         store = self.store
-        with _MAKING:
-            client = _session().client(
-                "s3",
-                endpoint_url=store.endpoint or None,
-                region_name=store.region,
-                aws_access_key_id=keys.access_key,
-                aws_secret_access_key=keys.secret,
-                aws_session_token=keys.session or None,
-                config=Config(
-                    signature_version="s3v4",
-                    s3={"addressing_style": store.addressing.value},
-                    request_checksum_calculation=store.checksums.value,
-                    response_checksum_validation=store.checksums.value,
-                    connect_timeout=CONNECT_SECONDS,
-                    read_timeout=READ_SECONDS,
-                    retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-                    user_agent_extra=f"anyscale-k8s-cli/{tool_version()}",
-                    max_pool_connections=20,
-                ),
-            )
+        client = store_client(
+            "s3",
+            endpoint_url=store.endpoint or None,
+            region_name=store.region,
+            aws_access_key_id=keys.access_key,
+            aws_secret_access_key=keys.secret,
+            aws_session_token=keys.session or None,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": store.addressing.value},
+                request_checksum_calculation=store.checksums.value,
+                response_checksum_validation=store.checksums.value,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+                user_agent_extra=f"anyscale-k8s-cli/{tool_version()}",
+                max_pool_connections=20,
+            ),
+        )
         client.meta.events.register("before-call.s3", _stay_in_region)
         if store.checksums is Checksums.WHEN_REQUIRED:
             for operation in _DIGESTED:
@@ -306,15 +301,6 @@ class S3:
             " ".join(str(problem).split()),
             fix="check --storage-endpoint, the network and HTTPS_PROXY",
         )
-
-
-@cache
-def _session() -> boto3.session.Session:
-    """One for all stores: nothing of this machine's settings for AWS is meant for them."""
-    core = new_session()
-    core.set_config_variable("config_file", "")
-    core.set_config_variable("profile", None)
-    return boto3.session.Session(botocore_session=core)
 
 
 def _stay_in_region(context: dict[str, Any], **_: Any) -> None:

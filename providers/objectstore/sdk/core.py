@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import threading
 from copy import copy
 from functools import cache, cached_property
 from typing import Any
@@ -14,12 +15,14 @@ from anyscale_k8s_cli.imports import without
 # botocore looks there for something of urllib3's own, and without it takes that from
 # where it is. Where pyOpenSSL is installed, all of it would be imported for nothing.
 with without("urllib3.contrib.pyopenssl"):
+    import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
     from botocore.hooks import HierarchicalEmitter
     from botocore.loaders import JSONFileLoader, Loader
     from botocore.session import Session
 
+_MAKING = threading.Lock()
 # EC2 has hundreds of operations, and a client a method for each: only these are called.
 _USED = {"ec2": ("DeleteSecurityGroup", "DescribeSecurityGroups", "DescribeSubnets")}
 
@@ -91,6 +94,24 @@ def new_session(profile: str | None = None) -> Session:
         "data_loader", lambda: _descriptions(session.get_config_variable("data_path"))
     )
     return session
+
+
+@cache
+def _of_stores() -> boto3.session.Session:
+    core = new_session()
+    core.set_config_variable("config_file", "")
+    core.set_config_variable("profile", None)
+    return boto3.session.Session(botocore_session=core)
+
+
+def store_client(service: str, **said: Any) -> Any:
+    """A client for a store: nothing of this machine's settings for AWS is meant for it.
+
+    One session makes all of them. They may be used at the same time, and are made one after the
+    other.
+    """
+    with _MAKING:
+        return _of_stores().client(service, **said)  # type: ignore[call-overload]
 
 
 def endpoint(service: str, region: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 
-import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,7 +16,7 @@ from anyscale_k8s_cli.credential_kinds import S3Keys
 from anyscale_k8s_cli.errors import CloudFailure
 from anyscale_k8s_cli.events import CallMade
 from anyscale_k8s_cli.providers.objectstore import codes
-from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session
+from anyscale_k8s_cli.providers.objectstore.sdk.core import new_session, store_client
 from anyscale_k8s_cli.providers.objectstore.store import S3Store
 from anyscale_k8s_cli.run import Run
 
@@ -39,11 +38,7 @@ def assume_with_token(run: Run, store: S3Store, role_arn: str, token: str) -> S3
 
     Raises `CloudFailure`: `store-keys-denied` for a refusal, with STS' own word.
     """
-    core = new_session()
-    # Nothing of this machine's settings for AWS is meant for this store.
-    core.set_config_variable("config_file", "")
-    core.set_config_variable("profile", None)
-    client = boto3.session.Session(botocore_session=core).client(
+    client = store_client(
         "sts",
         endpoint_url=store.endpoint or None,
         region_name=store.region,
