@@ -121,9 +121,9 @@ class ServiceAccountTokens:
         claims = self._verified.get(asked)
         if claims is None or claims["exp"] + _CLOCK_SKEW <= time.time():
             claims = self._decoded(*asked)
-        if claims is None:
-            return None
-        self._verified[asked] = claims
+            if claims is None:
+                return None
+            self._verified[asked] = claims
         return claims if self._bound_objects_live(claims["kubernetes.io"]) else None
 
     def _decoded(self, token: str, audiences: Sequence[str]) -> dict[str, Any] | None:
