@@ -129,6 +129,17 @@ class Known(Resource[Any]):
         return observed
 
 
+def spec_again(install: Install, cluster: str) -> CloudSpec:
+    """What leads to an install on a cluster, as a platform says it."""
+    return CloudSpec(
+        provider="eks",
+        name=install.cloud,
+        region=install.region,
+        namespace=install.namespace,
+        cluster={"name": cluster},
+    )
+
+
 class Platform:
     """The provider's part that the cluster's side asks for."""
 

@@ -15,7 +15,7 @@ from anyscale_k8s_cli.sandbox.kubernetes.nodes import node
 from anyscale_k8s_cli.spec import CloudSpec
 
 from .conftest import install_of
-from .site import GPU_POOL, Platform
+from .site import GPU_POOL, Platform, spec_again
 
 PLUGIN = "Install the plugin for GPUs"
 
@@ -26,13 +26,7 @@ class Located(Platform):
     name = "eks"
 
     def locate(self, install: Any) -> CloudSpec:
-        return CloudSpec(
-            provider="eks",
-            name=install.cloud,
-            region=install.region,
-            namespace=install.namespace,
-            cluster={"name": "demo"},
-        )
+        return spec_again(install, "demo")
 
 
 def steps(world: Any) -> dict[str, str]:

@@ -18,7 +18,7 @@ from anyscale_k8s_cli.provider import Cluster, ClusterState, Search, install_on
 from anyscale_k8s_cli.run import Run
 from anyscale_k8s_cli.spec import CloudSpec, Scope
 
-from .site import Known
+from .site import Known, spec_again
 
 CLOUD = Cloud.model_validate(
     {"id": "cld_1", "name": "reg", "provider": "AWS", "region": "eu-west-1", "state": "ACTIVE"}
@@ -44,13 +44,7 @@ class Account:
         return ClusterState.PRESENT
 
     def locate(self, install: Any) -> CloudSpec:
-        return CloudSpec(
-            provider="eks",
-            name=install.cloud,
-            region=install.region,
-            namespace=install.namespace,
-            cluster={"name": "one"},
-        )
+        return spec_again(install, "one")
 
     def find_owned(self, scope: Any, install: Any) -> list[Any]:
         return [Known(install, "the bucket", None)]
